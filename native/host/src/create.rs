@@ -1,0 +1,329 @@
+//! Creates a container: cgroups, process, the conversation with its init up to the start gate. Runs in the runtime's
+//! process; init/src/protocol.rs draws the other side.
+
+use std::ffi::CString;
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{recvmsg, socketpair, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType};
+use rustix::process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions};
+use tsrunc_init::gate::send_descriptor;
+use tsrunc_init::hooks::run_hook;
+use tsrunc_init::protocol::{Channel, Console, FromInit, Gate, InitPlan, ToInit};
+use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::operation::{MountSource, Operation, Propagation};
+use tsrunc_plan::request::ProcessIdentity;
+use tsrunc_sys::errno::{os_failure, During};
+use tsrunc_sys::namespaces::{clone_flag, type_of};
+use tsrunc_sys::spawn::{spawn, with_pid_namespace, Spawn, Spawned, Step};
+
+use crate::store::Lock;
+use crate::{cgroup, gate, idmap, init_program, processes};
+
+/// A container at its start gate that dies with this value unless it is released.
+pub struct Pending {
+    pub identity: ProcessIdentity,
+    pub pidfd: OwnedFd,
+    /// The terminal's master, for `ConsolePlan::Keep`.
+    pub master: Option<OwnedFd>,
+    channel: Option<Channel>,
+    /// The state that startContainer hooks read.
+    state: String,
+    starts: bool,
+    released: bool,
+}
+
+impl Pending {
+    /// Lets the container live on; with `GatePlan::Channel` starts it and waits for the exec.
+    pub fn release(&mut self) -> Result<(), Failure> {
+        let Some(channel) = self.channel.take() else { return Ok(()) };
+        channel.send(&ToInit::Release { state: std::mem::take(&mut self.state) })?;
+        if self.starts {
+            channel.send(&ToInit::Start)?;
+            gate::await_exec(&channel)?;
+        }
+        self.released = true;
+        Ok(())
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.released {
+            kill_and_reap(&self.pidfd);
+        }
+    }
+}
+
+/// Kills a child and waits for it. A child that is gone already is what was wanted.
+fn kill_and_reap(pidfd: &OwnedFd) {
+    if let Err(_gone) = pidfd_send_signal(pidfd, Signal::KILL) {}
+    if let Err(_reaped) = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED) {}
+}
+
+/// What create opens for the init before there is one.
+struct Opened {
+    /// Namespaces to join, in the plan's order.
+    joins: Vec<(Namespace, OwnedFd)>,
+    bind_sources: Vec<OwnedFd>,
+    gate: Option<OwnedFd>,
+    console: Option<OwnedFd>,
+    pidfd_receiver: Option<OwnedFd>,
+}
+
+/// Makes the container described by `plan`, up to its start gate.
+///
+/// # Errors
+/// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
+pub fn create(lock: &Lock, plan: &ContainerPlan) -> Result<Pending, Failure> {
+    let mut operations = plan.operations.clone();
+    let opened = open_all(lock, plan, &mut operations)?;
+    let joined = cgroup::make(&plan.cgroup)?;
+    let result = make_process(plan, operations, opened, &joined);
+    drop(joined);
+    if result.is_err() {
+        // The first failure is the one to tell; what cannot be removed is in the recorded undo list too.
+        if let Err(_second) = cgroup::remove_made(&plan.cgroup) {}
+    }
+    result
+}
+
+fn open_all(lock: &Lock, plan: &ContainerPlan, operations: &mut [Operation]) -> Result<Opened, Failure> {
+    let mut joins = Vec::new();
+    for join in &plan.spawn.join {
+        let during = || format!("open namespace {:?} ({})", join.path, join.pointer);
+        let fd = rustix::fs::open(join.path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()).during(during)?;
+        match type_of(fd.as_fd()) {
+            Ok(flag) if flag == clone_flag(join.namespace) => {}
+            Ok(_) => return Err(Failure::new(FailureCode::Other, during(), "a namespace of another type")),
+            Err(_) => return Err(Failure::new(FailureCode::Other, during(), "not a namespace")),
+        }
+        joins.push((join.namespace, fd));
+    }
+    let in_user_namespace = has_user_namespace(plan);
+    Ok(Opened {
+        joins,
+        bind_sources: if in_user_namespace && !plan.spawn.rootless { open_bind_sources(operations)? } else { Vec::new() },
+        gate: match plan.gate {
+            GatePlan::Socket => Some(gate::make(lock)?),
+            GatePlan::Channel => None,
+        },
+        console: match &plan.console {
+            ConsolePlan::Socket { path } => Some(gate::connect_to(path, "console socket")?),
+            ConsolePlan::None | ConsolePlan::Keep => None,
+        },
+        pidfd_receiver: plan.pidfd_socket.as_ref().map(|path| gate::connect_to(path, "pidfd socket")).transpose()?,
+    })
+}
+
+fn has_user_namespace(plan: &ContainerPlan) -> bool {
+    plan.spawn.create.contains(&Namespace::User) || plan.spawn.join.iter().any(|join| join.namespace == Namespace::User)
+}
+
+/// Clones bind sources with the caller's permissions: root of a user namespace may not reach them. A clone stays a
+/// peer of the host's mount, so it is made a slave (or private) as the container's copy of the host would be.
+fn open_bind_sources(operations: &mut [Operation]) -> Result<Vec<OwnedFd>, Failure> {
+    use rustix::mount::{open_tree, OpenTreeFlags};
+    let root_propagation = operations.iter().find_map(|operation| match operation {
+        Operation::RootPropagation { propagation } => Some(*propagation),
+        _ => None,
+    });
+    let mut sources = Vec::new();
+    for operation in operations {
+        let Operation::Mount { source: mount_source, pointer, .. } = operation else { continue };
+        let MountSource::Bind { source, recursive } = mount_source else { continue };
+        let during = || format!("clone bind source {source:?} ({pointer})");
+        let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        if *recursive {
+            flags |= OpenTreeFlags::AT_RECURSIVE;
+        }
+        let clone = open_tree(rustix::fs::CWD, source.as_str(), flags).during(during)?;
+        if let Some(propagation @ (Propagation::Rslave | Propagation::Rprivate | Propagation::Slave | Propagation::Private)) = root_propagation {
+            tsrunc_init::mounts::set_propagation(&clone, propagation).during(during)?;
+        }
+        let index = sources.len() as u32;
+        *mount_source = MountSource::BindDescriptor { source: source.clone(), index };
+        sources.push(clone);
+    }
+    Ok(sources)
+}
+
+fn make_process(plan: &ContainerPlan, operations: Vec<Operation>, opened: Opened, joined: &cgroup::Joined) -> Result<Pending, Failure> {
+    let during = || "make the init's socket".to_owned();
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
+    let mut inherit: Vec<i32> = vec![theirs.as_raw_fd()];
+    inherit.extend(opened.bind_sources.iter().chain(&opened.gate).chain(&opened.console).map(AsRawFd::as_raw_fd));
+    let join: Vec<(Namespace, i32)> = opened
+        .joins
+        .iter()
+        .filter(|(namespace, _)| !matches!(namespace, Namespace::User | Namespace::Pid))
+        .map(|(namespace, fd)| (*namespace, fd.as_raw_fd()))
+        .collect();
+    inherit.extend(join.iter().map(|(_, number)| number));
+
+    let spawned = clone_init(plan, &opened, joined, &CloneFds { report: &theirs, inherit: &inherit })?;
+    let mut pending = Pending {
+        identity: ProcessIdentity { pid: spawned.pid, start_time_ticks: String::new() },
+        pidfd: spawned.pidfd,
+        master: None,
+        channel: None,
+        state: String::new(),
+        starts: matches!(plan.gate, GatePlan::Channel),
+        released: false,
+    };
+    drop(theirs);
+    pending.identity.start_time_ticks = processes::start_time(spawned.pid)?;
+    if let Some(score) = plan.spawn.oom_score_adj {
+        let path = format!("/proc/{}/oom_score_adj", spawned.pid);
+        std::fs::write(&path, score.to_string()).during(|| format!("write {score} to {path:?} (/process/oomScoreAdj)"))?;
+    }
+    let channel = Channel::new(ours);
+    let init_plan = InitPlan {
+        join,
+        new_cgroup_namespace: plan.spawn.create.contains(&Namespace::Cgroup),
+        operations,
+        process: plan.process.clone(),
+        gate: opened.gate.as_ref().map_or(Gate::Channel, |fd| Gate::Socket(fd.as_raw_fd())),
+        console: match (&plan.console, &opened.console) {
+            (ConsolePlan::Socket { .. }, Some(fd)) => Console::Socket(fd.as_raw_fd()),
+            (ConsolePlan::Keep, _) => Console::Channel,
+            _ => Console::None,
+        },
+        bind_sources: opened.bind_sources.iter().map(AsRawFd::as_raw_fd).collect(),
+    };
+    // A failure to send means that the child ended before it could read: it says why.
+    let sent = channel.send(&ToInit::Plan(Box::new(init_plan)));
+    converse(plan, &channel, &mut pending).map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
+    set_limits(plan, spawned.pid)?;
+    if let Some(receiver) = &opened.pidfd_receiver {
+        send_descriptor(receiver.as_fd(), pending.pidfd.as_fd()).during(|| "send the pidfd to the pidfd socket".into())?;
+    }
+    if let Some(path) = &plan.pid_file {
+        crate::files::write_pid_file(path, spawned.pid)?;
+    }
+    pending.state = hook_state(plan, spawned.pid, "created")?;
+    pending.channel = Some(channel);
+    Ok(pending)
+}
+
+struct CloneFds<'a> {
+    report: &'a OwnedFd,
+    inherit: &'a [i32],
+}
+
+/// Clones the init; where a user namespace is made or joined, writes its maps meanwhile.
+fn clone_init(plan: &ContainerPlan, opened: &Opened, joined: &cgroup::Joined, fds: &CloneFds<'_>) -> Result<Spawned, Failure> {
+    let program = init_program::sealed()?;
+    let argument = |text: String| CString::new(text).map_err(|error| Failure::new(FailureCode::BadRequest, "clone the init", error.to_string()));
+    let args = [argument("tsrunc-init".into())?, argument(fds.report.as_raw_fd().to_string())?];
+    let makes_user = plan.spawn.create.contains(&Namespace::User);
+    let find = |namespace: Namespace| opened.joins.iter().find(|(known, _)| *known == namespace).map(|(_, fd)| fd.as_fd());
+    let namespaces = plan.spawn.create.iter().filter(|namespace| **namespace != Namespace::Cgroup).fold(0, |flags, namespace| flags | clone_flag(*namespace));
+    let (wait, go) = match makes_user {
+        true => rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, write)| (Some(read), Some(write))).during(|| "make a pipe".into())?,
+        false => (None, None),
+    };
+    let request = Spawn {
+        namespaces,
+        join_user: find(Namespace::User),
+        wait: wait.as_ref().map(AsFd::as_fd),
+        become_root: has_user_namespace(plan),
+        cgroup: joined.clone_into.as_ref().map(AsFd::as_fd),
+        tasks: &joined.tasks,
+        program: program.as_fd(),
+        args: &args,
+        inherit: fds.inherit,
+        report: fds.report.as_fd(),
+    };
+    let during = || format!("clone the container's process with namespaces {}", names(&plan.spawn.create));
+    let spawned = with_pid_namespace(find(Namespace::Pid), || spawn(&request)).during(|| "join pid namespace".into())?.during(during)?;
+    if let Some(go) = go {
+        let mapped = idmap::write_maps(spawned.pid, &plan.spawn).and_then(|()| rustix::io::write(&go, &[1]).during(|| "let the init go on".into()));
+        if let Err(failure) = mapped {
+            kill_and_reap(&spawned.pidfd);
+            return Err(failure);
+        }
+    }
+    Ok(spawned)
+}
+
+fn names(namespaces: &[Namespace]) -> String {
+    let names: Vec<String> = namespaces.iter().map(|namespace| format!("{namespace:?}").to_lowercase()).collect();
+    names.join(", ")
+}
+
+/// Answers the init until it waits at its gate.
+fn converse(plan: &ContainerPlan, channel: &Channel, pending: &mut Pending) -> Result<(), Failure> {
+    loop {
+        match next_message(channel)? {
+            FromInit::Ready => return Ok(()),
+            FromInit::Failed(failure) => return Err(failure),
+            FromInit::Terminal => pending.master = Some(receive_descriptor(channel)?),
+            FromInit::Hooks => {
+                let state = hook_state(plan, pending.identity.pid, "creating")?;
+                plan.runtime_hooks.iter().try_for_each(|hook| run_hook(hook, &state))?;
+                channel.send(&ToInit::Continue { state })?;
+            }
+        }
+    }
+}
+
+/// The init's next message, or what stopped it before its exec: then it reported step and errno in eight bytes.
+fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
+    let mut head = [0u8; 8];
+    let (count, _) = rustix::net::recv(channel.socket(), &mut head, RecvFlags::PEEK | RecvFlags::WAITALL).during(|| "wait for the init".into())?;
+    if count == 8 {
+        let number = |at: usize| i32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        // No message is as short as a step's number is low.
+        if let Some(step) = Step::from_number(number(0)) {
+            let operation = match step {
+                Step::JoinUser => "join user namespace",
+                Step::Clone => "clone the container's process in the joined user namespace",
+                Step::Wait => "wait for the id maps",
+                Step::BecomeRoot => "become root of the user namespace",
+                Step::JoinCgroup => "join the container's cgroups",
+                Step::Inherit => "pass descriptors to the init",
+                Step::Execute => "execute the init",
+            };
+            return Err(os_failure(operation.into(), rustix::io::Errno::from_raw_os_error(number(4))));
+        }
+    }
+    channel.receive()?.ok_or_else(|| Failure::new(FailureCode::Other, "wait for the init", "it was killed (out of memory, or a signal from outside)"))
+}
+
+fn receive_descriptor(channel: &Channel) -> Result<OwnedFd, Failure> {
+    let during = || "receive the terminal".to_owned();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut text = [0u8; 9]; // as long as send_descriptor's text: the next message follows it
+    recvmsg(channel.socket(), &mut [IoSliceMut::new(&mut text)], &mut control, RecvFlags::CMSG_CLOEXEC).during(during)?;
+    let received = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    received.ok_or_else(|| Failure::new(FailureCode::Other, during(), "no descriptor came"))
+}
+
+/// Limits are set from here: in a user namespace the init could not raise any (prlimit(2), CAP_SYS_RESOURCE).
+fn set_limits(plan: &ContainerPlan, pid: i32) -> Result<(), Failure> {
+    for limit in &plan.process.rlimits {
+        let during = || format!("set {} to {}:{}", limit.kind, limit.soft, limit.hard);
+        let bad = || Failure::new(FailureCode::BadRequest, during(), "no such limit");
+        let number = tsrunc_sys::process::limit_number(&limit.kind).ok_or_else(bad)?;
+        let (soft, hard) = (limit.soft.parse().map_err(|_| bad())?, limit.hard.parse().map_err(|_| bad())?);
+        tsrunc_sys::process::set_limit(pid, number, soft, hard).during(during)?;
+    }
+    Ok(())
+}
+
+fn hook_state(plan: &ContainerPlan, pid: i32, status: &str) -> Result<String, Failure> {
+    let bad = |error: serde_json::Error| Failure::new(FailureCode::BadRequest, "read the hooks' state", error.to_string());
+    let mut state: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&plan.hook_state).map_err(bad)?;
+    state.insert("status".into(), status.into());
+    state.insert("pid".into(), pid.into());
+    serde_json::to_string(&state).map_err(bad)
+}
+

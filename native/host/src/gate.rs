@@ -1,0 +1,81 @@
+//! The start gate from outside: a socket named `gate` in the container's state directory, on which the init listens
+//! until it executes the user's program. The descriptor closes with the exec, so a refused connection means: it runs.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{bind, connect, listen, socket_with, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use tsrunc_init::protocol::{Channel, FromInit, ToInit};
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::errno::During;
+
+use crate::store::Lock;
+
+const NAME: &str = "gate";
+
+/// An address below a directory descriptor: a path of the state root may exceed the 108 bytes of sun_path (unix(7)).
+fn address(directory: BorrowedFd<'_>) -> Result<SocketAddrUnix, Errno> {
+    SocketAddrUnix::new(format!("/proc/self/fd/{}/{NAME}", directory.as_raw_fd()))
+}
+
+fn stream() -> Result<OwnedFd, Errno> {
+    socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+}
+
+/// Binds the gate of a container that is being created. The directory has mode 0700: only its owner connects.
+pub fn make(lock: &Lock) -> Result<OwnedFd, Failure> {
+    let during = || "make the start gate".to_owned();
+    let socket = stream().during(during)?;
+    bind(&socket, &address(lock.dir_fd()).during(during)?).during(during)?;
+    listen(&socket, 8).during(during)?;
+    Ok(socket)
+}
+
+fn knock(lock: &Lock) -> Result<Option<OwnedFd>, Failure> {
+    let during = || "connect to the start gate".to_owned();
+    let socket = stream().during(during)?;
+    match connect(&socket, &address(lock.dir_fd()).during(during)?) {
+        Ok(()) => Ok(Some(socket)),
+        Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno).during(during),
+    }
+}
+
+/// Whether the init waits at its gate.
+pub fn at_gate(lock: &Lock) -> Result<bool, Failure> {
+    knock(lock).map(|socket| socket.is_some())
+}
+
+/// Opens the gate and waits until the user's program runs.
+///
+/// # Errors
+/// `NotWaiting` if nobody waits; the init's own failure (startContainer hooks, exec) otherwise.
+pub fn start(lock: &Lock) -> Result<(), Failure> {
+    let Some(socket) = knock(lock)? else {
+        return Err(Failure::new(FailureCode::NotWaiting, "connect to the start gate", "nobody waits at it"));
+    };
+    let channel = Channel::new(socket);
+    channel.send(&ToInit::Start)?;
+    await_exec(&channel)
+}
+
+/// Waits for the end of the conversation: the exec closes the init's end.
+pub fn await_exec(channel: &Channel) -> Result<(), Failure> {
+    match channel.receive()? {
+        None => Ok(()),
+        Some(FromInit::Failed(failure)) => Err(failure),
+        Some(_) => Err(Failure::new(FailureCode::Other, "wait for the exec", "the init answered out of turn")),
+    }
+}
+
+/// Connects to a socket that the user named (`--console-socket`, `--pidfd-socket`).
+pub fn connect_to(path: &str, what: &str) -> Result<OwnedFd, Failure> {
+    let during = || format!("connect to {what} {path:?}");
+    let socket = stream().during(during)?;
+    // Over a descriptor: such paths often exceed sun_path as well.
+    let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, rustix::fs::Mode::empty()).during(during)?;
+    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())).during(during)?;
+    connect(&socket, &address).during(during)?;
+    Ok(socket)
+}

@@ -1,0 +1,57 @@
+//! uid and gid maps of a new user namespace (user_namespaces(7)).
+
+use std::process::{Command, Stdio};
+
+use tsrunc_plan::container::{IdMapping, SpawnPlan};
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::errno::During;
+
+/// Writes both maps of the process: directly with privilege, through newuidmap(1) and newgidmap(1) without, except
+/// for the one line that maps the caller's own id. Runs in the creator while the process waits.
+pub fn write_maps(pid: i32, plan: &SpawnPlan) -> Result<(), Failure> {
+    let own_uid = rustix::process::geteuid().as_raw();
+    let own_gid = rustix::process::getegid().as_raw();
+    if !plan.rootless {
+        write_map(pid, "uid_map", &plan.uid_mappings)?;
+        return write_map(pid, "gid_map", &plan.gid_mappings);
+    }
+    if is_own(&plan.gid_mappings, own_gid) {
+        // Without privilege a gid_map is accepted only once setgroups is off for good.
+        let path = format!("/proc/{pid}/setgroups");
+        std::fs::write(&path, "deny").during(|| format!("write \"deny\" to {path:?}"))?;
+        write_map(pid, "gid_map", &plan.gid_mappings)?;
+    } else {
+        run_tool("newgidmap", pid, &plan.gid_mappings)?;
+    }
+    if is_own(&plan.uid_mappings, own_uid) {
+        write_map(pid, "uid_map", &plan.uid_mappings)
+    } else {
+        run_tool("newuidmap", pid, &plan.uid_mappings)
+    }
+}
+
+fn is_own(mappings: &[IdMapping], id: u32) -> bool {
+    matches!(mappings, [only] if only.host_id == id && only.size == 1)
+}
+
+fn write_map(pid: i32, file: &str, mappings: &[IdMapping]) -> Result<(), Failure> {
+    let text = mappings.iter().map(|line| format!("{} {} {}\n", line.container_id, line.host_id, line.size)).collect::<String>();
+    let path = format!("/proc/{pid}/{file}");
+    // One write(2): a map can be written once.
+    std::fs::write(&path, &text).during(|| format!("write {path:?}"))
+}
+
+fn run_tool(tool: &str, pid: i32, mappings: &[IdMapping]) -> Result<(), Failure> {
+    let numbers = mappings.iter().flat_map(|line| [line.container_id, line.host_id, line.size]).map(|number| number.to_string());
+    let output = Command::new(tool)
+        .arg(pid.to_string())
+        .args(numbers)
+        .stdin(Stdio::null())
+        .output()
+        .during(|| format!("run {tool:?} (package uidmap)"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Failure::new(FailureCode::Other, format!("run {tool:?}"), format!("{}: {words}", output.status)))
+}

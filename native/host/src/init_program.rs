@@ -1,0 +1,77 @@
+//! The executable of a container's init, in a form that nobody can write to: what runs inside a container must never
+//! lead back to a writable file of the host (CVE-2019-5736).
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use rustix::fs::{memfd_create, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno;
+use rustix::mount::{fsconfig_create, fsconfig_set_string, fsmount, fsopen, FsMountFlags, FsOpenFlags, MountAttrFlags};
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::errno::During;
+
+use crate::store::Lock;
+
+const INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
+
+/// Which program becomes the init.
+#[derive(Clone, Copy, PartialEq)]
+pub enum InitProgram {
+    /// The running executable, which acts as the init when its argv[0] says so (the static host).
+    OwnExecutable,
+    /// The copy inside this library (Node is no init).
+    Embedded,
+}
+
+/// Opens the init for execveat(2).
+///
+/// The own executable is opened on an overlay without an upper layer: it is the file of the page cache, no copy, yet
+/// nothing can make that mount writable (measured: 28 us against 170 us for a memory file of 650 kB). Where
+/// overlays cannot be had (no privilege, no module, stacked too deep) a sealed memory file is filled with the embedded init.
+pub fn open(program: InitProgram, lock: &Lock) -> Result<OwnedFd, Failure> {
+    if program == InitProgram::OwnExecutable {
+        if let Ok(file) = on_overlay(lock) {
+            return Ok(file);
+        }
+    }
+    sealed_copy()
+}
+
+fn on_overlay(lock: &Lock) -> Result<OwnedFd, Failure> {
+    let during = || "open the init on an overlay".to_owned();
+    let path = rustix::fs::readlinkat(rustix::fs::CWD, "/proc/self/exe", Vec::new()).during(during)?;
+    let path = path.to_str().map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))?;
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let directory = rustix::fs::open(if directory.is_empty() { "/" } else { directory }, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).during(during)?;
+    // An overlay without upper layer wants two lower ones; the container's state directory is as good as any. By
+    // descriptor: colons and commas in paths would be separators.
+    let layers = format!("/proc/self/fd/{}:/proc/self/fd/{}", directory.as_raw_fd(), lock.dir_fd().as_raw_fd());
+    fsconfig_set_string(context.as_fd(), "lowerdir", layers).during(during)?;
+    fsconfig_create(context.as_fd()).during(during)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).during(during)?;
+    let file = rustix::fs::openat(&mount, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let (found, own) = (rustix::fs::fstat(&file).during(during)?, rustix::fs::stat("/proc/self/exe").during(during)?);
+    if (found.st_ino, found.st_size) != (own.st_ino, own.st_size) {
+        return Err(Failure::new(FailureCode::Other, during(), "the executable was replaced meanwhile"));
+    }
+    Ok(file)
+}
+
+fn sealed_copy() -> Result<OwnedFd, Failure> {
+    let during = || "make the sealed init".to_owned();
+    let sealable = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let memfd = match memfd_create("tsrunc-init", sealable | MemfdFlags::EXEC) {
+        Err(Errno::INVAL) => memfd_create("tsrunc-init", sealable), // before Linux 6.3 every memfd is executable
+        result => result,
+    }
+    .during(during)?;
+    let mut rest = INIT;
+    while !rest.is_empty() {
+        let written = rustix::io::write(&memfd, rest).during(during)?;
+        rest = &rest[written..];
+    }
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    rustix::fs::fcntl_add_seals(&memfd, seals).during(during)?;
+    Ok(memfd)
+}

@@ -1,0 +1,105 @@
+//! Device nodes and the terminal of a container.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{open_tree, OpenTreeFlags};
+use rustix::termios::Winsize;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::operation::DeviceKind;
+use tsrunc_sys::errno::During;
+
+use crate::mounts::{attach, clone_mount};
+use crate::root::Root;
+
+const DEVPTS_SUPER_MAGIC: u64 = 0x1cd1;
+
+/// A device of config.json or one of the defaults.
+pub struct Device<'a> {
+    pub path: &'a str,
+    pub kind: DeviceKind,
+    pub major: u32,
+    pub minor: u32,
+    /// Permission bits.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub pointer: &'a str,
+}
+
+/// Makes the node with mknod(2) and proves that it is what was asked for.
+///
+/// A node that is there already is taken over if it is the same device.
+pub fn make_node(root: &Root, device: &Device<'_>) -> Result<(), Failure> {
+    let during = || format!("make device {:?} ({})", device.path, device.pointer);
+    let kind = match device.kind {
+        DeviceKind::Char => FileType::CharacterDevice,
+        DeviceKind::Block => FileType::BlockDevice,
+        DeviceKind::Fifo => FileType::Fifo,
+    };
+    let number = rustix::fs::makedev(device.major, device.minor);
+    let place = root.place(device.path)?;
+    match rustix::fs::mknodat(&place.parent, place.name.as_str(), kind, Mode::from_raw_mode(device.mode), number) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno).during(during),
+    }
+    let node = rustix::fs::openat(&place.parent, place.name.as_str(), OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let stat = rustix::fs::fstat(&node).during(during)?;
+    let same_number = kind == FileType::Fifo || stat.st_rdev == number;
+    if FileType::from_raw_mode(stat.st_mode) != kind || !same_number {
+        return Err(Failure::new(FailureCode::Other, during(), "another file is there"));
+    }
+    if (stat.st_uid, stat.st_gid) != (device.uid, device.gid) {
+        let (uid, gid) = (rustix::fs::Uid::from_raw(device.uid), rustix::fs::Gid::from_raw(device.gid));
+        rustix::fs::chownat(&node, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH).during(during)?;
+    }
+    Ok(())
+}
+
+/// Binds the host's node of the same path, where mknod(2) is not allowed (user namespaces).
+pub fn bind_node(root: &Root, device: &Device<'_>) -> Result<(), Failure> {
+    let during = || format!("bind device {:?} ({})", device.path, device.pointer);
+    let source = rustix::fs::open(device.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let clone = clone_mount(source.as_fd(), false).during(during)?;
+    let on = root.make_file(device.path)?;
+    attach(clone.as_fd(), on.as_fd()).during(during)
+}
+
+/// A symbolic link in the rootfs; what is there already stays.
+pub fn make_link(root: &Root, target: &str, path: &str) -> Result<(), Failure> {
+    let place = root.place(path)?;
+    match rustix::fs::symlinkat(target, &place.parent, place.name.as_str()) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(errno).during(|| format!("make link {path:?} to {target:?}")),
+    }
+}
+
+/// A terminal of the container's devpts.
+pub struct Terminal {
+    pub master: OwnedFd,
+    pub slave: OwnedFd,
+}
+
+/// Opens a terminal and mounts its slave on /dev/console. Both ends are proved to be of a devpts and the slave is taken
+/// from the master, not by its path (CVE-2025-52565).
+pub fn open_terminal(root: &Root, size: Winsize) -> Result<Terminal, Failure> {
+    let during = || "open terminal \"/dev/pts/ptmx\"".to_owned();
+    let multiplexer = root.open("/dev/pts/ptmx", OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC).during(during)?;
+    let magic = rustix::fs::fstatfs(&multiplexer).during(during)?.f_type as u64;
+    let number = rustix::fs::fstat(&multiplexer).during(during)?.st_rdev;
+    if magic != DEVPTS_SUPER_MAGIC || number != rustix::fs::makedev(5, 2) {
+        return Err(Failure::new(FailureCode::Other, during(), "not the multiplexer of a devpts"));
+    }
+    rustix::pty::unlockpt(&multiplexer).during(during)?;
+    let flags = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY | rustix::pty::OpenptFlags::CLOEXEC;
+    let slave = rustix::pty::ioctl_tiocgptpeer(&multiplexer, flags).during(during)?;
+    if size.ws_row != 0 || size.ws_col != 0 {
+        rustix::termios::tcsetwinsize(&multiplexer, size).during(during)?;
+    }
+    let during = || "mount the terminal on \"/dev/console\"".to_owned();
+    let clone = open_tree(&slave, "", OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH).during(during)?;
+    let console = root.make_file("/dev/console")?;
+    attach(clone.as_fd(), console.as_fd()).during(during)?;
+    Ok(Terminal { master: multiplexer, slave })
+}

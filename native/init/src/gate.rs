@@ -1,0 +1,149 @@
+//! The init's side of the conversation in protocol.rs, from the plan to the exec.
+
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{accept_with, sendmsg, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags};
+use tsrunc_plan::container::Namespace;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::errno::During;
+use tsrunc_sys::{namespaces, process as sys};
+
+use crate::process::{become_user, own_stdio, take_terminal};
+use crate::protocol::{Channel, Console, FromInit, Gate, InitPlan, ToInit};
+use crate::setup::{run_hooks, Creator, Setup};
+
+/// Exit status of an init whose setup or exec failed (the reason went to the creator or starter).
+const FAILED_STATUS: i32 = 255;
+
+/// Runs the init on the inherited socket of this number. Returns the exit status of a failure.
+pub fn run(socket: i32) -> i32 {
+    let Ok(socket) = sys::inherited(socket) else { return FAILED_STATUS };
+    let mut channel = Channel::new(socket);
+    match container(&mut channel) {
+        Ok(never) => match never {},
+        Err(failure) => {
+            // A starter or creator that is gone cannot be told; the exit status remains.
+            if let Err(_unheard) = channel.send(&FromInit::Failed(failure)) {}
+            FAILED_STATUS
+        }
+    }
+}
+
+enum Never {}
+
+/// Sets the container up, waits at the gate and executes the program. `channel` becomes the starter's.
+fn container(channel: &mut Channel) -> Result<Never, Failure> {
+    sys::close_on_exec_from(3).during(|| "mark descriptors close-on-exec".into())?;
+    sys::reset_signals();
+    sys::set_dumpable(false).during(|| "become undumpable".into())?;
+    let Some(ToInit::Plan(plan)) = channel.receive()? else { return Err(unexpected("a plan")) };
+    let inherited = |numbers: &[i32]| numbers.iter().map(|number| sys::inherited(*number)).collect::<Result<Vec<OwnedFd>, _>>();
+    let bind_sources = inherited(&plan.bind_sources).during(|| "take over bind sources".into())?;
+    join_namespaces(&plan)?;
+    // A session of our own before the terminal is opened: only a leader may have a controlling one.
+    rustix::process::setsid().during(|| "setsid".into())?;
+    if plan.process.new_keyring {
+        new_keyring()?;
+    }
+    let mut creator = OverChannel { channel, console: &plan.console };
+    let mut setup = Setup::new(&bind_sources);
+    for operation in &plan.operations {
+        setup.run(operation, &mut creator)?;
+    }
+    match setup.terminal.take() {
+        Some(terminal) => take_terminal(terminal, plan.process.uid)?,
+        None => own_stdio(plan.process.uid)?,
+    }
+    drop(setup);
+    let program = become_user(&plan.process)?;
+    // The change of user cleared it; from here on the creator's end of the socket tells that it died.
+    let gate = match plan.gate {
+        Gate::Socket(number) => Some(sys::inherited(number).during(|| "take over the gate".into())?),
+        Gate::Channel => None,
+    };
+    channel.send(&FromInit::Ready)?;
+    let Some(ToInit::Release { state }) = channel.receive()? else { return Err(unexpected("a release")) };
+    match gate {
+        Some(gate) => *channel = wait_at_gate(&gate)?,
+        None => {
+            let Some(ToInit::Start) = channel.receive()? else { return Err(unexpected("a start")) };
+        }
+    }
+    run_hooks(&plan.process.start_container_hooks, &state)?;
+    Err(program.execute(&plan.process))
+}
+
+fn unexpected(expected: &str) -> Failure {
+    Failure::new(FailureCode::Other, "wait for the creator", format!("it did not send {expected}"))
+}
+
+/// Waits for a starter; one that hangs up without a word (a look whether somebody waits) is passed over.
+fn wait_at_gate(gate: &OwnedFd) -> Result<Channel, Failure> {
+    loop {
+        let starter = accept_with(gate, SocketFlags::CLOEXEC).during(|| "accept at the start gate".into())?;
+        let starter = Channel::new(starter);
+        if let Ok(Some(ToInit::Start)) = starter.receive() {
+            return Ok(starter);
+        }
+    }
+}
+
+fn join_namespaces(plan: &InitPlan) -> Result<(), Failure> {
+    for (namespace, number) in &plan.join {
+        let during = || format!("join {namespace:?} namespace").to_lowercase();
+        let fd = sys::inherited(*number).during(during)?;
+        namespaces::join(fd.as_fd(), *namespace).during(during)?;
+    }
+    if plan.new_cgroup_namespace {
+        namespaces::leave(&[Namespace::Cgroup]).during(|| "make cgroup namespace".into())?;
+    }
+    Ok(())
+}
+
+/// A session keyring of its own, where the kernel has keyrings.
+fn new_keyring() -> Result<(), Failure> {
+    match sys::new_session_keyring() {
+        Err(rustix::io::Errno::NOSYS) => Ok(()), // a kernel without keyrings shares none
+        result => result.during(|| "join a new session keyring".into()),
+    }
+}
+
+struct OverChannel<'a> {
+    channel: &'a Channel,
+    console: &'a Console,
+}
+
+impl Creator for OverChannel<'_> {
+    fn hooks(&mut self) -> Result<String, Failure> {
+        self.channel.send(&FromInit::Hooks)?;
+        match self.channel.receive()? {
+            Some(ToInit::Continue { state }) => Ok(state),
+            _ => Err(unexpected("to go on")),
+        }
+    }
+
+    fn terminal(&mut self, master: &OwnedFd) -> Result<(), Failure> {
+        match self.console {
+            Console::Socket(number) => {
+                let socket = sys::inherited(*number).during(|| "take over the console socket".into())?;
+                send_descriptor(socket.as_fd(), master.as_fd()).during(|| "send the terminal to the console socket".into())
+            }
+            Console::Channel => {
+                self.channel.send(&FromInit::Terminal)?;
+                send_descriptor(self.channel.socket().as_fd(), master.as_fd()).during(|| "send the terminal to the creator".into())
+            }
+            Console::None => Err(Failure::new(FailureCode::BadRequest, "send the terminal", "nobody wants it")),
+        }
+    }
+}
+
+/// Sends a descriptor with the text that runc's receivers expect, a name.
+pub fn send_descriptor(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let fds = [fd];
+    control.push(SendAncillaryMessage::ScmRights(&fds));
+    sendmsg(socket, &[IoSlice::new(b"/dev/ptmx")], &mut control, SendFlags::NOSIGNAL).map(drop)
+}

@@ -1,0 +1,12 @@
+//! The container's init: what runs between the clone and the user's program. A small static program of its own, executed
+//! from a sealed memory file, so that nothing in the container can reach the runtime's own executable (CVE-2019-5736).
+
+pub mod devices;
+pub mod gate;
+pub mod hooks;
+pub mod masks;
+pub mod mounts;
+pub mod process;
+pub mod protocol;
+pub mod root;
+pub mod setup;

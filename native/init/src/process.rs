@@ -1,0 +1,220 @@
+//! From a container that is set up to the user's program: terminal, user, capabilities, working directory, exec.
+
+use std::ffi::CString;
+use std::os::fd::AsFd;
+
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use tsrunc_plan::container::{Capabilities, Process};
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::errno::{describe, During};
+use tsrunc_sys::process as sys;
+
+use crate::devices::Terminal;
+
+/// The program with its arguments, ready for execve(2).
+pub struct Program {
+    path: CString,
+    args: Vec<CString>,
+    env: Vec<CString>,
+}
+
+/// Makes the terminal the controlling one and stdin, stdout, stderr.
+pub fn take_terminal(terminal: Terminal, uid: u32) -> Result<(), Failure> {
+    let during = || "make the terminal the controlling one".to_owned();
+    rustix::process::ioctl_tiocsctty(&terminal.slave).during(during)?;
+    rustix::fs::fchown(&terminal.slave, Some(rustix::fs::Uid::from_raw(uid)), None).during(|| "chown the terminal".into())?;
+    rustix::stdio::dup2_stdin(&terminal.slave).during(during)?;
+    rustix::stdio::dup2_stdout(&terminal.slave).during(during)?;
+    rustix::stdio::dup2_stderr(&terminal.slave).during(during)
+}
+
+/// Gives the pipes and sockets among stdin, stdout and stderr to the user, who may want to open them again by
+/// /proc/self/fd. Devices and files are the caller's and stay as they are.
+pub fn own_stdio(uid: u32) -> Result<(), Failure> {
+    for fd in [rustix::stdio::stdin().as_fd(), rustix::stdio::stdout().as_fd(), rustix::stdio::stderr().as_fd()] {
+        let Ok(stat) = rustix::fs::fstat(fd) else { continue }; // a closed one
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if stat.st_uid == uid || !matches!(kind, FileType::Fifo | FileType::Socket) {
+            continue;
+        }
+        match rustix::fs::fchown(fd, Some(rustix::fs::Uid::from_raw(uid)), None) {
+            // Owned by somebody whom the user namespace does not map.
+            Ok(()) | Err(Errno::PERM | Errno::INVAL | Errno::ROFS) => {}
+            Err(errno) => return Err(errno).during(|| "chown stdio".into()),
+        }
+    }
+    Ok(())
+}
+
+/// Becomes the user: bounding set, groups, ids, the other capability sets; then enters the working directory and finds
+/// the program, as that user.
+///
+/// # Errors
+/// Whatever is missing, in runc's words where managers look for them.
+pub fn become_user(process: &Process) -> Result<Program, Failure> {
+    let masks = process.capabilities.as_ref().map(parse_masks).transpose()?.unwrap_or_default();
+    drop_bounding_set(masks.bounding)?;
+    let entered = rustix::process::chdir(process.cwd.as_str());
+    let environment = environment(process)?;
+    sys::keep_capabilities(true).during(|| "keep capabilities".into())?;
+    if let Some(gids) = &process.additional_gids {
+        sys::set_groups(gids).during(|| format!("set groups {gids:?}"))?;
+    }
+    sys::set_gid(process.gid).during(|| format!("set gid {}", process.gid))?;
+    sys::set_uid(process.uid).during(|| format!("set uid {}", process.uid))?;
+    sys::set_capabilities(sys::CapabilitySets { effective: masks.effective, permitted: masks.permitted, inheritable: masks.inheritable })
+        .during(|| "set capabilities".into())?;
+    sys::clear_ambient().during(|| "clear ambient capabilities".into())?;
+    for capability in bits(masks.ambient) {
+        sys::raise_ambient(capability).during(|| format!("raise ambient capability {capability}"))?;
+    }
+    if process.no_new_privileges {
+        sys::set_no_new_privileges().during(|| "set no_new_privs".into())?;
+    }
+    rustix::process::umask(Mode::from_raw_mode(process.umask));
+    enter_directory(&process.cwd, entered)?;
+    find_program(process, environment)
+}
+
+#[derive(Default)]
+struct Masks {
+    bounding: u64,
+    effective: u64,
+    inheritable: u64,
+    permitted: u64,
+    ambient: u64,
+}
+
+fn parse_masks(sets: &Capabilities) -> Result<Masks, Failure> {
+    let parse = |text: &str| text.parse().map_err(|_| Failure::new(FailureCode::BadRequest, "read capabilities", format!("{text:?} is no number")));
+    Ok(Masks {
+        bounding: parse(&sets.bounding)?,
+        effective: parse(&sets.effective)?,
+        inheritable: parse(&sets.inheritable)?,
+        permitted: parse(&sets.permitted)?,
+        ambient: parse(&sets.ambient)?,
+    })
+}
+
+fn bits(mask: u64) -> impl Iterator<Item = u32> {
+    (0..64).filter(move |bit| mask & (1 << bit) != 0)
+}
+
+fn drop_bounding_set(keep: u64) -> Result<(), Failure> {
+    for capability in (0..64).filter(|bit| keep & (1 << bit) == 0) {
+        match sys::drop_bounding(capability) {
+            Ok(()) => {}
+            Err(Errno::INVAL) => break, // past the last one that the kernel knows
+            Err(errno) => return Err(errno).during(|| format!("drop capability {capability} from the bounding set")),
+        }
+    }
+    Ok(())
+}
+
+/// Enters cwd as the user if root could not (an NFS home, for instance), and proves that it is in the container
+/// (CVE-2024-21626: /proc/self/fd/N of the host).
+fn enter_directory(cwd: &str, entered_before: Result<(), Errno>) -> Result<(), Failure> {
+    let during = || format!("chdir to cwd ({cwd:?}) set in config.json failed");
+    if let Err(first) = entered_before {
+        // The first errno is the true one unless the user can what root cannot.
+        if rustix::process::chdir(cwd).is_err() {
+            let (_, text) = describe(first);
+            return Err(Failure { cause: text.into(), ..tsrunc_sys::errno::os_failure(during(), first) });
+        }
+    } else if let Err(errno) = rustix::fs::accessat(rustix::fs::CWD, ".", Access::EXEC_OK, AtFlags::EACCESS) {
+        let (_, text) = describe(errno);
+        return Err(Failure { cause: text.into(), ..tsrunc_sys::errno::os_failure(during(), errno) });
+    }
+    let outside = || Failure::new(FailureCode::Other, during(), "current working directory is outside of container mount namespace root -- possible container breakout detected");
+    match rustix::process::getcwd(Vec::new()) {
+        Ok(path) if path.to_bytes().starts_with(b"/") => Ok(()),
+        _ => Err(outside()),
+    }
+}
+
+/// HOME of the uid in the container's passwd, `/` if it has none.
+fn home(uid: u32) -> String {
+    let found = std::fs::read_to_string("/etc/passwd").ok().and_then(|passwd| {
+        passwd.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let of_user = fields.nth(2).and_then(|field| field.parse::<u32>().ok()) == Some(uid);
+            fields.nth(2).filter(|home| of_user && !home.is_empty()).map(str::to_owned)
+        })
+    });
+    found.unwrap_or_else(|| "/".into())
+}
+
+fn environment(process: &Process) -> Result<Vec<CString>, Failure> {
+    let mut env = process.env.clone();
+    if process.set_home {
+        env.push(format!("HOME={}", home(process.uid)));
+    }
+    env.into_iter().map(c_string).collect()
+}
+
+fn c_string(text: String) -> Result<CString, Failure> {
+    CString::new(text).map_err(|error| Failure::new(FailureCode::BadRequest, "read process", error.to_string()))
+}
+
+/// Looks the program up as the shell would, in the container's PATH and as its user, so that a missing one is an error
+/// of create (execvp(3)).
+fn find_program(process: &Process, env: Vec<CString>) -> Result<Program, Failure> {
+    let Some(name) = process.args.first() else {
+        return Err(Failure::new(FailureCode::BadRequest, "read process", "no args"));
+    };
+    let failed = |operation: String, errno: Errno| {
+        let (_, text) = describe(errno);
+        Failure { code: FailureCode::Exec, cause: text.into(), ..tsrunc_sys::errno::os_failure(operation, errno) }
+    };
+    let path = if name.contains('/') {
+        executable(name).map_err(|errno| match errno {
+            Errno::ACCESS | Errno::ISDIR => failed(format!("exec: {name:?}"), errno),
+            _ => failed(format!("exec: {name:?}: stat {name}"), errno),
+        })?;
+        name.clone()
+    } else {
+        let search = process.env.iter().rev().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or("");
+        let mut denied = None;
+        let found = search.split(':').map(|directory| if directory.is_empty() { format!("./{name}") } else { format!("{directory}/{name}") }).find(|candidate| {
+            match executable(candidate) {
+                Ok(()) => true,
+                Err(Errno::ACCESS) => {
+                    denied = Some(Errno::ACCESS);
+                    false
+                }
+                Err(_) => false,
+            }
+        });
+        match (found, denied) {
+            (Some(path), _) => path,
+            (None, Some(errno)) => return Err(failed(format!("exec: {name:?}"), errno)),
+            (None, None) => return Err(Failure::new(FailureCode::Exec, format!("exec: {name:?}"), "executable file not found in $PATH")),
+        }
+    };
+    let args = process.args.iter().cloned().map(c_string).collect::<Result<_, _>>()?;
+    Ok(Program { path: c_string(path)?, args, env })
+}
+
+fn executable(path: &str) -> Result<(), Errno> {
+    let file = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
+        FileType::Directory => return Err(Errno::ISDIR),
+        FileType::RegularFile => {}
+        _ => return Err(Errno::ACCESS),
+    }
+    rustix::fs::accessat(rustix::fs::CWD, path, Access::EXEC_OK, AtFlags::EACCESS)
+}
+
+impl Program {
+    /// Replaces this process; returns only on failure.
+    pub fn execute(&self, process: &Process) -> Failure {
+        for number in 3..3 + process.preserve_fds {
+            sys::keep_number_over_exec(number as i32);
+        }
+        let errno = sys::execute(&self.path, &self.args, &self.env);
+        let (_, text) = describe(errno);
+        let operation = format!("exec {:?}", self.path.to_string_lossy());
+        Failure { code: FailureCode::Exec, cause: text.into(), ..tsrunc_sys::errno::os_failure(operation, errno) }
+    }
+}

@@ -1,0 +1,125 @@
+//! The conversation between the process that creates a container (or starts it) and the container's init.
+//!
+//! ```text
+//! creator                         init                     over a socket pair
+//!   Plan               ->           sets up the container
+//!                      <-           Terminal, then the master by SCM_RIGHTS   (process.terminal)
+//!                      <-           Hooks             (the mounts stand, before the pivot)
+//!   Continue           ->           goes on, createContainer hooks first
+//!                      <-           Ready             (or Failed at any moment)
+//!   Release            ->           waits at the gate
+//! starter
+//!   Start              ->           startContainer hooks, exec      over the gate socket, or the same pair for `run`
+//!                      <-           Failed, or end of file: the program runs
+//! ```
+//! Every message is a 32-bit native-endian length and that many bytes of JSON.
+
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+
+use serde::{de::DeserializeOwned, Deserialize, Serialize};
+use tsrunc_plan::container::{Namespace, Process};
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::operation::Operation;
+use tsrunc_sys::errno::During;
+
+/// No plan that fits into a 16 MiB config.json is longer; a longer message is a broken peer.
+const MAX_MESSAGE_BYTES: u32 = 64 << 20;
+
+/// The creator's first message. Descriptors are given by their numbers: the init inherits them.
+#[derive(Serialize, Deserialize)]
+pub struct InitPlan {
+    /// Joined in this order; the user and pid namespaces were joined by the spawn.
+    pub join: Vec<(Namespace, i32)>,
+    /// Made after the cgroups are joined: a cgroup namespace's root is the cgroup of its maker.
+    pub new_cgroup_namespace: bool,
+    pub operations: Vec<Operation>,
+    pub process: Process,
+    pub gate: Gate,
+    pub console: Console,
+    /// Detached clones of bind sources (`MountSource::BindDescriptor`).
+    pub bind_sources: Vec<i32>,
+}
+
+/// Where the init waits for `Start`.
+#[derive(Serialize, Deserialize)]
+pub enum Gate {
+    /// A listening socket.
+    Socket(i32),
+    /// The pair that it was created with.
+    Channel,
+}
+
+/// Who gets the terminal's master.
+#[derive(Serialize, Deserialize)]
+pub enum Console {
+    None,
+    /// A connected socket of somebody who wants it.
+    Socket(i32),
+    /// The creator.
+    Channel,
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum FromInit {
+    /// The terminal's master follows as one byte with SCM_RIGHTS.
+    Terminal,
+    Hooks,
+    Ready,
+    Failed(Failure),
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum ToInit {
+    Plan(Box<InitPlan>),
+    /// `state`: the JSON that createContainer hooks read.
+    Continue { state: String },
+    /// `state`: the JSON that startContainer hooks read.
+    Release { state: String },
+    Start,
+}
+
+/// One end of the conversation.
+pub struct Channel(std::os::unix::net::UnixStream);
+
+impl Channel {
+    pub fn new(socket: OwnedFd) -> Self {
+        Channel(socket.into())
+    }
+
+    pub fn socket(&self) -> &std::os::unix::net::UnixStream {
+        &self.0
+    }
+
+    /// # Errors
+    /// The errno of write(2): the peer is gone.
+    pub fn send(&self, message: &impl Serialize) -> Result<(), Failure> {
+        let mut bytes = vec![0; 4];
+        serde_json::to_writer(&mut bytes, message).map_err(|error| Failure::new(FailureCode::Other, "encode message", error.to_string()))?;
+        let length = u32::try_from(bytes.len() - 4).map_err(|_| Failure::new(FailureCode::Other, "encode message", "too long"))?;
+        bytes[..4].copy_from_slice(&length.to_ne_bytes());
+        (&self.0).write_all(&bytes).during(|| "send to the other side of the start gate".into())
+    }
+
+    /// The next message; None at the end of the conversation.
+    ///
+    /// # Errors
+    /// A read that fails, a message cut short or not understood.
+    pub fn receive<M: DeserializeOwned>(&self) -> Result<Option<M>, Failure> {
+        let during = || "receive from the other side of the start gate".to_owned();
+        let mut length = [0; 4];
+        if let Err(error) = (&self.0).read_exact(&mut length) {
+            return match error.kind() {
+                std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset => Ok(None),
+                _ => Err(error).during(during),
+            };
+        }
+        let length = u32::from_ne_bytes(length);
+        if length > MAX_MESSAGE_BYTES {
+            return Err(Failure::new(FailureCode::Other, during(), format!("a message of {length} bytes")));
+        }
+        let mut bytes = vec![0; length as usize];
+        (&self.0).read_exact(&mut bytes).during(during)?;
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))
+    }
+}

@@ -1,0 +1,141 @@
+//! Paths inside the container's rootfs, resolved by descriptor and never by a path of the host (CVE-2021-30465,
+//! CVE-2024-45310): symbolic links, absolute ones and `..` stay below the rootfs.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::errno::During;
+
+/// Symbolic links followed by hand when directories are made, as many as the kernel follows (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
+/// The container's root directory.
+pub struct Root(OwnedFd);
+
+/// A directory of the container and the name of something in it.
+pub struct Place {
+    pub parent: OwnedFd,
+    pub name: String,
+}
+
+impl Root {
+    pub fn new(directory: OwnedFd) -> Self {
+        Root(directory)
+    }
+
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Opens `path` below the root, links followed, magic links refused.
+    pub fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        self.resolve(path, flags, ResolveFlags::empty())
+    }
+
+    /// Opens `path` below the root; a symbolic link anywhere in it is `ELOOP`.
+    pub fn open_without_links(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        self.resolve(path, flags, ResolveFlags::NO_SYMLINKS)
+    }
+
+    fn resolve(&self, path: &str, flags: OFlags, more: ResolveFlags) -> Result<OwnedFd, Errno> {
+        let relative = match path.trim_start_matches('/') {
+            "" => ".",
+            relative => relative,
+        };
+        // EAGAIN: a rename elsewhere raced with a `..`; openat2(2) says to try again.
+        for _ in 0..64 {
+            match rustix::fs::openat2(&self.0, relative, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more) {
+                Err(Errno::AGAIN) => {}
+                result => return result,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+
+    /// Opens the directory `path` (O_PATH), making what is missing of it with mode 0755.
+    ///
+    /// # Errors
+    /// `ENOTDIR` where something else is in the way; the path is in the message.
+    pub fn make_directory(&self, path: &str) -> Result<OwnedFd, Failure> {
+        self.make_directory_following(path, 0)
+    }
+
+    fn make_directory_following(&self, path: &str, links: usize) -> Result<OwnedFd, Failure> {
+        let during = || format!("make directory {path:?} in the rootfs");
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        match self.open(path, flags) {
+            Err(Errno::NOENT) => {}
+            result => return result.during(during),
+        }
+        if links > MAX_LINKS {
+            return Err(Errno::LOOP).during(during);
+        }
+        let mut directory = self.open("/", flags).during(during)?;
+        let mut done = String::new();
+        let components: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        for (index, component) in components.iter().enumerate() {
+            let next = format!("{done}/{component}");
+            directory = match self.open(&next, flags) {
+                Ok(found) => found,
+                Err(Errno::NOENT) if *component == ".." => return Err(Errno::NOENT).during(during),
+                Err(Errno::NOENT) => {
+                    match rustix::fs::mkdirat(&directory, *component, Mode::from_raw_mode(0o755)) {
+                        Ok(()) => {}
+                        Err(Errno::EXIST) => {
+                            // Somebody else made it, or a link that leads nowhere yet: make where it leads.
+                            if let Ok(target) = rustix::fs::readlinkat(&directory, *component, Vec::new()) {
+                                let target = target.to_str().map_err(|_| Failure::new(FailureCode::Other, during(), "a link that is not UTF-8"))?;
+                                let base = if target.starts_with('/') { String::new() } else { done.clone() };
+                                let rest = components[index + 1..].join("/");
+                                return self.make_directory_following(&format!("{base}/{target}/{rest}"), links + 1);
+                            }
+                        }
+                        Err(errno) => return Err(errno).during(during),
+                    }
+                    self.open(&next, flags).during(during)?
+                }
+                Err(errno) => return Err(errno).during(during),
+            };
+            done = next;
+        }
+        Ok(directory)
+    }
+
+    /// The directory that holds `path`, made when missing, and the last name.
+    pub fn place(&self, path: &str) -> Result<Place, Failure> {
+        let trimmed = path.trim_end_matches('/');
+        let (parent, name) = trimmed.rsplit_once('/').unwrap_or(("", trimmed));
+        if matches!(name, "" | "." | "..") {
+            return Err(Failure::new(FailureCode::BadRequest, format!("resolve {path:?} in the rootfs"), "no name at its end"));
+        }
+        Ok(Place { parent: self.make_directory(if parent.is_empty() { "/" } else { parent })?, name: name.to_owned() })
+    }
+
+    /// Opens what `path` leads to (O_PATH), or makes an empty file there.
+    pub fn make_file(&self, path: &str) -> Result<OwnedFd, Failure> {
+        let during = || format!("make file {path:?} in the rootfs");
+        match self.open(path, OFlags::PATH) {
+            Err(Errno::NOENT) => {}
+            result => return result.during(during),
+        }
+        let place = self.place(path)?;
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
+        match rustix::fs::openat(&place.parent, place.name.as_str(), flags, Mode::from_raw_mode(0o644)) {
+            Ok(_) => self.open(path, OFlags::PATH).during(during),
+            // A link that leads nowhere: follow it by hand once its directory stands.
+            Err(Errno::EXIST) => {
+                let target = rustix::fs::readlinkat(&place.parent, place.name.as_str(), Vec::new()).during(during)?;
+                let target = target.to_str().map_err(|_| Failure::new(FailureCode::Other, during(), "a link that is not UTF-8"))?;
+                if target.starts_with('/') {
+                    let inner = self.place(target)?;
+                    rustix::fs::openat(&inner.parent, inner.name.as_str(), flags, Mode::from_raw_mode(0o644)).during(during)?;
+                    return self.open(path, OFlags::PATH).during(during);
+                }
+                Err(Errno::LOOP).during(during)
+            }
+            Err(errno) => Err(errno).during(during),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Carries out the operations of a plan, in order. Runs in the container's namespaces, before the start gate.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{unmount, UnmountFlags};
+use rustix::termios::Winsize;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::operation::{DeviceKind, Hook, MountAttribute, MountAttributes, Operation, Propagation};
+use tsrunc_sys::errno::During;
+use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
+
+use crate::devices::{bind_node, make_link, make_node, open_terminal, Device, Terminal};
+use crate::masks::{make_readonly, Masks};
+use crate::mounts::{attach, attribute_bits, clone_mount, mount, new_file_system, set_propagation, Mount, NewFileSystem};
+use crate::root::Root;
+
+const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+
+/// What the operations need from the outside.
+pub trait Creator {
+    /// Tells the creator to run its hooks and waits until they are done; the state for the container's own.
+    fn hooks(&mut self) -> Result<String, Failure>;
+    /// Hands the terminal's master over.
+    fn terminal(&mut self, master: &OwnedFd) -> Result<(), Failure>;
+}
+
+/// The state that operations share.
+pub struct Setup<'a> {
+    root: Option<Root>,
+    /// Detached clones of bind sources, made by the parent.
+    bind_sources: &'a [OwnedFd],
+    /// The host's mounts no longer hear of ours.
+    host_is_detached: bool,
+    masks: Masks,
+    procfs: Option<OwnedFd>,
+    pub terminal: Option<Terminal>,
+}
+
+impl<'a> Setup<'a> {
+    pub fn new(bind_sources: &'a [OwnedFd]) -> Self {
+        Setup { root: None, bind_sources, host_is_detached: false, masks: Masks::default(), procfs: None, terminal: None }
+    }
+
+    fn root(&self) -> Result<&Root, Failure> {
+        self.root.as_ref().ok_or_else(|| Failure::new(FailureCode::BadRequest, "carry out the plan", "an operation before the rootfs"))
+    }
+
+    /// Carries out one operation.
+    pub fn run(&mut self, operation: &Operation, creator: &mut dyn Creator) -> Result<(), Failure> {
+        match operation {
+            Operation::RootPropagation { propagation } => self.root_propagation(*propagation),
+            Operation::Rootfs { path } => self.rootfs(path),
+            Operation::Mount { destination, source, target, attributes, recursive, propagation, pointer } => {
+                let entry = Mount { destination, source, target: *target, attributes, recursive, propagation, pointer };
+                mount(self.root()?, &entry, self.bind_sources)
+            }
+            Operation::Device { path, kind, major, minor, mode, uid, gid, bind, pointer } => {
+                let device = Device { path, kind: *kind, major: *major, minor: *minor, mode: *mode, uid: *uid, gid: *gid, pointer };
+                if *bind && *kind != DeviceKind::Fifo {
+                    bind_node(self.root()?, &device)
+                } else {
+                    make_node(self.root()?, &device)
+                }
+            }
+            Operation::Symlink { target, path } => make_link(self.root()?, target, path),
+            Operation::Console { height, width } => {
+                let size = Winsize { ws_row: *height, ws_col: *width, ws_xpixel: 0, ws_ypixel: 0 };
+                let terminal = open_terminal(self.root()?, size)?;
+                creator.terminal(&terminal.master)?;
+                self.terminal = Some(terminal);
+                Ok(())
+            }
+            Operation::Hooks { create_container } => run_hooks(create_container, &creator.hooks()?),
+            Operation::PivotRoot => self.pivot_root(),
+            Operation::MoveRoot => self.move_root(),
+            Operation::Chroot => self.chroot(),
+            Operation::RootfsPropagation { propagation } => {
+                set_propagation(self.root()?.fd(), *propagation).during(|| "set the propagation of \"/\"".into())
+            }
+            Operation::ReadonlyRoot => {
+                let (set, _) = attribute_bits(&MountAttributes { set: vec![MountAttribute::Ro], clear: vec![] });
+                mount_setattr(self.root()?.fd(), MountSetattr { set, ..MountSetattr::default() }).during(|| "make \"/\" read-only".into())
+            }
+            Operation::Hostname { name } => rustix::system::sethostname(name.as_bytes()).during(|| format!("set hostname {name:?}")),
+            Operation::Domainname { name } => tsrunc_sys::process::set_domain_name(name).during(|| format!("set domainname {name:?}")),
+            Operation::Sysctl { name, value } => self.sysctl(name, value),
+            Operation::ReadonlyPath { path } => make_readonly(self.root()?, path),
+            Operation::MaskPath { path } => {
+                let root = self.root.as_ref().ok_or_else(|| Failure::new(FailureCode::BadRequest, "mask", "before the rootfs"))?;
+                self.masks.mask(root, path)
+            }
+        }
+    }
+
+    fn root_propagation(&mut self, propagation: Propagation) -> Result<(), Failure> {
+        let during = || "set the propagation of the host's mounts".to_owned();
+        let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+        set_propagation(&root, propagation).during(during)?;
+        self.host_is_detached = !matches!(propagation, Propagation::Shared | Propagation::Rshared);
+        Ok(())
+    }
+
+    fn rootfs(&mut self, path: &str) -> Result<(), Failure> {
+        let during = || format!("bind rootfs {path:?}");
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(path, flags, Mode::empty()).during(during)?;
+        if !self.host_is_detached {
+            make_mount_private(&directory).during(during)?;
+        }
+        let clone = clone_mount(directory.as_fd(), true).during(during)?;
+        set_propagation(&clone, Propagation::Private).during(during)?;
+        attach(clone.as_fd(), directory.as_fd()).during(during)?;
+        rustix::process::umask(Mode::empty()); // modes of what we make are exact
+        self.root = Some(Root::new(clone));
+        Ok(())
+    }
+
+    /// pivot_root(2), section "pivot_root(".", ".")": the old root ends on top of the new one and is detached.
+    fn pivot_root(&mut self) -> Result<(), Failure> {
+        let during = || "pivot_root".to_owned();
+        let old = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+        rustix::process::fchdir(self.root()?.fd()).during(during)?;
+        rustix::process::pivot_root(".", ".").during(during)?;
+        rustix::process::fchdir(&old).during(during)?;
+        if !self.host_is_detached {
+            // else the unmount below would reach the host
+            set_propagation(&old, Propagation::Rslave).during(during)?;
+        }
+        unmount(".", UnmountFlags::DETACH).during(|| "unmount the old root".into())?;
+        rustix::process::chdir("/").during(during)
+    }
+
+    /// `--no-pivot`, for a root on ramfs. The host's proc and sysfs go first: whoever leaves the chroot would find them.
+    fn move_root(&mut self) -> Result<(), Failure> {
+        let during = || "move the rootfs to \"/\"".to_owned();
+        let root = self.root()?;
+        unmount_host_kernel_files(root)?;
+        rustix::process::fchdir(root.fd()).during(during)?;
+        let host = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+        attach(root.fd(), host.as_fd()).during(during)?;
+        self.chroot()
+    }
+
+    fn chroot(&mut self) -> Result<(), Failure> {
+        let during = || "chroot".to_owned();
+        rustix::process::fchdir(self.root()?.fd()).during(during)?;
+        rustix::process::chroot(".").during(during)?;
+        rustix::process::chdir("/").during(during)
+    }
+
+    /// Writes through a procfs of our own that nothing can be mounted over (CVE-2025-52881).
+    fn sysctl(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+        let during = || format!("set sysctl {name:?} to {value:?}");
+        if self.procfs.is_none() {
+            self.procfs = Some(self.private_procfs()?);
+        }
+        let Some(procfs) = &self.procfs else { return Err(Errno::NOENT).during(during) };
+        let path = format!("sys/{name}");
+        let resolve = rustix::fs::ResolveFlags::BENEATH | rustix::fs::ResolveFlags::NO_SYMLINKS | rustix::fs::ResolveFlags::NO_XDEV;
+        let file = rustix::fs::openat2(procfs, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), resolve).during(during)?;
+        rustix::io::write(&file, value.as_bytes()).during(during)?;
+        Ok(())
+    }
+
+    fn private_procfs(&self) -> Result<OwnedFd, Failure> {
+        let none = MountAttributes::default();
+        match new_file_system(&NewFileSystem { fs_type: "proc", source: "proc", data: &[], attributes: &none }) {
+            // A user namespace may mount a procfs only where it sees a whole one: then the container's must do.
+            Err(failure) if failure.errno.as_deref() == Some("EPERM") => {
+                let during = || "open \"/proc\" in the rootfs".to_owned();
+                let proc = self.root()?.open_without_links("/proc", OFlags::PATH | OFlags::DIRECTORY).during(during)?;
+                if rustix::fs::fstatfs(&proc).during(during)?.f_type as u64 != PROC_SUPER_MAGIC {
+                    return Err(Failure::new(FailureCode::Other, during(), "not a procfs"));
+                }
+                Ok(proc)
+            }
+            result => result,
+        }
+    }
+}
+
+/// Makes the mount that holds a directory private: climbs to its root, where its id changes.
+fn make_mount_private(directory: &OwnedFd) -> Result<(), Errno> {
+    use rustix::fs::{statx, AtFlags, StatxFlags};
+    let id = |fd: &OwnedFd| {
+        const STATX_MNT_ID: u32 = 0x1000;
+        statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::from_bits_retain(STATX_MNT_ID)).map(|stat| (stat.stx_mnt_id, stat.stx_ino))
+    };
+    let mut at = rustix::io::fcntl_dupfd_cloexec(directory, 3)?;
+    loop {
+        let parent = rustix::fs::openat(&at, "..", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let (here, above) = (id(&at)?, id(&parent)?);
+        if here.0 != above.0 || here == above {
+            return set_propagation(&at, Propagation::Private);
+        }
+        at = parent;
+    }
+}
+
+fn unmount_host_kernel_files(root: &Root) -> Result<(), Failure> {
+    let during = || "read the host's mounts".to_owned();
+    let own = rustix::fs::readlinkat(rustix::fs::CWD, "/proc/self/cwd", Vec::new()).during(during)?;
+    drop(own);
+    let table = std::fs::read_to_string("/proc/self/mountinfo").during(during)?;
+    rustix::process::fchdir(root.fd()).during(during)?;
+    let rootfs = rustix::process::getcwd(Vec::new()).during(during)?;
+    let rootfs = rootfs.to_string_lossy().into_owned();
+    for line in table.lines() {
+        let (Some(point), Some((_, tail))) = (line.split(' ').nth(4), line.split_once(" - ")) else { continue };
+        let is_kernel_files = tail.starts_with("proc ") || tail.starts_with("sysfs ");
+        if is_kernel_files && !(point == rootfs || point.starts_with(&format!("{rootfs}/"))) {
+            match unmount(point, UnmountFlags::DETACH) {
+                Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {} // gone with one above it
+                Err(errno) => return Err(errno).during(|| format!("unmount the host's {point:?}")),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs hooks in this process's namespaces, one after another.
+pub fn run_hooks(hooks: &[Hook], state: &str) -> Result<(), Failure> {
+    hooks.iter().try_for_each(|hook| crate::hooks::run_hook(hook, state))
+}

@@ -1,0 +1,69 @@
+//! The cgroups of one container: which directories, which values, how to join.
+
+use crate::plain;
+
+plain! {
+/// A cgroup directory of the container in one hierarchy.
+pub struct CgroupDirectory {
+    /// Absolute path on the host, below the hierarchy's mount point.
+    pub path: String,
+    /// Absolute path of the hierarchy's mount point; directories between it and `path` are made too.
+    pub mountpoint: String,
+    /// v1 cpuset: `cpuset.cpus` and `cpuset.mems` that are empty are filled from the parent, from the top down
+    /// (cpuset(7): a task cannot join a cpuset without CPUs or nodes).
+    #[serde(default)]
+    pub inherit_cpuset: bool,
+    /// v2: controllers to enable in `cgroup.subtree_control` of every ancestor from the mount point down.
+    #[serde(default)]
+    pub enable_controllers: Vec<String>,
+}
+}
+
+plain! {
+/// One value of one cgroup file.
+pub struct CgroupWrite {
+    /// Absolute path of the file.
+    pub path: String,
+    pub value: String,
+    /// JSON pointer of the config field that asked for it, for the error text.
+    pub pointer: String,
+}
+}
+
+plain! {
+/// A rule of the v2 device filter, in config order; the last matching rule wins.
+pub struct DeviceRule {
+    pub allow: bool,
+    /// `a`, `b` or `c`.
+    pub kind: String,
+    /// None matches every major number.
+    #[serde(default)]
+    pub major: Option<u32>,
+    #[serde(default)]
+    pub minor: Option<u32>,
+    /// Letters of `rwm`.
+    pub access: String,
+}
+}
+
+plain! {
+/// Everything about the container's cgroups. Empty lists mean: stay in the caller's cgroups.
+#[derive(Default)]
+pub struct CgroupPlan {
+    pub directories: Vec<CgroupDirectory>,
+    /// Written after the directories are made and before the container's process joins.
+    pub writes: Vec<CgroupWrite>,
+    /// v1 and hybrid: directories whose `tasks` file the container's process joins by itself
+    /// (a single thread that moves itself needs no RCU grace period).
+    pub join_tasks: Vec<String>,
+    /// v2 directory to clone into (`CLONE_INTO_CGROUP`).
+    #[serde(default)]
+    pub clone_into: Option<String>,
+    /// v2: the device filter to attach to `clone_into`.
+    #[serde(default)]
+    pub device_filter: Option<Vec<DeviceRule>>,
+    /// True where failing to make the cgroups for want of permission is no error (rootless without limits).
+    #[serde(default)]
+    pub optional: bool,
+}
+}

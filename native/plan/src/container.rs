@@ -1,0 +1,145 @@
+//! The plan of one container.
+
+use crate::cgroup::CgroupPlan;
+use crate::operation::{Hook, Operation};
+use crate::plain;
+
+plain! {
+#[serde(rename_all = "camelCase")]
+#[derive(Copy, Eq)]
+pub enum Namespace { User, Mount, Pid, Network, Ipc, Uts, Cgroup, Time }
+}
+
+plain! {
+/// A namespace to join instead of making it.
+pub struct NamespaceJoin {
+    pub namespace: Namespace,
+    pub path: String,
+    /// `/linux/namespaces/2/path`, for the error text.
+    pub pointer: String,
+}
+}
+
+plain! {
+/// A line of uid_map or gid_map (user_namespaces(7)).
+pub struct IdMapping {
+    pub container_id: u32,
+    pub host_id: u32,
+    pub size: u32,
+}
+}
+
+plain! {
+/// How the container's process comes to be.
+pub struct SpawnPlan {
+    pub create: Vec<Namespace>,
+    pub join: Vec<NamespaceJoin>,
+    pub uid_mappings: Vec<IdMapping>,
+    pub gid_mappings: Vec<IdMapping>,
+    /// True for a caller without privilege: newuidmap(1) and newgidmap(1) write the maps where one line of the caller's
+    /// own id does not do.
+    pub rootless: bool,
+    #[serde(default)]
+    pub oom_score_adj: Option<i32>,
+}
+}
+
+plain! {
+/// A resource limit; `soft` and `hard` are decimal u64.
+pub struct Rlimit {
+    /// `RLIMIT_NOFILE`.
+    pub kind: String,
+    pub soft: String,
+    pub hard: String,
+}
+}
+
+plain! {
+/// Capability sets as bit masks in decimal: bit n is capability n (linux/capability.h).
+pub struct Capabilities {
+    pub bounding: String,
+    pub effective: String,
+    pub inheritable: String,
+    pub permitted: String,
+    pub ambient: String,
+}
+}
+
+plain! {
+/// The user's program and what it runs with.
+pub struct Process {
+    pub args: Vec<String>,
+    /// Without duplicates; HOME is added by the init from the container's passwd when `setHome`.
+    pub env: Vec<String>,
+    pub set_home: bool,
+    pub cwd: String,
+    pub uid: u32,
+    pub gid: u32,
+    /// None leaves the groups alone (rootless: setgroups(2) is denied).
+    #[serde(default)]
+    pub additional_gids: Option<Vec<u32>>,
+    pub umask: u32,
+    #[serde(default)]
+    pub capabilities: Option<Capabilities>,
+    pub rlimits: Vec<Rlimit>,
+    pub no_new_privileges: bool,
+    pub terminal: bool,
+    /// Descriptors 3 .. 3+preserveFds stay open in the program.
+    pub preserve_fds: u32,
+    /// A new session keyring (keyctl(2)), so that the caller's is not shared.
+    pub new_keyring: bool,
+    pub start_container_hooks: Vec<Hook>,
+}
+}
+
+plain! {
+/// Where the terminal's master goes.
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum ConsolePlan {
+    None,
+    /// To a Unix socket by SCM_RIGHTS.
+    Socket { path: String },
+    /// Kept by the caller for `foreground`.
+    Keep,
+}
+}
+
+plain! {
+/// How `start` reaches the waiting init.
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum GatePlan {
+    /// A socket named `gate` in the container's state directory (`create`).
+    Socket,
+    /// The sync channel of the process that created it (`run`).
+    Channel,
+}
+}
+
+plain! {
+/// systemd's socket activation and readiness protocol, for `run` and `create`.
+#[derive(Default)]
+pub struct NotifyPlan {
+    /// The host's NOTIFY_SOCKET, forwarded from `/run/notify/notify.sock` in the container.
+    #[serde(default)]
+    pub socket: Option<String>,
+}
+}
+
+plain! {
+pub struct ContainerPlan {
+    pub spawn: SpawnPlan,
+    pub cgroup: CgroupPlan,
+    pub operations: Vec<Operation>,
+    pub process: Process,
+    pub console: ConsolePlan,
+    pub gate: GatePlan,
+    /// prestart, then createRuntime.
+    pub runtime_hooks: Vec<Hook>,
+    /// The state object that hooks read (runtime.md#state), as JSON text; the native layer sets `pid` and `status`.
+    pub hook_state: String,
+    #[serde(default)]
+    pub pid_file: Option<String>,
+    #[serde(default)]
+    pub pidfd_socket: Option<String>,
+}
+}

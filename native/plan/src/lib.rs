@@ -1,0 +1,27 @@
+//! The one encoding between the TypeScript core and the native layer: every request, every reply and
+//! the plan of a container, as JSON. The TypeScript declarations are generated from these types.
+//!
+//! Rules: plain data, no conditions; camelCase names as in config.json; integers that may exceed 2^53
+//! are decimal strings (a double would round them); an unknown field is an error.
+
+pub mod cgroup;
+pub mod container;
+pub mod failure;
+pub mod operation;
+pub mod request;
+
+/// Declares plan types: serde in camelCase with unknown fields refused, TypeScript when asked for.
+#[macro_export]
+macro_rules! plain {
+    ($(#[$meta:meta])* pub struct $($rest:tt)*) => {
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, export_to = "plan.ts"))]
+        $(#[$meta])* pub struct $($rest)*
+    };
+    ($(#[$meta:meta])* pub enum $($rest:tt)*) => {
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, export_to = "plan.ts"))]
+        $(#[$meta])* pub enum $($rest)*
+    };
+}

@@ -1,0 +1,125 @@
+//! What the init does to its mount namespace and host names, in order, before it waits at the start gate.
+//! Every `destination` and `path` inside the container is resolved below the rootfs descriptor (openat2
+//! `RESOLVE_IN_ROOT`), never by a path of the host.
+
+use crate::plain;
+
+plain! {
+/// Mount attributes to set and to clear (mount_setattr(2)).
+#[derive(Default)]
+pub struct MountAttributes {
+    pub set: Vec<MountAttribute>,
+    pub clear: Vec<MountAttribute>,
+}
+}
+
+plain! {
+#[serde(rename_all = "camelCase")]
+#[derive(Copy, Eq)]
+pub enum MountAttribute {
+    Ro, Nosuid, Nodev, Noexec, Nodiratime, Nosymfollow,
+    /// The atime modes exclude each other.
+    Relatime, Noatime, Strictatime,
+}
+}
+
+plain! {
+#[serde(rename_all = "camelCase")]
+#[derive(Copy, Eq)]
+pub enum Propagation { Private, Shared, Slave, Unbindable, Rprivate, Rshared, Rslave, Runbindable }
+}
+
+plain! {
+/// Where a mount's content comes from.
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum MountSource {
+    /// A new file system: fsopen(2), one fsconfig(2) per entry of `data` (`key` or `key=value`).
+    FileSystem { fs_type: String, source: String, data: Vec<String> },
+    /// A clone of the mount at a path of the host.
+    Bind { source: String, recursive: bool },
+    /// A clone of the host mount at position `index` of the descriptors that the parent opened (user namespaces:
+    /// the init may lack the permission to reach the source). Filled in by the native layer alone.
+    BindDescriptor { source: String, index: u32 },
+    /// Change attributes of what is mounted at the destination already (`remount`). `bind`: only the mount's own flags;
+    /// else the file system's too, with `data`.
+    Remount { bind: bool, data: Vec<String> },
+}
+}
+
+plain! {
+/// The object made at a mount's destination when it is missing.
+#[serde(rename_all = "camelCase")]
+#[derive(Copy, Eq)]
+pub enum MountTarget {
+    Directory,
+    /// A bind mount's destination is what its source is.
+    LikeSource,
+}
+}
+
+plain! {
+#[serde(rename_all = "camelCase")]
+#[derive(Copy, Eq)]
+pub enum DeviceKind { Char, Block, Fifo }
+}
+
+plain! {
+#[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Operation {
+    /// Change the propagation of the mount namespace's root, so that nothing leaks to the host.
+    RootPropagation { propagation: Propagation },
+    /// Make the rootfs a mount point (a recursive bind on itself) and the directory all later paths resolve below.
+    /// Its parent mount is made private (pivot_root(2) refuses shared ones).
+    Rootfs { path: String },
+    Mount {
+        destination: String,
+        source: MountSource,
+        target: MountTarget,
+        attributes: MountAttributes,
+        /// Attributes for the whole tree (`rro`, `rnosuid`, ...).
+        recursive: MountAttributes,
+        propagation: Vec<Propagation>,
+        /// Index in config.json's `mounts`, for the error text.
+        #[serde(default)]
+        pointer: String,
+    },
+    /// A device node, or a bind of the host's where mknod is not allowed (user namespaces).
+    Device { path: String, kind: DeviceKind, major: u32, minor: u32, mode: u32, uid: u32, gid: u32, bind: bool, pointer: String },
+    /// A symbolic link; an existing file of that name is left alone.
+    Symlink { target: String, path: String },
+    /// Open a terminal of the container's devpts, send its master to the parent, mount the slave on /dev/console.
+    Console { height: u16, width: u16 },
+    /// Tell the parent to run prestart and createRuntime hooks, then run createContainer hooks here.
+    Hooks { create_container: Vec<Hook> },
+    /// Make the rootfs the root of the mount namespace and drop the old root.
+    PivotRoot,
+    /// `--no-pivot`: move the rootfs over `/` and chroot, after unmounting the host's proc and sysfs.
+    MoveRoot,
+    /// No mount namespace: chroot alone.
+    Chroot,
+    /// rootfsPropagation, after the pivot.
+    RootfsPropagation { propagation: Propagation },
+    /// Remount `/` read-only, other flags kept.
+    ReadonlyRoot,
+    Hostname { name: String },
+    Domainname { name: String },
+    /// `name` with slashes, below /proc/sys of a private procfs.
+    Sysctl { name: String, value: String },
+    ReadonlyPath { path: String },
+    MaskPath { path: String },
+}
+}
+
+plain! {
+/// One hook of config.json.
+pub struct Hook {
+    pub path: String,
+    /// Includes argv[0]; empty means `[path]`.
+    pub args: Vec<String>,
+    pub env: Vec<String>,
+    #[serde(default)]
+    pub timeout_seconds: Option<u32>,
+    /// `/hooks/createRuntime/0`, for the error text.
+    pub pointer: String,
+}
+}

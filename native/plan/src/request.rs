@@ -1,0 +1,151 @@
+//! The requests of the core and their replies: `Host.call(request) -> reply`.
+
+use crate::cgroup::CgroupWrite;
+use crate::container::ContainerPlan;
+use crate::failure::Failure;
+use crate::operation::Hook;
+use crate::plain;
+
+plain! {
+/// A process, named so that a reused pid is not mistaken for it (proc_pid_stat(5), field 22).
+pub struct ProcessIdentity {
+    pub pid: i32,
+    /// Clock ticks since boot, decimal.
+    pub start_time_ticks: String,
+}
+}
+
+plain! {
+/// Undone in the given order by `undo`; each is safe to repeat and to run half-done.
+#[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Undo {
+    /// Kill everything in the cgroup tree and remove it with its children.
+    RemoveCgroup { path: String },
+    /// Remove the directory if it is an empty cgroup (a parent that create made).
+    RemoveEmptyCgroup { path: String },
+    /// Detach the mounts at and below a path (container without a mount namespace).
+    Unmount { path: String },
+}
+}
+
+plain! {
+#[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Request {
+    /// -> `Reply::Text`
+    ReadFile { path: String, max_bytes: u32 },
+    /// Create a file that must not exist (O_EXCL). -> `Done`
+    CreateFile { path: String, text: String, mode: u32 },
+    /// Append a line to a file, made with mode 0644 when missing (log). -> `Done`
+    AppendFile { path: String, text: String },
+    /// Absolute path without symbolic links of a directory; fails when it is none. -> `Text`
+    ResolveDirectory { path: String },
+    /// Absolute path without resolving symbolic links in it (cwd joined). -> `Text`
+    AbsolutePath { path: String },
+    /// Names in a directory, sorted; an absent one is `NotFound`. -> `Names`
+    ListDirectory { path: String },
+    /// What the core must know of the host. -> `Facts`
+    HostFacts,
+    /// Which of the paths do not exist. -> `Names`
+    Missing { paths: Vec<String> },
+    /// Type of what a path (not followed at its end) is: `directory`, `file`, `symlink`, `socket`, `other`, `missing`. -> `Text`
+    PathKind { path: String },
+
+    /// Make `root/id` with state.json holding `state` and mode 0700, atomically and locked; `Exists` when it is there.
+    /// `root` is made with mode `rootMode` when missing. -> `Handle`
+    Reserve { root: String, root_mode: u32, id: String, state: String },
+    /// Lock `root/id` exclusively. Without `wait` a held lock is `Locked`; an absent directory is `NotFound`. -> `Handle`
+    LockContainer { root: String, id: String, wait: bool },
+    /// Replace state.json atomically. -> `Done`
+    SaveState { handle: u32, state: String },
+    /// Remove the directory of the handle with its files, and stale leftovers of killed creates of that id. -> `Done`
+    RemoveContainer { handle: u32 },
+    /// Unlock, close; a container that was not released is killed and reaped. -> `Done`
+    Close { handle: u32 },
+
+    /// Make the container's cgroups and process and bring it to the start gate. `lock` is the handle of `reserve`.
+    /// On failure everything this request made is undone. -> `Created`
+    Create { lock: u32, plan: Box<ContainerPlan> },
+    /// Let a created container live on without us (and, with `GatePlan::Channel`, start it). -> `Done`
+    Release { handle: u32 },
+    /// Open the gate of the container whose state directory the lock holds and wait until the user's program runs
+    /// or failed to. -> `Done`
+    Start { lock: u32 },
+    /// Whether the init still waits at the gate. -> `Flag`
+    AtGate { lock: u32 },
+    /// `Flag`: true while the process lives (a zombie does not).
+    Alive { process: ProcessIdentity },
+    /// Signal the process through a pidfd, identity verified. `Finished` if it ended. -> `Done`
+    Kill { process: ProcessIdentity, signal: i32 },
+    /// Signal every process of the cgroups. -> `Done`
+    KillCgroup { paths: Vec<String>, signal: i32 },
+    /// Wait until the process is gone, at most so long. -> `Flag` (true: it is gone)
+    WaitGone { process: ProcessIdentity, timeout_milliseconds: u32 },
+    /// Forward signals and, with a terminal, bytes and window size, until the container's process ends and is reaped;
+    /// restores the terminal. -> `Exit`
+    Foreground { handle: u32, subreaper: bool, notify: bool },
+    /// Run hooks in the runtime namespace one after another with the state on stdin. -> `Done`
+    RunHooks { hooks: Vec<Hook>, state: String },
+    /// -> `Done`
+    WriteCgroup { writes: Vec<CgroupWrite> },
+    /// -> `Done`; all steps are tried, the first failure is reported.
+    Undo { steps: Vec<Undo> },
+    /// Whether the cgroup at the path (v1 freezer directory or v2) is frozen. -> `Flag`
+    Frozen { path: String },
+    /// Current time, RFC 3339 with nanoseconds, UTC. -> `Text`
+    Now,
+    /// Login name of a uid in the host's passwd, or the number. -> `Text`
+    UserName { uid: u32 },
+    /// Owner uid of a path. -> `Number`
+    OwnerOf { path: String },
+}
+}
+
+plain! {
+#[serde(rename_all = "camelCase")]
+#[derive(Copy, Eq)]
+pub enum CgroupMode { None, V1, Hybrid, V2 }
+}
+
+plain! {
+/// A cgroup hierarchy that is mounted.
+pub struct Hierarchy {
+    /// `memory`, `cpu,cpuacct` as two entries, `name=systemd`; empty for cgroup2.
+    pub controllers: Vec<String>,
+    pub mountpoint: String,
+    /// The caller's own cgroup in it, absolute from the hierarchy's root.
+    pub own: String,
+}
+}
+
+plain! {
+pub struct HostFacts {
+    pub euid: u32,
+    pub egid: u32,
+    /// The caller is in a user namespace that is not the initial one.
+    pub in_user_namespace: bool,
+    pub cgroup_mode: CgroupMode,
+    pub hierarchies: Vec<Hierarchy>,
+    /// Controllers of the cgroup2 root's cgroup.controllers.
+    pub v2_controllers: Vec<String>,
+    pub cwd: String,
+    /// Highest capability the kernel knows (/proc/sys/kernel/cap_last_cap).
+    pub last_capability: u32,
+}
+}
+
+plain! {
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Reply {
+    Done,
+    Text { text: String },
+    Names { names: Vec<String> },
+    Flag { flag: bool },
+    Number { number: u32 },
+    Handle { handle: u32 },
+    Facts { facts: HostFacts },
+    Created { handle: u32, process: ProcessIdentity },
+    /// Exit status as a shell tells it: the code, or 128 + signal.
+    Exit { status: u32 },
+    Failed { failure: Failure },
+}
+}

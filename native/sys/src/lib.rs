@@ -1,0 +1,6 @@
+//! System calls: the only crate with `unsafe`. What rustix has is used from there; here is the rest.
+
+pub mod errno;
+pub mod namespaces;
+pub mod process;
+pub mod spawn;

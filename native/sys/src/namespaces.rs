@@ -1,0 +1,82 @@
+//! Namespaces and mount attributes: the calls that rustix lacks (namespaces(7), mount_setattr(2)).
+
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::io::Errno;
+use tsrunc_plan::container::Namespace;
+
+/// The `CLONE_NEW*` flag of a namespace type.
+pub fn clone_flag(namespace: Namespace) -> u64 {
+    (match namespace {
+        Namespace::User => libc::CLONE_NEWUSER,
+        Namespace::Mount => libc::CLONE_NEWNS,
+        Namespace::Pid => libc::CLONE_NEWPID,
+        Namespace::Network => libc::CLONE_NEWNET,
+        Namespace::Ipc => libc::CLONE_NEWIPC,
+        Namespace::Uts => libc::CLONE_NEWUTS,
+        Namespace::Cgroup => libc::CLONE_NEWCGROUP,
+        Namespace::Time => 0x80, // CLONE_NEWTIME: clone3(2) and unshare(2) only
+    }) as u64
+}
+
+/// Unwraps the result of a raw system call.
+pub(crate) fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
+    if result == -1 {
+        let error = std::io::Error::last_os_error();
+        return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO));
+    }
+    Ok(result)
+}
+
+/// Moves the calling thread into the namespace of `fd`, which must be of that type (setns(2)).
+pub fn join(fd: BorrowedFd<'_>, namespace: Namespace) -> Result<(), Errno> {
+    // SAFETY: takes integers only.
+    check(unsafe { libc::setns(fd.as_raw_fd(), clone_flag(namespace) as i32) }.into()).map(drop)
+}
+
+/// Leaves the given namespaces for new ones (unshare(2)).
+pub fn leave(namespaces: &[Namespace]) -> Result<(), Errno> {
+    let flags = namespaces.iter().fold(0, |flags, namespace| flags | clone_flag(*namespace));
+    // SAFETY: takes an integer only.
+    check(unsafe { libc::unshare(flags as i32) }.into()).map(drop)
+}
+
+/// The `CLONE_NEW*` flag of the namespace behind a descriptor (ioctl_ns(2), NS_GET_NSTYPE).
+pub fn type_of(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
+    const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
+    // SAFETY: this request takes no argument and returns an integer.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE as _) }.into()).map(|flag| flag as u64)
+}
+
+/// Arguments of mount_setattr(2), as `MOUNT_ATTR_*` and `MS_*` bits.
+#[derive(Clone, Copy, Default)]
+pub struct MountSetattr {
+    pub set: u64,
+    pub clear: u64,
+    pub propagation: u64,
+    pub recursive: bool,
+}
+
+/// Changes the attributes of the mount whose root is `fd`.
+pub fn mount_setattr(fd: impl AsFd, change: MountSetattr) -> Result<(), Errno> {
+    #[repr(C)]
+    struct MountAttr {
+        attr_set: u64,
+        attr_clr: u64,
+        propagation: u64,
+        userns_fd: u64,
+    }
+    let attr = MountAttr { attr_set: change.set, attr_clr: change.clear, propagation: change.propagation, userns_fd: 0 };
+    let recursive = if change.recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is an empty C string and `attr` lives through the call with its size given.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            fd.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | recursive,
+            &attr as *const MountAttr,
+            size_of::<MountAttr>(),
+        )
+    })
+    .map(drop)
+}

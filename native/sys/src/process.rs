@@ -1,0 +1,179 @@
+//! Process attributes and exec: the calls that rustix lacks or marks unsafe.
+
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use rustix::io::Errno;
+
+use crate::namespaces::check;
+
+/// Gives every signal its default action and unblocks all: what the user's program must start with, whatever the
+/// caller ignored or blocked (execve(2) keeps both).
+pub fn reset_signals() {
+    // SAFETY: SIG_DFL needs no handler; an invalid signal number is refused and of no effect; the empty set is initialised.
+    unsafe {
+        for signal in 1..=64 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+    }
+}
+
+/// Joins a new anonymous session keyring (keyctl(2)); a kernel without keyrings or a full quota is an error.
+pub fn new_session_keyring() -> Result<(), Errno> {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
+    // SAFETY: a null name asks for an anonymous keyring.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<u8>()) }).map(drop)
+}
+
+/// Sets soft and hard limit of another process (prlimit(2)). `resource` is an `RLIMIT_*` number.
+pub fn set_limit(pid: i32, resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
+    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
+    // SAFETY: `limit` lives through the call; no old value is asked for.
+    check(unsafe {
+        libc::syscall(libc::SYS_prlimit64, pid, resource, &limit as *const libc::rlimit64, std::ptr::null_mut::<u8>())
+    })
+    .map(drop)
+}
+
+/// The number of a resource limit by its config.json name, `RLIMIT_NOFILE`.
+pub fn limit_number(name: &str) -> Option<u32> {
+    const NAMES: [&str; 16] = [
+        "CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING",
+        "MSGQUEUE", "NICE", "RTPRIO", "RTTIME",
+    ];
+    let name = name.strip_prefix("RLIMIT_")?;
+    NAMES.iter().position(|known| *known == name).map(|number| number as u32)
+}
+
+/// Capability sets as bit masks (capabilities(7)).
+#[derive(Clone, Copy)]
+pub struct CapabilitySets {
+    pub effective: u64,
+    pub permitted: u64,
+    pub inheritable: u64,
+}
+
+/// capset(2) of the calling thread, version 3.
+pub fn set_capabilities(sets: CapabilitySets) -> Result<(), Errno> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    let header = Header { version: 0x2008_0522, pid: 0 };
+    let half = |shift: u32| [(sets.effective >> shift) as u32, (sets.permitted >> shift) as u32, (sets.inheritable >> shift) as u32];
+    let data = [half(0), half(32)];
+    // SAFETY: header and both data halves have the layout of version 3 and live through the call.
+    check(unsafe { libc::syscall(libc::SYS_capset, &header as *const Header, data.as_ptr()) }).map(drop)
+}
+
+fn prctl(option: libc::c_int, argument: u64, second: u64) -> Result<libc::c_long, Errno> {
+    // SAFETY: only called with options that take integers.
+    check(unsafe { libc::prctl(option, argument, second, 0u64, 0u64) }.into())
+}
+
+/// Drops a capability from the bounding set.
+pub fn drop_bounding(capability: u32) -> Result<(), Errno> {
+    prctl(libc::PR_CAPBSET_DROP, capability.into(), 0).map(drop)
+}
+
+/// Empties the ambient set.
+pub fn clear_ambient() -> Result<(), Errno> {
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64, 0).map(drop)
+}
+
+/// Raises a capability in the ambient set.
+pub fn raise_ambient(capability: u32) -> Result<(), Errno> {
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as u64, capability.into()).map(drop)
+}
+
+/// Keeps the permitted set over the next change of uid.
+pub fn keep_capabilities(keep: bool) -> Result<(), Errno> {
+    prctl(libc::PR_SET_KEEPCAPS, keep.into(), 0).map(drop)
+}
+
+pub fn set_no_new_privileges() -> Result<(), Errno> {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
+}
+
+/// Signal to get when the parent dies; 0 for none.
+pub fn set_parent_death_signal(signal: i32) -> Result<(), Errno> {
+    prctl(libc::PR_SET_PDEATHSIG, signal as u64, 0).map(drop)
+}
+
+/// Whether others of the same user may trace this process and open its /proc files.
+pub fn set_dumpable(dumpable: bool) -> Result<(), Errno> {
+    prctl(libc::PR_SET_DUMPABLE, dumpable.into(), 0).map(drop)
+}
+
+/// setgroups(2), raw: of the calling thread.
+pub fn set_groups(gids: &[u32]) -> Result<(), Errno> {
+    // SAFETY: the slice is valid for its length.
+    check(unsafe { libc::syscall(libc::SYS_setgroups, gids.len(), gids.as_ptr()) }).map(drop)
+}
+
+/// Real, effective and saved gid, then uid, of the calling thread.
+pub fn set_gid(gid: u32) -> Result<(), Errno> {
+    // SAFETY: takes integers only.
+    check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) }).map(drop)
+}
+
+/// See `set_gid`.
+pub fn set_uid(uid: u32) -> Result<(), Errno> {
+    // SAFETY: takes integers only.
+    check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
+}
+
+/// Marks every descriptor from `first` on close-on-exec (close_range(2)).
+pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
+    // SAFETY: takes integers only.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
+}
+
+/// Sets the NIS domain name of the UTS namespace.
+pub fn set_domain_name(name: &str) -> Result<(), Errno> {
+    // SAFETY: pointer and length are of one string.
+    check(unsafe { libc::syscall(libc::SYS_setdomainname, name.as_ptr(), name.len()) }).map(drop)
+}
+
+/// A descriptor that a parent left open for this process at a number that it passed on.
+///
+/// # Errors
+/// `EBADF` if no such descriptor is open.
+pub fn inherited(number: i32) -> Result<std::os::fd::OwnedFd, Errno> {
+    use std::os::fd::FromRawFd;
+    // SAFETY: F_GETFD only asks; the number is an open descriptor after it, and the caller takes it over once.
+    unsafe {
+        check(libc::fcntl(number, libc::F_GETFD).into())?;
+        Ok(std::os::fd::OwnedFd::from_raw_fd(number))
+    }
+}
+
+/// Reopens a descriptor number that must survive exec.
+pub fn keep_over_exec(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: takes integers only.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) }.into()).map(drop)
+}
+
+/// Clears close-on-exec of descriptor numbers the caller was handed without owning them (`--preserve-fds`); a number
+/// that is not open is skipped.
+pub fn keep_number_over_exec(number: i32) {
+    // SAFETY: takes integers only; a bad number is refused with EBADF.
+    unsafe { libc::fcntl(number, libc::F_SETFD, 0) };
+}
+
+/// Replaces the process by the program (execve(2)); returns only on failure.
+pub fn execute(path: &CString, args: &[CString], env: &[CString]) -> Errno {
+    let argv = pointers(args);
+    let envp = pointers(env);
+    // SAFETY: all strings are NUL-terminated and both arrays end with a null pointer.
+    unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+pub(crate) fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
+    strings.iter().map(|string| string.as_ptr()).chain(std::iter::once(std::ptr::null())).collect()
+}

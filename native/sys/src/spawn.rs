@@ -1,0 +1,315 @@
+//! Clones the process that becomes a container's init and executes the init in it (clone(2), execveat(2)).
+//!
+//! The caller may have threads (Node), so between clone and exec the child makes system calls only: no allocation, no
+//! lock, no errno. Without a user or time namespace the child borrows the caller's memory until it executes (CLONE_VM |
+//! CLONE_VFORK), which spares the copy of the page tables.
+
+use std::arch::asm;
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use rustix::io::Errno;
+
+use crate::namespaces::check;
+use crate::process::pointers;
+
+/// What to clone and what to execute.
+pub struct Spawn<'a> {
+    /// `CLONE_NEW*` flags.
+    pub namespaces: u64,
+    /// User namespace to join before the other namespaces are made, which it then owns.
+    pub join_user: Option<BorrowedFd<'a>>,
+    /// Wait for a byte on this descriptor before going on (the caller writes the id maps meanwhile).
+    pub wait: Option<BorrowedFd<'a>>,
+    /// Become uid and gid 0 of the user namespace before exec, else exec drops the capabilities.
+    pub become_root: bool,
+    /// cgroup2 directory to be born in.
+    pub cgroup: Option<BorrowedFd<'a>>,
+    /// Open `tasks` files of v1 cgroups to join. A thread that moves only itself spares the RCU grace period that a
+    /// write to cgroup.procs waits for (kernel/cgroup/cgroup.c, cgroup_procs_write_start).
+    pub tasks: &'a [OwnedFd],
+    pub program: BorrowedFd<'a>,
+    pub args: &'a [CString],
+    /// Descriptors that stay open over the exec, at their numbers.
+    pub inherit: &'a [i32],
+    /// Where the child tells what failed before the exec: two native-endian i32, step and errno.
+    pub report: BorrowedFd<'a>,
+}
+
+/// Where a child failed before its exec.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Step {
+    JoinUser = 1,
+    Clone,
+    Wait,
+    BecomeRoot,
+    JoinCgroup,
+    Inherit,
+    Execute,
+}
+
+impl Step {
+    pub fn from_number(number: i32) -> Option<Step> {
+        [Step::JoinUser, Step::Clone, Step::Wait, Step::BecomeRoot, Step::JoinCgroup, Step::Inherit, Step::Execute]
+            .into_iter()
+            .find(|step| *step as i32 == number)
+    }
+}
+
+/// The spawned process, a child of the caller.
+pub struct Spawned {
+    pub pid: i32,
+    pub pidfd: OwnedFd,
+}
+
+#[repr(C, align(8))]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+struct Child {
+    join_user: i32,
+    inner_flags: u64,
+    wait: i32,
+    become_root: bool,
+    tasks: *const OwnedFd,
+    tasks_count: usize,
+    program: i32,
+    argv: *const *const libc::c_char,
+    envp: *const *const libc::c_char,
+    inherit: *const i32,
+    inherit_count: usize,
+    report: i32,
+    /// A second clone's pid, for the caller, who shares no memory with us then.
+    pid_pipe: i32,
+}
+
+const STACK_BYTES: usize = 64 * 1024;
+
+/// Clones and executes as described by `spawn`. With a joined user namespace the process is made by an
+/// intermediate one, yet is the caller's child as well.
+///
+/// # Errors
+/// The errno of clone3(2) or of what was needed for it; later failures are reported on `spawn.report`.
+pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
+    let argv = pointers(spawn.args);
+    let envp = [std::ptr::null::<libc::c_char>()];
+    let (pid_read, pid_write) = match spawn.join_user {
+        Some(_) => rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, write)| (Some(read), Some(write)))?,
+        None => (None, None),
+    };
+    let number = |fd: Option<BorrowedFd<'_>>| fd.map_or(-1, |fd| fd.as_raw_fd());
+    let child = Child {
+        join_user: number(spawn.join_user),
+        inner_flags: spawn.namespaces,
+        wait: number(spawn.wait),
+        become_root: spawn.become_root,
+        tasks: spawn.tasks.as_ptr(),
+        tasks_count: spawn.tasks.len(),
+        program: spawn.program.as_raw_fd(),
+        argv: argv.as_ptr(),
+        envp: envp.as_ptr(),
+        inherit: spawn.inherit.as_ptr(),
+        inherit_count: spawn.inherit.len(),
+        report: spawn.report.as_raw_fd(),
+        pid_pipe: pid_write.as_ref().map_or(-1, |fd| fd.as_raw_fd()),
+    };
+
+    let own_memory = libc::CLONE_NEWUSER as u64 | 0x80;
+    let shares_memory = spawn.join_user.is_none() && spawn.namespaces & own_memory == 0;
+    let mut stack = vec![0u8; if shares_memory { STACK_BYTES } else { 0 }];
+    let mut pidfd: i32 = -1;
+    const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    let mut args = CloneArgs {
+        flags: CLONE_CLEAR_SIGHAND | libc::CLONE_PIDFD as u64,
+        pidfd: &raw mut pidfd as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    };
+    if spawn.join_user.is_none() {
+        args.flags |= spawn.namespaces;
+    }
+    if let Some(cgroup) = spawn.cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
+    if shares_memory {
+        args.flags |= (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
+        // The stack pointer must be 16-byte aligned at the child's first call.
+        args.stack = stack.as_mut_ptr() as u64;
+        args.stack_size = (STACK_BYTES & !15) as u64 - (stack.as_ptr() as u64 & 15);
+    }
+
+    let pid = with_signals_blocked(|| {
+        // SAFETY: `args` is complete; `child` and all it points to outlive the child's use of them: with shared memory
+        // the caller is suspended until the exec, else the child has a copy. `run_child` never returns.
+        unsafe { clone3(&args, run_child, (&raw const child).cast()) }
+    })?;
+    // SAFETY: the kernel stored a new descriptor that nobody else owns.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    let (Some(read), Some(write)) = (pid_read, pid_write) else { return Ok(Spawned { pid, pidfd }) };
+    drop(write);
+    second_child(pid, pidfd, &read)
+}
+
+/// Waits for the intermediate process and takes over the one that it made.
+fn second_child(intermediate: i32, pidfd: OwnedFd, pid_pipe: &OwnedFd) -> Result<Spawned, Errno> {
+    let mut bytes = [0u8; 4];
+    let count = rustix::io::read(pid_pipe, &mut bytes)?;
+    let _reaped = rustix::process::waitid(rustix::process::WaitId::PidFd(std::os::fd::AsFd::as_fd(&pidfd)), rustix::process::WaitIdOptions::EXITED)?;
+    if count != 4 {
+        // It told why on `report`; the caller reads it there, and finds the process gone.
+        return Ok(Spawned { pid: intermediate, pidfd });
+    }
+    let pid = i32::from_ne_bytes(bytes);
+    let process = rustix::process::Pid::from_raw(pid).ok_or(Errno::SRCH)?;
+    // Not reused: it is our child and not reaped yet.
+    let pidfd = rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty())?;
+    Ok(Spawned { pid, pidfd })
+}
+
+/// The child must not run a handler of the caller in shared memory; the init unblocks.
+fn with_signals_blocked<T>(body: impl FnOnce() -> T) -> T {
+    // SAFETY: both sets are initialised by sigfillset and by the call; the old mask is restored on this same thread.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        let mut before = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut before);
+        let result = body();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        result
+    }
+}
+
+/// clone3(2); the child calls `run(argument)`.
+///
+/// # Safety
+/// `run` must not return, and with CLONE_VM must only make system calls and use memory that outlives it.
+unsafe fn clone3(args: &CloneArgs, run: unsafe extern "C" fn(*const Child) -> !, argument: *const Child) -> Result<i32, Errno> {
+    let result: i64;
+    // SAFETY: the system call preserves all registers but rax, rcx and r11; the child goes on at the same place with
+    // rax 0, on its own stack or on a copy, and leaves by the call.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        asm!(
+            "syscall", "test rax, rax", "jnz 2f", "xor ebp, ebp", "mov rdi, {argument}", "call {run}", "ud2", "2:",
+            argument = in(reg) argument, run = in(reg) run,
+            inlateout("rax") libc::SYS_clone3 => result,
+            inlateout("rdi") args as *const CloneArgs => _, in("rsi") size_of::<CloneArgs>(),
+            out("rcx") _, out("r11") _,
+        );
+    }
+    // SAFETY: as above, with the aarch64 convention (number in x8, result in x0).
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        asm!(
+            "svc 0", "cbnz x0, 2f", "mov x29, xzr", "mov x0, {argument}", "blr {run}", "brk 1", "2:",
+            argument = in(reg) argument, run = in(reg) run,
+            in("x8") libc::SYS_clone3, inlateout("x0") args as *const CloneArgs => result, in("x1") size_of::<CloneArgs>(),
+        );
+    }
+    if result < 0 {
+        return Err(Errno::from_raw_os_error(-result as i32));
+    }
+    Ok(result as i32)
+}
+
+/// A system call without errno, which is the caller's while memory is shared.
+///
+/// # Safety
+/// As the system call's.
+unsafe fn raw(number: libc::c_long, arguments: [u64; 5]) -> i64 {
+    let [a, b, c, d, e] = arguments;
+    let result: i64;
+    // SAFETY: the caller vouches for the arguments; clobbers are declared.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        asm!("syscall", inlateout("rax") number => result, in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e,
+            out("rcx") _, out("r11") _);
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        asm!("svc 0", in("x8") number, inlateout("x0") a => result, in("x1") b, in("x2") c, in("x3") d, in("x4") e);
+    }
+    result
+}
+
+/// Runs in the child, in the caller's namespaces but for those that the clone made.
+unsafe extern "C" fn run_child(child: *const Child) -> ! {
+    // SAFETY: the caller of clone3 keeps `child` and what it points to alive; every argument below is an integer,
+    // or a pointer to such memory.
+    unsafe {
+        let child = &*child;
+        let call = |step: Step, number: libc::c_long, arguments: [u64; 5]| -> i64 {
+            let result = raw(number, arguments);
+            if result < 0 {
+                let report = [step as i32, -result as i32];
+                raw(libc::SYS_write, [child.report as u64, report.as_ptr() as u64, 8, 0, 0]);
+                raw(libc::SYS_exit_group, [1, 0, 0, 0, 0]);
+            }
+            result
+        };
+        if child.join_user >= 0 {
+            call(Step::JoinUser, libc::SYS_setns, [child.join_user as u64, libc::CLONE_NEWUSER as u64, 0, 0, 0]);
+        }
+        if child.wait >= 0 {
+            let mut byte = 0u8;
+            if call(Step::Wait, libc::SYS_read, [child.wait as u64, &raw mut byte as u64, 1, 0, 0]) != 1 {
+                raw(libc::SYS_exit_group, [1, 0, 0, 0, 0]); // the caller is gone
+            }
+        }
+        if child.become_root {
+            call(Step::BecomeRoot, libc::SYS_setresgid, [0, 0, 0, 0, 0]);
+            call(Step::BecomeRoot, libc::SYS_setresuid, [0, 0, 0, 0, 0]);
+        }
+        // Before the second clone: its cgroup is inherited.
+        for index in 0..child.tasks_count {
+            let fd = (*child.tasks.add(index)).as_raw_fd();
+            call(Step::JoinCgroup, libc::SYS_write, [fd as u64, c"0".as_ptr() as u64, 1, 0, 0]);
+        }
+        if child.join_user >= 0 {
+            let args = CloneArgs {
+                flags: child.inner_flags | libc::CLONE_PARENT as u64,
+                ..CloneArgs::default()
+            };
+            let pid = call(Step::Clone, libc::SYS_clone3, [&raw const args as u64, size_of::<CloneArgs>() as u64, 0, 0, 0]);
+            if pid != 0 {
+                let pid = pid as i32;
+                raw(libc::SYS_write, [child.pid_pipe as u64, &raw const pid as u64, 4, 0, 0]);
+                raw(libc::SYS_exit_group, [0, 0, 0, 0, 0]);
+            }
+        }
+        for index in 0..child.inherit_count {
+            call(Step::Inherit, libc::SYS_fcntl, [*child.inherit.add(index) as u64, libc::F_SETFD as u64, 0, 0, 0]);
+        }
+        call(Step::Execute, libc::SYS_execveat,
+            [child.program as u64, c"".as_ptr() as u64, child.argv as u64, child.envp as u64, libc::AT_EMPTY_PATH as u64]);
+    }
+    unreachable!()
+}
+
+/// Moves the calling thread's children-to-be into a pid namespace while `body` runs (setns(2): the caller stays).
+pub fn with_pid_namespace<T>(join: Option<BorrowedFd<'_>>, body: impl FnOnce() -> T) -> Result<T, Errno> {
+    let Some(join) = join else { return Ok(body()) };
+    let own = rustix::fs::open("/proc/self/ns/pid_for_children", rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())?;
+    // SAFETY: takes integers only.
+    check(unsafe { libc::setns(join.as_raw_fd(), libc::CLONE_NEWPID) }.into())?;
+    let result = body();
+    // SAFETY: takes integers only.
+    check(unsafe { libc::setns(own.as_raw_fd(), libc::CLONE_NEWPID) }.into())?;
+    Ok(result)
+}
