@@ -1,0 +1,509 @@
+/**
+ * Commands, flags and their texts. What a runtime's callers (containerd's shim, conmon, CRI-O, podman) rely on is here.
+ */
+import assert from "node:assert/strict";
+import { existsSync, openSync, closeSync, readFileSync, readSync, statSync, writeFileSync, chmodSync } from "node:fs";
+import { test } from "./harness/suite.ts";
+import { isTsrunc } from "./harness/environment.ts";
+import { describe } from "./harness/execute.ts";
+import { defaultConfig } from "./harness/config.ts";
+import { environmentOf } from "./harness/report.ts";
+import type { Config } from "./harness/config.ts";
+import type { Context, State } from "./harness/context.ts";
+import type { Started } from "./harness/execute.ts";
+import type { Report } from "./harness/report.ts";
+
+const commands = ["spec", "create", "start", "state", "kill", "delete", "run", "list", "features"];
+
+/** Runs the runtime without --root. */
+async function bare(c: Context, ...args: string[]): ReturnType<Context["runtime"]> {
+  return (await c.spawn(c.program, args, { env: { XDG_RUNTIME_DIR: c.directory } })).wait();
+}
+
+test("--version and -v print name, version, commit and spec", async (c) => {
+  const name = isTsrunc ? "tsrunc" : "runc";
+  for (const flag of ["--version", "-v", "-version"]) {
+    const result = await bare(c, flag);
+    assert.equal(result.status, 0, describe(result));
+    const lines = result.stdout.trimEnd().split("\n");
+    assert.match(lines[0] ?? "", new RegExp(`^${name} version \\d+\\.\\d+\\.\\d+`));
+    assert.match(lines[1] ?? "", /^commit: \S+$/);
+    assert.match(lines[2] ?? "", /^spec: 1\.\d+\.\d+/);
+  }
+});
+
+test("--version prints exactly three lines", async (c) => {
+  const result = await bare(c, "--version");
+  assert.match(result.stdout, /^.+\n.+\n.+\n$/);
+});
+
+test("--help and -h of the program and of each command print usage and end with 0", async (c) => {
+  for (const flag of ["--help", "-h", "-help"]) {
+    const result = await bare(c, flag);
+    assert.equal(result.status, 0, describe(result));
+    for (const command of commands) assert.match(result.stdout, new RegExp(`^\\s+${command}\\b`, "m"));
+    for (const name of ["debug", "log", "log-format", "root", "systemd-cgroup", "rootless", "version"]) {
+      assert.match(result.stdout, new RegExp(`--${name}\\b`));
+    }
+    assert.equal(result.stderr, "");
+  }
+});
+
+const flags: Record<string, string[]> = {
+  spec: ["bundle", "rootless"],
+  create: ["bundle", "console-socket", "pid-file", "no-pivot", "no-new-keyring", "preserve-fds"],
+  run: ["bundle", "console-socket", "pid-file", "no-pivot", "no-new-keyring", "preserve-fds", "detach", "keep", "no-subreaper"],
+  delete: ["force"],
+  list: ["format", "quiet"],
+  start: [],
+  state: [],
+  kill: [],
+  features: [],
+};
+
+for (const command of commands) {
+  test(`${command} --help names its flags and ends with 0`, async (c) => {
+    for (const flag of ["--help", "-h"]) {
+      const result = await bare(c, command, flag);
+      assert.equal(result.status, 0, describe(result));
+      assert.match(result.stdout, new RegExp(`\\b${command}\\b`));
+      for (const name of flags[command] ?? []) assert.match(result.stdout, new RegExp(`--${name}\\b`));
+      assert.equal(result.stderr, "");
+    }
+  });
+}
+
+test("create and run --help name --pidfd-socket", async (c) => {
+  for (const command of ["create", "run"]) assert.match((await bare(c, command, "--help")).stdout, /--pidfd-socket\b/);
+});
+
+test("no command prints the help and ends with 0", async (c) => {
+  const result = await bare(c);
+  assert.equal(result.status, 0, describe(result));
+  assert.match(result.stdout, /\bcreate\b/);
+});
+
+test("an unknown command is an error that names it and the nearest", async (c) => {
+  for (const [wrong, right] of [["creat", "create"], ["stat", "state"], ["strat", "start"], ["lists", "list"]] as const) {
+    const result = await bare(c, wrong);
+    assert.equal(result.status, 1, describe(result));
+    assert.equal(result.stdout, "");
+    assert.match(result.stderr, new RegExp(`"${wrong}".*"${right}"`));
+  }
+  const result = await bare(c, "frobnicate");
+  assert.equal(result.status, 1, describe(result));
+  assert.match(result.stderr, /"frobnicate"/);
+});
+
+test("an unknown flag is an error with exit status 1 that names it", async (c) => {
+  for (const args of [["--bogus", "list"], ["list", "--bogus"], ["create", "--bogus", c.id], ["delete", "-x", c.id]]) {
+    const result = await bare(c, ...args);
+    assert.equal(result.status, 1, describe(result));
+    assert.match(result.stderr, /bogus|-x/);
+  }
+});
+
+test("an unknown flag is answered with the nearest", async (c) => {
+  for (const [args, right] of [
+    [["create", "--bundel", "x", c.id], "--bundle"],
+    [["create", "--pidfile", "x", c.id], "--pid-file"],
+    [["run", "--detatch", c.id], "--detach"],
+    [["delete", "--forse", c.id], "--force"],
+    [["--log-fromat", "json", "list"], "--log-format"],
+    [["list", "--quite"], "--quiet"],
+  ] as const) {
+    const result = await bare(c, ...args);
+    assert.equal(result.status, 1, describe(result));
+    assert.ok(result.stderr.includes(right), describe(result));
+    assert.equal(result.stdout, "");
+  }
+});
+
+test("a flag that needs a value and has none is an error", async (c) => {
+  for (const args of [["list", "--format"], ["create", "--bundle"], ["--root"], ["create", "--preserve-fds", "two", c.id]]) {
+    const result = await bare(c, ...args);
+    assert.equal(result.status, 1, describe(result));
+    assert.notEqual(result.stderr, "");
+  }
+});
+
+test("a wrong number of arguments is an error", async (c) => {
+  for (const command of ["create", "run", "start", "state", "kill", "delete"]) {
+    const none = await c.runtime([command]);
+    assert.equal(none.status, 1, describe(none));
+    assert.match(none.stderr, /argument/);
+  }
+  for (const args of [["create", "a", "b"], ["run", "a", "b"], ["start", "a", "b"], ["state", "a", "b"], ["kill", "a", "TERM", "c"]]) {
+    const many = await c.runtime(args);
+    assert.equal(many.status, 1, describe(many));
+    assert.match(many.stderr, /argument/);
+  }
+});
+
+test("long flags are taken with one dash and with =", async (c) => {
+  const bundle = c.bundle();
+  const pidFile = `${c.directory}/pid`;
+  c.deleteLater();
+  const result = await (
+    await c.spawn(c.program, ["-root", c.root, "create", `-bundle=${bundle.directory}`, "-pid-file", pidFile, "-no-new-keyring", c.id])
+  ).wait();
+  assert.equal(result.status, 0, describe(result));
+  assert.ok(existsSync(pidFile));
+  const list = await (await c.spawn(c.program, [`--root=${c.root}`, "list", "-format=json"])).wait();
+  assert.equal(JSON.parse(list.stdout)[0].id, c.id);
+  await c.ok(["kill", "-all", c.id, "KILL"]);
+  await c.status("stopped");
+});
+
+test("the last --root counts", async (c) => {
+  await c.create(c.bundle());
+  const result = await (await c.spawn(c.program, ["--root", `${c.directory}/none`, "--root", c.root, "list", "-q"])).wait();
+  assert.equal(result.stdout, `${c.id}\n`);
+});
+
+test("--root / is refused", async (c) => {
+  const result = await (await c.spawn(c.program, ["--root", "/", "list"])).wait();
+  assert.equal(result.status, 1, describe(result));
+  assert.match(result.stderr, /root/);
+});
+
+test("--rootless takes true, false and auto", async (c) => {
+  for (const value of ["true", "false", "auto"]) await c.ok(["--rootless", value, "list"]);
+  await c.fails(["--rootless", "maybe", "list"], /maybe/);
+});
+
+test("spec writes a config.json that runs once it has a root file system", async (c) => {
+  const bundle = c.bundle();
+  const example = `${c.directory}/example`;
+  await (await c.spawn("/bin/cp", ["-a", bundle.directory, example])).wait();
+  await (await c.spawn("/bin/rm", [`${example}/config.json`])).wait();
+  const result = await c.ok(["spec"], { cwd: example });
+  assert.equal(result.stdout + result.stderr, "");
+  const text = readFileSync(`${example}/config.json`, "utf8");
+  const config = JSON.parse(text) as Config;
+  assert.match(config.ociVersion, /^1\.\d+\.\d+/);
+  assert.deepEqual(config.process.args, ["sh"]);
+  assert.equal(config.process.terminal, true);
+  assert.equal(config.process.noNewPrivileges, true);
+  assert.equal(config.root.readonly, true);
+  assert.deepEqual(config.mounts.map(({ destination }) => destination), defaultConfig().mounts.map(({ destination }) => destination));
+  assert.deepEqual(
+    config.linux.namespaces.map(({ type }) => type).filter((type) => type !== "cgroup").sort(),
+    ["ipc", "mount", "network", "pid", "uts"],
+  );
+  assert.equal(statSync(`${example}/config.json`).mode & 0o133, 0);
+  config.process.terminal = false;
+  config.process.args = ["echo", "it runs"];
+  writeFileSync(`${example}/config.json`, JSON.stringify(config));
+  assert.equal((await c.ok(["run", "-b", example, c.id])).stdout, "it runs\n");
+});
+
+test("spec -b writes into the named bundle and never over a config.json", async (c) => {
+  const folder = c.folder("bundle");
+  await c.ok(["spec", "-b", folder]);
+  const first = readFileSync(`${folder}/config.json`, "utf8");
+  await c.fails(["spec", "--bundle", folder], /config\.json exists/);
+  assert.equal(readFileSync(`${folder}/config.json`, "utf8"), first);
+  await c.fails(["spec", "-b", `${c.directory}/missing`], /no such file or directory/i);
+});
+
+test("spec --rootless maps the caller and leaves out what a plain user may not", async (c) => {
+  const folder = c.folder("bundle");
+  await c.ok(["spec", "--rootless", "-b", folder]);
+  const config = JSON.parse(readFileSync(`${folder}/config.json`, "utf8")) as Config;
+  assert.deepEqual(config.linux.uidMappings, [{ containerID: 0, hostID: 0, size: 1 }]);
+  assert.deepEqual(config.linux.gidMappings, [{ containerID: 0, hostID: 0, size: 1 }]);
+  const types = config.linux.namespaces.map(({ type }) => type);
+  assert.ok(types.includes("user"));
+  assert.ok(!types.includes("network"));
+  const sys = config.mounts.find(({ destination }) => destination === "/sys");
+  assert.equal(sys?.source, "/sys");
+  assert.ok(sys?.options?.includes("rbind") && sys.options.includes("ro"));
+  for (const mount of config.mounts) assert.ok(!mount.options?.some((option) => option.startsWith("gid=")), mount.destination);
+});
+
+test("list prints a table with the columns that callers know", async (c) => {
+  await c.createAndStart(c.bundle());
+  const id = c.otherId("stopped");
+  await c.createAndStart(c.bundle({ args: ["true"] }), [], { id });
+  await c.status("stopped", id);
+  for (const args of [["list"], ["list", "-f", "table"], ["list", "--format", "table"]]) {
+    const lines = (await c.ok(args)).stdout.trimEnd().split("\n");
+    assert.match(lines[0] ?? "", /^ID\s+PID\s+STATUS\s+BUNDLE\s+CREATED\s+OWNER\s*$/);
+    assert.equal(lines.length, 3);
+    const column = (lines[0] ?? "").indexOf("STATUS");
+    const { pid } = await c.state();
+    const running = lines.find((line) => line.startsWith(`${c.id} `));
+    assert.match(running ?? "", new RegExp(`^${c.id}\\s+${pid}\\s+running\\s+/\\S+\\s+\\d{4}-\\d\\d-\\d\\dT\\S+Z\\s+root\\s*$`));
+    assert.equal(running?.indexOf("running"), column);
+    assert.match(lines.find((line) => line.startsWith(id)) ?? "", new RegExp(`^${id}\\s+0\\s+stopped\\s`));
+  }
+});
+
+test("list -f json prints an array of states", async (c) => {
+  assert.deepEqual(JSON.parse((await c.ok(["list", "-f", "json"])).stdout) ?? [], []);
+  await c.create(c.bundle({ config: (config) => (config.annotations = { a: "b" }) }));
+  const list = JSON.parse((await c.ok(["list", "--format=json"])).stdout) as State[];
+  assert.equal(list.length, 1);
+  const state = await c.state();
+  assert.deepEqual({ ...list[0], owner: "" }, state);
+  assert.equal(list[0]?.owner, "root");
+});
+
+test("list -q prints ids only", async (c) => {
+  assert.equal((await c.ok(["list", "-q"])).stdout, "");
+  const second = c.otherId("b");
+  await c.create(c.bundle());
+  await c.create(c.bundle(), [], { id: second });
+  assert.equal((await c.ok(["list", "--quiet"])).stdout, `${c.id}\n${second}\n`);
+});
+
+test("list refuses an unknown format", async (c) => {
+  await c.fails(["list", "-f", "xml"], /format/);
+});
+
+test("list of a root directory that does not exist is empty", async (c) => {
+  const result = await c.ok(["list"]);
+  assert.match(result.stdout, /^ID\s+PID\s+STATUS\s+BUNDLE\s+CREATED\s+OWNER\s*\n$/);
+});
+
+test("features names versions, hooks, mount options, namespaces and capabilities", async (c) => {
+  const result = await c.ok(["features"]);
+  assert.equal(result.stderr, "");
+  const features = JSON.parse(result.stdout);
+  assert.equal(features.ociVersionMin, "1.0.0");
+  assert.match(features.ociVersionMax, /^1\.\d+\.\d+/);
+  assert.deepEqual([...features.hooks].sort(), ["createContainer", "createRuntime", "poststart", "poststop", "prestart", "startContainer"]);
+  for (const option of ["ro", "rbind", "rprivate", "rro", "nosuid", "remount"]) assert.ok(features.mountOptions.includes(option), option);
+  for (const type of ["cgroup", "ipc", "mount", "network", "pid", "user", "uts"]) assert.ok(features.linux.namespaces.includes(type), type);
+  assert.ok(features.linux.capabilities.includes("CAP_CHECKPOINT_RESTORE"));
+  assert.equal(features.linux.cgroup.v1, true);
+  assert.equal(features.linux.cgroup.v2, true);
+});
+
+test("features claims nothing that create refuses", async (c) => {
+  const features = JSON.parse((await c.ok(["features"])).stdout);
+  assert.equal(features.linux.seccomp?.enabled ?? false, false);
+  assert.equal(features.linux.cgroup.systemd ?? false, false);
+  assert.equal(features.linux.apparmor?.enabled ?? false, false);
+  assert.equal(features.linux.selinux?.enabled ?? false, false);
+  assert.equal(features.linux.intelRdt?.enabled ?? false, false);
+});
+
+test("--systemd-cgroup is refused where a cgroup is to be made", async (c) => {
+  const bundle = c.bundle({ config: (config) => (config.linux.cgroupsPath = `system.slice:tsrunc:${c.id}`) });
+  await c.fails(["--systemd-cgroup", "create", "-b", bundle.directory, c.id], /--systemd-cgroup/);
+  await c.ok(["--systemd-cgroup", "list"]);
+  await c.fails(["--systemd-cgroup", "state", c.id], /container does not exist/);
+});
+
+test("--log writes the error to the file and to stderr", async (c) => {
+  const log = `${c.directory}/log`;
+  writeFileSync(log, "earlier line\n");
+  await c.fails(["--log", log, "state", c.id], /container does not exist/);
+  const text = readFileSync(log, "utf8");
+  assert.match(text, /^earlier line\n.*level=error.*container does not exist/);
+});
+
+test("--log-format json writes one object a line with level, msg and time", async (c) => {
+  const log = `${c.directory}/log.json`;
+  const bundle = c.bundle({ args: ["nosuchprogram"] });
+  await c.fails(["--log", log, "--log-format", "json", "create", "-b", bundle.directory, c.id], /executable file not found in \$PATH/);
+  const lines = readFileSync(log, "utf8").trimEnd().split("\n");
+  const last = JSON.parse(lines.at(-1) ?? "");
+  assert.deepEqual(Object.keys(last).sort(), ["level", "msg", "time"]);
+  assert.equal(last.level, "error");
+  assert.match(last.msg, /exec: "nosuchprogram": executable file not found in \$PATH/);
+  assert.match(last.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/);
+});
+
+test("a failure is exactly one object in the JSON log", async (c) => {
+  const log = `${c.directory}/log.json`;
+  const bundle = c.bundle({ args: ["nosuchprogram"] });
+  await c.runtime(["--log", log, "--log-format", "json", "create", "-b", bundle.directory, c.id]);
+  assert.equal(typeof JSON.parse(readFileSync(log, "utf8")).msg, "string");
+});
+
+test("without a log file the error is one line on stderr in the log's format", async (c) => {
+  const { stderr } = await c.fails(["--log-format", "json", "state", c.id], /container does not exist/);
+  assert.equal(JSON.parse(stderr).level, "error");
+  const text = await c.fails(["state", c.id], /container does not exist/);
+  assert.equal(text.stderr.trimEnd().split("\n").length, 1);
+});
+
+test("an unknown log format is refused", async (c) => {
+  await c.fails(["--log-format", "xml", "list"], /log-format|log format/);
+});
+
+test("a log file that cannot be opened is an error", async (c) => {
+  await c.fails(["--log", `${c.directory}/no/such/folder/log`, "list"], /no such file or directory/i);
+});
+
+test("--debug writes debug lines to the log and changes nothing else", async (c) => {
+  const log = `${c.directory}/debug.log`;
+  const bundle = c.bundle({ args: ["echo", "hello"] });
+  const result = await c.ok(["--debug", "--log", log, "--log-format", "json", "run", "-b", bundle.directory, c.id]);
+  assert.equal(result.stdout, "hello\n");
+  const levels = readFileSync(log, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line).level as string);
+  assert.ok(levels.includes("debug"), levels.join());
+  assert.ok(!levels.includes("error"), levels.join());
+});
+
+test("the pid-file holds the pid and replaces an older one at once", async (c) => {
+  const pidFile = c.file("pid", "old content that is longer than a pid\n");
+  const older = openSync(pidFile, "r");
+  await c.create(c.bundle(), ["--pid-file", pidFile]);
+  assert.equal(readFileSync(pidFile, "utf8"), String((await c.state()).pid));
+  const buffer = Buffer.alloc(100);
+  const length = readSync(older, buffer);
+  closeSync(older);
+  assert.equal(buffer.toString("utf8", 0, length), "old content that is longer than a pid\n");
+  assert.equal(existsSync(`${c.directory}/.pid`), false);
+});
+
+test("run writes the pid-file while the program runs", async (c) => {
+  const pidFile = `${c.directory}/pid`;
+  const started = await c.startRuntime(["run", "--pid-file", pidFile, "-b", c.bundle().directory, c.id]);
+  await c.printed(started, "ready");
+  const { pid } = await c.state();
+  assert.equal(await c.fileText(pidFile), String(pid));
+  process.kill(pid, "SIGTERM");
+  assert.equal((await started.wait()).status, 0);
+});
+
+test("a pid-file that cannot be written fails create, which is undone", async (c) => {
+  await c.fails(["create", "--pid-file", `${c.directory}/no/folder/pid`, "-b", c.bundle().directory, c.id], /no such file or directory/i);
+  await c.fails(["state", c.id], /container does not exist/);
+});
+
+/** Opens files whose names show which descriptor is which. */
+function openMarked(c: Context, count: number): number[] {
+  return Array.from({ length: count }, (_, index) => openSync(c.file(`mark${index}`, `mark${index}`), "r"));
+}
+
+/** `run` with marked descriptors from 3 on, below a shell that first runs `prelude`, as LISTEN_PID must be the runtime's own pid. */
+async function reportWithDescriptors(c: Context, count: number, args: string[], prelude = ""): Promise<Report> {
+  const descriptors = openMarked(c, count);
+  const bundle = c.bundle({ args: ["probe", "report"] });
+  const command = [c.program, "--root", c.root, "run", "-b", bundle.directory, ...args, c.id];
+  const started = await c.spawn("/bin/sh", ["-c", `${prelude} exec "$@"`, "sh", ...command], { descriptors });
+  const result = await started.wait();
+  for (const descriptor of descriptors) closeSync(descriptor);
+  assert.equal(result.status, 0, describe(result));
+  return JSON.parse(result.stdout) as Report;
+}
+
+/** The descriptors above 2, with the last part of what they are. */
+function extra(report: Report): string[] {
+  return Object.entries(report.descriptors)
+    .filter(([number]) => Number(number) > 2)
+    .map(([number, target]) => `${number}=${target.split("/").at(-1)}`);
+}
+
+test("descriptors of the caller do not reach the container", async (c) => {
+  const report = await reportWithDescriptors(c, 3, []);
+  assert.deepEqual(Object.keys(report.descriptors), ["0", "1", "2"]);
+});
+
+test("--preserve-fds passes that many descriptors and no more", async (c) => {
+  const report = await reportWithDescriptors(c, 3, ["--preserve-fds", "2"]);
+  assert.deepEqual(extra(report), ["3=mark0", "4=mark1"]);
+});
+
+test("--preserve-fds of a descriptor that is not open is refused", async (c) => {
+  const bundle = c.bundle();
+  const result = await c.runtime(["create", "--preserve-fds", "5", "-b", bundle.directory, c.id]);
+  assert.equal(result.status, 1, describe(result));
+});
+
+test("LISTEN_FDS passes descriptors and sets LISTEN_PID to 1", async (c) => {
+  const report = await reportWithDescriptors(c, 3, [], "export LISTEN_PID=$$ LISTEN_FDS=2;");
+  assert.deepEqual(extra(report), ["3=mark0", "4=mark1"]);
+  const environment = environmentOf(report);
+  assert.equal(environment["LISTEN_FDS"], "2");
+  assert.equal(environment["LISTEN_PID"], "1");
+});
+
+test("LISTEN_FDS that is meant for another process is left alone (sd_listen_fds(3))", async (c) => {
+  const report = await reportWithDescriptors(c, 2, [], "export LISTEN_PID=1 LISTEN_FDS=2;");
+  assert.deepEqual(extra(report), []);
+  assert.equal("LISTEN_FDS" in environmentOf(report), false);
+});
+
+test("LISTEN_FDS and --preserve-fds add up", async (c) => {
+  const report = await reportWithDescriptors(c, 3, ["--preserve-fds=1"], "export LISTEN_PID=$$ LISTEN_FDS=1;");
+  assert.deepEqual(extra(report), ["3=mark0", "4=mark1"]);
+});
+
+test("descriptors reach a program that create made and start started", async (c) => {
+  const descriptors = openMarked(c, 1);
+  const started = await c.create(c.bundle({ args: ["sh", "-c", "cat <&3"] }), ["--preserve-fds", "1"], { descriptors });
+  for (const descriptor of descriptors) closeSync(descriptor);
+  await c.ok(["start", c.id]);
+  await c.printed(started, "mark0");
+});
+
+/** A listening datagram socket in the place of systemd's. */
+async function notifySocket(c: Context): Promise<{ path: string; messages: Started }> {
+  const path = `${c.directory}/notify`;
+  const messages = await c.helper("notifysocket", [path]);
+  await c.printed(messages, "listening");
+  return { path, messages };
+}
+
+test("NOTIFY_SOCKET: READY=1 is forwarded, then the pid as the host sees it", async (c) => {
+  const { path, messages } = await notifySocket(c);
+  const bundle = c.bundle({ args: ["sh", "-c", "probe notify READY=1; exec probe wait"] });
+  await c.create(bundle, [], { env: { NOTIFY_SOCKET: path } });
+  await c.ok(["start", c.id], { env: { NOTIFY_SOCKET: path } });
+  const { pid } = await c.state();
+  await c.printed(messages, `MAINPID=${pid}`);
+  const lines = messages.output().trim().split("\n").slice(1);
+  assert.match(lines[0] ?? "", /^READY=1/);
+});
+
+test("NOTIFY_SOCKET: only READY=1 is taken from the container", async (c) => {
+  const { path, messages } = await notifySocket(c);
+  const bundle = c.bundle({
+    args: ["sh", "-c", "probe notify MAINPID=1; probe notify STATUS=x; sleep 0.2; probe notify READY=1; sleep 0.2"],
+  });
+  const result = await c.run(bundle, [], { env: { NOTIFY_SOCKET: path } });
+  assert.equal(result.status, 0, describe(result));
+  await c.printed(messages, "READY=1");
+  assert.doesNotMatch(messages.output(), /STATUS=x|MAINPID=1\b/);
+});
+
+test("a log in a directory and a bundle with spaces and other letters work", async (c) => {
+  const folder = `${c.directory}/a b ä "q" \\`;
+  const bundle = c.bundle({ args: ["echo", "fine"] });
+  await (await c.spawn("/bin/mv", [bundle.directory, folder])).wait();
+  const result = await c.ok(["--log", `${folder}/log file`, "run", "-b", folder, c.id]);
+  assert.equal(result.stdout, "fine\n");
+});
+
+test("the caller's umask does not change what create makes", async (c) => {
+  const bundle = c.bundle({ args: ["sh", "-c", "stat -c '%a' /dev/shm /sub/dir; umask"], config: (config) => {
+    config.mounts.push({ destination: "/sub/dir", type: "tmpfs", source: "tmpfs", options: ["mode=0711"] });
+  } });
+  chmodSync(bundle.rootfs, 0o755);
+  const result = await (
+    await c.spawn("/bin/sh", ["-c", 'umask 0077; exec "$@"', "sh", c.program, "--root", c.root, "run", "-b", bundle.directory, c.id])
+  ).wait();
+  assert.equal(result.status, 0, describe(result));
+  assert.equal(result.stdout, "1777\n711\n0022\n");
+  assert.equal(statSync(`${bundle.rootfs}/sub/dir`).mode & 0o777, 0o755);
+});
+
+test("the caller's signal mask and ignored signals do not reach the container", async (c) => {
+  const bundle = c.bundle({ args: ["probe", "report"] });
+  const result = await (
+    await c.spawn("/bin/sh", ["-c", `trap '' HUP PIPE USR1 CHLD; exec "$@"`, "sh", c.program, "--root", c.root, "run", "-b", bundle.directory, c.id])
+  ).wait();
+  assert.equal(result.status, 0, describe(result));
+  const report = JSON.parse(result.stdout) as Report;
+  assert.equal(report.blockedSignals, "0000000000000000");
+  assert.equal(report.ignoredSignals, "0000000000000000");
+});

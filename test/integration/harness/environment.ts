@@ -1,0 +1,43 @@
+/**
+ * What `test/integration/run` tells the tests: the runtime under test and where things are.
+ */
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: start the tests with test/integration/run`);
+  return value;
+}
+
+/** Absolute path of the runtime under test. */
+export const runtimePath = required("RUNTIME");
+
+/** `tsrunc`, `tsrunc-node`, `runc` or `crun`: the name of the file in expected/. */
+export const runtimeName = basename(runtimePath);
+
+/** Both hosts of tsrunc are one program with one behaviour. */
+export const isTsrunc = runtimeName.startsWith("tsrunc");
+
+/** A fresh directory of this run, mode 0755, removed when the run ends. */
+export const workDirectory = required("TSRUNC_TEST_WORK");
+
+/** The checkout. */
+export const repository = required("TSRUNC_TEST_REPOSITORY");
+
+/** Where the compiled helper programs of harness/native are. */
+export const binaries = required("TSRUNC_TEST_BIN");
+
+/** What a host lacks makes a test fail, not skip. */
+export const mustWork = process.env["TSRUNC_MUST_WORK"] === "1";
+
+/** Nothing else uses this machine, so whatever is new after a test came from it. */
+export const exclusive = process.env["CI"] === "true";
+
+/** Part of every container id, and so of every cgroup, socket and file that a test makes. */
+export const prefix = `tsrunc-test-${process.pid}`;
+
+/** A file of test/fixtures as text. */
+export function fixture(name: string): string {
+  return readFileSync(`${repository}/test/fixtures/${name}`, "utf8");
+}

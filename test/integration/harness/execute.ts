@@ -1,0 +1,109 @@
+/**
+ * Starting programs. Standard output and error are files, not pipes: a container that `create` leaves behind holds them open,
+ * and a pipe would keep the caller waiting for its end.
+ */
+import { spawn } from "node:child_process";
+import type { ChildProcess, StdioOptions } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+
+export interface Options {
+  /** Replaces the environment. Default: PATH, HOME and TMPDIR only. */
+  env?: Record<string, string> | undefined;
+  /** Text for standard input. Default: /dev/null. */
+  input?: string | undefined;
+  /** Open descriptors that the program gets as 3, 4, ... */
+  descriptors?: number[];
+  cwd?: string;
+  /** The program is killed, and the result says so, when it takes longer. Default 30. */
+  timeoutSeconds?: number;
+}
+
+export interface Result {
+  command: string;
+  /** Exit status; null when a signal ended it. */
+  status: number | null;
+  signal: NodeJS.Signals | null;
+  timedOut: boolean;
+  stdout: string;
+  stderr: string;
+}
+
+/** A program that runs until it is waited for. */
+export interface Started {
+  pid: number;
+  process: ChildProcess;
+  /** What it, or a container that it left behind, has printed by now. */
+  output(): string;
+  errors(): string;
+  wait(): Promise<Result>;
+}
+
+export interface Launch extends Options {
+  /** Path prefix of the files that take the output. */
+  output: string;
+}
+
+export const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Starts `command`; the files `<output>.in`, `.out` and `.err` are made. Throws if it cannot be executed. */
+export async function start(command: string, args: readonly string[], launch: Launch): Promise<Started> {
+  const input = launch.input === undefined ? "ignore" : "pipe";
+  const out = openSync(`${launch.output}.out`, "a");
+  const err = openSync(`${launch.output}.err`, "a");
+  const stdio: StdioOptions = [input, out, err, ...(launch.descriptors ?? [])];
+  const child = spawn(command, args, {
+    stdio,
+    cwd: launch.cwd,
+    env: launch.env ?? { PATH: path, HOME: "/root", TMPDIR: "/tmp" },
+  });
+  const ended = new Promise<{ status: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (status, signal) => resolve({ status, signal }));
+  });
+  closeSync(out);
+  closeSync(err);
+  // The end is awaited later; until then a failed spawn is not an unhandled rejection.
+  ended.catch(() => undefined);
+  if (child.pid === undefined) await ended;
+  if (launch.input !== undefined) {
+    child.stdin?.on("error", () => undefined); // EPIPE: the program did not read its input, which is its choice
+    child.stdin?.end(launch.input);
+  }
+  const output = (): string => readFileSync(`${launch.output}.out`, "utf8");
+  const errors = (): string => readFileSync(`${launch.output}.err`, "utf8");
+  const wait = async (): Promise<Result> => {
+    let timedOut = false;
+    const timer = setTimeout(
+      () => {
+        timedOut = true;
+        child.kill("SIGKILL");
+      },
+      (launch.timeoutSeconds ?? 30) * 1000,
+    );
+    const end = await ended;
+    clearTimeout(timer);
+    return { command: [command, ...args].join(" "), ...end, timedOut, stdout: output(), stderr: errors() };
+  };
+  return { pid: child.pid as number, process: child, output, errors, wait };
+}
+
+/** A result in words, for the message of a failed assertion. */
+export function describe(result: Result): string {
+  const end = result.timedOut ? "killed: took too long" : (result.signal ?? `status ${result.status}`);
+  return `${result.command}\n  ${end}\n  stdout: ${result.stdout.slice(-2000)}\n  stderr: ${result.stderr.slice(-2000)}`;
+}
+
+/** Waits until `check` returns a value other than undefined and false. Throws after `seconds`, naming `what`. */
+export async function until<T>(
+  what: string,
+  check: () => T | undefined | false | Promise<T | undefined | false>,
+  seconds = 10,
+): Promise<T> {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const value = await check();
+    if (value !== undefined && value !== false) return value;
+    if (Date.now() > end) throw new Error(`waited ${seconds} s in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,388 @@
+/*
+ * probe: the program that the tests run inside containers. Static, needs no file system but itself.
+ *
+ *   report [FILE]        one JSON object of what this process has been given (FILE or standard output)
+ *   wait                 prints "ready", then "signal N" for each signal; ends with 0 on TERM, 3 on INT
+ *   exit STATUS
+ *   hold FILE            creates FILE, then sleeps for ever
+ *   winsize              prints "ROWS COLUMNS", again after each SIGWINCH; ends on a line of input
+ *   notify MESSAGE       sends MESSAGE to $NOTIFY_SOCKET, as sd_notify(3)
+ *   open FLAGS PATH      FLAGS r, w or rw: prints "opened" or errno's name
+ *   mknod c|b M N PATH   prints "made" or errno's name
+ *   seize PID SECONDS    CVE-2019-5736: see below
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "probe: %s: %s\n", what, strerror(errno));
+	exit(125);
+}
+
+/* ---- report: every value is printed as JSON, 64-bit numbers as strings ---- */
+
+static void print_string(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			fprintf(out, "\\%c", *c);
+		else if (*c < 0x20)
+			fprintf(out, "\\u%04x", *c);
+		else
+			fputc(*c, out);
+	}
+	fputc('"', out);
+}
+
+static void print_strings(FILE *out, const char *name, char **list)
+{
+	fprintf(out, "\"%s\":[", name);
+	for (int i = 0; list[i]; i++) {
+		if (i)
+			fputc(',', out);
+		print_string(out, list[i]);
+	}
+	fputs("],\n", out);
+}
+
+static void print_ids(FILE *out)
+{
+	uid_t user[3];
+	gid_t group[3], groups[65536];
+	if (getresuid(&user[0], &user[1], &user[2]) || getresgid(&group[0], &group[1], &group[2]))
+		fail("getresuid");
+	fprintf(out, "\"uid\":[%u,%u,%u],\"gid\":[%u,%u,%u],\"groups\":[", user[0], user[1], user[2], group[0], group[1], group[2]);
+	int count = getgroups(65536, groups);
+	for (int i = 0; i < count; i++)
+		fprintf(out, "%s%u", i ? "," : "", groups[i]);
+	fputs("],\n", out);
+}
+
+static void print_capabilities(FILE *out)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	if (syscall(SYS_capget, &header, data))
+		fail("capget");
+	uint64_t bounding = 0, ambient = 0;
+	for (int capability = 0; capability < 64; capability++) {
+		if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1)
+			bounding |= 1ull << capability;
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, capability, 0, 0) == 1)
+			ambient |= 1ull << capability;
+	}
+	fprintf(out, "\"effective\":\"%016llx\",", (unsigned long long)data[1].effective << 32 | data[0].effective);
+	fprintf(out, "\"permitted\":\"%016llx\",", (unsigned long long)data[1].permitted << 32 | data[0].permitted);
+	fprintf(out, "\"inheritable\":\"%016llx\",", (unsigned long long)data[1].inheritable << 32 | data[0].inheritable);
+	fprintf(out, "\"bounding\":\"%016llx\",\"ambient\":\"%016llx\",\n", (unsigned long long)bounding, (unsigned long long)ambient);
+}
+
+static void print_rlimits(FILE *out)
+{
+	static const char *const names[RLIM_NLIMITS] = {
+		[RLIMIT_AS] = "RLIMIT_AS", [RLIMIT_CORE] = "RLIMIT_CORE", [RLIMIT_CPU] = "RLIMIT_CPU",
+		[RLIMIT_DATA] = "RLIMIT_DATA", [RLIMIT_FSIZE] = "RLIMIT_FSIZE", [RLIMIT_LOCKS] = "RLIMIT_LOCKS",
+		[RLIMIT_MEMLOCK] = "RLIMIT_MEMLOCK", [RLIMIT_MSGQUEUE] = "RLIMIT_MSGQUEUE", [RLIMIT_NICE] = "RLIMIT_NICE",
+		[RLIMIT_NOFILE] = "RLIMIT_NOFILE", [RLIMIT_NPROC] = "RLIMIT_NPROC", [RLIMIT_RSS] = "RLIMIT_RSS",
+		[RLIMIT_RTPRIO] = "RLIMIT_RTPRIO", [RLIMIT_RTTIME] = "RLIMIT_RTTIME",
+		[RLIMIT_SIGPENDING] = "RLIMIT_SIGPENDING", [RLIMIT_STACK] = "RLIMIT_STACK",
+	};
+	fputs("\"rlimits\":{", out);
+	for (int i = 0; i < RLIM_NLIMITS; i++) {
+		struct rlimit limit;
+		if (getrlimit(i, &limit))
+			fail("getrlimit");
+		fprintf(out, "%s\"%s\":[\"%llu\",\"%llu\"]", i ? "," : "", names[i], (unsigned long long)limit.rlim_cur,
+			(unsigned long long)limit.rlim_max);
+	}
+	fputs("},\n", out);
+}
+
+static void print_signals(FILE *out)
+{
+	sigset_t blocked;
+	sigprocmask(SIG_BLOCK, NULL, &blocked);
+	uint64_t blocked_bits = 0, ignored_bits = 0;
+	for (int number = 1; number <= 64; number++) {
+		struct sigaction action;
+		if (sigismember(&blocked, number) == 1)
+			blocked_bits |= 1ull << (number - 1);
+		if (!sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN)
+			ignored_bits |= 1ull << (number - 1);
+	}
+	fprintf(out, "\"blockedSignals\":\"%016llx\",\"ignoredSignals\":\"%016llx\",\n", (unsigned long long)blocked_bits,
+		(unsigned long long)ignored_bits);
+}
+
+/* Found by trying every number, so that it works without /proc; the names need /proc. */
+static void print_descriptors(FILE *out, int except)
+{
+	fputs("\"descriptors\":{", out);
+	int first = 1;
+	for (int fd = 0; fd < 20000; fd++) {
+		struct stat info;
+		char path[64], target[4096] = "";
+		if (fd == except || fstat(fd, &info))
+			continue;
+		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+		ssize_t length = readlink(path, target, sizeof target - 1);
+		target[length > 0 ? length : 0] = 0;
+		fprintf(out, "%s\"%d\":", first ? "" : ",", fd);
+		print_string(out, target);
+		first = 0;
+	}
+	fputs("},\n", out);
+}
+
+static void print_terminal(FILE *out)
+{
+	struct winsize size = { 0 };
+	const char *name = ttyname(0);
+	fputs("\"terminal\":", out);
+	if (name)
+		print_string(out, name);
+	else
+		fputs(isatty(0) ? "\"unnamed\"" : "null", out);
+	int controlling = open("/dev/tty", O_RDWR | O_CLOEXEC);
+	fprintf(out, ",\"controllingTerminal\":%s,", controlling >= 0 ? "true" : "false");
+	if (controlling >= 0)
+		close(controlling);
+	ioctl(0, TIOCGWINSZ, &size);
+	fprintf(out, "\"windowSize\":[%u,%u],\"foreground\":%d,\n", size.ws_row, size.ws_col, isatty(0) ? (int)tcgetpgrp(0) : -1);
+}
+
+static void print_keyring(FILE *out)
+{
+	enum { GET_KEYRING_ID = 0, DESCRIBE = 6, SESSION_KEYRING = -3 };
+	char description[512] = "";
+	long id = syscall(SYS_keyctl, GET_KEYRING_ID, SESSION_KEYRING, 0, 0, 0);
+	if (id > 0)
+		syscall(SYS_keyctl, DESCRIBE, id, description, sizeof description - 1, 0);
+	fputs("\"sessionKeyring\":", out);
+	print_string(out, description);
+	fputs(",\n", out);
+}
+
+static void report(int argc, char **argv)
+{
+	FILE *out = argc > 2 ? fopen(argv[2], "we") : stdout;
+	if (!out)
+		fail(argv[2]);
+	char directory[8192] = "";
+	if (!getcwd(directory, sizeof directory))
+		snprintf(directory, sizeof directory, "(%s)", strerror(errno));
+	struct utsname names;
+	uname(&names);
+	mode_t mask = umask(0);
+	umask(mask);
+	int parent_death = 0, subreaper = 0;
+	prctl(PR_GET_PDEATHSIG, &parent_death);
+	prctl(PR_GET_CHILD_SUBREAPER, &subreaper);
+	fputs("{", out);
+	print_ids(out);
+	print_capabilities(out);
+	print_rlimits(out);
+	print_signals(out);
+	print_descriptors(out, fileno(out) > 2 ? fileno(out) : -1);
+	print_terminal(out);
+	print_keyring(out);
+	print_strings(out, "args", argv);
+	print_strings(out, "env", environ);
+	fputs("\"cwd\":", out);
+	print_string(out, directory);
+	fputs(",\"hostname\":", out);
+	print_string(out, names.nodename);
+	fputs(",\"domainname\":", out);
+	print_string(out, names.domainname);
+	fprintf(out, ",\n\"umask\":\"%04o\",\"pid\":%d,\"parent\":%d,\"group\":%d,\"session\":%d,", mask, getpid(), getppid(),
+		getpgrp(), getsid(0));
+	fprintf(out, "\"noNewPrivileges\":%d,\"dumpable\":%d,", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), prctl(PR_GET_DUMPABLE));
+	fprintf(out, "\"secureBits\":%d,\"keepCapabilities\":%d,", prctl(PR_GET_SECUREBITS), prctl(PR_GET_KEEPCAPS));
+	fprintf(out, "\"parentDeathSignal\":%d,\"subreaper\":%d,", parent_death, subreaper);
+	fprintf(out, "\"personality\":%d,\"nice\":%d}\n", personality(0xffffffff), getpriority(PRIO_PROCESS, 0));
+	if (fflush(out))
+		fail("report");
+}
+
+/* ---- small deeds ---- */
+
+static const char *error_name(int error)
+{
+	const char *name = strerrorname_np(error);
+	return name ? name : "unknown";
+}
+
+static void wait_for_signals(void)
+{
+	sigset_t all;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	printf("ready\n");
+	fflush(stdout);
+	for (;;) {
+		int number = sigwaitinfo(&all, NULL);
+		if (number < 0 || number == SIGCHLD)
+			continue;
+		printf("signal %d\n", number);
+		fflush(stdout);
+		if (number == SIGTERM)
+			exit(0);
+		if (number == SIGINT)
+			exit(3);
+	}
+}
+
+static void on_resize(int number)
+{
+	(void)number;
+}
+
+static void watch_window(void)
+{
+	struct sigaction action = { .sa_handler = on_resize };
+	sigaction(SIGWINCH, &action, NULL);
+	char byte;
+	do {
+		struct winsize size = { 0 };
+		if (ioctl(0, TIOCGWINSZ, &size))
+			fail("TIOCGWINSZ");
+		printf("%u %u\n", size.ws_row, size.ws_col);
+		fflush(stdout);
+	} while (read(0, &byte, 1) < 0 && errno == EINTR);
+}
+
+static void notify(const char *message)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	if (!path)
+		fail("no NOTIFY_SOCKET");
+	strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sendto(fd, message, strlen(message), 0, (struct sockaddr *)&address, sizeof address) < 0)
+		fail(path);
+	close(fd);
+}
+
+static void try_open(const char *flags, const char *path)
+{
+	int mode = !strcmp(flags, "rw") ? O_RDWR : *flags == 'w' ? O_WRONLY : O_RDONLY;
+	int fd = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	printf("%s\n", fd < 0 ? error_name(errno) : "opened");
+	if (fd >= 0)
+		close(fd);
+}
+
+static void try_mknod(char **argv)
+{
+	mode_t type = *argv[2] == 'b' ? S_IFBLK : S_IFCHR;
+	int failed = mknod(argv[5], type | 0600, makedev(atoi(argv[3]), atoi(argv[4])));
+	printf("%s\n", failed ? error_name(errno) : "made");
+}
+
+/*
+ * The attack of CVE-2019-5736: while another process of the container still is the runtime, take a handle of its executable
+ * by /proc/PID/exe; once it has executed something else, or ended, the handle can be opened for writing, if nothing
+ * prevents that. Every executable seen is tried for SECONDS; one line for each: "DEV:INO opened", "DEV:INO written" or
+ * "DEV:INO errno's name". The byte written is the one that is there already.
+ */
+static void seize(const char *pid, double seconds)
+{
+	enum { HANDLES = 16 };
+	struct { int fd; struct stat info; const char *outcome; } seen[HANDLES];
+	int count = 0;
+	char executable[64], handle[64], magic;
+	snprintf(executable, sizeof executable, "/proc/%s/exe", pid);
+	struct timespec start, now;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do {
+		struct stat info;
+		int fd = open(executable, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0 && !fstat(fd, &info)) {
+			int known = 0;
+			for (int i = 0; i < count; i++)
+				known |= seen[i].info.st_dev == info.st_dev && seen[i].info.st_ino == info.st_ino;
+			if (known || count == HANDLES) {
+				close(fd);
+			} else {
+				seen[count].fd = fd;
+				seen[count].info = info;
+				seen[count++].outcome = "untried";
+			}
+		}
+		for (int i = 0; i < count; i++) {
+			if (!strcmp(seen[i].outcome, "written"))
+				continue;
+			snprintf(handle, sizeof handle, "/proc/self/fd/%d", seen[i].fd);
+			int writable = open(handle, O_WRONLY | O_CLOEXEC);
+			if (writable < 0) {
+				if (strcmp(seen[i].outcome, "opened"))
+					seen[i].outcome = error_name(errno);
+				continue;
+			}
+			seen[i].outcome = "opened";
+			if (pread(seen[i].fd, &magic, 1, 0) == 1 && pwrite(writable, &magic, 1, 0) == 1)
+				seen[i].outcome = "written";
+			close(writable);
+		}
+		struct timespec pause = { 0, 200000 };
+		nanosleep(&pause, NULL);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec - start.tv_sec + (now.tv_nsec - start.tv_nsec) / 1e9 < seconds);
+	for (int i = 0; i < count; i++)
+		printf("%llu:%llu %s\n", (unsigned long long)seen[i].info.st_dev, (unsigned long long)seen[i].info.st_ino, seen[i].outcome);
+}
+
+int main(int argc, char **argv)
+{
+	const char *deed = argc > 1 ? argv[1] : "";
+	if (!strcmp(deed, "report"))
+		report(argc, argv);
+	else if (!strcmp(deed, "wait"))
+		wait_for_signals();
+	else if (!strcmp(deed, "exit") && argc == 3)
+		return atoi(argv[2]);
+	else if (!strcmp(deed, "hold") && argc == 3) {
+		if (creat(argv[2], 0644) < 0)
+			fail(argv[2]);
+		for (;;)
+			pause();
+	} else if (!strcmp(deed, "winsize"))
+		watch_window();
+	else if (!strcmp(deed, "notify") && argc == 3)
+		notify(argv[2]);
+	else if (!strcmp(deed, "open") && argc == 4)
+		try_open(argv[2], argv[3]);
+	else if (!strcmp(deed, "mknod") && argc == 6)
+		try_mknod(argv);
+	else if (!strcmp(deed, "seize") && argc == 4)
+		seize(argv[2], atof(argv[3]));
+	else {
+		fprintf(stderr, "probe: unknown deed \"%s\"\n", deed);
+		return 125;
+	}
+	return 0;
+}

@@ -1,0 +1,64 @@
+/**
+ * What `probe report` prints inside a container.
+ */
+export interface Report {
+  /** real, effective, saved */
+  uid: [number, number, number];
+  gid: [number, number, number];
+  groups: number[];
+  /** the capability sets as 16 hexadecimal digits */
+  effective: string;
+  permitted: string;
+  inheritable: string;
+  bounding: string;
+  ambient: string;
+  /** name -> soft, hard, in decimal */
+  rlimits: Record<string, [string, string]>;
+  blockedSignals: string;
+  ignoredSignals: string;
+  /** number -> what /proc/self/fd says of it */
+  descriptors: Record<string, string>;
+  terminal: string | null;
+  controllingTerminal: boolean;
+  windowSize: [number, number];
+  foreground: number;
+  sessionKeyring: string;
+  args: string[];
+  env: string[];
+  cwd: string;
+  hostname: string;
+  domainname: string;
+  umask: string;
+  pid: number;
+  parent: number;
+  group: number;
+  session: number;
+  noNewPrivileges: number;
+  dumpable: number;
+  secureBits: number;
+  keepCapabilities: number;
+  parentDeathSignal: number;
+  subreaper: number;
+  personality: number;
+  nice: number;
+}
+
+const capabilityNames = (
+  "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST " +
+  "NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE " +
+  "SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM " +
+  "BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+)
+  .split(" ")
+  .map((name) => `CAP_${name}`);
+
+/** The names in a set of 16 hexadecimal digits, sorted. */
+export function capabilities(set: string): string[] {
+  const bits = BigInt(`0x${set}`);
+  return capabilityNames.filter((_, number) => (bits >> BigInt(number)) & 1n).sort();
+}
+
+/** An environment list as a record; the last of equal names wins. */
+export function environmentOf(report: Report): Record<string, string> {
+  return Object.fromEntries(report.env.map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]));
+}

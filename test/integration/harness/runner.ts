@@ -1,0 +1,105 @@
+/**
+ * Runs the bundled test files one after the other, each in a Node process of its own, and adds up what tap reports.
+ * Arguments: the folder of the bundles, then filters (see test/integration/run).
+ */
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { mustWork, repository, runtimeName } from "./environment.ts";
+import { loadExpected } from "./expected.ts";
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+  names: string[];
+}
+
+const verbose = process.env["TSRUNC_TEST_VERBOSE"] === "1";
+const fileLimitMilliseconds = 600_000;
+
+/** Runs one file; prints the tests that failed (or all), with their diagnostics. */
+async function runFile(folder: string, file: string, only: string | undefined): Promise<Tally> {
+  const tally: Tally = { passed: 0, failed: 0, skipped: 0, names: [] };
+  const subject = file.replace(/\.test\.mjs$/, "");
+  const child = spawn(process.execPath, ["--enable-source-maps", `${folder}/${file}`], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, TAP_BAIL: "0", ...(only !== undefined && { TSRUNC_TEST_ONLY: only }) },
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), fileLimitMilliseconds);
+  const ended = new Promise<number | null>((resolve) => child.once("close", (status) => resolve(status)));
+  let details: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    const result = /^(not )?ok \d+ - (.*?)(?: # time=([\d.]+)ms)?(?: \{)?$/.exec(line);
+    if (!result) {
+      details.push(line);
+      continue;
+    }
+    const name = `${subject} > ${result[2]}`;
+    tally.names.push(name);
+    const skipped = details.find((detail) => detail.includes(" # SKIP "))?.replace(/^.* # SKIP /, "");
+    if (result[1]) {
+      tally.failed += 1;
+      console.log(`not ok ${name}\n${details.filter((detail) => detail.startsWith("    #")).join("\n")}`);
+    } else if (skipped === undefined) {
+      tally.passed += 1;
+      if (verbose) console.log(`ok ${name} (${Math.round(Number(result[3] ?? 0))} ms)`);
+    } else {
+      tally.skipped += 1;
+      console.log(`skipped ${name}: ${skipped}`);
+    }
+    details = [];
+  }
+  const status = await ended;
+  clearTimeout(timer);
+  if (status !== 0 && tally.failed === 0) {
+    tally.failed += 1;
+    console.log(`not ok ${subject}: the file ended with status ${status}\n${details.join("\n")}`);
+  }
+  return tally;
+}
+
+/** `lifecycle` selects files, `lifecycle:kill` tests of such files. */
+function selection(files: string[], filters: string[]): { file: string; only: string | undefined }[] {
+  if (filters.length === 0) return files.map((file) => ({ file, only: undefined }));
+  return filters.flatMap((filter) => {
+    const [part = "", only] = filter.split(/:(.*)/s);
+    return files.filter((file) => file.includes(part)).map((file) => ({ file, only }));
+  });
+}
+
+/** A listed difference whose test does not exist any more hides nothing and must go. */
+function staleDifferences(names: string[]): string[] {
+  return [...loadExpected().keys()].filter((name) => !names.includes(name));
+}
+
+const [folder = "", ...filters] = process.argv.slice(2);
+const files = readdirSync(folder)
+  .filter((name) => name.endsWith(".test.mjs"))
+  .sort();
+const total: Tally = { passed: 0, failed: 0, skipped: 0, names: [] };
+const begin = Date.now();
+for (const { file, only } of selection(files, filters)) {
+  const started = Date.now();
+  const tally = await runFile(folder, file, only);
+  total.passed += tally.passed;
+  total.failed += tally.failed;
+  total.skipped += tally.skipped;
+  total.names.push(...tally.names);
+  const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  console.log(`# ${file.replace(/\.test\.mjs$/, "")}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped, ${seconds} s`);
+}
+if (filters.length === 0) {
+  for (const name of staleDifferences(total.names)) {
+    total.failed += 1;
+    console.log(`not ok expected/${runtimeName}.txt lists a test that does not exist: ${name}`);
+  }
+}
+if (total.names.length === 0) {
+  total.failed += 1;
+  console.log(`not ok no test of ${repository}/test/integration was selected`);
+}
+console.log(`# ${runtimeName}: ${((Date.now() - begin) / 1000).toFixed(1)} s${mustWork ? ", tests must work" : ""}`);
+const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
+console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);
+process.exit(total.failed > 0 ? 1 : 0);

@@ -1,0 +1,120 @@
+/**
+ * Declares a test: runs it with a fresh context, proves that it left nothing behind, cleans up if it did, and weighs the outcome
+ * against the known differences of the runtime. Assertions throw; tap only counts and prints.
+ */
+import t from "tap";
+import { existsSync, readdirSync, rmSync, rmdirSync } from "node:fs";
+import { basename } from "node:path";
+import { spawnSync } from "node:child_process";
+import { Context, Skip } from "./context.ts";
+import { differences, settledDifferences, snapshot } from "./leaks.ts";
+import { loadExpected } from "./expected.ts";
+import type { Snapshot } from "./leaks.ts";
+
+const file = basename(process.argv[1] ?? "").replace(/\.test\.mjs$/, "");
+const expected = loadExpected();
+const only = process.env["TSRUNC_TEST_ONLY"];
+const slowMilliseconds = 120_000;
+
+/** State left in --root, and files left in TMPDIR. A lock file or an empty folder is no container. */
+function leftFiles(context: Context): string[] {
+  const found: string[] = [];
+  if (existsSync(context.root)) for (const name of readdirSync(context.root)) if (!name.startsWith(".")) found.push(`state left: ${name}`);
+  for (const name of readdirSync(context.temporary)) found.push(`temporary file left: ${name}`);
+  return found;
+}
+
+/** Takes back what a test left, so that the next one starts clean. */
+async function clean(before: Snapshot): Promise<void> {
+  for (let round = 0; round < 5; round++) {
+    const after = snapshot();
+    for (const pid of after.processes.keys()) if (!before.processes.has(pid)) killProcess(pid);
+    const mounts = [...after.mounts].filter(([id]) => !before.mounts.has(id)).map(([, line]) => line.split(" ")[4] ?? "");
+    for (const target of mounts.reverse()) spawnSync("umount", ["-l", target.replaceAll("\\040", " ")]);
+    const cgroups = [...after.cgroups].filter((cgroup) => !before.cgroups.has(cgroup)).sort((a, b) => b.length - a.length);
+    for (const cgroup of cgroups) removeCgroup(cgroup);
+    if (differences(before, snapshot()).length === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // it ended by itself
+  }
+}
+
+function removeCgroup(cgroup: string): void {
+  try {
+    rmdirSync(cgroup);
+  } catch {
+    // busy until its processes are reaped: the next round tries again
+  }
+}
+
+function removeDirectory(context: Context): void {
+  // After a failure a mount may be left below: never remove through it.
+  const mounted = [...snapshot().mounts.values()].some((line) => line.split(" ")[4]?.startsWith(`${context.directory}/`));
+  if (!mounted) rmSync(context.directory, { recursive: true, force: true });
+}
+
+/** The message and where in the test file it arose. */
+function inWords(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const places = (error.stack ?? "").split("\n").filter((line) => /^ +at .*\.test\.ts:/.test(line));
+  return [error.message, ...places].join("\n");
+}
+
+function timeLimit(): Promise<never> {
+  return new Promise((_, reject) => {
+    setTimeout(() => reject(new Error(`the test took longer than ${slowMilliseconds / 1000} s`)), slowMilliseconds).unref();
+  });
+}
+
+async function attempt(body: (context: Context) => Promise<void>): Promise<unknown[]> {
+  const before = snapshot();
+  const context = new Context();
+  const errors: unknown[] = [];
+  try {
+    await Promise.race([body(context), timeLimit()]);
+  } catch (error) {
+    errors.push(error);
+  }
+  errors.push(...(await context.finish()));
+  const left = [...(await settledDifferences(before)), ...leftFiles(context)];
+  if (left.length > 0) {
+    errors.push(new Error(`the test left something behind:\n${left.join("\n")}`));
+    await clean(before);
+  }
+  removeDirectory(context);
+  return errors;
+}
+
+/**
+ * A test; `name` is a sentence. It runs after all tests declared before it.
+ */
+export function test(name: string, body: (context: Context) => Promise<void>): void {
+  if (only !== undefined && !name.includes(only)) return;
+  void t.test(name, { timeout: slowMilliseconds + 60_000 }, async (report) => {
+    const difference = expected.get(`${file} > ${name}`);
+    const errors = await attempt(body);
+    const skip = errors.find((error) => error instanceof Skip);
+    if (skip instanceof Skip) {
+      report.pass(name, { skip: skip.message });
+      return;
+    }
+    for (const error of errors) report.comment(inWords(error));
+    if (errors.length > 0 && difference !== undefined) {
+      report.pass(`fails as expected: ${difference.reason}`);
+    } else if (errors.length > 0) {
+      report.fail("failed", { diagnostic: false });
+    } else if (difference !== undefined && !difference.racy) {
+      report.comment(`passes, but is listed as a difference: ${difference.reason}`);
+      report.fail("failed", { diagnostic: false });
+    } else {
+      report.pass("passed");
+    }
+  });
+}
