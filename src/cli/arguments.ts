@@ -1,0 +1,99 @@
+/** Command line arguments as flags and the rest. Flags may have one dash or two, whatever their length, as callers of runc write them. */
+
+import minimist from "minimist";
+import { RuntimeError } from "../runtime/errors.js";
+import { nearest } from "../runtime/spec/nearest.js";
+import type { Arity, Flag } from "./commands.js";
+
+/** Arguments taken apart. */
+export interface ParsedArguments {
+  /** By the flag's long name; of a repeated flag the last value. */
+  values: Record<string, string>;
+  switches: Set<string>;
+  rest: string[];
+}
+
+export interface Grammar {
+  /** Who is asked, for errors: `create`. */
+  subject: string;
+  flags: readonly Flag[];
+  /** Whatever follows the first argument that is no flag is left alone. */
+  stopsEarly: boolean;
+}
+
+/** @throws RuntimeError that names an unknown flag, with the nearest known one, or one that lacks its value. */
+export function parseArguments(argv: readonly string[], grammar: Grammar): ParsedArguments {
+  const { flags, stopsEarly } = grammar;
+  const normal = normalize(argv, grammar);
+  const alias: Record<string, string> = {};
+  for (const { name, short } of flags) if (short) alias[short] = name;
+  const parsed = minimist(normal, {
+    alias,
+    stopEarly: stopsEarly,
+    boolean: flags.filter(({ value }) => !value).map(({ name }) => name),
+    string: ["_", ...flags.filter(({ value }) => value).map(({ name }) => name)],
+  });
+  const result: ParsedArguments = { values: {}, switches: new Set(), rest: parsed._ };
+  for (const { name, value } of flags) {
+    const given: unknown = parsed[name];
+    const last: unknown = Array.isArray(given) ? given[given.length - 1] : given;
+    if (value && typeof last === "string") result.values[name] = last;
+    else if (!value && last === true) result.switches.add(name);
+  }
+  return result;
+}
+
+/** @throws RuntimeError when there are too few arguments or too many. */
+export function checkArity(subject: string, args: readonly string[], { least, most }: Arity): void {
+  if (args.length >= least && args.length <= most) return;
+  const wanted = least === most ? `exactly ${least}` : `${least} to ${most}`;
+  throw usageError(subject, `requires ${wanted} argument${most === 1 ? "" : "s"}, got ${args.length}`);
+}
+
+/** An error of whoever called the program. */
+export function usageError(subject: string, cause: string): RuntimeError {
+  return new RuntimeError(cause, { code: "invalidArgument", operation: `use "${subject}"` });
+}
+
+/**
+ * Every flag with two dashes and its value attached, so that nothing is left to guess: minimist would read `-detach` as seven
+ * letters and take a container named `true` for the value of a switch before it.
+ */
+function normalize(argv: readonly string[], grammar: Grammar): string[] {
+  const normal: string[] = [];
+  for (let at = 0; at < argv.length; at++) {
+    const argument = argv[at] as string;
+    if (argument === "--") return [...normal, ...argv.slice(at)];
+    if (!argument.startsWith("-") || argument === "-") {
+      if (grammar.stopsEarly) return [...normal, ...argv.slice(at)];
+      normal.push(argument);
+      continue;
+    }
+    const { flag, text } = recognize(argument, grammar);
+    const equals = text.indexOf("=");
+    if (equals >= 0) {
+      const value = text.slice(equals + 1);
+      if (!flag.value && value !== "true" && value !== "false") {
+        throw usageError(grammar.subject, `flag "--${flag.name}" is true or false, not ${JSON.stringify(value)}`);
+      }
+      normal.push(`--${flag.name}=${value}`);
+    } else if (flag.value) {
+      at++;
+      const value = argv[at];
+      if (value === undefined) throw usageError(grammar.subject, `flag "--${flag.name}" requires an argument`);
+      normal.push(`--${flag.name}=${value}`);
+    } else {
+      normal.push(`--${flag.name}=true`);
+    }
+  }
+  return normal;
+}
+
+function recognize(argument: string, { subject, flags }: Grammar): { flag: Flag; text: string } {
+  const text = argument.replace(/^--?/, "");
+  const name = text.split("=", 1)[0] as string;
+  const flag = flags.find((candidate) => candidate.name === name || candidate.short === name);
+  if (flag) return { flag, text };
+  const meant = nearest(name, flags.map((candidate) => candidate.name));
+  throw usageError(subject, `unknown flag "${argument.split("=", 1)[0]}"${meant === undefined ? "" : `, did you mean "--${meant}"?`}`);
+}

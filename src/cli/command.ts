@@ -1,0 +1,33 @@
+/** What a command is to `main`: each is a module of its own, loaded only when it is asked for. */
+
+import type { Host } from "../host/host.js";
+import type { RuntimeContext } from "../runtime/runtime.js";
+
+/** The flags given before the command. */
+export interface GlobalFlags {
+  /** Undefined: by the caller's privilege. */
+  rootless: boolean | undefined;
+  systemdCgroup: boolean;
+}
+
+/** A command as it was given. */
+export interface CommandCall {
+  host: Host;
+  global: GlobalFlags;
+  /** Values of flags by name; those not given are absent. */
+  values: Readonly<Record<string, string>>;
+  /** Flags without a value that were given. */
+  switches: ReadonlySet<string>;
+  /** What is no flag. */
+  args: readonly string[];
+  /** The state directory and where messages go. @throws RuntimeError when there is no usable state directory. */
+  context(): RuntimeContext;
+}
+
+export interface CommandModule {
+  /** Runs the command. @returns the exit status. @throws RuntimeError for `main` to report. */
+  run(call: CommandCall): number;
+}
+
+/** Loads a command's module: a name of `commandNames()`. */
+export type LoadCommand = (name: string) => CommandModule;

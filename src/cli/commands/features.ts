@@ -1,0 +1,10 @@
+/** `features`: prints what this runtime can do. */
+
+import { features } from "../../runtime/runtime.js";
+import type { CommandCall } from "../command.js";
+import { EXIT_STATUS } from "../exit-status.js";
+
+export function run({ host }: CommandCall): number {
+  host.write(1, `${JSON.stringify(features(host.build), null, 2)}\n`);
+  return EXIT_STATUS.success;
+}

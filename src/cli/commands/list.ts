@@ -1,0 +1,32 @@
+/** `list`: prints all containers. */
+
+import { containerIds, listContainers } from "../../runtime/runtime.js";
+import type { ContainerState } from "../../runtime/runtime.js";
+import { usageError } from "../arguments.js";
+import type { CommandCall } from "../command.js";
+import { EXIT_STATUS } from "../exit-status.js";
+
+export function run({ host, values, switches, context }: CommandCall): number {
+  const format = values["format"] ?? "table";
+  if (format !== "table" && format !== "json") throw usageError("list", `flag "--format" is table or json, not ${JSON.stringify(format)}`);
+  if (switches.has("quiet")) {
+    host.write(1, containerIds(context()).map((id) => `${id}\n`).join(""));
+  } else {
+    const states = listContainers(context());
+    host.write(1, format === "json" ? `${JSON.stringify(states)}\n` : table(states));
+  }
+  return EXIT_STATUS.success;
+}
+
+const MIN_WIDTH = 12;
+const GAP = 3;
+
+/** Columns as wide as their widest cell and a gap, at least `MIN_WIDTH`; the last one ends where its text ends. */
+export function table(states: readonly ContainerState[]): string {
+  const rows = [
+    ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"],
+    ...states.map(({ id, pid, status, bundle, created, owner }) => [id, String(pid), status, bundle, created, owner]),
+  ];
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(MIN_WIDTH, ...rows.map((row) => (row[column] ?? "").length + GAP)));
+  return rows.map((row) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("")}\n`).join("");
+}

@@ -1,0 +1,18 @@
+/** `spec`: writes a default config.json. */
+
+import { RuntimeError } from "../../runtime/errors.js";
+import { attempt, hostFacts } from "../../runtime/native.js";
+import { errorFromFailure } from "../../runtime/errors.js";
+import { defaultSpec } from "../../runtime/runtime.js";
+import type { CommandCall } from "../command.js";
+import { EXIT_STATUS } from "../exit-status.js";
+
+export function run({ host, values, switches }: CommandCall): number {
+  const { euid, egid } = switches.has("rootless") ? hostFacts(host) : { euid: 0, egid: 0 };
+  const spec = defaultSpec({ rootless: switches.has("rootless") ? { uid: euid, gid: egid } : undefined });
+  const path = `${values["bundle"] ?? "."}/config.json`;
+  const { failure } = attempt(host, "done", { op: "createFile", path, text: `${JSON.stringify(spec, null, "\t")}\n`, mode: 0o644 });
+  if (failure?.code === "exists") throw new RuntimeError("the file exists, remove it first", { code: "exists", operation: `write ${JSON.stringify(path)}`, path });
+  if (failure) throw errorFromFailure(failure);
+  return EXIT_STATUS.success;
+}

@@ -1,0 +1,39 @@
+/** The flags that `create` and `run` share, as options of the library. */
+
+import { RuntimeError } from "../runtime/errors.js";
+import type { CreateOptions } from "../runtime/runtime.js";
+import { usageError } from "./arguments.js";
+import type { CommandCall } from "./command.js";
+
+/** @throws RuntimeError on a number that is none, or a cgroup driver that this version does not have. */
+export function createOptions(subject: string, { host, global, values, switches }: CommandCall): CreateOptions {
+  if (global.systemdCgroup) {
+    throw new RuntimeError("the cgroup driver systemd is not supported by this version of tsrunc", { code: "unsupported", operation: 'use "--systemd-cgroup"' });
+  }
+  return {
+    bundle: values["bundle"],
+    consoleSocket: values["console-socket"],
+    pidfdSocket: values["pidfd-socket"],
+    pidFile: values["pid-file"],
+    pivot: !switches.has("no-pivot"),
+    newKeyring: !switches.has("no-new-keyring"),
+    preserveFds: preserveFds(subject, values["preserve-fds"]),
+    listenFds: listenFds(host.env["LISTEN_FDS"]),
+    rootless: global.rootless,
+  };
+}
+
+/** More descriptors than a process can have (fs.nr_open's default) are a mistake. */
+const MAX_DESCRIPTORS = 1_048_576;
+
+function preserveFds(subject: string, value: string | undefined): number {
+  if (value === undefined) return 0;
+  const number = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
+  if (!(number <= MAX_DESCRIPTORS)) throw usageError(subject, `flag "--preserve-fds" is a number up to ${MAX_DESCRIPTORS}, not ${JSON.stringify(value)}`);
+  return number;
+}
+
+/** How many descriptors socket activation passed (sd_listen_fds(3)); anything but a number passes none. */
+function listenFds(value: string | undefined): number {
+  return value !== undefined && /^[0-9]{1,6}$/.test(value) ? Number(value) : 0;
+}

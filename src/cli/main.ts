@@ -1,0 +1,104 @@
+/** The command line program: global flags, then the command's own, then the command; the only place that reports errors. */
+
+import type { Host } from "../host/host.js";
+import { messageOf } from "../runtime/errors.js";
+import { OCI_VERSION, defaultStateRoot, namedStateRoot } from "../runtime/runtime.js";
+import type { RuntimeContext } from "../runtime/runtime.js";
+import { nearest } from "../runtime/spec/nearest.js";
+import { checkArity, parseArguments, usageError } from "./arguments.js";
+import type { ParsedArguments } from "./arguments.js";
+import type { CommandCall, GlobalFlags, LoadCommand } from "./command.js";
+import { commandArity, commandFlags, commandNames, globalFlags } from "./commands.js";
+import { EXIT_STATUS, exitStatusOf } from "./exit-status.js";
+import { log } from "./log.js";
+import type { LogOptions } from "./log.js";
+
+const PROGRAM = "tsrunc";
+
+/**
+ * Runs the program once.
+ * @param load gives the module src/cli/commands/NAME.ts; called at most once
+ * @returns the exit status
+ */
+export function main(host: Host, load: LoadCommand): number {
+  const options: LogOptions = { file: undefined, format: "text", debug: false };
+  try {
+    return dispatch(host, load, options);
+  } catch (error) {
+    return fail(host, options, error);
+  }
+}
+
+/** Reports an error once. A log file that cannot be written is part of what went wrong. */
+function fail(host: Host, options: LogOptions, error: unknown): number {
+  try {
+    log(host, options, "error", messageOf(error));
+  } catch (failure) {
+    host.write(2, `${messageOf(failure)}\n`);
+  }
+  return exitStatusOf(error);
+}
+
+/** @param options filled from the flags as soon as they are known, so that later errors go where they should */
+function dispatch(host: Host, load: LoadCommand, options: LogOptions): number {
+  const global = parseArguments(host.argv, { subject: PROGRAM, flags: globalFlags(), stopsEarly: true });
+  options.file = global.values["log"];
+  options.debug = global.switches.has("debug");
+  options.format = oneOf("log-format", global.values["log-format"] ?? "text", ["text", "json"]);
+  const flags: GlobalFlags = { rootless: rootlessFlag(global), systemdCgroup: global.switches.has("systemd-cgroup") };
+  const [command, ...argv] = global.rest;
+
+  if (global.switches.has("version")) {
+    const { version, commit } = host.build;
+    host.write(1, `${PROGRAM} version ${version}\ncommit: ${commit}\nspec: ${OCI_VERSION}\n`);
+    return EXIT_STATUS.success;
+  }
+  const observed = options.debug ? logRequests(host, options) : host;
+  const start = (name: string, parsed: ParsedArguments): number =>
+    load(name).run({ host: observed, global: flags, values: parsed.values, switches: parsed.switches, args: parsed.rest, context: () => makeContext(observed, global, options) } satisfies CommandCall);
+
+  if (command === undefined || global.switches.has("help")) return start("help", { values: {}, switches: new Set(), rest: command === undefined ? [] : [command] });
+  if (!commandNames().includes(command)) throw unknownCommand(command);
+  const parsed = parseArguments(argv, { subject: command, flags: commandFlags(command), stopsEarly: false });
+  if (parsed.switches.has("help")) return start("help", { ...parsed, rest: [command] });
+  checkArity(command, parsed.rest, commandArity(command));
+  return start(command, parsed);
+}
+
+function unknownCommand(command: string): Error {
+  const meant = nearest(command, commandNames());
+  return usageError(PROGRAM, `unknown command ${JSON.stringify(command)}${meant === undefined ? "" : `, did you mean "${meant}"?`}`);
+}
+
+function makeContext(host: Host, { values }: ParsedArguments, options: LogOptions): RuntimeContext {
+  const root = values["root"];
+  const stateRoot = root === undefined ? defaultStateRoot(host, host.env) : namedStateRoot(host, root);
+  return { host, ...stateRoot, log: (level, message) => log(host, options, level, message) };
+}
+
+function rootlessFlag({ values }: ParsedArguments): boolean | undefined {
+  const when = oneOf("rootless", values["rootless"] ?? "auto", ["true", "false", "auto"]);
+  return when === "auto" ? undefined : when === "true";
+}
+
+function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) throw usageError(PROGRAM, `flag "--${flag}" is ${allowed.join(" or ")}, not ${JSON.stringify(value)}`);
+  return found;
+}
+
+/** The host with every request to the native layer logged (--debug). */
+function logRequests(host: Host, options: LogOptions): Host {
+  return {
+    argv: host.argv,
+    env: host.env,
+    build: host.build,
+    call: (request) => {
+      log(host, options, "debug", `request ${request}`);
+      return host.call(request);
+    },
+    write: (fd, text) => host.write(fd, text),
+    exit: (status) => host.exit(status),
+    carefulLoader: () => host.carefulLoader(),
+  };
+}

@@ -1,0 +1,26 @@
+/**
+ * The one door between the engine-neutral core and the world. The core is plain ECMAScript 2022: whatever
+ * it cannot compute it asks of a `Host`, so that the same code runs in Node.js and in the static binary.
+ */
+
+import type { LoadOptions, ValidatedSpec } from "../runtime/spec/load.js";
+
+/** The only way the core reaches the world. */
+export interface Host {
+  /** Arguments without the program's name. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** One synchronous request to the native layer; JSON in, JSON out. Never throws for a failed request: that is Reply `failed`. */
+  call(request: string): string;
+  /** Writes all of `text`; only src/cli calls it. */
+  write(fd: 1 | 2, text: string): void;
+  /** Ends the process; only src/cli calls it. */
+  exit(status: number): never;
+  /** Version facts baked in at build time. */
+  readonly build: { version: string; commit: string; hostName: "static" | "node" };
+  /** Loads src/runtime/careful.ts, which is large: needed only when a configuration is faulty or holds integers beyond 2^53. */
+  carefulLoader(): CarefulLoader;
+}
+
+/** What src/runtime/careful.ts exports as `readCarefully`. */
+export type CarefulLoader = (text: string, options: LoadOptions) => ValidatedSpec;

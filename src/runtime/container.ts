@@ -1,0 +1,94 @@
+/** Finding a container by its id, under its lock or without. */
+
+import type { RuntimeContext } from "./context.js";
+import { RuntimeError, errorFromFailure } from "./errors.js";
+import type { Failure } from "./generated/plan.js";
+import { checkId } from "./identifier.js";
+import { askFlag, attempt, perform } from "./native.js";
+import { MAX_STATE_BYTES, corruptState, parseRecord, serializeRecord, statePath } from "./state/store.js";
+import type { ContainerRecord } from "./state/store.js";
+import { statusOf } from "./state/status.js";
+import type { Status } from "./state/status.js";
+
+/** A container whose lock is held. */
+export interface LockedContainer {
+  /** Handle of the lock. */
+  lock: number;
+  record: ContainerRecord;
+}
+
+/** Runs `use` with the container locked, waiting for the lock. @throws RuntimeError `notFound` for an unknown id. */
+export function withContainer<T>(context: RuntimeContext, id: string, use: (container: LockedContainer) => T): T {
+  return withLock(context, id, (lock) => use({ lock, record: readRecord(context, id) }));
+}
+
+/** Runs `use` with the container's directory locked, whatever is in its state.json. */
+export function withLock<T>(context: RuntimeContext, id: string, use: (lock: number) => T): T {
+  checkId(id);
+  const { reply, failure } = attempt(context.host, "handle", { op: "lockContainer", root: context.root, id, wait: true });
+  if (failure) throw containerError(failure);
+  try {
+    return use(reply.handle);
+  } finally {
+    perform(context.host, { op: "close", handle: reply.handle });
+  }
+}
+
+/** What is recorded of a container. @throws RuntimeError `notFound` for an unknown id, `corruptState` for a damaged file. */
+export function readRecord(context: RuntimeContext, id: string): ContainerRecord {
+  const path = statePath(context.root, id);
+  const { reply, failure } = attempt(context.host, "text", { op: "readFile", path, maxBytes: MAX_STATE_BYTES });
+  if (failure) throw failure.code === "notUtf8" ? corruptState(path, failure.cause) : containerError(failure);
+  return parseRecord(reply.text, path);
+}
+
+/** Replaces state.json atomically. */
+export function saveRecord(context: RuntimeContext, lock: number, record: ContainerRecord): void {
+  perform(context.host, { op: "saveState", handle: lock, state: serializeRecord(record) });
+}
+
+/** The status of a container whose lock the caller holds. */
+export function lockedStatus(context: RuntimeContext, { lock, record }: LockedContainer): Status {
+  const alive = isAlive(context, record);
+  const asks = record.status === "created" && alive;
+  return statusOf({
+    recorded: record.status,
+    locked: false,
+    alive,
+    frozen: alive && isFrozen(context, record),
+    atGate: asks ? askFlag(context.host, { op: "atGate", lock }) : undefined,
+  });
+}
+
+/** The status of a container that another process may be working on: never waits. */
+export function observedStatus(context: RuntimeContext, record: ContainerRecord): Status {
+  const alive = isAlive(context, record);
+  const frozen = alive && isFrozen(context, record);
+  const unsettled = record.status === "creating" || (record.status === "created" && alive);
+  if (!unsettled) return statusOf({ recorded: record.status, locked: false, alive, frozen });
+  const { reply, failure } = attempt(context.host, "handle", { op: "lockContainer", root: context.root, id: record.id, wait: false });
+  if (failure) {
+    if (failure.code !== "locked") throw containerError(failure);
+    return statusOf({ recorded: record.status, locked: true, alive, frozen });
+  }
+  try {
+    const atGate = record.status === "created" ? askFlag(context.host, { op: "atGate", lock: reply.handle }) : undefined;
+    return statusOf({ recorded: record.status, locked: false, alive, frozen, atGate });
+  } finally {
+    perform(context.host, { op: "close", handle: reply.handle });
+  }
+}
+
+function isAlive({ host }: RuntimeContext, { process }: ContainerRecord): boolean {
+  return process !== undefined && askFlag(host, { op: "alive", process });
+}
+
+function isFrozen({ host }: RuntimeContext, { cgroups }: ContainerRecord): boolean {
+  return cgroups.freezer !== undefined && askFlag(host, { op: "frozen", path: cgroups.freezer });
+}
+
+/** A failure to reach a container's files; an absent one in runc's words, which callers look for. */
+function containerError(failure: Failure): RuntimeError {
+  if (failure.code === "notFound") return new RuntimeError("container does not exist", { code: "notFound" });
+  return errorFromFailure(failure);
+}

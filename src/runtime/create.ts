@@ -1,0 +1,220 @@
+/** `create`: from a bundle to a container that waits at its start gate (runtime.md#create). */
+
+import { saveRecord } from "./container.js";
+import { readConfig } from "./config.js";
+import type { LibraryHost, RuntimeContext } from "./context.js";
+import { RuntimeError, errorFromFailure, isRuntimeError, messageOf, withOperation } from "./errors.js";
+import type { HostFacts, Request } from "./generated/plan.js";
+import { checkId } from "./identifier.js";
+import { askNames, askText, attempt, hostFacts, perform, send } from "./native.js";
+import type { CreatedProcess } from "./native.js";
+import { planHooks } from "./plan/hooks.js";
+import { createsNamespace } from "./plan/namespaces.js";
+import { pathsToProbe, plan } from "./plan/plan.js";
+import type { PlanOptions, PlannedContainer } from "./plan/plan.js";
+import type { ValidatedSpec } from "./spec/load.js";
+import { STATE_VERSION, serializeRecord } from "./state/store.js";
+import type { ContainerRecord } from "./state/store.js";
+import { runPoststop } from "./teardown.js";
+
+/** What a caller decides about a new container. Every path may be relative to the working directory. */
+export interface CreateOptions {
+  /** Directory with config.json; the working directory when absent. */
+  bundle?: string | undefined;
+  /** Socket that gets the terminal's master by SCM_RIGHTS; needed with a terminal, an error without. */
+  consoleSocket?: string | undefined;
+  /** Socket that gets a pidfd of the container's first process. */
+  pidfdSocket?: string | undefined;
+  /** File that gets the pid of the container's first process. */
+  pidFile?: string | undefined;
+  /** False: move the root instead of pivot_root(2), for a root on an initramfs. Default true. */
+  pivot?: boolean | undefined;
+  /** False: the container keeps the caller's session keyring. Default true. */
+  newKeyring?: boolean | undefined;
+  /** Descriptors from 3 on that the program keeps. Default 0. */
+  preserveFds?: number | undefined;
+  /** How many descriptors socket activation passed (sd_listen_fds(3)); they come first. Default 0. */
+  listenFds?: number | undefined;
+  /** Whether to do without privilege over cgroups and devices; by the caller's privilege when absent. */
+  rootless?: boolean | undefined;
+}
+
+/** How the container goes on after its creation. */
+export type Continuation =
+  /** It waits until `start` opens its gate. */
+  | "wait"
+  /** It starts at once and lives on without the caller. */
+  | "detach"
+  /** It starts at once; the caller stays and takes its terminal. */
+  | "foreground";
+
+/** A container that lives, its lock still held by the caller. */
+export interface NewContainer {
+  lock: number;
+  process: CreatedProcess;
+  record: ContainerRecord;
+}
+
+export interface CreateRequest {
+  id: string;
+  options: CreateOptions;
+  continuation: Continuation;
+}
+
+/**
+ * Creates a container that waits for `startContainer`.
+ * @throws RuntimeError; nothing is left of the container then.
+ */
+export function createContainer(context: RuntimeContext, id: string, options: CreateOptions): void {
+  try {
+    const { lock, process } = launchContainer(context, { id, options, continuation: "wait" });
+    perform(context.host, { op: "close", handle: process.handle });
+    perform(context.host, { op: "close", handle: lock });
+  } catch (error) {
+    throw withOperation(`create ${JSON.stringify(id)}`, error);
+  }
+}
+
+/**
+ * Makes a container and lets it go on as asked. The caller closes both handles.
+ * @throws RuntimeError of what failed and of what then could not be undone.
+ */
+export function launchContainer(context: RuntimeContext, request: CreateRequest): NewContainer {
+  const { host } = context;
+  const { id, options, continuation } = request;
+  checkId(id);
+  const bundle = askText(host, { op: "resolveDirectory", path: options.bundle ?? "." });
+  const facts = hostFacts(host);
+  const spec = readConfig(host, bundle, facts.euid !== 0);
+  refuseUnusableConsole(host, spec, request);
+  const planned = planContainer(host, spec, facts, planOptions(request, bundle));
+  refuseUnusableRootfs(host, planned.rootfs);
+  const attempted: Attempt = { lock: 0, created: undefined, record: newRecord(host, { id, bundle, spec, planned }) };
+  attempted.lock = reserve(context, attempted.record);
+  try {
+    attempted.created = send(host, "created", { op: "create", lock: attempted.lock, plan: planned.plan });
+    const { process } = attempted.created;
+    // With startContainer hooks the program does not run yet when the gate opens: `running` is recorded after them.
+    const runsAtOnce = continuation !== "wait" && planned.plan.process.startContainerHooks.length === 0;
+    attempted.record = { ...attempted.record, status: runsAtOnce ? "running" : "created", process, undo: planned.undo };
+    saveRecord(context, attempted.lock, attempted.record);
+    perform(host, { op: "release", handle: attempted.created.handle });
+    return { lock: attempted.lock, process: attempted.created, record: attempted.record };
+  } catch (error) {
+    throw rollBack(context, attempted, error);
+  }
+}
+
+/** The plan for this host. @throws RuntimeError on what it cannot carry out. */
+function planContainer(host: LibraryHost, spec: ValidatedSpec, facts: HostFacts, options: PlanOptions): PlannedContainer {
+  const missing = askNames(host, { op: "missing", paths: pathsToProbe(spec, facts, options) });
+  return plan(spec, { ...facts, missing }, options);
+}
+
+function planOptions({ id, options, continuation }: CreateRequest, bundle: string): PlanOptions {
+  const { consoleSocket } = options;
+  return {
+    id,
+    bundle,
+    rootless: options.rootless,
+    pivot: options.pivot ?? true,
+    newKeyring: options.newKeyring ?? true,
+    preserveFds: options.preserveFds ?? 0,
+    listenFds: options.listenFds ?? 0,
+    console: consoleSocket !== undefined ? { kind: "socket", path: consoleSocket } : { kind: continuation === "foreground" ? "keep" : "none" },
+    gate: { kind: continuation === "wait" ? "socket" : "channel" },
+    pidFile: options.pidFile,
+    pidfdSocket: options.pidfdSocket,
+  };
+}
+
+/** A terminal needs somebody who takes its master: a socket, or the caller who stays. */
+function refuseUnusableConsole(host: LibraryHost, spec: ValidatedSpec, { options, continuation }: CreateRequest): void {
+  const terminal = spec.process?.terminal ?? false;
+  const { consoleSocket } = options;
+  const detaches = continuation !== "foreground";
+  if (terminal && detaches && consoleSocket === undefined) {
+    throw new RuntimeError("cannot allocate tty if tsrunc will detach without setting console socket", { code: "invalidArgument" });
+  }
+  if (consoleSocket === undefined) return;
+  if (!terminal || !detaches) {
+    throw new RuntimeError("cannot use console socket if tsrunc will not detach or allocate tty", { code: "invalidArgument" });
+  }
+  const kind = askText(host, { op: "pathKind", path: consoleSocket });
+  if (kind !== "socket" && kind !== "symlink") {
+    throw unusable("console socket", consoleSocket, kind);
+  }
+}
+
+/** The native layer refuses these too; here the text says what is there instead. */
+function refuseUnusableRootfs(host: LibraryHost, rootfs: string): void {
+  const kind = askText(host, { op: "pathKind", path: rootfs });
+  if (kind !== "directory") throw unusable("rootfs", rootfs, kind);
+}
+
+function unusable(what: string, path: string, kind: string): RuntimeError {
+  const cause = kind === "missing" ? "it does not exist" : `it is a ${kind}`;
+  return new RuntimeError(cause, { code: kind === "missing" ? "notFound" : "invalidArgument", operation: `use the ${what} ${JSON.stringify(path)}`, path });
+}
+
+interface RecordParts {
+  id: string;
+  bundle: string;
+  spec: ValidatedSpec;
+  planned: PlannedContainer;
+}
+
+/** What is recorded before the first clone. */
+function newRecord(host: LibraryHost, { id, bundle, spec, planned }: RecordParts): ContainerRecord {
+  return {
+    version: STATE_VERSION,
+    id,
+    status: "creating",
+    bundle,
+    rootfs: planned.rootfs,
+    annotations: spec.annotations,
+    created: askText(host, { op: "now" }),
+    ownerUid: planned.ownerUid,
+    ownPidNamespace: createsNamespace(spec, "pid"),
+    cgroups: planned.cgroups,
+    undo: planned.undoWhileCreating,
+    poststart: planHooks(spec, "poststart"),
+    poststop: planHooks(spec, "poststop"),
+  };
+}
+
+/** @returns the handle of the new container's lock. @throws RuntimeError with runc's text for an id that is taken. */
+function reserve({ host, root, rootMode }: RuntimeContext, record: ContainerRecord): number {
+  const { reply, failure } = attempt(host, "handle", { op: "reserve", root, rootMode, id: record.id, state: serializeRecord(record) });
+  if (reply) return reply.handle;
+  if (failure.code === "exists") throw new RuntimeError("container with given ID already exists", { code: "exists" });
+  throw errorFromFailure(failure);
+}
+
+/** How far a creation came. */
+interface Attempt {
+  lock: number;
+  created: CreatedProcess | undefined;
+  record: ContainerRecord;
+}
+
+/** Undoes a failed creation: the process, what the record says, the state directory; then poststop hooks. Each step is tried. */
+function rollBack(context: RuntimeContext, { lock, created, record }: Attempt, error: unknown): unknown {
+  const { host } = context;
+  const failures: string[] = [];
+  const tryTo = (request: Request): void => {
+    try {
+      perform(host, request);
+    } catch (failure) {
+      failures.push(messageOf(failure));
+    }
+  };
+  if (created) tryTo({ op: "close", handle: created.handle });
+  if (record.undo.length > 0) tryTo({ op: "undo", steps: record.undo });
+  tryTo({ op: "removeContainer", handle: lock });
+  tryTo({ op: "close", handle: lock });
+  runPoststop(context, record);
+  if (failures.length === 0) return error;
+  const facts = isRuntimeError(error) ? { code: error.code } : { code: "other" as const };
+  return new RuntimeError(`${messageOf(error)}; undoing it failed too: ${failures.join("; ")}`, facts);
+}

@@ -1,0 +1,50 @@
+/** `delete`: takes a container down and forgets it (runtime.md#delete). */
+
+import { lockedStatus, readRecord, withLock } from "./container.js";
+import type { RuntimeContext } from "./context.js";
+import { RuntimeError, isRuntimeError, withOperation } from "./errors.js";
+import { perform } from "./native.js";
+import type { ContainerRecord } from "./state/store.js";
+import { destroy, killAndWait } from "./teardown.js";
+
+export interface DeleteOptions {
+  /** Kill what still runs, and call a container that is not there deleted. */
+  force?: boolean | undefined;
+}
+
+/**
+ * Deletes a stopped container, or one that was never started (its process is killed). With `force` any: a running one is
+ * killed, one with a damaged state.json loses its directory alone.
+ * @throws RuntimeError `notFound` without `force`, `wrongStatus` for a running container.
+ */
+export function deleteContainer(context: RuntimeContext, id: string, { force }: DeleteOptions): void {
+  try {
+    withLock(context, id, (lock) => {
+      const record = force ? readableRecord(context, id) : readRecord(context, id);
+      if (!record) {
+        perform(context.host, { op: "removeContainer", handle: lock });
+        return;
+      }
+      const status = lockedStatus(context, { lock, record });
+      if (!force && status !== "stopped" && status !== "created") {
+        throw new RuntimeError(`cannot delete container ${id} that is not stopped: ${status}`, { code: "wrongStatus" });
+      }
+      if (status !== "stopped") killAndWait(context, record);
+      destroy(context, { lock, record });
+    });
+  } catch (error) {
+    if (force && isRuntimeError(error) && error.code === "notFound") return;
+    throw withOperation(`delete ${JSON.stringify(id)}`, error);
+  }
+}
+
+/** The record, or nothing where it is damaged: then nobody knows what there is to undo. */
+function readableRecord(context: RuntimeContext, id: string): ContainerRecord | undefined {
+  try {
+    return readRecord(context, id);
+  } catch (error) {
+    if (!isRuntimeError(error) || error.code !== "corruptState") throw error;
+    context.log("warning", `${error.message}; its directory is removed, its cgroups and mounts, if any, stay`);
+    return undefined;
+  }
+}

@@ -1,0 +1,84 @@
+/** The one error type of the library. Callers branch on `code`, never on the text. */
+
+import type { Failure, FailureCode } from "./generated/plan.js";
+
+/** What went wrong, for callers to branch on: the native layer's codes and the core's own. */
+export type ErrorCode =
+  | FailureCode
+  /** config.json is no valid configuration. */
+  | "invalidConfig"
+  /** An argument (id, signal, path, option) is not acceptable. */
+  | "invalidArgument"
+  /** The configuration asks for something that this version does not carry out. */
+  | "unsupported"
+  /** The container's status does not allow the operation. */
+  | "wrongStatus"
+  /** state.json cannot be understood. */
+  | "corruptState"
+  | "hook";
+
+/** The facts of an error beside its text. */
+export interface ErrorFacts {
+  code: ErrorCode;
+  /** Verb and object: `mount "proc" on "/proc"`. Empty where the cause says it all. */
+  operation?: string;
+  /** The file, directory or JSON pointer concerned. */
+  path?: string;
+  /** Name of the errno, where a system call failed: `EPERM`. */
+  errno?: string;
+  /** What a command line program should end with; 1 when absent. */
+  exitStatus?: number;
+}
+
+/** Every error that the library throws on purpose. `message` is the whole chain: `create "c1": mount "proc" on "/proc": EPERM (...)`. */
+export class RuntimeError extends Error {
+  readonly code: ErrorCode;
+  readonly operation: string;
+  readonly path: string | undefined;
+  readonly errno: string | undefined;
+  readonly exitStatus: number;
+
+  /** @param original the error that this one tells about, kept as `Error.cause` */
+  constructor(cause: string, facts: ErrorFacts, original?: unknown) {
+    super(facts.operation ? `${facts.operation}: ${cause}` : cause, original === undefined ? undefined : { cause: original });
+    this.name = "RuntimeError";
+    this.code = facts.code;
+    this.operation = facts.operation ?? "";
+    this.path = facts.path;
+    this.errno = facts.errno;
+    this.exitStatus = facts.exitStatus ?? 1;
+  }
+}
+
+/** A failed request of the native layer as an error. */
+export function errorFromFailure(failure: Failure): RuntimeError {
+  return new RuntimeError(failure.cause, {
+    code: failure.code,
+    operation: failure.operation,
+    ...(failure.errno ? { errno: failure.errno } : {}),
+  });
+}
+
+/** Puts what was being done in front of an error's text; code and facts stay. */
+export function withOperation(operation: string, error: unknown): RuntimeError {
+  if (!isRuntimeError(error)) return new RuntimeError(messageOf(error), { code: "other", operation }, error);
+  const { code, path, errno, exitStatus } = error;
+  return new RuntimeError(error.message, { code, operation, ...(path === undefined ? {} : { path }), ...(errno === undefined ? {} : { errno }), exitStatus }, error);
+}
+
+/**
+ * Whether the library threw it on purpose. By shape: the program's bundles, loaded one by one, each have a copy of the class.
+ */
+export function isRuntimeError(error: unknown): error is RuntimeError {
+  return error instanceof Error && typeof (error as Partial<RuntimeError>).code === "string" && typeof (error as Partial<RuntimeError>).exitStatus === "number";
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The end of an exhaustive switch: compiles only when every case is handled. */
+export function assertNever(value: never): never {
+  throw new RuntimeError(JSON.stringify(value), { code: "other", operation: "reach an impossible case" });
+}

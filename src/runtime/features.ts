@@ -1,0 +1,39 @@
+/** What this runtime can do, in the specification's own form (features.md, features-linux.md). */
+
+import type { Host } from "../host/host.js";
+import { OCI_VERSION, OCI_VERSION_MIN } from "./oci.js";
+import { capabilityNumbers } from "./spec/capability-names.js";
+import { copyUpOptionName, idMapOptionNames, knownMountOptions } from "./spec/mount-option-names.js";
+import { hookNames } from "./spec/rules/hooks.js";
+
+const NAMESPACES = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
+
+/** The features document. Only what is carried out is said to be enabled. */
+export function features(build: Host["build"]): object {
+  const notCarriedOut: readonly string[] = [copyUpOptionName, ...idMapOptionNames];
+  return {
+    ociVersionMin: OCI_VERSION_MIN,
+    ociVersionMax: OCI_VERSION,
+    hooks: [...hookNames],
+    mountOptions: [...knownMountOptions()].filter((name) => !notCarriedOut.includes(name)).sort(),
+    linux: {
+      namespaces: NAMESPACES,
+      capabilities: Object.keys(capabilityNumbers),
+      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+      seccomp: { enabled: false },
+      apparmor: { enabled: false },
+      selinux: { enabled: false },
+      intelRdt: { enabled: false, schemata: false, monitoring: false },
+      memoryPolicy: { modes: [], flags: [] },
+      mountExtensions: { idmap: { enabled: false } },
+      netDevices: { enabled: false },
+    },
+    annotations: {
+      "io.github.tsrunc.version": build.version,
+      "io.github.tsrunc.commit": build.commit,
+      "io.github.tsrunc.host": build.hostName,
+    },
+    // No annotation changes what this version does.
+    potentiallyUnsafeConfigAnnotations: [],
+  };
+}

@@ -1,0 +1,56 @@
+/** `state` and `list`: what there is, without changing it. */
+
+import { observedStatus, readRecord } from "./container.js";
+import type { RuntimeContext } from "./context.js";
+import { errorFromFailure, isRuntimeError, messageOf, withOperation } from "./errors.js";
+import { checkId } from "./identifier.js";
+import { askText, attempt } from "./native.js";
+import { ociState } from "./state/oci-state.js";
+import type { ContainerState } from "./state/oci-state.js";
+
+/** The state of one container (runtime.md#query-state). @throws RuntimeError `notFound` for an unknown id. */
+export function containerState(context: RuntimeContext, id: string): ContainerState {
+  try {
+    checkId(id);
+    return observe(context, id);
+  } catch (error) {
+    throw withOperation(`state ${JSON.stringify(id)}`, error);
+  }
+}
+
+/** The ids of all containers, sorted. */
+export function containerIds({ host, root }: RuntimeContext): string[] {
+  const { reply, failure } = attempt(host, "names", { op: "listDirectory", path: root });
+  if (reply) return reply.names.filter(isId);
+  if (failure.code === "notFound") return [];
+  throw withOperation("list", errorFromFailure(failure));
+}
+
+/** The states of all containers. One that cannot be read is a warning, one that vanishes meanwhile is nothing. */
+export function listContainers(context: RuntimeContext): ContainerState[] {
+  const states: ContainerState[] = [];
+  for (const id of containerIds(context)) {
+    try {
+      states.push(observe(context, id));
+    } catch (error) {
+      if (isRuntimeError(error) && error.code === "notFound") continue;
+      context.log("warning", `list ${JSON.stringify(id)}: ${messageOf(error)}`);
+    }
+  }
+  return states;
+}
+
+function observe(context: RuntimeContext, id: string): ContainerState {
+  const record = readRecord(context, id);
+  const status = observedStatus(context, record);
+  return ociState(record, status, askText(context.host, { op: "userName", uid: record.ownerUid }));
+}
+
+function isId(name: string): boolean {
+  try {
+    checkId(name);
+    return true;
+  } catch {
+    return false; // another's file in the directory, or a half-made one of ours
+  }
+}

@@ -1,0 +1,186 @@
+/** Limits as values of cgroup v1 files (Documentation/admin-guide/cgroup-v1). */
+
+import { RuntimeError } from "../errors.js";
+import type { CgroupWrite, DeviceRule } from "../generated/plan.js";
+import type { Integer64, Resources } from "../spec/generated/spec-types.js";
+
+/** Finds the container's directory of a controller. @throws RuntimeError when it is not mounted. */
+export type DirectoryFinder = (controller: string, pointer: string) => string;
+
+/** Collects the writes of one part of `resources`. */
+interface Writer {
+  directory: DirectoryFinder;
+  writes: CgroupWrite[];
+}
+
+/** All limits but those on devices. @throws RuntimeError on a limit whose controller is not mounted. */
+export function planV1Writes(resources: Resources, directory: DirectoryFinder): CgroupWrite[] {
+  const writer: Writer = { directory, writes: [] };
+  if (Object.keys(resources.unified ?? {}).length > 0) {
+    throw refused("/linux/resources/unified", "needs cgroup v2, this host has v1");
+  }
+  planCpu(resources, writer);
+  planMemory(resources, writer);
+  planPids(resources, writer);
+  planBlockIo(resources, writer);
+  planHugetlb(resources, writer);
+  planNetwork(resources, writer);
+  planRdma(resources, writer);
+  return writer.writes;
+}
+
+/**
+ * devices.deny and devices.allow, which keep one default and a list of exceptions.
+ * @throws RuntimeError where a rule takes only a part of an earlier, wider exception back: the kernel would ignore it.
+ */
+export function planV1DeviceWrites(rules: readonly DeviceRule[], directory: DirectoryFinder): CgroupWrite[] {
+  const path = directory("devices", "/linux/resources/devices");
+  const writes: CgroupWrite[] = [];
+  let allowsByDefault = true;
+  let exceptions: DeviceRule[] = [];
+  for (const rule of rules) {
+    if (rule.kind === "a") {
+      if (writes.length > 0 && exceptions.length === 0 && allowsByDefault === rule.allow) continue;
+      allowsByDefault = rule.allow;
+      exceptions = [];
+    } else if (rule.allow !== allowsByDefault) {
+      exceptions.push(rule);
+    } else if (exceptions.some((exception) => overlaps(exception, rule) && !sameNumbers(exception, rule))) {
+      throw refused("/linux/resources/devices", `cgroup v1 cannot take "${ruleText(rule)}" back from a wider rule`);
+    }
+    writes.push({ path: `${path}/devices.${rule.allow ? "allow" : "deny"}`, value: ruleText(rule), pointer: "/linux/resources/devices" });
+  }
+  return writes;
+}
+
+function ruleText({ kind, major, minor, access }: DeviceRule): string {
+  return kind === "a" ? "a" : `${kind} ${major ?? "*"}:${minor ?? "*"} ${access}`;
+}
+
+function sameNumbers(left: DeviceRule, right: DeviceRule): boolean {
+  return left.major === right.major && left.minor === right.minor;
+}
+
+function overlaps(left: DeviceRule, right: DeviceRule): boolean {
+  const meets = (one: number | null, other: number | null): boolean => one === null || other === null || one === other;
+  return (
+    left.kind === right.kind &&
+    meets(left.major, right.major) &&
+    meets(left.minor, right.minor) &&
+    [...left.access].some((letter) => right.access.includes(letter))
+  );
+}
+
+/** Zero means "not given": callers that fill every field write it so. The period comes before the quota, which is bounded by it; the burst is bounded by the quota. */
+function planCpu({ cpu }: Resources, writer: Writer): void {
+  if (!cpu) return;
+  const pointer = "/linux/resources/cpu";
+  writeGiven(writer, "cpu", "cpu.shares", cpu.shares, `${pointer}/shares`);
+  writeGiven(writer, "cpu", "cpu.cfs_period_us", cpu.period, `${pointer}/period`);
+  writeGiven(writer, "cpu", "cpu.cfs_quota_us", cpu.quota, `${pointer}/quota`);
+  writeGiven(writer, "cpu", "cpu.cfs_burst_us", cpu.burst, `${pointer}/burst`);
+  writeGiven(writer, "cpu", "cpu.rt_period_us", cpu.realtimePeriod, `${pointer}/realtimePeriod`);
+  writeGiven(writer, "cpu", "cpu.rt_runtime_us", cpu.realtimeRuntime, `${pointer}/realtimeRuntime`);
+  writeGiven(writer, "cpu", "cpu.idle", cpu.idle, `${pointer}/idle`);
+  if (cpu.cpus) write(writer, "cpuset", "cpuset.cpus", cpu.cpus, `${pointer}/cpus`);
+  if (cpu.mems) write(writer, "cpuset", "cpuset.mems", cpu.mems, `${pointer}/mems`);
+}
+
+/** The limit comes before memory+swap, which may not be smaller. -1 for kernel memory is what a new cgroup has. */
+function planMemory({ memory }: Resources, writer: Writer): void {
+  if (!memory) return;
+  const pointer = "/linux/resources/memory";
+  writeGiven(writer, "memory", "memory.limit_in_bytes", memory.limit, `${pointer}/limit`);
+  writeGiven(writer, "memory", "memory.memsw.limit_in_bytes", memory.swap, `${pointer}/swap`);
+  writeGiven(writer, "memory", "memory.soft_limit_in_bytes", memory.reservation, `${pointer}/reservation`);
+  if (memory.kernel !== undefined && memory.kernel > 0) {
+    write(writer, "memory", "memory.kmem.limit_in_bytes", memory.kernel, `${pointer}/kernel`);
+  }
+  if (memory.kernelTCP !== undefined && memory.kernelTCP > 0) {
+    write(writer, "memory", "memory.kmem.tcp.limit_in_bytes", memory.kernelTCP, `${pointer}/kernelTCP`);
+  }
+  if (memory.useHierarchy !== undefined) {
+    write(writer, "memory", "memory.use_hierarchy", memory.useHierarchy ? 1 : 0, `${pointer}/useHierarchy`);
+  }
+  if (memory.swappiness !== undefined) write(writer, "memory", "memory.swappiness", memory.swappiness, `${pointer}/swappiness`);
+  if (memory.disableOOMKiller) write(writer, "memory", "memory.oom_control", 1, `${pointer}/disableOOMKiller`);
+}
+
+function planPids({ pids }: Resources, writer: Writer): void {
+  if (pids?.limit === undefined) return;
+  write(writer, "pids", "pids.max", pidsMax(pids.limit), "/linux/resources/pids/limit");
+}
+
+/** @returns the text for pids.max. The container's own process counts: with 0 it could not even be made. */
+export function pidsMax(limit: Integer64): string {
+  if (limit < 0) return "max";
+  return limit <= 1 ? "1" : String(limit);
+}
+
+/** Weights are BFQ's: CFQ, with its leaf weights, left the kernel in 5.0, before anything this runtime runs on. */
+function planBlockIo({ blockIO }: Resources, writer: Writer): void {
+  if (!blockIO) return;
+  const pointer = "/linux/resources/blockIO";
+  writeGiven(writer, "blkio", "blkio.bfq.weight", blockIO.weight, `${pointer}/weight`);
+  if (blockIO.leafWeight) throw refused(`${pointer}/leafWeight`, "the kernel has no leaf weights since 5.0");
+  for (const [index, device] of (blockIO.weightDevice ?? []).entries()) {
+    const at = `${pointer}/weightDevice/${index}`;
+    if (device.leafWeight) throw refused(`${at}/leafWeight`, "the kernel has no leaf weights since 5.0");
+    if (device.weight) write(writer, "blkio", "blkio.bfq.weight_device", `${device.major}:${device.minor} ${device.weight}`, at);
+  }
+  const throttles = [
+    ["throttleReadBpsDevice", "blkio.throttle.read_bps_device"],
+    ["throttleWriteBpsDevice", "blkio.throttle.write_bps_device"],
+    ["throttleReadIOPSDevice", "blkio.throttle.read_iops_device"],
+    ["throttleWriteIOPSDevice", "blkio.throttle.write_iops_device"],
+  ] as const;
+  for (const [field, file] of throttles) {
+    for (const [index, { major, minor, rate }] of (blockIO[field] ?? []).entries()) {
+      write(writer, "blkio", file, `${major}:${minor} ${rate ?? 0}`, `${pointer}/${field}/${index}`);
+    }
+  }
+}
+
+/** Both the reservation limit (kernel 5.7) and the page fault limit, which reservations alone do not reach. */
+function planHugetlb({ hugepageLimits }: Resources, writer: Writer): void {
+  for (const [index, { pageSize, limit }] of (hugepageLimits ?? []).entries()) {
+    const pointer = `/linux/resources/hugepageLimits/${index}`;
+    write(writer, "hugetlb", `hugetlb.${pageSize}.limit_in_bytes`, limit, pointer);
+    write(writer, "hugetlb", `hugetlb.${pageSize}.rsvd.limit_in_bytes`, limit, pointer);
+  }
+}
+
+function planNetwork({ network }: Resources, writer: Writer): void {
+  if (!network) return;
+  const pointer = "/linux/resources/network";
+  if (network.classID !== undefined) write(writer, "net_cls", "net_cls.classid", network.classID, `${pointer}/classID`);
+  for (const [index, { name, priority }] of (network.priorities ?? []).entries()) {
+    write(writer, "net_prio", "net_prio.ifpriomap", `${name} ${priority}`, `${pointer}/priorities/${index}`);
+  }
+}
+
+function planRdma(resources: Resources, writer: Writer): void {
+  for (const [device, limits] of Object.entries(resources.rdma ?? {})) {
+    write(writer, "rdma", "rdma.max", rdmaLine(device, limits), `/linux/resources/rdma/${device}`);
+  }
+}
+
+/** A line of rdma.max, the same in v1 and v2. */
+export function rdmaLine(device: string, limits: { hcaHandles?: number; hcaObjects?: number }): string {
+  const parts = [device];
+  if (limits.hcaHandles !== undefined) parts.push(`hca_handle=${limits.hcaHandles}`);
+  if (limits.hcaObjects !== undefined) parts.push(`hca_object=${limits.hcaObjects}`);
+  return parts.join(" ");
+}
+
+function writeGiven(writer: Writer, controller: string, file: string, value: Integer64 | undefined, pointer: string): void {
+  if (value !== undefined && value !== 0) write(writer, controller, file, value, pointer);
+}
+
+function write({ directory, writes }: Writer, controller: string, file: string, value: Integer64 | string, pointer: string): void {
+  writes.push({ path: `${directory(controller, pointer)}/${file}`, value: String(value), pointer });
+}
+
+function refused(pointer: string, cause: string): RuntimeError {
+  return new RuntimeError(cause, { code: "unsupported", operation: pointer, path: pointer });
+}

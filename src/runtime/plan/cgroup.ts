@@ -1,0 +1,134 @@
+/** The container's cgroups: where they are, what is written to them, how they are removed (config-linux.md#control-groups). */
+
+import { RuntimeError } from "../errors.js";
+import type { CgroupDirectory, CgroupPlan, CgroupWrite, DeviceRule, Hierarchy, HostFacts, Undo } from "../generated/plan.js";
+import type { Resources, Spec } from "../spec/generated/spec-types.js";
+import { planDeviceRules } from "./cgroup-devices.js";
+import { planV1DeviceWrites, planV1Writes } from "./cgroup-v1.js";
+import type { DirectoryFinder } from "./cgroup-v1.js";
+import { planV2Writes } from "./cgroup-v2.js";
+import { ancestorsBelow, joinBelow, parentOf } from "./paths.js";
+
+/** Where the container is in one hierarchy. */
+export interface CgroupPlacement {
+  hierarchy: Hierarchy;
+  /** Absolute path of its directory on the host. */
+  path: string;
+}
+
+export interface CgroupRequest {
+  spec: Spec;
+  id: string;
+  facts: HostFacts;
+  /** The caller has no privilege over the host's cgroups. */
+  rootless: boolean;
+}
+
+/** Controllers of cgroup v2 that containers are given where the host has them. */
+const V2_CONTROLLERS = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"];
+
+/**
+ * True where the container gets cgroups of its own. Without privilege only a configuration that asks for
+ * something needs them: the caller may well be unable to make any.
+ */
+export function makesCgroups({ spec, facts, rootless }: Omit<CgroupRequest, "id">): boolean {
+  if (facts.cgroupMode === "none") return false;
+  return !rootless || Boolean(spec.linux?.cgroupsPath) || asksForLimits(spec.linux?.resources);
+}
+
+function asksForLimits(resources: Resources | undefined): boolean {
+  return Object.entries(resources ?? {}).some(
+    ([name, value]) => name !== "devices" && typeof value === "object" && value !== null && Object.keys(value).length > 0,
+  );
+}
+
+/**
+ * The container's directory in every hierarchy. An absolute cgroupsPath is seen from the hierarchy's root, a
+ * relative one and the default (the id) from the caller's cgroup; on v2 from that cgroup's parent, because a
+ * cgroup with processes in it cannot hand controllers to its children (cgroups(7), "no internal processes").
+ */
+export function placeCgroups(request: CgroupRequest): CgroupPlacement[] {
+  const { facts, spec, id } = request;
+  if (!makesCgroups(request)) return facts.hierarchies.map((hierarchy) => ({ hierarchy, path: joinBelow(hierarchy.mountpoint, hierarchy.own) }));
+  const wanted = spec.linux?.cgroupsPath || id;
+  return facts.hierarchies.map((hierarchy) => {
+    const own = facts.cgroupMode === "v2" ? parentOf(joinBelow("/", hierarchy.own)) : hierarchy.own;
+    const inner = wanted.startsWith("/") ? joinBelow("/", wanted) : joinBelow(own, wanted);
+    const path = joinBelow(hierarchy.mountpoint, inner);
+    if (path === hierarchy.mountpoint) {
+      throw new RuntimeError(`"${wanted}" is the root of the hierarchy`, { code: "invalidConfig", operation: "/linux/cgroupsPath", path: "/linux/cgroupsPath" });
+    }
+    return { hierarchy, path };
+  });
+}
+
+/** The directories that `create` may have to make, with those above the container's own: the caller asks which are missing. */
+export function cgroupDirectories(placements: readonly CgroupPlacement[]): string[] {
+  return placements.flatMap(({ hierarchy, path }) => [path, ...ancestorsBelow(hierarchy.mountpoint, path)]);
+}
+
+/**
+ * What removes the container's directories and then the parents that `create` made.
+ * @param whole false while it is not known that the container's cgroups are its own: a directory that was there before
+ * may hold somebody else's processes, which removing would kill
+ */
+export function planCgroupUndo(placements: readonly CgroupPlacement[], missing: ReadonlySet<string>, whole: boolean): Undo[] {
+  const undo: Undo[] = placements.map(({ path }) => ({ op: whole || missing.has(path) ? "removeCgroup" : "removeEmptyCgroup", path }));
+  for (const { hierarchy, path } of placements) {
+    for (const parent of ancestorsBelow(hierarchy.mountpoint, path)) {
+      if (missing.has(parent)) undo.push({ op: "removeEmptyCgroup", path: parent });
+    }
+  }
+  return undo;
+}
+
+/** The plan for placements that are to be made. @throws RuntimeError on a limit that the host's cgroups cannot carry out. */
+export function planCgroup(request: CgroupRequest, placements: readonly CgroupPlacement[]): CgroupPlan {
+  const { facts, rootless } = request;
+  if (!makesCgroups(request)) return stayInCallersCgroups();
+  const resources = request.spec.linux?.resources ?? {};
+  const unified = placements.find(({ hierarchy }) => hierarchy.controllers.length === 0);
+  const v2 = facts.cgroupMode === "v2";
+  const rules = planDeviceRules(resources.devices ?? []);
+  // Neither the v1 files nor the v2 filter can be set without privilege; user namespaces cannot make device nodes anyway.
+  const limitsDevices = !rootless;
+  let deviceFilter: DeviceRule[] | null = null;
+  let writes: CgroupWrite[];
+  if (v2) {
+    writes = unified ? planV2Writes(resources, { path: unified.path, controllers: facts.v2Controllers }) : [];
+    if (limitsDevices) deviceFilter = rules;
+  } else {
+    const directory = directoryFinder(placements);
+    writes = [...(limitsDevices ? planV1DeviceWrites(rules, directory) : []), ...planV1Writes(resources, directory)];
+  }
+  return {
+    directories: placements.map((placement) => planDirectory(placement, v2 ? facts.v2Controllers : [])),
+    writes,
+    joinTasks: placements.filter((placement) => placement !== unified).map(({ path }) => path),
+    cloneInto: unified?.path ?? null,
+    deviceFilter,
+    optional: false,
+  };
+}
+
+function stayInCallersCgroups(): CgroupPlan {
+  return { directories: [], writes: [], joinTasks: [], cloneInto: null, deviceFilter: null, optional: false };
+}
+
+function planDirectory({ hierarchy, path }: CgroupPlacement, available: readonly string[]): CgroupDirectory {
+  const unified = hierarchy.controllers.length === 0;
+  return {
+    path,
+    mountpoint: hierarchy.mountpoint,
+    inheritCpuset: hierarchy.controllers.includes("cpuset"),
+    enableControllers: unified ? V2_CONTROLLERS.filter((controller) => available.includes(controller)) : [],
+  };
+}
+
+function directoryFinder(placements: readonly CgroupPlacement[]): DirectoryFinder {
+  return (controller, pointer) => {
+    const found = placements.find(({ hierarchy }) => hierarchy.controllers.includes(controller));
+    if (found) return found.path;
+    throw new RuntimeError(`the cgroup controller "${controller}" is not mounted`, { code: "unsupported", operation: pointer, path: pointer });
+  };
+}

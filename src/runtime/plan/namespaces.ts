@@ -1,0 +1,37 @@
+/** Which namespaces a container makes, which it joins, and the id maps of its user namespace. */
+
+import type { HostFacts, IdMapping, Namespace, NamespaceJoin, SpawnPlan } from "../generated/plan.js";
+import type { IDMapping, Spec } from "../spec/generated/spec-types.js";
+
+/** @returns true when the container gets a namespace of its own of that type. */
+export function createsNamespace(spec: Spec, type: Namespace): boolean {
+  return spec.linux?.namespaces?.some((entry) => entry.type === type && !entry.path) ?? false;
+}
+
+/** @returns true when the container shares the namespace of that type with the runtime. */
+export function sharesNamespace(spec: Spec, type: Namespace): boolean {
+  return !(spec.linux?.namespaces?.some((entry) => entry.type === type) ?? false);
+}
+
+/** How the container's process comes to be (config-linux.md#namespaces, #user-namespace-mappings). */
+export function planSpawn(spec: Spec, facts: HostFacts): SpawnPlan {
+  const create: Namespace[] = [];
+  const join: NamespaceJoin[] = [];
+  for (const [index, { type, path }] of (spec.linux?.namespaces ?? []).entries()) {
+    if (path) join.push({ namespace: type, path, pointer: `/linux/namespaces/${index}/path` });
+    else create.push(type);
+  }
+  const maps = create.includes("user");
+  return {
+    create,
+    join,
+    uidMappings: maps ? planMappings(spec.linux?.uidMappings) : [],
+    gidMappings: maps ? planMappings(spec.linux?.gidMappings) : [],
+    rootless: facts.euid !== 0,
+    oomScoreAdj: spec.process?.oomScoreAdj ?? null,
+  };
+}
+
+function planMappings(mappings: readonly IDMapping[] | undefined): IdMapping[] {
+  return (mappings ?? []).map(({ containerID, hostID, size }) => ({ containerId: containerID, hostId: hostID, size }));
+}

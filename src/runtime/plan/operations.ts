@@ -1,0 +1,101 @@
+/** The one straight list of what the container's init does to its mounts and names, in order. */
+
+import { RuntimeError } from "../errors.js";
+import type { Hook, Operation, Propagation } from "../generated/plan.js";
+import type { Spec } from "../spec/generated/spec-types.js";
+import { sysctlPath } from "../spec/sysctl-name.js";
+import { planDevices } from "./devices.js";
+import { planHooks } from "./hooks.js";
+import { planMounts } from "./mounts.js";
+import type { MountContext } from "./mounts.js";
+import { createsNamespace, sharesNamespace } from "./namespaces.js";
+
+export interface OperationContext extends MountContext {
+  /** Absolute path of the root file system on the host. */
+  rootfs: string;
+  /** Use pivot_root(2); false moves the mount instead (root on an initramfs, which cannot be pivoted away). */
+  pivot: boolean;
+  /** The host has /proc/kcore. */
+  kcoreExists: boolean;
+  /** prestart and createRuntime hooks, which the parent runs. */
+  runtimeHooks: readonly Hook[];
+  /** Mounts that the runtime itself adds after those of the configuration. */
+  extraMounts: readonly Operation[];
+}
+
+/** The operations of a container. @throws RuntimeError on a mount or device that makes no sense. */
+export function planOperations(spec: Spec, context: OperationContext): Operation[] {
+  const ownMounts = createsNamespace(spec, "mount");
+  const mounts = planMounts(spec, context);
+  const propagation = spec.linux?.rootfsPropagation;
+  return [
+    // Before any mount: nothing may leak to the host.
+    ...when(ownMounts, { op: "rootPropagation", propagation: firstPropagation(propagation) }),
+    { op: "rootfs", path: context.rootfs },
+    ...mounts.operations,
+    ...context.extraMounts,
+    // After the mounts: /dev is one of them.
+    ...planDevices(spec, context.facts, context.kcoreExists),
+    // Needs /dev/pts of the container.
+    ...planConsole(spec),
+    // Before the root changes: createContainer hooks resolve their programs in the runtime's root.
+    ...planHooksStep(spec, context.runtimeHooks),
+    { op: ownMounts ? (context.pivot ? "pivotRoot" : "moveRoot") : "chroot" },
+    // After the pivot: applied to the old root it would reach the host's mounts.
+    ...(ownMounts && propagation ? [{ op: "rootfsPropagation", propagation } as const] : []),
+    // From here on nothing is created below the root any more.
+    ...mounts.late,
+    ...when(spec.root?.readonly === true, { op: "readonlyRoot" }),
+    ...planNames(spec),
+    ...planSysctls(spec),
+    ...(spec.linux?.readonlyPaths ?? []).map((path): Operation => ({ op: "readonlyPath", path })),
+    ...(spec.linux?.maskedPaths ?? []).map((path): Operation => ({ op: "maskPath", path })),
+  ];
+}
+
+function when(condition: boolean, operation: Operation): Operation[] {
+  return condition ? [operation] : [];
+}
+
+/**
+ * What the copied mount tree gets first. Slave by default: unmounts on the host arrive, ours do not leave. A shared
+ * rootfs needs to stay a peer of the host's mounts. Unbindable comes only after the pivot: the rootfs is bound before.
+ */
+function firstPropagation(propagation: Propagation | undefined): Propagation {
+  switch (propagation) {
+    case undefined:
+      return "rslave";
+    case "unbindable":
+    case "runbindable":
+      return "rprivate";
+    default:
+      return propagation;
+  }
+}
+
+function planConsole(spec: Spec): Operation[] {
+  if (!spec.process?.terminal) return [];
+  const size = spec.process.consoleSize;
+  return [{ op: "console", height: Number(size?.height ?? 0), width: Number(size?.width ?? 0) }];
+}
+
+function planHooksStep(spec: Spec, runtimeHooks: readonly Hook[]): Operation[] {
+  const createContainer = planHooks(spec, "createContainer");
+  return when(createContainer.length > 0 || runtimeHooks.length > 0, { op: "hooks", createContainer });
+}
+
+function planNames(spec: Spec): Operation[] {
+  if (sharesNamespace(spec, "uts")) return [];
+  return [
+    ...(spec.hostname ? [{ op: "hostname", name: spec.hostname } as const] : []),
+    ...(spec.domainname ? [{ op: "domainname", name: spec.domainname } as const] : []),
+  ];
+}
+
+function planSysctls(spec: Spec): Operation[] {
+  return Object.entries(spec.linux?.sysctl ?? {}).map(([name, value]) => {
+    const path = sysctlPath(name);
+    if (path === undefined) throw new RuntimeError("no name of a kernel parameter", { code: "invalidConfig", operation: `set sysctl ${JSON.stringify(name)}` });
+    return { op: "sysctl", name: path, value };
+  });
+}

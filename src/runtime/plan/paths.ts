@@ -1,0 +1,41 @@
+/** Lexical path arithmetic; nothing here looks at a file system. */
+
+/** An absolute path without `.`, `..`, empty or trailing components; `..` stops at the root. */
+export function cleanAbsolute(path: string): string {
+  const kept: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") kept.pop();
+    else if (part !== "" && part !== ".") kept.push(part);
+  }
+  return `/${kept.join("/")}`;
+}
+
+/** `base` and `path` joined and cleaned; `path` cannot leave `base`, even when it is absolute or holds `..`. */
+export function joinBelow(base: string, path: string): string {
+  const inner = cleanAbsolute(path);
+  const outer = cleanAbsolute(base);
+  if (inner === "/") return outer;
+  return outer === "/" ? inner : outer + inner;
+}
+
+/** `path` when it is absolute, else `path` seen from `base`; cleaned. */
+export function resolveFrom(base: string, path: string): string {
+  return cleanAbsolute(path.startsWith("/") ? path : `${base}/${path}`);
+}
+
+/** The directory that holds a clean absolute path. */
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
+}
+
+/** The last component of a clean absolute path. */
+export function lastComponent(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** The directories strictly between `base` and `path` (both clean, `path` below `base`), the deepest first. */
+export function ancestorsBelow(base: string, path: string): string[] {
+  const found: string[] = [];
+  for (let at = parentOf(path); at.length > base.length && at !== "/"; at = parentOf(at)) found.push(at);
+  return found;
+}

@@ -1,0 +1,138 @@
+/** From a valid configuration to the plan of a container: flat data that the native layer carries out. Pure. */
+
+import type { ConsolePlan, ContainerPlan, GatePlan, HostFacts, Operation, Undo } from "../generated/plan.js";
+import { RuntimeError } from "../errors.js";
+import { OCI_VERSION } from "../oci.js";
+import type { ValidatedSpec } from "../spec/load.js";
+import { cgroupDirectories, placeCgroups, planCgroup, planCgroupUndo, makesCgroups } from "./cgroup.js";
+import { planRuntimeHooks } from "./hooks.js";
+import { createsNamespace, planSpawn } from "./namespaces.js";
+import { planOperations } from "./operations.js";
+import { resolveFrom } from "./paths.js";
+import { planProcess } from "./process.js";
+
+/** What the host is like, as far as a plan depends on it. */
+export interface PlanFacts extends HostFacts {
+  /** Those of `pathsToProbe` that do not exist. */
+  missing: readonly string[];
+}
+
+/** What the caller of `create` decides. */
+export interface PlanOptions {
+  id: string;
+  /** Absolute path of the bundle. */
+  bundle: string;
+  /** Undefined: by the caller's privilege. */
+  rootless?: boolean | undefined;
+  pivot: boolean;
+  newKeyring: boolean;
+  preserveFds: number;
+  listenFds: number;
+  /** Directory on the host with `notify.sock`, shown to the container as /run/notify. */
+  notifyDirectory?: string | undefined;
+  console: ConsolePlan;
+  gate: GatePlan;
+  pidFile?: string | undefined;
+  pidfdSocket?: string | undefined;
+}
+
+/** A plan and what `delete` later undoes. */
+export interface PlannedContainer {
+  plan: ContainerPlan;
+  undo: Undo[];
+  /** The part of `undo` that is safe before the container stands. */
+  undoWhileCreating: Undo[];
+  /** Absolute path of the root file system. */
+  rootfs: string;
+  /** Who the container belongs to. */
+  ownerUid: number;
+  /** The container's own cgroups; the freezer tells whether it is paused. */
+  cgroups: { paths: string[]; freezer: string | undefined };
+}
+
+const KCORE = "/proc/kcore";
+const NOTIFY_DIRECTORY = "/run/notify";
+
+/** Paths whose existence the plan depends on; the caller asks the host and puts the answer in `PlanFacts.missing`. */
+export function pathsToProbe(spec: ValidatedSpec, facts: HostFacts, options: PlanOptions): string[] {
+  const request = { spec, id: options.id, facts, rootless: isRootless(facts, options) };
+  return makesCgroups(request) ? [KCORE, ...cgroupDirectories(placeCgroups(request))] : [KCORE];
+}
+
+/** @throws RuntimeError on what this host cannot carry out, with the JSON pointer concerned. */
+export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions): PlannedContainer {
+  const { id, bundle } = options;
+  const { process, root } = spec;
+  if (!process || !root) throw new RuntimeError("process and root are needed", { code: "invalidConfig", operation: "plan" });
+  const request = { spec, id, facts, rootless: isRootless(facts, options) };
+  const placements = placeCgroups(request);
+  const ownCgroups = makesCgroups(request);
+  const rootfs = resolveFrom(bundle, root.path);
+  const runtimeHooks = planRuntimeHooks(spec);
+  const notify = options.notifyDirectory;
+  const operations = planOperations(spec, {
+    facts,
+    placements,
+    ownCgroupNamespace: createsNamespace(spec, "cgroup"),
+    bundle,
+    rootfs,
+    pivot: options.pivot,
+    kcoreExists: !facts.missing.includes(KCORE),
+    runtimeHooks,
+    extraMounts: notify === undefined ? [] : [notifyMount(notify)],
+  });
+  const missing = new Set(facts.missing);
+  const undoCgroups = (whole: boolean): Undo[] => (ownCgroups ? planCgroupUndo(placements, missing, whole) : []);
+  return {
+    plan: {
+      spawn: planSpawn(spec, facts),
+      cgroup: planCgroup(request, placements),
+      operations,
+      process: planProcess(spec, process, facts, {
+        preserveFds: options.preserveFds,
+        newKeyring: options.newKeyring,
+        listenFds: options.listenFds,
+        notifySocket: notify === undefined ? undefined : `${NOTIFY_DIRECTORY}/notify.sock`,
+      }),
+      console: options.console,
+      gate: options.gate,
+      runtimeHooks,
+      hookState: hookState(spec, options),
+      pidFile: options.pidFile ?? null,
+      pidfdSocket: options.pidfdSocket ?? null,
+    },
+    undo: undoCgroups(true),
+    undoWhileCreating: undoCgroups(false),
+    rootfs,
+    ownerUid: facts.euid,
+    cgroups: ownCgroups ? { paths: placements.map(({ path }) => path), freezer: freezerOf(placements) } : { paths: [], freezer: undefined },
+  };
+}
+
+function isRootless(facts: HostFacts, { rootless }: PlanOptions): boolean {
+  return rootless ?? (facts.euid !== 0 || facts.inUserNamespace);
+}
+
+function freezerOf(placements: ReturnType<typeof placeCgroups>): string | undefined {
+  const v1 = placements.find(({ hierarchy }) => hierarchy.controllers.includes("freezer"));
+  return (v1 ?? placements.find(({ hierarchy }) => hierarchy.controllers.length === 0))?.path;
+}
+
+/** Shows the directory with the notify socket to the container, read-only enough: sockets need no write to the directory. */
+function notifyMount(source: string): Operation {
+  return {
+    op: "mount",
+    destination: NOTIFY_DIRECTORY,
+    source: { kind: "bind", source, recursive: false },
+    target: "directory",
+    attributes: { set: ["nosuid", "nodev", "noexec"], clear: [] },
+    recursive: { set: [], clear: [] },
+    propagation: [],
+    pointer: "",
+  };
+}
+
+/** The state that hooks read; the native layer sets `pid` and `status`. */
+function hookState(spec: ValidatedSpec, { id, bundle }: PlanOptions): string {
+  return JSON.stringify({ ociVersion: OCI_VERSION, id, status: "creating", pid: 0, bundle, annotations: spec.annotations });
+}

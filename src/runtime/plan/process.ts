@@ -1,0 +1,81 @@
+/** The user's program and what it runs with (config.md#process). */
+
+import { RuntimeError } from "../errors.js";
+import type { HostFacts, Process as PlannedProcess } from "../generated/plan.js";
+import type { Process, Spec } from "../spec/generated/spec-types.js";
+import { planCapabilities } from "./capabilities.js";
+import { planHooks } from "./hooks.js";
+
+/** What the caller of `create` decides about the process. */
+export interface ProcessOptions {
+  /** Descriptors from 3 on that the program keeps, beside those of socket activation. */
+  preserveFds: number;
+  newKeyring: boolean;
+  /** Number of descriptors passed by systemd's socket activation (sd_listen_fds(3)); they come first. */
+  listenFds: number;
+  /** The program gets a NOTIFY_SOCKET (sd_notify(3)) at this path in the container. */
+  notifySocket?: string | undefined;
+}
+
+/** umask(2) where the configuration names none: the common one, not whatever the caller has. */
+const DEFAULT_UMASK = 0o022;
+
+/** @throws RuntimeError on an unknown capability, or groups that the caller may not set. */
+export function planProcess(spec: Spec, process: Process, facts: HostFacts, options: ProcessOptions): PlannedProcess {
+  const env = dedupeEnvironment([...(process.env ?? []), ...runtimeEnvironment(options)]);
+  return {
+    args: process.args ?? [],
+    env,
+    setHome: !env.some((entry) => entry.startsWith("HOME=")),
+    cwd: process.cwd,
+    uid: process.user?.uid ?? 0,
+    gid: process.user?.gid ?? 0,
+    additionalGids: planGroups(spec, facts, process.user?.additionalGids ?? []),
+    umask: process.user?.umask ?? DEFAULT_UMASK,
+    capabilities: planCapabilities(process.capabilities, facts.lastCapability),
+    rlimits: (process.rlimits ?? []).map(({ type, soft, hard }) => ({ kind: type, soft: String(soft), hard: String(hard) })),
+    noNewPrivileges: process.noNewPrivileges ?? false,
+    terminal: process.terminal ?? false,
+    preserveFds: options.preserveFds + options.listenFds,
+    newKeyring: options.newKeyring,
+    startContainerHooks: planHooks(spec, "startContainer"),
+  };
+}
+
+/** What the protocols of systemd want in the program's environment. The program is process 1 of its pid namespace. */
+function runtimeEnvironment({ listenFds, notifySocket }: ProcessOptions): string[] {
+  const env: string[] = [];
+  if (listenFds > 0) env.push(`LISTEN_FDS=${listenFds}`, "LISTEN_PID=1");
+  if (notifySocket !== undefined) env.push(`NOTIFY_SOCKET=${notifySocket}`);
+  return env;
+}
+
+/** Of several entries for one variable the last is kept, where it stands: programs differ in which one they would read. */
+export function dedupeEnvironment(entries: readonly string[]): string[] {
+  const kept = new Map<string, string>();
+  for (const entry of entries) {
+    const name = entry.slice(0, entry.indexOf("="));
+    kept.delete(name);
+    kept.set(name, entry);
+  }
+  return [...kept.values()];
+}
+
+/**
+ * The supplementary groups; null where the kernel denies setgroups(2): a caller without privilege may map its own
+ * group alone only after giving setgroups up (user_namespaces(7)).
+ */
+function planGroups(spec: Spec, facts: HostFacts, gids: number[]): number[] | null {
+  const mappings = spec.linux?.gidMappings ?? [];
+  const denied = facts.euid !== 0 && mappings.length === 1 && mappings[0]?.size === 1;
+  if (!denied) return gids;
+  if (gids.length > 0) {
+    const pointer = "/process/user/additionalGids";
+    throw new RuntimeError("a container that maps one group only, made without privilege, has no additional groups", {
+      code: "unsupported",
+      operation: pointer,
+      path: pointer,
+    });
+  }
+  return null;
+}

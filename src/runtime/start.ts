@@ -1,0 +1,59 @@
+/** `start`: opens a created container's gate, so that the user's program runs (runtime.md#start). */
+
+import { lockedStatus, saveRecord, withContainer } from "./container.js";
+import type { LockedContainer } from "./container.js";
+import type { RuntimeContext } from "./context.js";
+import { RuntimeError, withOperation } from "./errors.js";
+import { perform } from "./native.js";
+import { hookState } from "./state/oci-state.js";
+import type { Status } from "./state/status.js";
+import type { ContainerRecord } from "./state/store.js";
+import { destroy, killAndWait } from "./teardown.js";
+
+/**
+ * Starts a created container: startContainer hooks, the user's program, poststart hooks. Returns when the program runs.
+ * @throws RuntimeError for a container that is not `created`; when the program or a hook fails, the container is gone.
+ */
+export function startContainer(context: RuntimeContext, id: string): void {
+  try {
+    withContainer(context, id, (container) => {
+      refuseUnlessCreated(lockedStatus(context, container));
+      perform(context.host, { op: "start", lock: container.lock });
+      finishStart(context, container);
+    });
+  } catch (error) {
+    throw withOperation(`start ${JSON.stringify(id)}`, error);
+  }
+}
+
+/**
+ * Records that the program runs and runs poststart hooks. A failing hook stops and destroys the container
+ * (runtime.md#lifecycle, 9). @throws RuntimeError of the hook.
+ */
+export function finishStart(context: RuntimeContext, { lock, record }: LockedContainer): void {
+  const running: ContainerRecord = { ...record, status: "running" };
+  if (record.status !== "running") saveRecord(context, lock, running);
+  if (record.poststart.length === 0) return;
+  try {
+    perform(context.host, { op: "runHooks", hooks: record.poststart, state: hookState(running, "running") });
+  } catch (error) {
+    killAndWait(context, running);
+    destroy(context, { lock, record: running });
+    throw error;
+  }
+}
+
+/** runc's texts, which callers look for. */
+function refuseUnlessCreated(status: Status): void {
+  switch (status) {
+    case "created":
+      return;
+    case "stopped":
+      throw new RuntimeError("cannot start a container that has stopped", { code: "wrongStatus" });
+    case "running":
+      throw new RuntimeError("cannot start an already running container", { code: "wrongStatus" });
+    case "creating":
+    case "paused":
+      throw new RuntimeError(`cannot start a container in the ${status} state`, { code: "wrongStatus" });
+  }
+}

@@ -1,0 +1,54 @@
+/** Taking a container down: what `delete`, a failed `create` and a failed poststart hook share. */
+
+import type { LockedContainer } from "./container.js";
+import type { RuntimeContext } from "./context.js";
+import { RuntimeError, errorFromFailure, messageOf } from "./errors.js";
+import type { ProcessIdentity } from "./generated/plan.js";
+import { askFlag, attempt, perform } from "./native.js";
+import { hookState } from "./state/oci-state.js";
+import type { ContainerRecord } from "./state/store.js";
+
+/** Longest time that a killed process may take to go; one in uninterruptible sleep may never. */
+const KILL_TIMEOUT_MILLISECONDS = 10_000;
+
+const SIGKILL = 9;
+
+/** Kills the container's processes and waits until the first one is gone. @throws RuntimeError when it stays. */
+export function killAndWait({ host }: RuntimeContext, record: ContainerRecord): void {
+  const { process, cgroups, ownPidNamespace } = record;
+  if (process) {
+    killIfThere(host, process);
+    // Without a pid namespace of its own nothing else dies with the first process.
+    if (!ownPidNamespace && cgroups.paths.length > 0) perform(host, { op: "killCgroup", paths: cgroups.paths, signal: SIGKILL });
+    if (!askFlag(host, { op: "waitGone", process, timeoutMilliseconds: KILL_TIMEOUT_MILLISECONDS })) {
+      throw new RuntimeError("container init still running", { code: "other", operation: `kill process ${process.pid}` });
+    }
+  }
+}
+
+function killIfThere(host: RuntimeContext["host"], process: ProcessIdentity): void {
+  const { failure } = attempt(host, "done", { op: "kill", process, signal: SIGKILL });
+  if (failure && failure.code !== "finished") throw errorFromFailure(failure);
+}
+
+/**
+ * Undoes what `create` did, removes the state directory, then runs poststop hooks, whose failures are warnings
+ * (runtime.md#lifecycle, 12 and 13). The container's processes must be gone.
+ * @throws RuntimeError when something cannot be undone; the state directory stays then.
+ */
+export function destroy(context: RuntimeContext, { lock, record }: LockedContainer): void {
+  if (record.undo.length > 0) perform(context.host, { op: "undo", steps: record.undo });
+  perform(context.host, { op: "removeContainer", handle: lock });
+  runPoststop(context, record);
+}
+
+/** Every hook runs, whatever became of the ones before. */
+export function runPoststop(context: RuntimeContext, record: ContainerRecord): void {
+  for (const hook of record.poststop) {
+    try {
+      perform(context.host, { op: "runHooks", hooks: [hook], state: hookState(record, "stopped") });
+    } catch (error) {
+      context.log("warning", `poststop hook of "${record.id}": ${messageOf(error)}`);
+    }
+  }
+}
