@@ -21,7 +21,8 @@ use tsrunc_sys::namespaces::{clone_flag, type_of};
 use tsrunc_sys::spawn::{spawn, with_pid_namespace, Spawn, Spawned, Step};
 
 use crate::store::Lock;
-use crate::{cgroup, gate, idmap, init_program, processes};
+use crate::init_program::{self, InitProgram};
+use crate::{cgroup, gate, idmap, processes};
 
 /// A container at its start gate that dies with this value unless it is released.
 pub struct Pending {
@@ -78,11 +79,11 @@ struct Opened {
 ///
 /// # Errors
 /// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
-pub fn create(lock: &Lock, plan: &ContainerPlan) -> Result<Pending, Failure> {
+pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan) -> Result<Pending, Failure> {
     let mut operations = plan.operations.clone();
     let opened = open_all(lock, plan, &mut operations)?;
     let joined = cgroup::make(&plan.cgroup)?;
-    let result = make_process(plan, operations, opened, &joined);
+    let result = init_program::open(init, lock).and_then(|program| make_process(plan, operations, opened, &Start { program, joined: &joined }));
     drop(joined);
     if result.is_err() {
         // The first failure is the one to tell; what cannot be removed is in the recorded undo list too.
@@ -151,7 +152,13 @@ fn open_bind_sources(operations: &mut [Operation]) -> Result<Vec<OwnedFd>, Failu
     Ok(sources)
 }
 
-fn make_process(plan: &ContainerPlan, operations: Vec<Operation>, opened: Opened, joined: &cgroup::Joined) -> Result<Pending, Failure> {
+/// What the clone starts from.
+struct Start<'a> {
+    program: OwnedFd,
+    joined: &'a cgroup::Joined,
+}
+
+fn make_process(plan: &ContainerPlan, operations: Vec<Operation>, opened: Opened, start: &Start<'_>) -> Result<Pending, Failure> {
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     let mut inherit: Vec<i32> = vec![theirs.as_raw_fd()];
@@ -164,7 +171,7 @@ fn make_process(plan: &ContainerPlan, operations: Vec<Operation>, opened: Opened
         .collect();
     inherit.extend(join.iter().map(|(_, number)| number));
 
-    let spawned = clone_init(plan, &opened, joined, &CloneFds { report: &theirs, inherit: &inherit })?;
+    let spawned = clone_init(plan, &opened, start, &CloneFds { report: &theirs, inherit: &inherit })?;
     let mut pending = Pending {
         identity: ProcessIdentity { pid: spawned.pid, start_time_ticks: String::new() },
         pidfd: spawned.pidfd,
@@ -215,8 +222,7 @@ struct CloneFds<'a> {
 }
 
 /// Clones the init; where a user namespace is made or joined, writes its maps meanwhile.
-fn clone_init(plan: &ContainerPlan, opened: &Opened, joined: &cgroup::Joined, fds: &CloneFds<'_>) -> Result<Spawned, Failure> {
-    let program = init_program::sealed()?;
+fn clone_init(plan: &ContainerPlan, opened: &Opened, start: &Start<'_>, fds: &CloneFds<'_>) -> Result<Spawned, Failure> {
     let argument = |text: String| CString::new(text).map_err(|error| Failure::new(FailureCode::BadRequest, "clone the init", error.to_string()));
     let args = [argument("tsrunc-init".into())?, argument(fds.report.as_raw_fd().to_string())?];
     let makes_user = plan.spawn.create.contains(&Namespace::User);
@@ -231,9 +237,9 @@ fn clone_init(plan: &ContainerPlan, opened: &Opened, joined: &cgroup::Joined, fd
         join_user: find(Namespace::User),
         wait: wait.as_ref().map(AsFd::as_fd),
         become_root: has_user_namespace(plan),
-        cgroup: joined.clone_into.as_ref().map(AsFd::as_fd),
-        tasks: &joined.tasks,
-        program: program.as_fd(),
+        cgroup: start.joined.clone_into.as_ref().map(AsFd::as_fd),
+        tasks: &start.joined.tasks,
+        program: start.program.as_fd(),
         args: &args,
         inherit: fds.inherit,
         report: fds.report.as_fd(),

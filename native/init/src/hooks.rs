@@ -1,1 +1,231 @@
-pub fn run_hook(_hook: &tsrunc_plan::operation::Hook, _state: &str) -> Result<(), tsrunc_plan::failure::Failure> { Ok(()) }
+//! Runs one hook (config.md#posix-platform-hooks): in the container's namespaces from the init, in the runtime's from
+//! the host.
+
+use std::ffi::CString;
+use std::io::{Seek, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::fs::{memfd_create, MemfdFlags};
+use rustix::io::Errno;
+use rustix::pipe::{pipe_with, PipeFlags};
+use rustix::process::{kill_process_group, pidfd_open, Pid, PidfdFlags, Signal};
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::operation::Hook;
+use tsrunc_sys::errno::During;
+
+/// As much of a hook's output as an error shows.
+const MAX_OUTPUT_BYTES: usize = 64 << 10;
+
+/// Runs the hook with `state_json` on its stdin and waits for its end. It gets exactly its own environment, the bundle
+/// as working directory where that can be reached (else `/`), and a process group, which a timeout kills.
+///
+/// # Errors
+/// `Exec` when it cannot be executed; a status other than 0, with what the hook printed; a timeout.
+pub fn run_hook(hook: &Hook, state_json: &str) -> Result<(), Failure> {
+    let during = || format!("run hook {:?} ({})", hook.path, hook.pointer);
+    if !hook.path.starts_with('/') {
+        return Err(Failure::new(FailureCode::BadRequest, during(), "the path is not absolute"));
+    }
+    let state = state_file(state_json).during(during)?;
+    let (output, output_end) = pipe_with(PipeFlags::CLOEXEC).during(during)?;
+    rustix::io::ioctl_fionbio(&output, true).during(during)?;
+    let mut command = command(hook, bundle(state_json));
+    let errors = output_end.try_clone().during(during)?;
+    command.stdin(state).stdout(output_end).stderr(errors);
+    let started = Instant::now();
+    let mut child = command.spawn().during(during).map_err(|failure| Failure { code: FailureCode::Exec, ..failure })?;
+    drop(command); // our copies of the output's write end
+    let end = wait(&mut child, &output, hook.timeout_seconds.map(|seconds| started + Duration::from_secs(seconds.into()))).during(during)?;
+    match end.status {
+        Some(status) if status.success() => Ok(()),
+        status => Err(Failure::new(FailureCode::Other, during(), describe(status, hook, &end.output))),
+    }
+}
+
+/// A file, not a pipe: nothing to write while the hook runs, nothing to block on, no SIGPIPE.
+fn state_file(state_json: &str) -> std::io::Result<Stdio> {
+    let memfd = match memfd_create("state.json", MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => memfd_create("state.json", MemfdFlags::CLOEXEC), // before Linux 6.3
+        result => result,
+    }?;
+    let mut file = std::fs::File::from(memfd);
+    file.write_all(state_json.as_bytes())?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+/// The bundle that the state names, if the hook can be there.
+fn bundle(state_json: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct State {
+        bundle: String,
+    }
+    let state: State = serde_json::from_str(state_json).ok()?;
+    let path = CString::new(state.bundle.as_str()).ok()?;
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).ok()?;
+    std::fs::metadata(&state.bundle).is_ok_and(|found| found.is_dir()).then_some(state.bundle)
+}
+
+fn command(hook: &Hook, bundle: Option<String>) -> Command {
+    let mut command = Command::new(&hook.path);
+    if let [name, arguments @ ..] = hook.args.as_slice() {
+        command.arg0(name).args(arguments);
+    }
+    command.env_clear().process_group(0).current_dir(bundle.as_deref().unwrap_or("/"));
+    for entry in &hook.env {
+        let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
+        command.env(name, value);
+    }
+    command
+}
+
+struct End {
+    /// None: it was killed because its time was over.
+    status: Option<ExitStatus>,
+    output: Vec<u8>,
+}
+
+/// Reads the output until the hook itself has ended: what it left running may keep the pipe open for ever.
+fn wait(child: &mut Child, output: &OwnedFd, deadline: Option<Instant>) -> std::io::Result<End> {
+    let pid = Pid::from_child(child);
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    let mut text = Vec::new();
+    let mut output_open = true;
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() });
+        let mut ready = [PollFd::new(&pidfd, PollFlags::IN), PollFd::new(output, PollFlags::IN)];
+        let watched = if output_open { &mut ready[..] } else { &mut ready[..1] };
+        match poll(watched, timeout.as_ref()) {
+            Err(Errno::INTR) => continue,
+            result => result?,
+        };
+        let ended = !ready[0].revents().is_empty();
+        if output_open && (ended || !ready[1].revents().is_empty()) {
+            output_open = read_available(output, &mut text)?;
+        }
+        if ended {
+            return Ok(End { status: Some(child.wait()?), output: text });
+        }
+        if left.is_some_and(|left| left.is_zero()) {
+            // The child is not reaped yet, so its number and its group's are still its own.
+            if let Err(_group_gone) = kill_process_group(pid, Signal::KILL) {}
+            child.kill()?;
+            child.wait()?;
+            read_available(output, &mut text)?;
+            return Ok(End { status: None, output: text });
+        }
+    }
+}
+
+/// Takes what is there, keeps as much as an error shows. False at the end of the output.
+fn read_available(output: &OwnedFd, text: &mut Vec<u8>) -> std::io::Result<bool> {
+    let mut buffer = [0u8; 4096];
+    loop {
+        match rustix::io::read(output, &mut buffer) {
+            Ok(0) => return Ok(false),
+            Ok(count) => text.extend_from_slice(&buffer[..count.min(MAX_OUTPUT_BYTES - text.len())]),
+            Err(Errno::AGAIN) => return Ok(true),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn describe(status: Option<ExitStatus>, hook: &Hook, output: &[u8]) -> String {
+    let end = match (status.and_then(|status| status.code()), status.and_then(|status| status.signal())) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (None, None) => format!("timed out after {} seconds", hook.timeout_seconds.unwrap_or_default()),
+    };
+    let output = String::from_utf8_lossy(output);
+    match output.trim() {
+        "" => end,
+        output => format!("{end}, output: {output}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Hook {
+        Hook {
+            path: "/bin/sh".into(),
+            args: vec!["hook".into(), "-c".into(), script.into()],
+            env: vec!["A=b=c".into()],
+            timeout_seconds: Some(5),
+            pointer: "/hooks/createRuntime/0".into(),
+        }
+    }
+
+    fn error_of(hook: &Hook, state: &str) -> String {
+        run_hook(hook, state).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn gives_state_environment_and_arguments() {
+        let script = r#"read -r line; [ "$line" = '{"id":"c"}' ] && [ "$A" = b=c ] && [ -z "$HOME$USER" ] && [ "$PWD" = / ]"#;
+        run_hook(&shell(script), r#"{"id":"c"}"#).unwrap();
+    }
+
+    #[test]
+    fn works_in_the_bundle() {
+        run_hook(&shell(r#"[ "$(pwd -P)" = /proc ]"#), r#"{"bundle":"/proc"}"#).unwrap();
+        run_hook(&shell(r#"[ "$(pwd -P)" = / ]"#), r#"{"bundle":"/nowhere"}"#).unwrap();
+    }
+
+    #[test]
+    fn does_not_mind_a_hook_that_leaves_a_long_state_unread() {
+        run_hook(&shell("exit 0"), &"x".repeat(300 << 10)).unwrap();
+    }
+
+    #[test]
+    fn tells_status_and_output() {
+        assert_eq!(
+            error_of(&shell("echo one; echo two >&2; exit 3"), "{}"),
+            "run hook \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: one\ntwo"
+        );
+        assert_eq!(error_of(&shell("kill -9 $$"), "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): killed by signal 9");
+    }
+
+    #[test]
+    fn bounds_the_output() {
+        let text = error_of(&shell("head -c 1000000 /dev/zero | tr '\\0' x; exit 1"), "{}");
+        assert!((MAX_OUTPUT_BYTES..MAX_OUTPUT_BYTES + 200).contains(&text.len()), "{}", text.len());
+    }
+
+    #[test]
+    fn kills_hook_and_children_when_the_time_is_over() {
+        let hook = Hook { timeout_seconds: Some(1), ..shell("sleep 100 & echo $!; wait") };
+        let started = Instant::now();
+        let text = error_of(&hook, "{}");
+        assert!(started.elapsed() < Duration::from_secs(4));
+        let (words, child) = text.rsplit_once(' ').unwrap();
+        assert_eq!(words, "run hook \"/bin/sh\" (/hooks/createRuntime/0): timed out after 1 seconds, output:");
+        std::thread::sleep(Duration::from_millis(100));
+        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z "), "{state}");
+    }
+
+    #[test]
+    fn does_not_wait_for_what_the_hook_left_running() {
+        let started = Instant::now();
+        run_hook(&shell("sleep 3 & exit 0"), "{}").unwrap();
+        assert!(started.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_execute() {
+        let missing = Hook { path: "/nowhere".into(), args: vec![], ..shell("") };
+        let failure = run_hook(&missing, "{}").unwrap_err();
+        assert_eq!(failure.code, FailureCode::Exec);
+        assert_eq!(failure.to_string(), "run hook \"/nowhere\" (/hooks/createRuntime/0): ENOENT (no such file or directory)");
+        let relative = Hook { path: "sh".into(), ..shell("") };
+        assert_eq!(error_of(&relative, "{}"), "run hook \"sh\" (/hooks/createRuntime/0): the path is not absolute");
+    }
+}

@@ -112,7 +112,8 @@ fn drop_bounding_set(keep: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Enters cwd as the user if root could not (an NFS home, for instance), and proves that it is in the container
+/// Enters cwd as the user if root could not (an NFS home, for instance); a directory that only root can enter is fine,
+/// as images rely on it. Proves that it is in the container
 /// (CVE-2024-21626: /proc/self/fd/N of the host).
 fn enter_directory(cwd: &str, entered_before: Result<(), Errno>) -> Result<(), Failure> {
     let during = || format!("chdir to cwd ({cwd:?}) set in config.json failed");
@@ -122,9 +123,6 @@ fn enter_directory(cwd: &str, entered_before: Result<(), Errno>) -> Result<(), F
             let (_, text) = describe(first);
             return Err(Failure { cause: text.into(), ..tsrunc_sys::errno::os_failure(during(), first) });
         }
-    } else if let Err(errno) = rustix::fs::accessat(rustix::fs::CWD, ".", Access::EXEC_OK, AtFlags::EACCESS) {
-        let (_, text) = describe(errno);
-        return Err(Failure { cause: text.into(), ..tsrunc_sys::errno::os_failure(during(), errno) });
     }
     let outside = || Failure::new(FailureCode::Other, during(), "current working directory is outside of container mount namespace root -- possible container breakout detected");
     match rustix::process::getcwd(Vec::new()) {

@@ -4,3 +4,5 @@ pub mod errno;
 pub mod namespaces;
 pub mod process;
 pub mod spawn;
+pub mod bpf;
+pub mod signals;

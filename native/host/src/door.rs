@@ -1,0 +1,128 @@
+//! The one native door: a request in JSON in, a reply in JSON out.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tsrunc_init::hooks::run_hook;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::request::{Reply, Request};
+
+use crate::create::{self, Pending};
+use crate::init_program::InitProgram;
+use crate::store::{self, Lock};
+use crate::{cgroup, clock, facts, files, foreground, gate, processes, undo};
+
+/// Something that outlives a request, named by a number.
+enum Handle {
+    Lock(Lock),
+    Container(Box<Pending>),
+}
+
+/// What the native layer keeps between requests. Not for two threads at once.
+pub struct Host {
+    init: InitProgram,
+    handles: HashMap<u32, Handle>,
+    next_handle: u32,
+}
+
+impl Host {
+    pub fn new(init: InitProgram) -> Self {
+        Host { init, handles: HashMap::new(), next_handle: 1 }
+    }
+
+    /// Carries out one request. Never panics on what it is given: a request that makes no sense is a `Failed` reply.
+    pub fn call(&mut self, request: &[u8]) -> Vec<u8> {
+        let reply = match serde_json::from_slice(request) {
+            Ok(request) => self.carry_out(request).unwrap_or_else(|failure| Reply::Failed { failure }),
+            Err(error) => Reply::Failed { failure: Failure::new(FailureCode::BadRequest, "read request", error.to_string()) },
+        };
+        serde_json::to_vec(&reply).unwrap_or_default()
+    }
+
+    fn carry_out(&mut self, request: Request) -> Result<Reply, Failure> {
+        let done = |()| Reply::Done;
+        let text = |text: String| Reply::Text { text };
+        let names = |names: Vec<String>| Reply::Names { names };
+        let flag = |flag: bool| Reply::Flag { flag };
+        match request {
+            Request::ReadFile { path, max_bytes } => files::read_text(&path, max_bytes).map(text),
+            Request::CreateFile { path, text, mode } => files::create(&path, &text, mode).map(done),
+            Request::AppendFile { path, text } => files::append(&path, &text).map(done),
+            Request::ResolveDirectory { path } => files::resolve_directory(&path).map(text),
+            Request::AbsolutePath { path } => files::absolute_path(&path).map(text),
+            Request::ListDirectory { path } => files::list(&path).map(names),
+            Request::HostFacts => facts::host_facts().map(|facts| Reply::Facts { facts }),
+            Request::Missing { paths } => Ok(names(files::missing(paths))),
+            Request::PathKind { path } => files::kind(&path).map(|kind| text(kind.into())),
+            Request::Reserve { root, root_mode, id, state } => {
+                let lock = store::reserve(&store::Reservation { root: &root, root_mode, id: &id, state: &state })?;
+                Ok(self.keep(Handle::Lock(lock)))
+            }
+            Request::LockContainer { root, id, wait } => {
+                let lock = store::lock(&store::LockRequest { root: &root, id: &id, wait })?;
+                Ok(self.keep(Handle::Lock(lock)))
+            }
+            Request::SaveState { handle, state } => store::save_state(self.lock(handle)?, &state).map(done),
+            Request::RemoveContainer { handle } => store::remove(self.lock(handle)?).map(done),
+            Request::Close { handle } => match self.handles.remove(&handle) {
+                Some(_) => Ok(Reply::Done),
+                None => Err(unknown(handle)),
+            },
+            Request::Create { lock, plan } => {
+                let pending = create::create(self.init, self.lock(lock)?, &plan)?;
+                let process = pending.identity.clone();
+                let handle = self.insert(Handle::Container(Box::new(pending)));
+                Ok(Reply::Created { handle, process })
+            }
+            Request::Release { handle } => self.container(handle)?.release().map(done),
+            Request::Start { lock } => gate::start(self.lock(lock)?).map(done),
+            Request::AtGate { lock } => gate::at_gate(self.lock(lock)?).map(flag),
+            Request::Alive { process } => processes::alive(&process).map(flag),
+            Request::Kill { process, signal } => processes::kill(&process, signal).map(done),
+            Request::KillCgroup { paths, signal } => paths.iter().try_for_each(|path| cgroup::kill(path, signal)).map(done),
+            Request::WaitGone { process, timeout_milliseconds } => {
+                processes::wait_gone(&process, Duration::from_millis(timeout_milliseconds.into())).map(flag)
+            }
+            Request::Foreground { handle, subreaper, notify: _ } => {
+                let status = foreground::run(self.container(handle)?, subreaper)?;
+                Ok(Reply::Exit { status })
+            }
+            Request::RunHooks { hooks, state } => hooks.iter().try_for_each(|hook| run_hook(hook, &state)).map(done),
+            Request::WriteCgroup { writes } => cgroup::write_all(&writes).map(done),
+            Request::Undo { steps } => undo::undo(&steps).map(done),
+            Request::Frozen { path } => facts::frozen(&path).map(flag),
+            Request::Now => Ok(text(clock::now())),
+            Request::UserName { uid } => Ok(text(files::user_name(uid))),
+            Request::OwnerOf { path } => files::owner(&path).map(|number| Reply::Number { number }),
+        }
+    }
+
+    fn insert(&mut self, handle: Handle) -> u32 {
+        let number = self.next_handle;
+        self.next_handle += 1;
+        self.handles.insert(number, handle);
+        number
+    }
+
+    fn keep(&mut self, handle: Handle) -> Reply {
+        Reply::Handle { handle: self.insert(handle) }
+    }
+
+    fn lock(&self, handle: u32) -> Result<&Lock, Failure> {
+        match self.handles.get(&handle) {
+            Some(Handle::Lock(lock)) => Ok(lock),
+            _ => Err(unknown(handle)),
+        }
+    }
+
+    fn container(&mut self, handle: u32) -> Result<&mut Pending, Failure> {
+        match self.handles.get_mut(&handle) {
+            Some(Handle::Container(pending)) => Ok(pending),
+            _ => Err(unknown(handle)),
+        }
+    }
+}
+
+fn unknown(handle: u32) -> Failure {
+    Failure::new(FailureCode::BadRequest, format!("use handle {handle}"), "there is none")
+}

@@ -1,0 +1,140 @@
+//! What the core must know of the host.
+
+use rustix::io::Errno;
+use tsrunc_plan::failure::Failure;
+use tsrunc_plan::request::{CgroupMode, Hierarchy, HostFacts};
+use tsrunc_sys::errno::During;
+
+const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+const CGROUP_SUPER_MAGIC: u64 = 0x27_e0eb;
+const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
+
+/// Finds the facts. Reads no mount table where the hierarchies are at their usual places: a host may have thousands of mounts.
+pub fn host_facts() -> Result<HostFacts, Failure> {
+    let own = read("/proc/self/cgroup")?;
+    let (cgroup_mode, hierarchies) = hierarchies(&own)?;
+    let v2_controllers = match hierarchies.iter().find(|hierarchy| hierarchy.controllers.is_empty()) {
+        Some(unified) => read(&format!("{}/cgroup.controllers", unified.mountpoint))?.split_whitespace().map(str::to_owned).collect(),
+        None => Vec::new(),
+    };
+    let cwd = rustix::process::getcwd(Vec::new()).during(|| "find the working directory".into())?;
+    Ok(HostFacts {
+        euid: rustix::process::geteuid().as_raw(),
+        egid: rustix::process::getegid().as_raw(),
+        in_user_namespace: !is_initial_map(&read("/proc/self/uid_map")?),
+        cgroup_mode,
+        hierarchies,
+        v2_controllers,
+        cwd: cwd.to_string_lossy().into_owned(),
+        last_capability: read("/proc/sys/kernel/cap_last_cap")?.trim().parse().unwrap_or(0),
+    })
+}
+
+fn read(path: &str) -> Result<String, Failure> {
+    std::fs::read_to_string(path).during(|| format!("read {path:?}"))
+}
+
+/// The initial user namespace maps every id to itself.
+fn is_initial_map(map: &str) -> bool {
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+fn magic(path: &str) -> Option<u64> {
+    rustix::fs::statfs(path).ok().map(|found| found.f_type as u64)
+}
+
+fn hierarchies(own: &str) -> Result<(CgroupMode, Vec<Hierarchy>), Failure> {
+    if magic(CGROUP_ROOT) == Some(CGROUP2_SUPER_MAGIC) {
+        let path = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+        return Ok((CgroupMode::V2, vec![hierarchy(&[], CGROUP_ROOT.into(), path)]));
+    }
+    let mut found = Vec::new();
+    let mut unmounted = Vec::new();
+    for line in own.lines() {
+        let Some((controllers, path)) = line.split_once(':').and_then(|(_, rest)| rest.split_once(':')) else { continue };
+        let controllers: Vec<&str> = controllers.split(',').filter(|name| !name.is_empty()).collect();
+        match usual_place(&controllers) {
+            Some(mountpoint) => found.push(hierarchy(&controllers, mountpoint, path)),
+            None => unmounted.push((controllers, path)),
+        }
+    }
+    if !unmounted.is_empty() {
+        let table = read("/proc/self/mountinfo")?;
+        for (controllers, path) in unmounted {
+            if let Some(mountpoint) = place_in_table(&table, &controllers) {
+                found.push(hierarchy(&controllers, mountpoint, path));
+            }
+        }
+    }
+    let mode = match (found.is_empty(), found.iter().any(|hierarchy| hierarchy.controllers.is_empty())) {
+        (true, _) => CgroupMode::None,
+        (false, true) => CgroupMode::Hybrid,
+        (false, false) => CgroupMode::V1,
+    };
+    Ok((mode, found))
+}
+
+fn hierarchy(controllers: &[&str], mountpoint: String, own: &str) -> Hierarchy {
+    // A path above the root of our cgroup namespace begins with `/..`: then we see the hierarchy from its root.
+    let own = if own.starts_with("/..") { "/" } else { own };
+    Hierarchy { controllers: controllers.iter().map(|name| (*name).to_owned()).collect(), mountpoint, own: own.to_owned() }
+}
+
+/// /sys/fs/cgroup/cpu,cpuacct, /sys/fs/cgroup/systemd, /sys/fs/cgroup/unified (systemd's layout, and everybody's since).
+fn usual_place(controllers: &[&str]) -> Option<String> {
+    let (name, wanted) = match controllers {
+        [] => ("unified".to_owned(), CGROUP2_SUPER_MAGIC),
+        [one] => (one.strip_prefix("name=").unwrap_or(one).to_owned(), CGROUP_SUPER_MAGIC),
+        several => (several.join(","), CGROUP_SUPER_MAGIC),
+    };
+    let path = format!("{CGROUP_ROOT}/{name}");
+    (magic(&path) == Some(wanted)).then_some(path)
+}
+
+/// The mount point of a hierarchy by /proc/self/mountinfo (proc_pid_mountinfo(5)): the one that shows its root.
+fn place_in_table(table: &str, controllers: &[&str]) -> Option<String> {
+    table.lines().find_map(|line| {
+        let (head, tail) = line.split_once(" - ")?;
+        let mut fields = head.split(' ').skip(3);
+        let (root, point) = (fields.next()?, fields.next()?);
+        let mut tail = tail.split(' ');
+        let (fs_type, options) = (tail.next()?, tail.nth(1)?);
+        let matches = match controllers {
+            [] => fs_type == "cgroup2",
+            names => fs_type == "cgroup" && names.iter().all(|name| options.split(',').any(|option| option == *name)),
+        };
+        (matches && root == "/").then(|| point.to_owned())
+    })
+}
+
+/// Whether a cgroup is frozen: a v1 freezer directory or a v2 one. An absent one is not.
+pub fn frozen(path: &str) -> Result<bool, Failure> {
+    for (file, text) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+        let file = format!("{path}/{file}");
+        match std::fs::read_to_string(&file) {
+            Ok(state) => return Ok(state.trim() != text),
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => {}
+            Err(error) => return Err(error).during(|| format!("read {file:?}")),
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_identity_over_all_ids_is_the_initial_map() {
+        assert!(is_initial_map("         0          0 4294967295\n"));
+        assert!(!is_initial_map("         0       1000          1\n"));
+    }
+
+    #[test]
+    fn finds_a_hierarchy_by_its_controllers() {
+        let table = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n33 31 0:30 / /cg/a rw shared:3 - cgroup cgroup rw,cpuacct,cpu\n35 31 0:9 / /cg/u rw - cgroup2 cgroup2 rw\n";
+        assert_eq!(place_in_table(table, &["cpu", "cpuacct"]).as_deref(), Some("/cg/a"));
+        assert_eq!(place_in_table(table, &[]).as_deref(), Some("/cg/u"));
+        assert_eq!(place_in_table(table, &["memory"]), None);
+    }
+}

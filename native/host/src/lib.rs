@@ -1,0 +1,15 @@
+//! What a host of the core does to the system, behind one door (door.rs). Runs in the runtime's own process.
+
+mod cgroup;
+mod clock;
+mod create;
+pub mod door;
+mod facts;
+mod files;
+mod foreground;
+mod gate;
+mod idmap;
+pub mod init_program;
+mod processes;
+mod store;
+mod undo;
