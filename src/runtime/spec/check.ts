@@ -1,0 +1,43 @@
+/**
+ * The rules for a configuration that the JSON schema cannot say: relations between fields, and the kernel's own limits.
+ * What depends on the host (whether a path exists, which controllers there are) is none of them.
+ */
+
+import { inDocumentOrder, type Fault } from "./fault.js";
+import type { Spec } from "./generated/spec-types.js";
+import { versionSupported } from "./oci-version.js";
+import { runRules, subjectOf, type CheckContext, type Rules } from "./rule.js";
+import { capabilityRules } from "./rules/capabilities.js";
+import { deviceCgroupRules } from "./rules/device-cgroup.js";
+import { deviceRules } from "./rules/devices.js";
+import { hookRules } from "./rules/hooks.js";
+import { idMappingRules } from "./rules/id-mappings.js";
+import { mountRules } from "./rules/mounts.js";
+import { namespaceRules } from "./rules/namespaces.js";
+import { pathRules } from "./rules/paths.js";
+import { processRules } from "./rules/process.js";
+import { resourceRules } from "./rules/resources.js";
+import { rlimitRules } from "./rules/rlimits.js";
+import { sysctlRules } from "./rules/sysctl.js";
+
+/** Every rule, by subject. */
+export const rules: readonly Rules[] = [
+  { "version-supported": versionSupported },
+  processRules,
+  capabilityRules,
+  rlimitRules,
+  pathRules,
+  mountRules,
+  namespaceRules,
+  idMappingRules,
+  deviceRules,
+  deviceCgroupRules,
+  resourceRules,
+  sysctlRules,
+  hookRules,
+];
+
+/** All faults of a configuration that fits the schema, in the order of the document. */
+export function check(spec: Spec, context: CheckContext): Fault[] {
+  return inDocumentOrder(spec, runRules(rules, subjectOf(spec, context)));
+}

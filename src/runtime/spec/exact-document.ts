@@ -1,0 +1,59 @@
+/** What JSON.parse changes or lets through: integers beyond 2^53, NUL characters. */
+
+import { segment, type Fault } from "./fault.js";
+
+/**
+ * Parses a text again that JSON.parse took, with every integer beyond 2^53 as a bigint. Fractions and exponents stay numbers.
+ * The text must be free of NUL characters (`nulFaults`): one marks the integers on their way through JSON.parse.
+ */
+export function exactDocument(text: string): unknown {
+  let marked = "";
+  let position = 0;
+  while (position < text.length) {
+    const quote = text.indexOf('"', position);
+    const outside = text.slice(position, quote === -1 ? text.length : quote);
+    marked += outside.replace(/-?[0-9][0-9.eE+-]*/g, markUnsafeInteger);
+    if (quote === -1) break;
+    position = endOfString(text, quote);
+    marked += text.slice(quote, position);
+  }
+  return JSON.parse(marked, (_name, value: unknown) =>
+    typeof value === "string" && value.startsWith("\0") ? BigInt(value.slice(1)) : value,
+  );
+}
+
+function markUnsafeInteger(number: string): string {
+  return /^-?[0-9]{16,}$/.test(number) && !Number.isSafeInteger(Number(number)) ? `"\\u0000${number}"` : number;
+}
+
+/** The position after the closing quote of the string that opens at `quote`. */
+function endOfString(text: string, quote: number): number {
+  for (let end = text.indexOf('"', quote + 1); ; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text[end - 1 - backslashes] === "\\") backslashes += 1;
+    if (backslashes % 2 === 0) return end + 1;
+  }
+}
+
+/**
+ * The strings and member names that hold a NUL character. The kernel ends every string there: a path would be checked
+ * as one thing and used as another (the class of CVE-2021-43784).
+ */
+export function nulFaults(text: string, document: unknown): Fault[] {
+  if (!text.includes("\\u0000")) return [];
+  const faults: Fault[] = [];
+  const inspect = (string: string, pointer: string): void => {
+    if (string.includes("\0"))
+      faults.push({ pointer, found: JSON.stringify(string), allowed: "text without a NUL character", rule: "no-nul" });
+  };
+  const visit = (value: unknown, pointer: string): void => {
+    if (typeof value === "string") inspect(value, pointer);
+    if (typeof value !== "object" || value === null) return;
+    for (const [name, member] of Object.entries(value)) {
+      inspect(name, `${pointer}/${segment(name)}`);
+      visit(member, `${pointer}/${segment(name)}`);
+    }
+  };
+  visit(document, "");
+  return faults;
+}

@@ -1,0 +1,128 @@
+/** One thing that is wrong with a configuration, and how it is told. */
+
+/** What is wrong at one place of config.json. */
+export interface Fault {
+  /** Where: JSON pointer (RFC 6901); of a missing member, the pointer it would have; empty for the whole document. */
+  readonly pointer: string;
+  /** What is there, as shown to people: `"tmp"`, `-1`, `nothing`, `an object`. */
+  readonly found: string;
+  /** What may be there, as shown to people. */
+  readonly allowed: string;
+  /** Name of the rule that it breaks: stable, for callers to branch on. `schema` for those of the JSON schema. */
+  readonly rule: string;
+}
+
+/** Takes the faults of one rule: where, the value found there (shown by `describe`), what is allowed. */
+export type Report = (pointer: string, found: unknown, allowed: string) => void;
+
+/** Words about what was found, for `Report` where the value itself would not say it. */
+export class Words {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+const shownLength = 80;
+
+/** How a value is shown in an error: scalars as JSON, cut where long; containers by their kind; `undefined` as `nothing`. */
+export function describe(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value instanceof Words) return value.text;
+  if (typeof value === "string") return quote(value);
+  if (Array.isArray(value)) return value.length === 0 ? "an empty array" : "an array";
+  if (typeof value === "object" && value !== null) return "an object";
+  return String(value);
+}
+
+/** Text in double quotes with control characters escaped, cut to a line's length. */
+export function quote(text: string): string {
+  if (text.length <= shownLength) return JSON.stringify(text);
+  return `${JSON.stringify(text.slice(0, shownLength))}... (${text.length} characters)`;
+}
+
+/** A member name as a segment of a JSON pointer. */
+export function segment(name: string): string {
+  return name.replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
+/** The names and indexes that a pointer goes through. */
+export function segmentsOf(pointer: string): string[] {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+/** The value that a pointer leads to; `undefined` where there is none. */
+export function valueAt(document: unknown, pointer: string): unknown {
+  let value = document;
+  for (const name of segmentsOf(pointer)) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
+    value = (value as Record<string, unknown>)[name];
+  }
+  return value;
+}
+
+/**
+ * The faults as they follow each other in the document, each once; a missing member comes after its present siblings.
+ * Faults at one place keep their order.
+ */
+export function inDocumentOrder(document: unknown, faults: readonly Fault[]): Fault[] {
+  const seen = new Set<string>();
+  const indexes = new Map<object, Map<string, number>>();
+  return faults
+    .filter(({ pointer, allowed }) => {
+      const key = `${pointer} ${allowed}`;
+      return !seen.has(key) && seen.add(key);
+    })
+    .map((fault) => ({ fault, position: positionOf(document, fault.pointer, indexes) }))
+    .sort((a, b) => comparePositions(a.position, b.position))
+    .map(({ fault }) => fault);
+}
+
+/** The index of each step of a pointer among its siblings. `indexes` keeps those of the objects met so far. */
+function positionOf(document: unknown, pointer: string, indexes: Map<object, Map<string, number>>): number[] {
+  let value = document;
+  return segmentsOf(pointer).map((name) => {
+    if (typeof value !== "object" || value === null) return 0;
+    let siblings = indexes.get(value);
+    if (siblings === undefined) {
+      siblings = new Map(Object.keys(value).map((sibling, index) => [sibling, index]));
+      indexes.set(value, siblings);
+    }
+    const index = siblings.get(name) ?? siblings.size;
+    value = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
+    return index;
+  });
+}
+
+function comparePositions(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < a.length && i < b.length; i++) {
+    const difference = (a[i] as number) - (b[i] as number);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** More than anybody reads; a long list with one kind of mistake would fill a log. */
+const mostShown = 100;
+
+/**
+ * All faults as one text: `config.json: /process/cwd: found "tmp", allowed: an absolute path`, or with a first line that
+ * counts them and a line for each of the first hundred.
+ */
+export function faultText(name: string, faults: readonly Fault[]): string {
+  const lines = faults.slice(0, mostShown).map(({ pointer, found, allowed }) => `${place(pointer)}: found ${found}, allowed: ${allowed}`);
+  if (faults.length === 1) return `${name}: ${lines[0]}`;
+  if (faults.length > mostShown) lines.push(`and ${faults.length - mostShown} more`);
+  return `${name}: ${faults.length} faults:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}
+
+/** A pointer as shown: a member name may hold anything, and no control character must reach a terminal. */
+function place(pointer: string): string {
+  if (pointer === "") return "the whole document";
+  // oxlint-disable-next-line no-control-regex
+  return /[\u0000-\u001f\u007f-\u009f]/.test(pointer) ? JSON.stringify(pointer) : pointer;
+}

@@ -1,0 +1,67 @@
+/** The shape of the rules in `check.ts`, `unbuilt.ts` and `warnings.ts`. */
+
+import { describe, type Fault, type Report } from "./fault.js";
+import type { NamespaceReference, NamespaceType, Spec } from "./generated/spec-types.js";
+
+/** What the caller knows about the run that a configuration is checked for. */
+export interface CheckContext {
+  /** The runtime does not run as root of the host's or its own user namespace. */
+  readonly rootless: boolean;
+}
+
+/** What a rule looks at: a configuration that fits the schema, and what many rules ask of it. */
+export interface Subject extends CheckContext {
+  readonly spec: Spec;
+  /** The first entry of each type in `linux.namespaces`. */
+  readonly namespaces: ReadonlyMap<NamespaceType, NamespaceReference>;
+}
+
+/** Reports whatever breaks it; pure. */
+export type Rule = (subject: Subject, report: Report) => void;
+
+/** Rules by their stable names (`Fault.rule`). */
+export interface Rules {
+  readonly [name: string]: Rule;
+}
+
+/** Prepares a configuration for `runRules`. */
+export function subjectOf(spec: Spec, context: CheckContext): Subject {
+  const namespaces = new Map<NamespaceType, NamespaceReference>();
+  for (const namespace of spec.linux?.namespaces ?? []) {
+    if (!namespaces.has(namespace.type)) namespaces.set(namespace.type, namespace);
+  }
+  return { ...context, spec, namespaces };
+}
+
+/** Whether the container gets a namespace of its own making; an empty path means the same as none. */
+export function isNew(namespace: NamespaceReference | undefined): boolean {
+  return namespace !== undefined && (namespace.path ?? "") === "";
+}
+
+/** Whether any rule has something to report. */
+export function breaksRule(groups: readonly Rules[], subject: Subject): boolean {
+  let broken = false;
+  const report = (): void => {
+    broken = true;
+  };
+  for (const group of groups) {
+    for (const rule in group) {
+      (group[rule] as Rule)(subject, report);
+      if (broken) return true;
+    }
+  }
+  return false;
+}
+
+/** What all the rules report, in their order. */
+export function runRules(groups: readonly Rules[], subject: Subject): Fault[] {
+  const faults: Fault[] = [];
+  for (const group of groups) {
+    for (const rule in group) {
+      (group[rule] as Rule)(subject, (pointer, found, allowed) => {
+        faults.push({ pointer, found: describe(found), allowed, rule });
+      });
+    }
+  }
+  return faults;
+}

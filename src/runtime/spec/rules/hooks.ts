@@ -1,0 +1,39 @@
+/** Rules for `hooks` (config.md, "POSIX-platform Hooks"). */
+
+import type { Rules } from "../rule.js";
+
+/** The six points in a container's life at which hooks run, in their order. */
+export const hookNames = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] as const;
+
+/** A year: the schema has no upper bound, the clocks that the time runs against do. */
+const longestTimeoutSeconds = 31_536_000;
+
+export const hookRules: Rules = {
+  "hook-path-absolute": ({ spec: { hooks } }, report) => {
+    for (const name of hookNames) {
+      hooks?.[name]?.forEach(({ path }, i) => {
+        if (!path.startsWith("/")) report(`/hooks/${name}/${i}/path`, path, "an absolute path");
+      });
+    }
+  },
+
+  "hook-env-named": ({ spec: { hooks } }, report) => {
+    for (const name of hookNames) {
+      hooks?.[name]?.forEach(({ env }, i) => {
+        env?.forEach((entry, j) => {
+          if (entry.indexOf("=") < 1) report(`/hooks/${name}/${i}/env/${j}`, entry, "NAME=VALUE with a name");
+        });
+      });
+    }
+  },
+
+  // The schema asks for at least one second.
+  "hook-timeout-range": ({ spec: { hooks } }, report) => {
+    for (const name of hookNames) {
+      hooks?.[name]?.forEach(({ timeout }, i) => {
+        if (timeout !== undefined && timeout > longestTimeoutSeconds)
+          report(`/hooks/${name}/${i}/timeout`, timeout, `1 to ${longestTimeoutSeconds} seconds`);
+      });
+    }
+  },
+};

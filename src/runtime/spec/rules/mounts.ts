@@ -1,0 +1,96 @@
+/** Rules for `mounts` (config.md, "Mounts"). */
+
+import { containerPath } from "../container-path.js";
+import type { Mount } from "../generated/spec-types.js";
+import { knownMountOptions } from "../mount-option-names.js";
+import { nearest } from "../nearest.js";
+import type { Rules } from "../rule.js";
+
+/**
+ * What may be mounted over a file of procfs: files that only tell, as lxcfs replaces them. Anything else could turn the
+ * writes that confine a process into writes to a file of the image (CVE-2019-16884, CVE-2019-19921).
+ */
+const replaceableProcFiles: readonly string[] = [
+  "/proc/cpuinfo",
+  "/proc/diskstats",
+  "/proc/loadavg",
+  "/proc/meminfo",
+  "/proc/slabinfo",
+  "/proc/stat",
+  "/proc/swaps",
+  "/proc/uptime",
+  "/proc/sys/crypto/fips_enabled",
+  "/proc/sys/kernel/ns_last_pid",
+];
+
+/** Whether a mount is a bind mount: its options say so, whatever its type. */
+export function isBindMount({ options }: Mount): boolean {
+  return options !== undefined && (options.includes("bind") || options.includes("rbind"));
+}
+
+export const mountRules: Rules = {
+  "mount-destination": ({ spec }, report) => {
+    spec.mounts?.forEach(({ destination }, i) => {
+      // A path that ends in a name leads below /: most do, and need no closer look.
+      if (/(^|[/.])$/.test(destination) && containerPath(destination) === "/")
+        report(`/mounts/${i}/destination`, destination, "a path below /");
+    });
+  },
+
+  "mount-source": ({ spec }, report) => {
+    spec.mounts?.forEach((mount, i) => {
+      if (isBindMount(mount) && !mount.source) report(`/mounts/${i}/source`, mount.source, "the path to bind");
+    });
+  },
+
+  "mount-type": ({ spec }, report) => {
+    spec.mounts?.forEach((mount, i) => {
+      if (isBindMount(mount) || mount.options?.includes("remount")) return;
+      if (!mount.type) report(`/mounts/${i}/type`, mount.type, 'a filesystem, or the option "bind" or "rbind"');
+      else if (mount.type === "bind")
+        report(`/mounts/${i}/type`, mount.type, 'a filesystem: a bind mount has the option "bind" or "rbind"');
+    });
+  },
+
+  // The kernel ignores data on a bind mount; somebody wrote it for a reason.
+  "bind-options": ({ spec }, report) => {
+    spec.mounts?.forEach((mount, i) => {
+      if (!isBindMount(mount)) return;
+      mount.options?.forEach((option, j) => {
+        if (knownMountOptions().has(option)) return;
+        const meant = nearest(option, knownMountOptions());
+        report(
+          `/mounts/${i}/options/${j}`,
+          option,
+          `flags alone on a bind mount, which has no data${meant === undefined ? "" : `; did you mean "${meant}"?`}`,
+        );
+      });
+    });
+  },
+
+  "mount-over-proc": ({ spec }, report) => {
+    spec.mounts?.forEach((mount, i) => {
+      if (!mount.destination.includes("proc")) return;
+      const path = containerPath(mount.destination);
+      if (path === "/proc") {
+        // Whether the source of a bind mount is procfs shows where it is mounted.
+        if (mount.type !== "proc" && !isBindMount(mount)) report(`/mounts/${i}/type`, mount.type, '"proc" on /proc');
+      } else if (path.startsWith("/proc/") && !replaceableProcFiles.includes(path)) {
+        report(
+          `/mounts/${i}/destination`,
+          mount.destination,
+          `of the files in /proc only ${replaceableProcFiles.map((file) => file.slice(6)).join(", ")}`,
+        );
+      }
+    });
+  },
+};
+
+export const mountWarnings: Rules = {
+  // config.md: "Relative paths are deprecated".
+  "mount-destination-absolute": ({ spec }, report) => {
+    spec.mounts?.forEach(({ destination }, i) => {
+      if (!destination.startsWith("/")) report(`/mounts/${i}/destination`, destination, "an absolute path: taken as relative to /");
+    });
+  },
+};

@@ -1,0 +1,57 @@
+/** Rules for `linux.namespaces` and what stands or falls with one (config-linux.md, "Namespaces"). */
+
+import { Words } from "../fault.js";
+import type { Rules } from "../rule.js";
+
+/** __NEW_UTS_LEN of the kernel, in bytes. */
+const longestHostname = 64;
+
+export const namespaceRules: Rules = {
+  "namespaces-unique": ({ spec }, report) => {
+    const seen = new Map<string, number>();
+    spec.linux?.namespaces?.forEach(({ type }, i) => {
+      const first = seen.get(type);
+      if (first === undefined) seen.set(type, i);
+      else report(`/linux/namespaces/${i}/type`, type, `each type once: it stands in /linux/namespaces/${first} too`);
+    });
+  },
+
+  "namespace-path-absolute": ({ spec }, report) => {
+    spec.linux?.namespaces?.forEach(({ path }, i) => {
+      if (path !== undefined && path !== "" && !path.startsWith("/")) report(`/linux/namespaces/${i}/path`, path, "an absolute path");
+    });
+  },
+
+  // Without one, the root would be switched and everything mounted for the whole host.
+  "mount-namespace-given": ({ namespaces }, report) => {
+    if (!namespaces.has("mount")) report("/linux/namespaces", new Words("no mount namespace"), 'an entry of type "mount"');
+  },
+
+  // An unprivileged process gets the right to mount and to set ids only in a user namespace.
+  "rootless-user-namespace": ({ rootless, namespaces }, report) => {
+    if (rootless && !namespaces.has("user"))
+      report("/linux/namespaces", new Words("no user namespace"), 'an entry of type "user": not running as root');
+  },
+
+  // Names set without a namespace would be the host's.
+  "hostname-namespace": ({ spec, namespaces }, report) => {
+    for (const name of ["hostname", "domainname"] as const) {
+      if (spec[name] && !namespaces.has("uts")) report(`/${name}`, spec[name], 'nothing, or an entry of type "uts" in /linux/namespaces');
+    }
+  },
+
+  "hostname-length": ({ spec }, report) => {
+    for (const name of ["hostname", "domainname"] as const) {
+      if (utf8Length(spec[name] ?? "") > longestHostname) report(`/${name}`, spec[name], `at most ${longestHostname} bytes`);
+    }
+  },
+};
+
+function utf8Length(text: string): number {
+  let length = 0;
+  for (const character of text) {
+    const codePoint = character.codePointAt(0) as number;
+    length += codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x1_0000 ? 3 : 4;
+  }
+  return length;
+}

@@ -1,0 +1,30 @@
+/** Rules for the paths that are no mounts and no devices, and for `annotations`. */
+
+import type { Rules } from "../rule.js";
+
+export const pathRules: Rules = {
+  // config.md, "Root": required on every platform but Windows.
+  "root-given": ({ spec: { root } }, report) => {
+    if (root === undefined) report("/root", undefined, 'an object with "path"');
+    else if (root.path === "") report("/root/path", "", "the path of a directory");
+  },
+
+  "masked-paths-absolute": ({ spec: { linux } }, report) => {
+    for (const list of ["maskedPaths", "readonlyPaths"] as const) {
+      linux?.[list]?.forEach((path, i) => {
+        if (!path.startsWith("/")) report(`/linux/${list}/${i}`, path, "an absolute path");
+      });
+    }
+  },
+
+  // A step up would leave the cgroup that the path names, and with it the limits of the caller.
+  "cgroups-path-inside": ({ spec: { linux } }, report) => {
+    if (linux?.cgroupsPath?.split("/").includes("..")) report("/linux/cgroupsPath", linux.cgroupsPath, 'a path without ".."');
+  },
+
+  // config.md, "Annotations".
+  "annotation-names": ({ spec: { annotations } }, report) => {
+    if (annotations !== undefined && Object.hasOwn(annotations, ""))
+      report("/annotations/", annotations[""], "no annotation with an empty name");
+  },
+};

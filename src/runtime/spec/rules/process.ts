@@ -1,0 +1,65 @@
+/** Rules for `process` (config.md, "Process"), but its capabilities and limits. */
+
+import { Words } from "../fault.js";
+import type { Rules } from "../rule.js";
+import { noId } from "../numbers.js";
+
+/** NGROUPS_MAX of the kernel. */
+const mostGroups = 65536;
+/** The kernel keeps window sizes as unsigned short (struct winsize). */
+const largestWindowSide = 65535;
+
+export const processRules: Rules = {
+  // Only `start` requires it by the specification; but create already resolves the program, as every runtime does.
+  "process-given": ({ spec }, report) => {
+    if (spec.process === undefined) report("/process", undefined, 'an object with "args" and "cwd"');
+  },
+
+  "args-given": ({ spec: { process } }, report) => {
+    if (process === undefined) return;
+    if (process.args === undefined || process.args.length === 0) report("/process/args", process.args, "at least the name of a program");
+    else if (process.args[0] === "") report("/process/args/0", "", "the name of a program");
+  },
+
+  "cwd-absolute": ({ spec: { process } }, report) => {
+    if (process !== undefined && !process.cwd?.startsWith("/")) report("/process/cwd", process.cwd, "an absolute path");
+  },
+
+  "env-named": ({ spec: { process } }, report) => {
+    process?.env?.forEach((entry, i) => {
+      if (entry.indexOf("=") < 1) report(`/process/env/${i}`, entry, "NAME=VALUE with a name");
+    });
+  },
+
+  "user-ids": ({ spec: { process } }, report) => {
+    const user = process?.user;
+    if (user === undefined) return;
+    const allowed = `0 to ${noId - 1}`;
+    if (user.uid === noId) report("/process/user/uid", user.uid, allowed);
+    if (user.gid === noId) report("/process/user/gid", user.gid, allowed);
+    user.additionalGids?.forEach((gid, i) => {
+      if (gid === noId) report(`/process/user/additionalGids/${i}`, gid, allowed);
+    });
+    const groups = user.additionalGids?.length ?? 0;
+    if (groups > mostGroups) report("/process/user/additionalGids", new Words(`${groups} groups`), `at most ${mostGroups} groups`);
+  },
+
+  "umask-range": ({ spec: { process } }, report) => {
+    const umask = process?.user?.umask;
+    if (umask !== undefined && umask > 0o777) report("/process/user/umask", umask, "0 to 511 (octal 777)");
+  },
+
+  "oom-score-range": ({ spec: { process } }, report) => {
+    const score = process?.oomScoreAdj;
+    if (score !== undefined && !(score >= -1000 && score <= 1000)) report("/process/oomScoreAdj", score, "-1000 to 1000");
+  },
+
+  // Without a terminal the specification has it ignored.
+  "console-size": ({ spec: { process } }, report) => {
+    if (process?.terminal !== true || process.consoleSize === undefined) return;
+    for (const side of ["height", "width"] as const) {
+      const size = process.consoleSize[side];
+      if (size > largestWindowSide) report(`/process/consoleSize/${side}`, size, `0 to ${largestWindowSide}`);
+    }
+  },
+};

@@ -1,0 +1,76 @@
+/**
+ * The fields of the specification that this version of tsrunc does not carry out. Each is refused by name: a container
+ * without its seccomp profile is not the one that was asked for. An empty value asks for nothing and passes.
+ */
+
+import { inDocumentOrder, Words, type Fault, type Report } from "./fault.js";
+import type { Spec } from "./generated/spec-types.js";
+import { copyUpOptionName } from "./mount-option-names.js";
+import { runRules, subjectOf, type CheckContext, type Rules } from "./rule.js";
+
+const notYet = "nothing: not supported by this version of tsrunc";
+const otherPlatform = "nothing: it configures a container of another platform, this runtime is for Linux";
+
+/** The refusals as rules; the names all begin with `unsupported-`. */
+export const unbuiltRules: Rules = {
+  "unsupported-platform": ({ spec }, report) => {
+    for (const platform of ["solaris", "windows", "vm", "zos", "freebsd"] as const) {
+      if (spec[platform] !== undefined) report(`/${platform}`, new Words("a section"), otherPlatform);
+    }
+    if (spec.process?.commandLine) report("/process/commandLine", new Words("a command line"), otherPlatform);
+  },
+
+  "unsupported-process": ({ spec: { process } }, report) => {
+    if (process === undefined) return;
+    const refuse = refuser("/process", report);
+    if (process.apparmorProfile) refuse("apparmorProfile", "an AppArmor profile");
+    if (process.selinuxLabel) refuse("selinuxLabel", "an SELinux label");
+    if (process.scheduler !== undefined) refuse("scheduler", "a scheduling policy");
+    if (process.ioPriority !== undefined) refuse("ioPriority", "an I/O priority");
+    if (process.execCPUAffinity?.initial || process.execCPUAffinity?.final) refuse("execCPUAffinity", "a CPU affinity");
+  },
+
+  "unsupported-linux": ({ spec: { linux } }, report) => {
+    if (linux === undefined) return;
+    const refuse = refuser("/linux", report);
+    if (linux.seccomp !== undefined) refuse("seccomp", "a seccomp profile");
+    if (linux.mountLabel) refuse("mountLabel", "an SELinux label");
+    if (linux.memoryPolicy?.mode !== undefined) refuse("memoryPolicy", "a NUMA memory policy");
+    if (linux.personality?.domain !== undefined) refuse("personality", "an execution domain");
+    if (hasMembers(linux.timeOffsets)) refuse("timeOffsets", "clock offsets");
+    // Even an empty one asks for a class of service named after the container.
+    if (linux.intelRdt !== undefined) refuse("intelRdt", "a resource class of Intel RDT");
+    if (hasMembers(linux.netDevices)) refuse("netDevices", "network devices to move");
+  },
+
+  "unsupported-mount": ({ spec }, report) => {
+    spec.mounts?.forEach(({ uidMappings, gidMappings, options }, i) => {
+      if (uidMappings?.length) report(`/mounts/${i}/uidMappings`, new Words("a mapping of owners"), notYet);
+      if (gidMappings?.length) report(`/mounts/${i}/gidMappings`, new Words("a mapping of owners"), notYet);
+      options?.forEach((option, j) => {
+        if (option === copyUpOptionName || option === "idmap" || option === "ridmap") report(`/mounts/${i}/options/${j}`, option, notYet);
+      });
+    });
+  },
+};
+
+/** All fields that ask for what this version cannot do, in the order of the document. */
+export function unbuilt(spec: Spec, context: CheckContext): Fault[] {
+  return inDocumentOrder(spec, runRules([unbuiltRules], subjectOf(spec, context)));
+}
+
+/** Whether a fault is one of `unbuilt`. */
+export function isUnbuilt({ rule }: Fault): boolean {
+  return rule in unbuiltRules;
+}
+
+/** Found is told in words: a profile of a thousand lines says less. */
+function refuser(section: string, report: Report): (member: string, found: string) => void {
+  return (member, found) => {
+    report(`${section}/${member}`, new Words(found), notYet);
+  };
+}
+
+function hasMembers(object: object | undefined): boolean {
+  return object !== undefined && Object.keys(object).length > 0;
+}
