@@ -1,14 +1,14 @@
-//! Embeds the init's executable (environment TSRUNC_INIT, set by .cargo/config.toml to build/tsrunc-init).
+//! Hands the container's init, a program of its own, to the library that embeds it.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 
-fn main() {
-    println!("cargo::rerun-if-env-changed=TSRUNC_INIT");
-    let init = PathBuf::from(env::var("TSRUNC_INIT").expect("TSRUNC_INIT names the init's executable"));
-    println!("cargo::rerun-if-changed={}", init.display());
-    let target = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("init");
-    if let Err(error) = fs::copy(&init, &target) {
-        panic!("copy {}: {error}; make it with ./scripts/build init", init.display());
-    }
+fn main() -> Result<(), Box<dyn Error>> {
+    let init = PathBuf::from(env::var("TSRUNC_INIT")?);
+    println!("cargo:rerun-if-env-changed=TSRUNC_INIT");
+    println!("cargo:rerun-if-changed={}", init.display());
+    let out = PathBuf::from(env::var("OUT_DIR")?).join("init");
+    fs::copy(&init, &out).map_err(|error| format!("copy {init:?}: {error}; run ./scripts/build init"))?;
+    Ok(())
 }

@@ -283,7 +283,7 @@ fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
     let (count, _) = rustix::net::recv(channel.socket(), &mut head, RecvFlags::PEEK | RecvFlags::WAITALL).during(|| "wait for the init".into())?;
     if count == 8 {
         let number = |at: usize| i32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        // No message is as short as a step's number is low.
+        // A message begins with its length, a report with a step, which is negative.
         if let Some(step) = Step::from_number(number(0)) {
             let operation = match step {
                 Step::JoinUser => "join user namespace",

@@ -1,5 +1,7 @@
 //! System calls: the only crate with `unsafe`. What rustix has is used from there; here is the rest.
 
+#[cfg(feature = "engine")]
+pub mod engine;
 pub mod errno;
 pub mod namespaces;
 pub mod process;

@@ -36,10 +36,10 @@ pub struct Spawn<'a> {
     pub report: BorrowedFd<'a>,
 }
 
-/// Where a child failed before its exec.
+/// Where a child failed before its exec. Negative, so that no length of a message is mistaken for one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step {
-    JoinUser = 1,
+    JoinUser = -7,
     Clone,
     Wait,
     BecomeRoot,
