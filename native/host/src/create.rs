@@ -191,6 +191,7 @@ fn make_process(plan: &ContainerPlan, operations: Vec<Operation>, opened: Opened
     let init_plan = InitPlan {
         join,
         new_cgroup_namespace: plan.spawn.create.contains(&Namespace::Cgroup),
+        new_network_namespace: plan.spawn.create.contains(&Namespace::Network),
         operations,
         process: plan.process.clone(),
         gate: opened.gate.as_ref().map_or(Gate::Channel, |fd| Gate::Socket(fd.as_raw_fd())),

@@ -4,10 +4,12 @@ use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::io::Errno;
 use rustix::net::{accept_with, sendmsg, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags};
 use tsrunc_plan::container::Namespace;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
+use tsrunc_sys::network::bring_loopback_up;
 use tsrunc_sys::{namespaces, process as sys};
 
 use crate::process::{become_user, own_stdio, take_terminal};
@@ -98,6 +100,12 @@ fn join_namespaces(plan: &InitPlan) -> Result<(), Failure> {
     }
     if plan.new_cgroup_namespace {
         namespaces::leave(&[Namespace::Cgroup]).during(|| "make cgroup namespace".into())?;
+    }
+    if plan.new_network_namespace {
+        match bring_loopback_up() {
+            Ok(()) | Err(Errno::AFNOSUPPORT) => {} // a kernel without IPv4 has no loopback address either
+            Err(errno) => return Err(errno).during(|| "bring the loopback interface up".into()),
+        }
     }
     Ok(())
 }

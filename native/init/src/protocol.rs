@@ -33,6 +33,8 @@ pub struct InitPlan {
     pub join: Vec<(Namespace, i32)>,
     /// Made after the cgroups are joined: a cgroup namespace's root is the cgroup of its maker.
     pub new_cgroup_namespace: bool,
+    /// A new network namespace has its loopback interface down.
+    pub new_network_namespace: bool,
     pub operations: Vec<Operation>,
     pub process: Process,
     pub gate: Gate,

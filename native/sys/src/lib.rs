@@ -4,6 +4,7 @@
 pub mod engine;
 pub mod errno;
 pub mod namespaces;
+pub mod network;
 pub mod process;
 pub mod spawn;
 pub mod bpf;
