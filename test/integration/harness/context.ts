@@ -167,6 +167,7 @@ export class Context {
   /** Runs the runtime, which must fail with exit status 1 and say `message` on stderr. */
   async fails(args: readonly string[], message: RegExp, options: Options = {}): Promise<Result> {
     const result = await this.runtime(args, options);
+    if (result.status === 0 && args.includes("create")) this.deleteLater(args.at(-1));
     assert.equal(result.status, 1, describe(result));
     assert.match(result.stderr, message, describe(result));
     return result;

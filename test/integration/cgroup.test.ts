@@ -1,0 +1,365 @@
+/**
+ * config.json's cgroupsPath and resources, read back from the hierarchies (runtime-spec, config-linux.md#control-groups).
+ */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import { test } from "./harness/suite.ts";
+import { isTsrunc } from "./harness/environment.ts";
+import { describe, until } from "./harness/execute.ts";
+import { cgroupDirectory, cgroupsOf, hierarchies, hierarchyOf, readCgroup, unifiedHierarchy } from "./harness/cgroups.ts";
+import type { Config, Resources } from "./harness/config.ts";
+import type { Context } from "./harness/context.ts";
+
+const megabyte = 1024 * 1024;
+
+/** Starts a container with these resources and returns the pid of its init. */
+async function limited(c: Context, resources: Resources, args?: string[]): Promise<number> {
+  const config = (config: Config): unknown => Object.assign(config.linux.resources, resources);
+  await c.createAndStart(c.bundle({ ...(args && { args }), config: (spec) => void config(spec) }));
+  return (await c.state()).pid;
+}
+
+/** The controller's file of v1 or, where the controller is on v2, of v2. */
+function limit(pid: number, controller: string, version1: string, version2 = version1): string | undefined {
+  const onVersion1 = hierarchyOf(controller) !== undefined;
+  return readCgroup(cgroupDirectory(pid, onVersion1 ? controller : ""), onVersion1 ? version1 : version2);
+}
+
+/** Makes the cgroup `name` in the hierarchy of each v1 controller named; removed after the test. */
+function cgroupOnHost(c: Context, controller: string, name: string): string {
+  const directory = `${hierarchyOf(controller)?.mountPoint}/${name}`;
+  mkdirSync(directory);
+  c.defer(() => rmdirSync(directory));
+  return directory;
+}
+
+test("an absolute cgroupsPath is the container's cgroup in every hierarchy", async (c) => {
+  const path = `/${c.id}-named`;
+  await c.create(c.bundle({ config: (config) => (config.linux.cgroupsPath = path) }));
+  const { pid } = await c.state();
+  for (const [controllers, actual] of cgroupsOf(pid)) if (controllers !== "") assert.equal(actual, path, controllers);
+  for (const hierarchy of hierarchies()) {
+    if (hierarchy.version === 2) continue;
+    assert.ok(readFileSync(`${hierarchy.mountPoint}${path}/cgroup.procs`, "utf8").split("\n").includes(String(pid)), hierarchy.mountPoint);
+  }
+});
+
+test("the v2 hierarchy of a hybrid host is used as well", async (c) => {
+  if (!unifiedHierarchy() || hierarchies().length === 1) c.skip("the host is not hybrid");
+  await c.create(c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}-named`) }));
+  assert.equal(cgroupsOf((await c.state()).pid).get(""), `/${c.id}-named`);
+});
+
+test("without cgroupsPath the cgroup is named after the container", async (c) => {
+  await c.create(c.bundle());
+  for (const [controllers, path] of cgroupsOf((await c.state()).pid)) assert.ok(path.endsWith(`/${c.id}`), `${controllers}: ${path}`);
+});
+
+test("a nested cgroupsPath is made and removed, its existing parents are kept", async (c) => {
+  const parent = `${c.id}-parent`;
+  for (const { mountPoint } of hierarchies()) {
+    mkdirSync(`${mountPoint}/${parent}`);
+    c.defer(() => rmdirSync(`${mountPoint}/${parent}`));
+  }
+  await c.createAndStart(c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${parent}/child`) }));
+  const { pid } = await c.state();
+  assert.equal(cgroupsOf(pid).get("memory"), `/${parent}/child`);
+  await c.ok(["delete", "-f", c.id]);
+  for (const { mountPoint } of hierarchies()) {
+    assert.ok(existsSync(`${mountPoint}/${parent}`));
+    assert.ok(!existsSync(`${mountPoint}/${parent}/child`));
+  }
+});
+
+test("parents of the cgroup that create had to make are usable for cpuset", async (c) => {
+  const parent = `${c.id}-parent`;
+  c.defer(() => {
+    for (const { mountPoint } of hierarchies()) if (existsSync(`${mountPoint}/${parent}`)) rmdirSync(`${mountPoint}/${parent}`);
+  });
+  await c.create(c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${parent}/child`) }));
+  const directory = cgroupDirectory((await c.state()).pid, "cpuset");
+  assert.notEqual(readCgroup(directory, "cpuset.cpus"), "");
+  assert.notEqual(readCgroup(directory, "cpuset.mems"), "");
+  await c.ok(["delete", "-f", c.id]);
+});
+
+test("a relative cgroupsPath stays within the hierarchy", async (c) => {
+  await c.create(c.bundle({ config: (config) => (config.linux.cgroupsPath = `../../../${c.id}-rel`) }));
+  for (const [controllers, path] of cgroupsOf((await c.state()).pid)) {
+    assert.ok(path.startsWith("/") && !path.includes("..") && path.endsWith(`${c.id}-rel`), `${controllers}: ${path}`);
+  }
+});
+
+test("the program and all its descendants are in the cgroup from the first instruction", async (c) => {
+  const seen = await c.shell("cat /proc/self/cgroup; (cat /proc/self/cgroup)");
+  for (const line of seen.split("\n")) assert.ok(line.endsWith(`/${c.id}`), line);
+});
+
+test("sub-cgroups that the container made are removed by delete", async (c) => {
+  await c.createAndStart(c.bundle());
+  const directory = cgroupDirectory((await c.state()).pid, "pids");
+  mkdirSync(`${directory}/sub`);
+  mkdirSync(`${directory}/sub/deeper`);
+  await c.ok(["delete", "-f", c.id]);
+  assert.ok(!existsSync(directory));
+});
+
+test("memory: limit, reservation, swap and swappiness", async (c) => {
+  const pid = await limited(c, { memory: { limit: 64 * megabyte, reservation: 32 * megabyte, swap: 96 * megabyte, swappiness: 17 } });
+  assert.equal(limit(pid, "memory", "memory.limit_in_bytes", "memory.max"), String(64 * megabyte));
+  assert.equal(limit(pid, "memory", "memory.soft_limit_in_bytes", "memory.low"), String(32 * megabyte));
+  const swap = limit(pid, "memory", "memory.memsw.limit_in_bytes", "memory.swap.max");
+  assert.equal(swap, String((hierarchyOf("memory") ? 96 : 32) * megabyte));
+  if (hierarchyOf("memory")) assert.equal(limit(pid, "memory", "memory.swappiness"), "17");
+});
+
+test("memory: -1 is no limit, and swap alone may be unlimited", async (c) => {
+  const pid = await limited(c, { memory: { limit: 64 * megabyte, swap: -1 } });
+  assert.equal(limit(pid, "memory", "memory.limit_in_bytes", "memory.max"), String(64 * megabyte));
+  const swap = limit(pid, "memory", "memory.memsw.limit_in_bytes", "memory.swap.max") ?? "";
+  assert.ok(swap === "max" || BigInt(swap) > 2n ** 60n, swap);
+});
+
+test("memory: disableOOMKiller", async (c) => {
+  if (!hierarchyOf("memory")) c.skip("cgroup v2 has no such switch");
+  const pid = await limited(c, { memory: { limit: 64 * megabyte, disableOOMKiller: true } });
+  assert.match(limit(pid, "memory", "memory.oom_control") ?? "", /^oom_kill_disable 1$/m);
+});
+
+test("memory: a limit is enforced, and run returns 137 for a program that it killed", async (c) => {
+  const bundle = c.bundle({
+    args: ["sh", "-c", "exec tail -c 100m /dev/zero"],
+    config: (config) => (config.linux.resources.memory = { limit: 8 * megabyte, swap: 8 * megabyte }),
+  });
+  const result = await c.run(bundle);
+  assert.equal(result.status, 137, describe(result));
+});
+
+test("memory: a limit that is too small for init is an error that says so", async (c) => {
+  const bundle = c.bundle({ config: (config) => (config.linux.resources.memory = { limit: 4096, swap: 4096 }) });
+  const result = await c.runtime(["create", "-b", bundle.directory, c.id]);
+  assert.equal(result.status, 1, describe(result));
+  assert.match(result.stderr, /memory|OOM/);
+});
+
+test("cpu: shares, quota, period, burst and idle", async (c) => {
+  const pid = await limited(c, { cpu: { shares: 512, quota: 50000, period: 200000 } });
+  if (hierarchyOf("cpu")) assert.equal(limit(pid, "cpu", "cpu.shares"), "512");
+  else assert.equal(limit(pid, "cpu", "", "cpu.weight"), "59");
+  assert.equal(limit(pid, "cpu", "cpu.cfs_quota_us", "cpu.max"), hierarchyOf("cpu") ? "50000" : "50000 200000");
+  if (hierarchyOf("cpu")) assert.equal(limit(pid, "cpu", "cpu.cfs_period_us"), "200000");
+});
+
+test("cpu: burst and idle", async (c) => {
+  const pid = await limited(c, { cpu: { quota: 50000, period: 100000, burst: 20000 } });
+  assert.equal(limit(pid, "cpu", "cpu.cfs_burst_us", "cpu.max.burst"), "20000");
+  await c.ok(["delete", "-f", c.id]);
+  const idle = await limited(c, { cpu: { idle: 1 } });
+  assert.equal(limit(idle, "cpu", "cpu.idle"), "1");
+});
+
+test("cpu: a quota above the default period alone is taken", async (c) => {
+  const pid = await limited(c, { cpu: { quota: 150000 } });
+  assert.equal(limit(pid, "cpu", "cpu.cfs_quota_us", "cpu.max")?.split(" ")[0], "150000");
+});
+
+test("cpuset: cpus and mems", async (c) => {
+  const pid = await limited(c, { cpu: { cpus: "0", mems: "0" } });
+  assert.equal(limit(pid, "cpuset", "cpuset.cpus"), "0");
+  assert.equal(limit(pid, "cpuset", "cpuset.mems"), "0");
+  assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), /^Cpus_allowed_list:\t0$/m);
+});
+
+test("cpuset: cpus that the host does not have are refused", async (c) => {
+  const bundle = c.bundle({ config: (config) => (config.linux.resources.cpu = { cpus: "4000" }) });
+  await c.fails(["create", "-b", bundle.directory, c.id], /cpuset\.cpus/);
+});
+
+test("pids: the limit is set and enforced", async (c) => {
+  const pid = await limited(c, { pids: { limit: 12 } }, ["sh", "-c", "(i=0; while [ $i -lt 30 ]; do sleep 100 & i=$((i+1)); done); exec sleep 100"]);
+  assert.equal(limit(pid, "pids", "pids.max"), "12");
+  const directory = cgroupDirectory(pid, hierarchyOf("pids") ? "pids" : "");
+  await until("the limit is hit", () => /max [1-9]/.test(readCgroup(directory, "pids.events") ?? ""));
+  assert.ok(Number(readCgroup(directory, "pids.current")) <= 12);
+});
+
+test("pids: -1 is no limit", async (c) => {
+  assert.equal(limit(await limited(c, { pids: { limit: -1 } }), "pids", "pids.max"), "max");
+});
+
+test("devices: everything is denied but the default devices and the rules of the config", async (c) => {
+  if (!hierarchyOf("devices")) c.skip("the host has no devices hierarchy of cgroup v1 to read back from");
+  const pid = await limited(c, {
+    devices: [
+      { allow: false, access: "rwm" },
+      { allow: true, type: "c", major: 10, minor: 229, access: "rw" },
+      { allow: true, type: "b", major: 7, minor: 1, access: "r" },
+      { allow: true, type: "c", major: 4, access: "rm" },
+    ],
+  });
+  const list = limit(pid, "devices", "devices.list")?.split("\n").sort();
+  const defaults = ["c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm"];
+  for (const rule of [...defaults, "c 10:229 rw", "b 7:1 r", "c 4:* rm"]) assert.ok(list?.includes(rule), `${rule} is not in\n${list?.join("\n")}`);
+  assert.ok(!list?.includes("a *:* rwm"));
+});
+
+test("devices: what is denied cannot be opened, and what is allowed can", async (c) => {
+  const script =
+    "probe open rw /dev/fuse; probe open r /dev/loopx; probe open w /dev/loopx; probe open rw /dev/null; probe mknod b 7 2 /x; probe open r /x; probe mknod c 1 3 /n; probe open r /n";
+  const seen = await c.shell(script, (config) => {
+    config.linux.devices = [
+      { type: "c", path: "/dev/fuse", major: 10, minor: 229, fileMode: 0o666 },
+      { type: "b", path: "/dev/loopx", major: 7, minor: 1, fileMode: 0o666 },
+    ];
+    config.linux.resources.devices?.push({ allow: true, type: "b", major: 7, minor: 1, access: "r" });
+    config.process.capabilities = { bounding: ["CAP_MKNOD"], permitted: ["CAP_MKNOD"], effective: ["CAP_MKNOD"] };
+  });
+  const [fuse, loopRead, loopWrite, nothing, madeLoop, openLoop, madeNull, openNull] = seen.split("\n");
+  assert.equal(fuse, "EPERM");
+  assert.notEqual(loopRead, "EPERM"); // opened, or ENXIO where no loop device is set up
+  assert.equal(loopWrite, "EPERM");
+  assert.equal(nothing, "opened");
+  assert.deepEqual([madeLoop, openLoop], ["made", "EPERM"]);
+  assert.deepEqual([madeNull, openNull], ["made", "opened"]);
+});
+
+test("devices: all devices may be allowed", async (c) => {
+  const seen = await c.shell("probe open rw /dev/fuse; probe open r /dev/null", (config) => {
+    config.linux.devices = [{ type: "c", path: "/dev/fuse", major: 10, minor: 229, fileMode: 0o666 }];
+    config.linux.resources.devices = [{ allow: true, access: "rwm" }];
+  });
+  assert.doesNotMatch(seen, /EPERM/);
+});
+
+test("devices: without rules of the config only the default devices are allowed", async (c) => {
+  const seen = await c.shell("probe open rw /dev/fuse; probe open r /dev/zero; probe open rw /dev/ptmx", (config) => {
+    config.linux.devices = [{ type: "c", path: "/dev/fuse", major: 10, minor: 229, fileMode: 0o666 }];
+    delete config.linux.resources.devices;
+  });
+  assert.deepEqual(seen.split("\n").slice(1), ["opened", "opened"]);
+});
+
+test("blkio: throttles and weight", async (c) => {
+  const [major, minor] = [statSync("/dev/vda", { throwIfNoEntry: false }) ? 254 : 7, 0];
+  const rate = (value: number): object[] => [{ major, minor, rate: value }];
+  const pid = await limited(c, {
+    blockIO: {
+      weight: 300,
+      throttleReadBpsDevice: rate(1000001),
+      throttleWriteBpsDevice: rate(1000002),
+      throttleReadIOPSDevice: rate(1003),
+      throttleWriteIOPSDevice: rate(1004),
+    },
+  });
+  if (!hierarchyOf("blkio")) {
+    assert.match(limit(pid, "io", "", "io.max") ?? "", new RegExp(`^${major}:${minor} rbps=1000001 wbps=1000002 riops=1003 wiops=1004$`, "m"));
+    return;
+  }
+  assert.equal(limit(pid, "blkio", "blkio.throttle.read_bps_device"), `${major}:${minor} 1000001`);
+  assert.equal(limit(pid, "blkio", "blkio.throttle.write_bps_device"), `${major}:${minor} 1000002`);
+  assert.equal(limit(pid, "blkio", "blkio.throttle.read_iops_device"), `${major}:${minor} 1003`);
+  assert.equal(limit(pid, "blkio", "blkio.throttle.write_iops_device"), `${major}:${minor} 1004`);
+  const directory = cgroupDirectory(pid, "blkio");
+  assert.equal(readCgroup(directory, "blkio.weight") ?? readCgroup(directory, "blkio.bfq.weight"), "300");
+});
+
+test("hugetlb: the limit is set where the host has the controller", async (c) => {
+  const unified = unifiedHierarchy();
+  const onVersion2 = unified !== undefined && readFileSync(`${unified.mountPoint}/cgroup.controllers`, "utf8").includes("hugetlb");
+  if (!hierarchyOf("hugetlb") && !onVersion2) c.skip("the host has no hugetlb controller");
+  if (onVersion2) {
+    const control = `${unified.mountPoint}/cgroup.subtree_control`;
+    const enabled = readFileSync(control, "utf8").includes("hugetlb");
+    c.defer(() => {
+      if (!enabled) writeFileSync(control, "-hugetlb");
+    });
+  }
+  const pid = await limited(c, { hugepageLimits: [{ pageSize: "2MB", limit: 4 * megabyte }] });
+  assert.equal(limit(pid, "hugetlb", "hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max"), String(4 * megabyte));
+});
+
+test("hugetlb: an unknown page size is refused", async (c) => {
+  const bundle = c.bundle({ config: (config) => (config.linux.resources.hugepageLimits = [{ pageSize: "3MB", limit: megabyte }]) });
+  await c.fails(["create", "-b", bundle.directory, c.id], /3MB|hugetlb/);
+});
+
+const absent: [name: string, controller: string, resources: Resources][] = [
+  ["network.classID", "net_cls", { network: { classID: 0x100001 } }],
+  ["network.priorities", "net_prio", { network: { priorities: [{ name: "lo", priority: 7 }] } }],
+  ["rdma", "rdma", { rdma: { mlx5_1: { hcaHandles: 3, hcaObjects: 10000 } } }],
+];
+
+for (const [name, controller, resources] of absent) {
+  test(`${name} is carried out or refused by name, never ignored`, async (c) => {
+    const bundle = c.bundle({ config: (config) => Object.assign(config.linux.resources, resources) });
+    if (hierarchyOf(controller)) {
+      await c.create(bundle);
+      return;
+    }
+    const result = await c.runtime(["create", "-b", bundle.directory, c.id]);
+    if (result.status === 0) c.deleteLater();
+    assert.equal(result.status, 1, describe(result));
+    if (isTsrunc) assert.match(result.stderr, new RegExp(name.split(".")[0] ?? ""));
+  });
+}
+
+test("unified is an error without a controller of cgroup v2 for it", async (c) => {
+  if (!hierarchyOf("memory")) c.skip("the host has memory on cgroup v2");
+  const bundle = c.bundle({ config: (config) => (config.linux.resources.unified = { "memory.max": "10000000" }) });
+  await c.fails(["create", "-b", bundle.directory, c.id], /unified/);
+});
+
+test("a value that the kernel refuses is an error that names the file, and nothing is left", async (c) => {
+  const bundle = c.bundle({ config: (config) => (config.linux.resources.cpu = { quota: 5, period: 1 }) });
+  await c.fails(["create", "-b", bundle.directory, c.id], /cpu\.(cfs_|max)/);
+});
+
+test("a cgroup that holds processes already is refused", async (c) => {
+  if (!hierarchyOf("pids")) c.skip("the host has no pids hierarchy of cgroup v1");
+  const directory = cgroupOnHost(c, "pids", `${c.id}-busy`);
+  const sleeper = await c.spawn("/bin/sleep", ["100"]);
+  writeFileSync(`${directory}/cgroup.procs`, String(sleeper.pid));
+  c.defer(async () => {
+    sleeper.process.kill("SIGKILL");
+    await sleeper.wait();
+  });
+  const bundle = c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}-busy`) });
+  const result = await c.runtime(["create", "-b", bundle.directory, c.id]);
+  if (result.status === 0) c.deleteLater();
+  assert.equal(result.status, 1, describe(result));
+  assert.match(result.stderr, /cgroup/);
+  assert.ok(existsSync(directory), "a cgroup of somebody else is not removed");
+  assert.equal(readFileSync(`${directory}/cgroup.procs`, "utf8").trim(), String(sleeper.pid));
+});
+
+test("a frozen cgroup is refused", async (c) => {
+  if (!hierarchyOf("freezer")) c.skip("the host has no freezer hierarchy of cgroup v1");
+  const directory = cgroupOnHost(c, "freezer", `${c.id}-frozen`);
+  writeFileSync(`${directory}/freezer.state`, "FROZEN");
+  const bundle = c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}-frozen`) });
+  const result = await c.runtime(["create", "-b", bundle.directory, c.id], { timeoutSeconds: 10 });
+  assert.equal(result.status, 1, describe(result));
+  assert.match(result.stderr, /frozen/i);
+});
+
+test("an empty cgroup that exists already is used", async (c) => {
+  if (!hierarchyOf("pids")) c.skip("the host has no pids hierarchy of cgroup v1");
+  const directory = `${hierarchyOf("pids")?.mountPoint}/${c.id}-ready`;
+  mkdirSync(directory);
+  await c.create(c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}-ready`) }));
+  assert.equal(cgroupDirectory((await c.state()).pid, "pids"), directory);
+});
+
+test("two containers at once have cgroups and limits of their own", async (c) => {
+  const second = c.otherId("second");
+  await c.createAndStart(c.bundle({ config: (config) => (config.linux.resources.pids = { limit: 21 }) }));
+  await c.createAndStart(c.bundle({ config: (config) => (config.linux.resources.pids = { limit: 22 }) }), [], { id: second });
+  assert.equal(limit((await c.state()).pid, "pids", "pids.max"), "21");
+  assert.equal(limit((await c.state(second)).pid, "pids", "pids.max"), "22");
+});
+
+test("a failed create removes the cgroups that it made", async (c) => {
+  const bundle = c.bundle({ args: ["nosuchprogram"], config: (config) => (config.linux.cgroupsPath = `/${c.id}-failed`) });
+  await c.fails(["create", "-b", bundle.directory, c.id], /executable file not found/);
+  for (const { mountPoint } of hierarchies()) assert.ok(!readdirSync(mountPoint).includes(`${c.id}-failed`), mountPoint);
+});

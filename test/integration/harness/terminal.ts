@@ -1,0 +1,92 @@
+/**
+ * A program on a pseudo terminal, as harness/native/pty.c plays it.
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { binaries } from "./environment.ts";
+import { path, until } from "./execute.ts";
+import type { Readable, Writable } from "node:stream";
+import type { Context } from "./context.ts";
+
+export class Terminal {
+  #output = "";
+  #end: string | undefined;
+  readonly #replies: ((line: string) => void)[] = [];
+  readonly #input: Writable;
+  readonly #commands: Writable;
+
+  /** Starts `command` in a session of its own whose controlling terminal this is. It ends with the test. */
+  constructor(c: Context, command: string, args: readonly string[]) {
+    const child = spawn(`${binaries}/pty`, [command, ...args], {
+      stdio: ["pipe", "pipe", "inherit", "pipe", "pipe"],
+      env: { PATH: path, HOME: "/root", TMPDIR: c.temporary, TERM: "xterm" },
+    });
+    const [input, output, , commands, replies] = child.stdio;
+    this.#input = input as Writable;
+    this.#commands = commands as Writable;
+    for (const stream of [this.#input, this.#commands]) stream.on("error", () => undefined); // the pty is gone: the test sees it at once
+    (output as Readable).setEncoding("utf8").on("data", (text: string) => (this.#output += text));
+    createInterface({ input: replies as Readable }).on("line", (line) => {
+      if (/^(exited|signalled) /.test(line)) this.#end = line;
+      else this.#replies.shift()?.(line);
+    });
+    const closed = new Promise((resolve) => child.once("close", resolve));
+    c.defer(async () => {
+      if (this.#end === undefined) await this.signal(9);
+      this.#commands.end();
+      this.#input.end();
+      await closed;
+    });
+  }
+
+  /** All that the terminal has shown, with \r\n line ends. */
+  get output(): string {
+    return this.#output;
+  }
+
+  async shows(text: string | RegExp): Promise<void> {
+    const shown = (): boolean => (typeof text === "string" ? this.#output.includes(text) : text.test(this.#output));
+    try {
+      await until(`the terminal shows ${String(text)}`, shown);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}; it shows:\n${this.#output}`);
+    }
+  }
+
+  type(text: string): void {
+    this.#input.write(text);
+  }
+
+  #ask(command: string): Promise<string> {
+    const reply = new Promise<string>((resolve) => this.#replies.push(resolve));
+    this.#commands.write(`${command}\n`);
+    return reply;
+  }
+
+  async resize(rows: number, columns: number): Promise<void> {
+    assert.equal(await this.#ask(`size ${rows} ${columns}`), "ok");
+  }
+
+  /** Sends a signal to the program. */
+  async signal(number: number): Promise<void> {
+    assert.equal(await this.#ask(`signal ${number}`), "ok");
+  }
+
+  /** The terminal's settings (termios), comparable. */
+  modes(): Promise<string> {
+    return this.#ask("modes");
+  }
+
+  /** Whether the terminal hands on every byte: neither line editing nor echo nor signals by keys. */
+  async isRaw(): Promise<boolean> {
+    const [, , , , local = "0"] = (await this.modes()).split(" ");
+    const [isig, icanon, echo] = [0o1, 0o2, 0o10];
+    return (parseInt(local, 16) & (isig | icanon | echo)) === 0;
+  }
+
+  /** Waits for the program's end: `exited STATUS` or `signalled NUMBER`. */
+  end(): Promise<string> {
+    return until("the program on the terminal ends", () => this.#end, 20);
+  }
+}
