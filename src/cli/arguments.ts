@@ -1,9 +1,9 @@
 /** Command line arguments as flags and the rest. Flags may have one dash or two, whatever their length, as callers of runc write them. */
 
 import minimist from "minimist";
-import { RuntimeError } from "../runtime/errors.js";
 import { nearest } from "../runtime/spec/nearest.js";
 import type { Arity, Flag } from "./commands.js";
+import { usageError } from "./usage.js";
 
 /** Arguments taken apart. */
 export interface ParsedArguments {
@@ -48,11 +48,6 @@ export function checkArity(subject: string, args: readonly string[], { least, mo
   if (args.length >= least && args.length <= most) return;
   const wanted = least === most ? `exactly ${least}` : `${least} to ${most}`;
   throw usageError(subject, `requires ${wanted} argument${most === 1 ? "" : "s"}, got ${args.length}`);
-}
-
-/** An error of whoever called the program. */
-export function usageError(subject: string, cause: string): RuntimeError {
-  return new RuntimeError(cause, { code: "invalidArgument", operation: `use "${subject}"` });
 }
 
 /**

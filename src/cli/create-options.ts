@@ -2,8 +2,8 @@
 
 import { RuntimeError } from "../runtime/errors.js";
 import type { CreateOptions } from "../runtime/runtime.js";
-import { usageError } from "./arguments.js";
 import type { CommandCall } from "./command.js";
+import { usageError } from "./usage.js";
 
 /** @throws RuntimeError on a number that is none, or a cgroup driver that this version does not have. */
 export function createOptions(subject: string, { host, global, values, switches }: CommandCall): CreateOptions {

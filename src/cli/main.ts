@@ -5,13 +5,14 @@ import { messageOf } from "../runtime/errors.js";
 import { OCI_VERSION, defaultStateRoot, namedStateRoot } from "../runtime/runtime.js";
 import type { RuntimeContext } from "../runtime/runtime.js";
 import { nearest } from "../runtime/spec/nearest.js";
-import { checkArity, parseArguments, usageError } from "./arguments.js";
+import { checkArity, parseArguments } from "./arguments.js";
 import type { ParsedArguments } from "./arguments.js";
 import type { CommandCall, GlobalFlags, LoadCommand } from "./command.js";
 import { commandArity, commandFlags, commandNames, globalFlags } from "./commands.js";
 import { EXIT_STATUS, exitStatusOf } from "./exit-status.js";
 import { log } from "./log.js";
 import type { LogOptions } from "./log.js";
+import { usageError } from "./usage.js";
 
 const PROGRAM = "tsrunc";
 

@@ -1,12 +1,12 @@
 /** `help [COMMAND]` and `--help`: a manual page for the program or for one command. */
 
-import { usageError } from "../arguments.js";
 import type { CommandCall } from "../command.js";
 import { commandFlags, commandNames, globalFlags } from "../commands.js";
 import type { Flag } from "../commands.js";
 import { EXIT_STATUS } from "../exit-status.js";
 import { flagDescription, pages } from "../manual.js";
 import type { Page } from "../manual.js";
+import { usageError } from "../usage.js";
 
 export function run({ host, args }: CommandCall): number {
   const [command] = args;

@@ -2,9 +2,9 @@
 
 import { containerIds, listContainers } from "../../runtime/runtime.js";
 import type { ContainerState } from "../../runtime/runtime.js";
-import { usageError } from "../arguments.js";
 import type { CommandCall } from "../command.js";
 import { EXIT_STATUS } from "../exit-status.js";
+import { usageError } from "../usage.js";
 
 export function run({ host, values, switches, context }: CommandCall): number {
   const format = values["format"] ?? "table";

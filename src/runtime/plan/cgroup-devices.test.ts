@@ -1,0 +1,31 @@
+import t from "tap";
+import { planDeviceRules } from "./cgroup-devices.js";
+
+const text = (rules: ReturnType<typeof planDeviceRules>) => rules.map(({ allow, kind, major, minor, access }) => `${allow ? "+" : "-"}${kind} ${major ?? "*"}:${minor ?? "*"} ${access}`);
+
+t.test("everything is denied first; what every container needs is allowed last", async (t) => {
+  t.same(text(planDeviceRules([])), [
+    "-a *:* rwm",
+    ...["+b *:* m", "+c *:* m"],
+    ...["+c 1:3 rwm", "+c 1:8 rwm", "+c 1:7 rwm", "+c 5:0 rwm", "+c 1:5 rwm", "+c 1:9 rwm"],
+    ...["+c 136:* rwm", "+c 5:2 rwm", "+c 10:200 rwm"],
+  ]);
+});
+
+t.test("the configuration's rules stand between, in order", async (t) => {
+  const rules = planDeviceRules([
+    { allow: false, access: "rwm" },
+    { allow: true, type: "c", major: 10, minor: 229, access: "rw" },
+    { allow: true, type: "b", major: 8, access: "r" },
+    { allow: true, type: "c", major: -1, minor: -1, access: "m" },
+  ]);
+  t.same(text(rules).slice(1, 5), ["-a *:* rwm", "+c 10:229 rw", "+b 8:* r", "+c *:* m"]);
+});
+
+t.test("a narrow rule for both types is two rules", async (t) => {
+  t.same(text(planDeviceRules([{ allow: true, access: "m" }])).slice(1, 3), ["+b *:* m", "+c *:* m"]);
+});
+
+t.test("unknown types are refused where they stand", async (t) => {
+  t.throws(() => planDeviceRules([{ allow: true, type: "p" }]), { code: "invalidConfig", path: "/linux/resources/devices/0/type" });
+});

@@ -1,0 +1,88 @@
+import t from "tap";
+import type { Resources } from "../spec/generated/spec-types.js";
+import { cpuWeight, ioWeight, planV2Writes, swapMax } from "./cgroup-v2.js";
+
+const all = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"];
+const writes = (resources: Resources, controllers = all): string[] => planV2Writes(resources, { path: "/cg", controllers }).map(({ path, value }) => `${path.slice(4)}=${value}`);
+
+t.test("cpuWeight goes through the ends and the defaults of both scales", async (t) => {
+  t.same([0, 2, 3, 1024, 262143, 262144, 999999].map(cpuWeight), [1, 1, 2, 100, 10000, 10000, 10000]);
+});
+
+t.test("ioWeight is linear over both scales", async (t) => {
+  t.same([10, 500, 1000].map(ioWeight), [1, 4950, 10000]);
+});
+
+t.test("cpu: quota and period in one file, burst after it", async (t) => {
+  t.same(writes({ cpu: { shares: 1024, quota: 5000, period: 10000, burst: 10, cpus: "0", mems: "0" } }), [
+    "cpu.weight=100",
+    "cpu.max=5000 10000",
+    "cpu.max.burst=10",
+    "cpuset.cpus=0",
+    "cpuset.mems=0",
+  ]);
+  t.same(writes({ cpu: { quota: -1 } }), ["cpu.max=max"]);
+  t.same(writes({ cpu: { period: 7000 } }), ["cpu.max=max 7000"]);
+  t.throws(() => writes({ cpu: { realtimeRuntime: 1 } }), { code: "unsupported", path: "/linux/resources/cpu/realtimeRuntime" });
+});
+
+t.test("memory: swap is what is left of memory and swap together", async (t) => {
+  t.same(writes({ memory: { limit: 100, swap: 250, reservation: 50 } }), ["memory.max=100", "memory.swap.max=150", "memory.low=50"]);
+  t.same(writes({ memory: { limit: -1 } }), ["memory.max=max", "memory.swap.max=max"]);
+  t.equal(swapMax(9223372036854775807n, 1n), "9223372036854775806");
+  t.equal(swapMax(-1, 5), "max");
+  t.equal(swapMax(undefined, 5), undefined);
+  t.equal(swapMax(5, 5), "0");
+  t.throws(() => swapMax(5, undefined), { code: "unsupported", path: "/linux/resources/memory/swap" });
+  t.throws(() => swapMax(5, 6), { code: "unsupported", path: "/linux/resources/memory/swap" });
+});
+
+t.test("what v2 does not have is refused by name", async (t) => {
+  const cases: [Resources, string][] = [
+    [{ memory: { swappiness: 5 } }, "memory/swappiness"],
+    [{ memory: { disableOOMKiller: true } }, "memory/disableOOMKiller"],
+    [{ memory: { kernel: 5 } }, "memory/kernel"],
+    [{ memory: { kernelTCP: 5 } }, "memory/kernelTCP"],
+    [{ memory: { useHierarchy: false } }, "memory/useHierarchy"],
+    [{ blockIO: { leafWeight: 5 } }, "blockIO/leafWeight"],
+    [{ blockIO: { weightDevice: [{ major: 1, minor: 1, leafWeight: 5 }] } }, "blockIO/weightDevice/0/leafWeight"],
+    [{ network: { classID: 5 } }, "network/classID"],
+    [{ network: { priorities: [{ name: "e", priority: 1 }] } }, "network/priorities"],
+  ];
+  for (const [resources, pointer] of cases) t.throws(() => writes(resources), { code: "unsupported", path: `/linux/resources/${pointer}` }, pointer);
+  t.same(writes({ memory: { kernel: -1, disableOOMKiller: false, useHierarchy: true }, network: { priorities: [] } }), []);
+});
+
+t.test("io, pids, hugetlb and rdma have their own forms", async (t) => {
+  const device = { major: 8, minor: 0, rate: 6 };
+  t.same(
+    writes({
+      pids: { limit: 0 },
+      blockIO: { weight: 10, weightDevice: [{ major: 8, minor: 1, weight: 1000 }], throttleReadBpsDevice: [device], throttleWriteBpsDevice: [device], throttleReadIOPSDevice: [device], throttleWriteIOPSDevice: [{ ...device, rate: 0 }] },
+      hugepageLimits: [{ pageSize: "1GB", limit: 18446744073709551615n }],
+      rdma: { m: { hcaHandles: 1 } },
+    }),
+    [
+      "pids.max=1",
+      "io.weight=default 1",
+      "io.weight=8:1 10000",
+      "io.max=8:0 rbps=6",
+      "io.max=8:0 wbps=6",
+      "io.max=8:0 riops=6",
+      "io.max=8:0 wiops=max",
+      "hugetlb.1GB.max=18446744073709551615",
+      "hugetlb.1GB.rsvd.max=18446744073709551615",
+      "rdma.max=m hca_handle=1",
+    ],
+  );
+});
+
+t.test("unified comes last, a line at a time", async (t) => {
+  t.same(writes({ unified: { "io.max": "8:0 rbps=1\n8:16 rbps=2\n", "cgroup.max.depth": "3" }, pids: { limit: 1 } }), ["pids.max=1", "io.max=8:0 rbps=1", "io.max=8:16 rbps=2", "cgroup.max.depth=3"]);
+  t.throws(() => writes({ unified: { "../x.y": "1" } }), { code: "unsupported", path: "/linux/resources/unified/..~1x.y" });
+});
+
+t.test("a controller that is not there is refused", async (t) => {
+  t.throws(() => writes({ pids: { limit: 1 } }, ["cpu"]), { message: '/linux/resources/pids/limit: the cgroup controller "pids" is not available' });
+  t.throws(() => writes({ unified: { "foo.bar": "1" } }), { code: "unsupported" });
+});

@@ -1,0 +1,57 @@
+import { mkdirSync, readFileSync, readdirSync, writeFileSync, existsSync } from "node:fs";
+import t from "tap";
+import { FACTS, validated } from "../testing/fake-host.js";
+import { pathsToProbe, plan } from "./plan.js";
+import type { PlanFacts, PlanOptions } from "./plan.js";
+
+// Golden tests: fixtures/CASE/{config,facts,plan}.json. `tap --snapshot` writes plan.json anew.
+const FIXTURES = "src/runtime/plan/fixtures";
+const updates = process.env["TAP_SNAPSHOT"] === "1";
+
+interface CaseFacts {
+  host: PlanFacts;
+  options?: Partial<PlanOptions>;
+}
+
+const OPTIONS: PlanOptions = { id: "c1", bundle: "/bundle", pivot: true, newKeyring: true, preserveFds: 0, listenFds: 0, console: { kind: "none" }, gate: { kind: "socket" } };
+
+const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
+
+for (const name of readdirSync(FIXTURES).sort()) {
+  t.test(`the plan of ${name} is the golden one`, async (t) => {
+    const directory = `${FIXTURES}/${name}`;
+    const { host, options } = readJson(`${directory}/facts.json`) as CaseFacts;
+    const spec = validated(readJson(`${directory}/config.json`) as object, host.euid !== 0);
+    const planned = plan(spec, host, { ...OPTIONS, ...options });
+    const golden = `${directory}/plan.json`;
+    if (updates || !existsSync(golden)) {
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(golden, `${JSON.stringify(planned, null, 2)}\n`);
+      if (!updates) t.fail(`${golden} was missing: written, look at it`);
+      return;
+    }
+    t.same(JSON.parse(JSON.stringify(planned)), readJson(golden));
+  });
+}
+
+const minimal = { ociVersion: "1.3.0", root: { path: "rootfs" }, process: { cwd: "/", args: ["sh"] }, linux: { namespaces: [{ type: "mount" }] } };
+
+t.test("pathsToProbe asks for kcore and for every cgroup that may have to be made", async (t) => {
+  const spec = validated({ ...minimal, linux: { ...minimal.linux, cgroupsPath: "/a/b" } });
+  t.same(pathsToProbe(spec, FACTS, OPTIONS), ["/proc/kcore", "/sys/fs/cgroup/a/b", "/sys/fs/cgroup/a"]);
+  t.same(pathsToProbe(validated(minimal), FACTS, { ...OPTIONS, rootless: true }), ["/proc/kcore"]);
+});
+
+t.test("a notify directory is shown to the container and told to the program", async (t) => {
+  const { plan: planned } = plan(validated(minimal), { ...FACTS, missing: [] }, { ...OPTIONS, notifyDirectory: "/run/tsrunc/c1/notify" });
+  t.match(
+    planned.operations.find((operation) => operation.op === "mount"),
+    { destination: "/run/notify", source: { kind: "bind", source: "/run/tsrunc/c1/notify" } },
+  );
+  t.same(planned.process.env, ["NOTIFY_SOCKET=/run/notify/notify.sock"]);
+});
+
+t.test("a plan is JSON through and through", async (t) => {
+  const { plan: planned } = plan(validated(minimal), { ...FACTS, missing: [] }, OPTIONS);
+  t.same(JSON.parse(JSON.stringify(planned)), planned);
+});

@@ -1,0 +1,125 @@
+/** A host for tests: answers requests from tables, remembers every one. No file, no process. */
+
+import type { LibraryHost, RuntimeContext } from "../context.js";
+import type { Failure, HostFacts, Reply, Request } from "../generated/plan.js";
+import { loadSpec } from "../spec/load.js";
+import type { ValidatedSpec } from "../spec/load.js";
+
+/** Answers to requests by their `op`; one that is not here is answered as a healthy host would. */
+export type Answers = { [Op in Request["op"]]?: (request: Extract<Request, { op: Op }>) => Reply };
+
+export interface FakeHostOptions {
+  facts?: Partial<HostFacts>;
+  /** Texts by path. */
+  files?: Record<string, string>;
+  answers?: Answers;
+}
+
+export interface FakeHost {
+  host: LibraryHost;
+  requests: Request[];
+  /** The `op` of every request, in order. */
+  ops(): string[];
+  files: Map<string, string>;
+}
+
+export const FACTS: HostFacts = {
+  euid: 0,
+  egid: 0,
+  inUserNamespace: false,
+  cgroupMode: "v2",
+  hierarchies: [{ controllers: [], mountpoint: "/sys/fs/cgroup", own: "/user.slice/session" }],
+  v2Controllers: ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"],
+  cwd: "/work",
+  lastCapability: 40,
+};
+
+const done: Reply = { kind: "done" };
+
+/** A failed request's reply. */
+export function failed(code: Failure["code"], operation: string, cause: string): Reply {
+  return { kind: "failed", failure: { code, operation, cause } };
+}
+
+export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeHost {
+  const requests: Request[] = [];
+  const texts = new Map(Object.entries(files ?? {}));
+  let handles = 0;
+  const answer = (request: Request): Reply => {
+    const special = answers?.[request.op] as ((request: Request) => Reply) | undefined;
+    if (special) return special(request);
+    switch (request.op) {
+      case "readFile": {
+        const text = texts.get(request.path);
+        return text === undefined ? failed("notFound", `open "${request.path}"`, "ENOENT (no such file or directory)") : { kind: "text", text };
+      }
+      case "resolveDirectory":
+      case "absolutePath":
+        return { kind: "text", text: request.path.startsWith("/") ? request.path : request.path === "." ? FACTS.cwd : `${FACTS.cwd}/${request.path}` };
+      case "hostFacts":
+        return { kind: "facts", facts: { ...FACTS, ...facts } };
+      case "missing":
+        return { kind: "names", names: request.paths };
+      case "pathKind":
+        return { kind: "text", text: "directory" };
+      case "listDirectory":
+        return { kind: "names", names: [] };
+      case "reserve":
+        texts.set(`${request.root}/${request.id}/state.json`, request.state);
+        return { kind: "handle", handle: ++handles };
+      case "lockContainer":
+        return texts.has(`${request.root}/${request.id}/state.json`) ? { kind: "handle", handle: ++handles } : failed("notFound", "lock", "ENOENT");
+      case "create":
+        return { kind: "created", handle: ++handles, process: { pid: 4321, startTimeTicks: "99" } };
+      case "foreground":
+        return { kind: "exit", status: 0 };
+      case "alive":
+      case "atGate":
+      case "waitGone":
+        return { kind: "flag", flag: true };
+      case "frozen":
+        return { kind: "flag", flag: false };
+      case "now":
+        return { kind: "text", text: "2026-01-02T03:04:05.000000006Z" };
+      case "userName":
+        return { kind: "text", text: request.uid === 0 ? "root" : String(request.uid) };
+      case "ownerOf":
+        return { kind: "number", number: 0 };
+      default:
+        return done;
+    }
+  };
+  return {
+    host: {
+      call: (text) => {
+        const request = JSON.parse(text) as Request;
+        requests.push(request);
+        return JSON.stringify(answer(request));
+      },
+      carefulLoader: () => () => {
+        throw new Error("the configuration needs the careful loader");
+      },
+    },
+    requests,
+    ops: () => requests.map(({ op }) => op),
+    files: texts,
+  };
+}
+
+export interface FakeContext extends RuntimeContext {
+  logged: string[];
+}
+
+/** A context in /run/test that remembers what was logged. */
+export function fakeContext(host: LibraryHost): FakeContext {
+  const logged: string[] = [];
+  return { host, root: "/run/test", rootMode: 0o700, logged, log: (level, message) => logged.push(`${level}: ${message}`) };
+}
+
+/** A configuration without the schema's validation, which needs built files. */
+export function validated(spec: object, rootless = false): ValidatedSpec {
+  const careful = (): never => {
+    throw new Error("the configuration breaks a rule");
+  };
+  return loadSpec(JSON.stringify(spec), { fits: () => true, careful }, { rootless });
+}
