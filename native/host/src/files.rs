@@ -1,55 +1,47 @@
-//! Files of the host: configuration, logs, pid files.
+//! Files of the host that the core asks for or writes.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, CWD};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
-/// Writes all of `bytes`.
-pub fn write_all(file: &OwnedFd, bytes: &[u8]) -> Result<(), Errno> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        match rustix::io::write(file, rest) {
-            Ok(written) => rest = &rest[written..],
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
-}
-
-/// The text of a regular file of at most `max_bytes`. Does not block on a FIFO.
+/// The text of a regular file of at most `max_bytes`.
 ///
 /// # Errors
-/// `TooLarge`, `NotUtf8` with the byte's offset, or the errno.
+/// `TooLarge` before more than that is read; `NotUtf8` with the place of the first bad byte; directories, FIFOs,
+/// sockets and devices are refused, and never waited for.
 pub fn read_text(path: &str, max_bytes: u32) -> Result<String, Failure> {
     let during = || format!("read {path:?}");
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()).during(|| format!("open {path:?}"))?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).during(during)?;
     let stat = rustix::fs::fstat(&file).during(during)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}
         FileType::Directory => return Err(Errno::ISDIR).during(during),
         _ => return Err(Failure::new(FailureCode::Other, during(), "not a regular file")),
     }
-    let too_large = |bytes: u64| Failure::new(FailureCode::TooLarge, during(), format!("it holds {bytes} bytes, at most {max_bytes} are read"));
-    if stat.st_size as u64 > max_bytes.into() {
-        return Err(too_large(stat.st_size as u64));
+    let max_bytes = u64::from(max_bytes);
+    let too_large = |size: String| Failure::new(FailureCode::TooLarge, during(), format!("{size} bytes, at most {max_bytes} are read"));
+    let size = stat.st_size as u64;
+    if size > max_bytes {
+        return Err(too_large(size.to_string()));
     }
-    let mut bytes = Vec::with_capacity(stat.st_size as usize + 1);
-    use std::io::Read;
-    std::fs::File::from(file).take(u64::from(max_bytes) + 1).read_to_end(&mut bytes).during(during)?;
-    if bytes.len() as u64 > max_bytes.into() {
-        return Err(too_large(bytes.len() as u64));
+    let mut bytes = Vec::with_capacity(size as usize + 1);
+    // A file of procfs tells size 0, and another may grow.
+    std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::from(file), max_bytes + 1), &mut bytes).during(during)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(too_large(format!("more than {max_bytes}")));
     }
     String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
-        Failure::new(FailureCode::NotUtf8, during(), format!("byte {offset} is not UTF-8"))
+        Failure::new(FailureCode::NotUtf8, during(), format!("not UTF-8 at byte {offset}"))
     })
 }
 
-/// Makes a file that must not exist yet.
+/// Makes a file that must not exist.
 pub fn create(path: &str, text: &str, mode: u32) -> Result<(), Failure> {
     let during = || format!("create {path:?}");
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -57,62 +49,85 @@ pub fn create(path: &str, text: &str, mode: u32) -> Result<(), Failure> {
     write_all(&file, text.as_bytes()).during(during)
 }
 
-/// Appends to a file, made with mode 0644 when missing.
+/// Appends `text` as it is, in one write where the file takes it (lines of several writers stay whole).
 pub fn append(path: &str, text: &str) -> Result<(), Failure> {
     let during = || format!("append to {path:?}");
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644)).during(during)?;
     write_all(&file, text.as_bytes()).during(during)
 }
 
-/// Writes a pid file beside its place and renames it: a reader finds nothing or the whole pid.
+/// Writes everything, however many calls it takes.
+pub fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(file, bytes) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Writes the pid to `.name` and renames it: who waits for the file never sees it empty.
 pub fn write_pid_file(path: &str, pid: i32) -> Result<(), Failure> {
     let during = || format!("write pid file {path:?}");
-    let (directory, name) = path.rsplit_once('/').map_or(("", path), |(directory, name)| (directory, name));
-    let temporary = if path.contains('/') { format!("{directory}/.{name}") } else { format!(".{name}") };
-    match rustix::fs::unlink(temporary.as_str()) {
-        Ok(()) | Err(Errno::NOENT) => {} // left by a killed process
+    let (directory, name) = path.rsplit_once('/').map_or((".", path), |(directory, name)| (if directory.is_empty() { "/" } else { directory }, name));
+    let directory = rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let draft = format!(".{name}");
+    match rustix::fs::unlinkat(&directory, &*draft, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
         Err(errno) => return Err(errno).during(during),
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::open(temporary.as_str(), flags, Mode::from_raw_mode(0o644)).during(during)?;
-    write_all(&file, pid.to_string().as_bytes()).during(during)?;
-    rustix::fs::rename(temporary.as_str(), path).during(during)
-}
-
-/// The absolute path of a directory, links resolved.
-pub fn resolve_directory(path: &str) -> Result<String, Failure> {
-    let during = || format!("resolve directory {path:?}");
-    let resolved = std::fs::canonicalize(path).during(during)?;
-    if !resolved.is_dir() {
-        return Err(Errno::NOTDIR).during(during);
+    let file = rustix::fs::openat(&directory, &*draft, flags, Mode::from_raw_mode(0o644)).during(during)?;
+    let written = write_all(&file, pid.to_string().as_bytes()).and_then(|()| rustix::fs::renameat(&directory, &*draft, &directory, name));
+    if written.is_err() {
+        // The first failure is the one to tell.
+        if let Err(_second) = rustix::fs::unlinkat(&directory, &*draft, AtFlags::empty()) {}
     }
-    text(resolved, during)
+    written.during(during)
 }
 
-/// The absolute path, links kept.
+/// The path of a directory without symbolic links, as the kernel knows it.
+pub fn resolve_directory(path: &str) -> Result<String, Failure> {
+    let during = || format!("open directory {path:?}");
+    let directory = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&directory));
+    let resolved = rustix::fs::readlink(link, Vec::new()).during(during)?;
+    resolved.into_string().map_err(|_| not_utf8(during()))
+}
+
+fn not_utf8(operation: String) -> Failure {
+    Failure::new(FailureCode::NotUtf8, operation, "its path is not UTF-8")
+}
+
+/// The path seen from the root; `..` stays, because only the file system knows where it leads.
 pub fn absolute_path(path: &str) -> Result<String, Failure> {
     let during = || format!("make {path:?} absolute");
-    text(std::path::absolute(path).during(during)?, during)
+    let absolute = std::path::absolute(path).during(during)?;
+    absolute.into_os_string().into_string().map_err(|_| not_utf8(during()))
 }
 
-fn text(path: std::path::PathBuf, during: impl FnOnce() -> String) -> Result<String, Failure> {
-    path.into_os_string().into_string().map_err(|_| Failure::new(FailureCode::NotUtf8, during(), "a path that is not UTF-8"))
-}
-
-/// Names in a directory, sorted.
+/// Names in a directory, sorted; those that are not UTF-8 with a replacement character.
 pub fn list(path: &str) -> Result<Vec<String>, Failure> {
     let during = || format!("list directory {path:?}");
-    let directory = rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
-    crate::store::names(&directory).during(during)
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path).during(during)? {
+        names.push(entry.during(during)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
 }
 
-/// Those of the paths that do not exist.
+/// Those of the paths that do not exist. One that cannot be looked at counts as existing.
 pub fn missing(paths: Vec<String>) -> Vec<String> {
-    paths.into_iter().filter(|path| matches!(rustix::fs::lstat(path.as_str()), Err(Errno::NOENT))).collect()
+    let is_missing = |path: &str| matches!(rustix::fs::accessat(CWD, path, rustix::fs::Access::EXISTS, AtFlags::EACCESS), Err(Errno::NOENT | Errno::NOTDIR));
+    paths.into_iter().filter(|path| is_missing(path)).collect()
 }
 
-/// What a path is, not followed at its end.
+/// What a path is, a symbolic link at its end not followed.
 pub fn kind(path: &str) -> Result<&'static str, Failure> {
     let stat = match rustix::fs::lstat(path) {
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok("missing"),
@@ -127,19 +142,113 @@ pub fn kind(path: &str) -> Result<&'static str, Failure> {
     })
 }
 
-/// The uid that owns a path.
+/// Owner of what a path leads to.
 pub fn owner(path: &str) -> Result<u32, Failure> {
-    Ok(rustix::fs::lstat(path).during(|| format!("look at {path:?}"))?.st_uid)
+    rustix::fs::stat(path).map(|stat| stat.st_uid).during(|| format!("look at {path:?}"))
 }
 
-/// The login name of a uid on this host, or its number.
+/// Login name of a uid by the host's passwd(5); the number where it has none or cannot be read.
 pub fn user_name(uid: u32) -> String {
-    let name = std::fs::read_to_string("/etc/passwd").ok().and_then(|passwd| {
-        passwd.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-        })
-    });
-    name.unwrap_or_else(|| uid.to_string())
+    let table = std::fs::read(Path::new("/etc/passwd")).unwrap_or_default();
+    name_in(&String::from_utf8_lossy(&table), uid).map_or_else(|| uid.to_string(), str::to_owned)
+}
+
+fn name_in(table: &str, uid: u32) -> Option<&str> {
+    table.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    #[test]
+    fn reads_text_and_refuses_the_rest() {
+        let temp = TempDir::new();
+        let path = format!("{}/file", temp.path());
+        std::fs::write(&path, "12345").unwrap();
+        assert_eq!(read_text(&path, 5).unwrap(), "12345");
+        assert_eq!(read_text(&path, 4).unwrap_err().to_string(), format!("read {path:?}: 5 bytes, at most 4 are read"));
+        assert_eq!(read_text(&path, 4).unwrap_err().code, FailureCode::TooLarge);
+        assert_eq!(read_text("/proc/self/status", 10).unwrap_err().code, FailureCode::TooLarge);
+        std::fs::write(&path, b"ab\xff").unwrap();
+        let failure = read_text(&path, 10).unwrap_err();
+        assert_eq!((failure.code, failure.cause.as_str()), (FailureCode::NotUtf8, "not UTF-8 at byte 2"));
+        assert_eq!(read_text(temp.path(), 10).unwrap_err().cause, "EISDIR (is a directory)");
+        assert_eq!(read_text("/nowhere", 10).unwrap_err().code, FailureCode::NotFound);
+        assert_eq!(read_text("/dev/zero", 10).unwrap_err().cause, "not a regular file");
+        assert_eq!(read_text("a\0b", 10).unwrap_err().cause, "EINVAL (invalid argument)");
+    }
+
+    #[test]
+    fn does_not_wait_at_a_fifo() {
+        let temp = TempDir::new();
+        let path = format!("{}/fifo", temp.path());
+        rustix::fs::mknodat(CWD, &*path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert_eq!(read_text(&path, 10).unwrap_err().cause, "not a regular file");
+        assert_eq!(kind(&path).unwrap(), "other");
+    }
+
+    #[test]
+    fn creates_once_and_appends() {
+        let temp = TempDir::new();
+        let path = format!("{}/file", temp.path());
+        create(&path, "a\n", 0o600).unwrap();
+        assert_eq!(create(&path, "b", 0o600).unwrap_err().code, FailureCode::Exists);
+        append(&path, "c\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\nc\n");
+        append(&format!("{}/new", temp.path()), "d\n").unwrap();
+    }
+
+    #[test]
+    fn replaces_a_pid_file_and_leaves_no_draft() {
+        let temp = TempDir::new();
+        let path = format!("{}/pid", temp.path());
+        std::fs::write(format!("{}/.pid", temp.path()), "half").unwrap();
+        write_pid_file(&path, 1).unwrap();
+        write_pid_file(&path, 42).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "42");
+        assert_eq!(list(temp.path()).unwrap(), ["pid"]);
+        let failure = write_pid_file("/nowhere/pid", 1).unwrap_err();
+        assert_eq!(failure.to_string(), "write pid file \"/nowhere/pid\": ENOENT (no such file or directory)");
+    }
+
+    #[test]
+    fn resolves_directories_alone() {
+        let temp = TempDir::new();
+        let link = format!("{}/link", temp.path());
+        std::fs::create_dir(format!("{}/dir", temp.path())).unwrap();
+        std::os::unix::fs::symlink("dir", &link).unwrap();
+        assert_eq!(resolve_directory(&link).unwrap(), format!("{}/dir", resolve_directory(temp.path()).unwrap()));
+        assert_eq!(resolve_directory("/etc/passwd").unwrap_err().cause, "ENOTDIR (not a directory)");
+        assert_eq!(kind(&link).unwrap(), "symlink");
+        assert_eq!(kind(temp.path()).unwrap(), "directory");
+        assert_eq!(kind("/etc/passwd/x").unwrap(), "missing");
+    }
+
+    #[test]
+    fn makes_paths_absolute_without_the_file_system() {
+        assert_eq!(absolute_path("/a/./b//c/../d").unwrap(), "/a/b/c/../d");
+        let cwd = std::env::current_dir().unwrap().into_os_string().into_string().unwrap();
+        assert_eq!(absolute_path("x").unwrap(), format!("{cwd}/x"));
+    }
+
+    #[test]
+    fn tells_which_paths_are_missing() {
+        assert_eq!(missing(vec!["/etc".into(), "/nowhere".into(), "/etc/passwd/x".into()]), ["/nowhere", "/etc/passwd/x"]);
+    }
+
+    #[test]
+    fn finds_names_of_uids() {
+        let table = "root:x:0:0:root:/root:/bin/sh\nbroken\nuser:x:1000:1000::/:\n";
+        assert_eq!(name_in(table, 1000), Some("user"));
+        assert_eq!(name_in(table, 0), Some("root"));
+        assert_eq!(name_in(table, 1), None);
+        assert_eq!(user_name(4_000_000_000), "4000000000");
+        assert_eq!(owner("/").unwrap(), 0);
+    }
 }

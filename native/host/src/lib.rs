@@ -12,4 +12,6 @@ mod idmap;
 pub mod init_program;
 mod processes;
 mod store;
+#[cfg(test)]
+mod testing;
 mod undo;

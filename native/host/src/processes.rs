@@ -1,80 +1,112 @@
-//! Processes that are named by pid and start time, so that a reused pid is never mistaken for them.
+//! Processes by pid and start time, so that a reused pid is not mistaken for them.
 
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{pidfd_open, Pid, PidfdFlags};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_sys::errno::During;
 
-/// Start time of a process in clock ticks since boot, decimal (proc_pid_stat(5), field 22).
-pub fn start_time(pid: i32) -> Result<String, Failure> {
-    stat(pid).map(|stat| stat.start_time_ticks)
-}
-
+/// What /proc/PID/stat tells (proc_pid_stat(5)).
+#[derive(Debug, PartialEq)]
 struct Stat {
-    state: char,
+    /// Field 3.
+    state: u8,
+    /// Field 22, clock ticks since boot.
     start_time_ticks: String,
 }
 
-fn stat(pid: i32) -> Result<Stat, Failure> {
-    let path = format!("/proc/{pid}/stat");
-    let text = std::fs::read(&path).during(|| format!("read {path:?}"))?;
-    parse_stat(&String::from_utf8_lossy(&text)).ok_or_else(|| Failure::new(FailureCode::Other, format!("read {path:?}"), "not understood"))
-}
-
-/// The command's name is in parentheses and may hold anything, so the fields are counted from its end.
-fn parse_stat(text: &str) -> Option<Stat> {
-    let (_, rest) = text.rsplit_once(") ")?;
-    let mut fields = rest.split(' ');
-    let state = fields.next()?.chars().next()?;
-    Some(Stat { state, start_time_ticks: fields.nth(18)?.to_owned() })
-}
-
-/// A pidfd of the process, if it lives: opened first, compared after, so it cannot be another one's.
-fn open(process: &ProcessIdentity) -> Result<Option<OwnedFd>, Failure> {
-    let Some(pid) = Pid::from_raw(process.pid).filter(|_| process.pid > 0) else {
-        return Err(Failure::new(FailureCode::BadRequest, format!("find process {}", process.pid), "no pid"));
-    };
-    let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
-        Err(Errno::SRCH | Errno::INVAL) => return Ok(None), // gone, or the id of a thread by now
-        result => result.during(|| format!("open process {}", process.pid))?,
-    };
-    match stat(process.pid) {
-        Ok(stat) if stat.start_time_ticks == process.start_time_ticks && !matches!(stat.state, 'Z' | 'X') => Ok(Some(pidfd)),
-        Ok(_) => Ok(None),
-        Err(failure) if matches!(failure.code, FailureCode::NotFound | FailureCode::Finished) => Ok(None),
-        Err(failure) => Err(failure),
+impl Stat {
+    fn has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x')
     }
 }
 
-/// Whether the process lives; a zombie does not.
-pub fn alive(process: &ProcessIdentity) -> Result<bool, Failure> {
-    open(process).map(|found| found.is_some())
+fn parse(text: &[u8]) -> Option<Stat> {
+    // The program's name, in parentheses, may hold anything, parentheses too.
+    let end_of_name = text.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = std::str::from_utf8(&text[end_of_name + 1..]).ok()?.split_ascii_whitespace();
+    let state = *fields.next()?.as_bytes().first()?;
+    let start_time_ticks = fields.nth(18)?.to_owned();
+    Some(Stat { state, start_time_ticks })
 }
 
-/// Signals the process.
+/// None when there is no such process.
+fn stat(pid: i32) -> Result<Option<Stat>, Failure> {
+    let path = format!("/proc/{pid}/stat");
+    let during = || format!("read {path:?}");
+    let mut text = [0u8; 1024]; // 52 numbers and a name of at most 64 bytes
+    let read = rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).and_then(|file| rustix::io::read(&file, &mut text));
+    match read {
+        Ok(count) => parse(&text[..count]).map(Some).ok_or_else(|| Failure::new(FailureCode::Other, during(), "not as proc_pid_stat(5) says")),
+        Err(Errno::NOENT | Errno::SRCH) => Ok(None),
+        Err(errno) => Err(errno).during(during),
+    }
+}
+
+/// When the process started, in clock ticks since boot.
 ///
 /// # Errors
-/// `Finished` if it ended.
-pub fn kill(process: &ProcessIdentity, signal: i32) -> Result<(), Failure> {
-    let during = || format!("signal process {} with {signal}", process.pid);
-    let Some(pidfd) = open(process)? else { return Err(Errno::SRCH).during(during) };
-    tsrunc_sys::signals::send(&pidfd, signal).during(during)
+/// `Finished` when there is no such process.
+pub fn start_time(pid: i32) -> Result<String, Failure> {
+    stat(pid)?.map(|stat| stat.start_time_ticks).ok_or_else(|| finished(pid))
 }
 
-/// Waits until the process is gone (a zombie is), at most so long. True: it is gone.
+fn finished(pid: i32) -> Failure {
+    Failure::new(FailureCode::Finished, format!("find process {pid}"), "it has ended")
+}
+
+/// True while the process runs or sleeps; a zombie does not.
+pub fn alive(process: &ProcessIdentity) -> Result<bool, Failure> {
+    let stat = stat(process.pid)?;
+    Ok(stat.is_some_and(|stat| stat.start_time_ticks == process.start_time_ticks && !stat.has_ended()))
+}
+
+/// A descriptor of the process; None when it has ended. Checked after the opening: the descriptor cannot change its
+/// process any more.
+fn open(process: &ProcessIdentity) -> Result<Option<OwnedFd>, Failure> {
+    let during = || format!("open process {}", process.pid);
+    // rustix panics on a negative one.
+    let pid = Some(process.pid).filter(|pid| *pid > 0).and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), "not a pid"))?;
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => Ok(alive(process)?.then_some(pidfd)),
+        // EINVAL: the number is a thread's now.
+        Err(Errno::SRCH | Errno::INVAL) => Ok(None),
+        Err(errno) => Err(errno).during(during),
+    }
+}
+
+/// Sends a signal.
+///
+/// # Errors
+/// `Finished` when the process has ended.
+pub fn kill(process: &ProcessIdentity, signal: i32) -> Result<(), Failure> {
+    let Some(pidfd) = open(process)? else { return Err(finished(process.pid)) };
+    tsrunc_sys::signals::send(&pidfd, signal).during(|| format!("send signal {signal} to process {}", process.pid))
+}
+
+/// Waits until the process has ended. False when it still lives after `timeout`.
 pub fn wait_gone(process: &ProcessIdentity, timeout: Duration) -> Result<bool, Failure> {
-    let Some(pidfd) = open(process)? else { return Ok(true) };
-    let during = || format!("wait for process {}", process.pid);
-    let timeout = Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: timeout.subsec_nanos() as _ };
+    match open(process)? {
+        Some(pidfd) => wait_end(&pidfd, Instant::now() + timeout).during(|| format!("wait for process {}", process.pid)),
+        None => Ok(true),
+    }
+}
+
+/// Waits for the end of a pidfd's process, at the latest until `deadline`.
+pub fn wait_end(pidfd: &OwnedFd, deadline: Instant) -> Result<bool, Errno> {
     loop {
-        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout)) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+        match poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&timeout)) {
+            Ok(count) => return Ok(count > 0),
             Err(Errno::INTR) => {}
-            result => return Ok(result.during(during)? > 0),
+            Err(errno) => return Err(errno),
         }
     }
 }
@@ -82,21 +114,44 @@ pub fn wait_gone(process: &ProcessIdentity, timeout: Duration) -> Result<bool, F
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
 
     #[test]
-    fn a_command_name_with_parentheses_does_not_shift_the_fields() {
-        let text = "12 (a) b (c) S 1 12 12 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 777 0 0";
-        let stat = parse_stat(text).unwrap();
-        assert_eq!((stat.state, stat.start_time_ticks.as_str()), ('S', "777"));
+    fn reads_names_with_parentheses() {
+        let text = b"42 (a) b (c)) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3\n";
+        assert_eq!(parse(text), Some(Stat { state: b'S', start_time_ticks: "987654".into() }));
+        assert_eq!(parse(b""), None);
+        assert_eq!(parse(b"1 (x) S 1 2"), None);
     }
 
     #[test]
-    fn finds_itself_and_not_another_of_its_pid() {
-        let pid = std::process::id() as i32;
-        let own = ProcessIdentity { pid, start_time_ticks: start_time(pid).unwrap() };
-        assert!(alive(&own).unwrap());
-        let reused = ProcessIdentity { pid, start_time_ticks: "1".into() };
-        assert!(!alive(&reused).unwrap());
-        assert_eq!(kill(&reused, 9).unwrap_err().code, FailureCode::Finished);
+    fn a_zombie_or_another_with_the_same_pid_is_not_alive() {
+        let mut child = Command::new("sleep").arg("100").spawn().unwrap();
+        let pid = child.id() as i32;
+        let process = ProcessIdentity { pid, start_time_ticks: start_time(pid).unwrap() };
+        let another = ProcessIdentity { pid, start_time_ticks: "1".into() };
+        assert!(alive(&process).unwrap());
+        assert!(!alive(&another).unwrap());
+        assert_eq!(kill(&another, 9).unwrap_err().code, FailureCode::Finished);
+        assert!(wait_gone(&another, Duration::ZERO).unwrap());
+        assert!(!wait_gone(&process, Duration::from_millis(10)).unwrap());
+
+        kill(&process, 9).unwrap();
+        assert!(wait_gone(&process, Duration::from_secs(5)).unwrap());
+        assert!(!alive(&process).unwrap(), "it is a zombie");
+        assert_eq!(kill(&process, 9).unwrap_err().code, FailureCode::Finished);
+        child.wait().unwrap();
+        assert!(!alive(&process).unwrap());
+        assert_eq!(start_time(pid).unwrap_err().code, FailureCode::Finished);
+    }
+
+    #[test]
+    fn refuses_numbers_that_are_no_pid() {
+        for pid in [0, -1, i32::MIN] {
+            let process = ProcessIdentity { pid, start_time_ticks: "1".into() };
+            assert_eq!(kill(&process, 9).unwrap_err().code, FailureCode::BadRequest, "{pid}");
+        }
+        let process = ProcessIdentity { pid: 1, start_time_ticks: start_time(1).unwrap() };
+        assert_eq!(kill(&process, 999).unwrap_err().cause, "EINVAL (invalid argument)");
     }
 }

@@ -1,187 +1,418 @@
-//! State directories, one per container, locked by flock(2) on the directory itself.
+//! State directories: `root/id`, one per container, locked by flock(2) on the directory itself.
 //!
-//! A directory appears by a rename, complete and locked, so that of two creates of one id exactly one wins and nobody
-//! sees a half-made one. Leftovers of a creator that was killed have names that no id can have (`#id.pid`).
+//! A name that begins with `#` is no id: such directories are being made or removed, and change their name in one step.
+//! So nobody sees half a container, and of two creates of one id exactly one wins.
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{flock, mkdirat, openat, renameat, renameat_with, unlinkat, AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
 const STATE: &str = "state.json";
+const NEW_STATE: &str = "state.json.new";
+/// The one directory that a container's directory may hold (notify.rs).
+pub const NOTIFY: &str = "notify";
 
-/// A container's state directory, locked until this value is dropped.
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// A container's directory, locked against every other process until dropped.
 pub struct Lock {
+    dir: OwnedFd,
     root: OwnedFd,
-    directory: OwnedFd,
     root_path: String,
     id: String,
 }
 
 impl Lock {
-    /// The state directory: the start gate's socket lives in it.
     pub fn dir_fd(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
+        self.dir.as_fd()
     }
 
-    fn path(&self) -> String {
+    /// Absolute path if that of the state root is.
+    pub fn path(&self) -> String {
         format!("{}/{}", self.root_path, self.id)
     }
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
-/// Where a state directory is to be made.
+/// The state directory of a new container.
+#[derive(Clone, Copy)]
 pub struct Reservation<'a> {
     pub root: &'a str,
+    /// Of the root, where that must be made.
     pub root_mode: u32,
     pub id: &'a str,
+    /// The first content of state.json.
     pub state: &'a str,
 }
 
-/// Makes `root/id` with its first state, locked.
+/// Makes the directory with state.json in it, and locks it. The root is made when missing.
 ///
 /// # Errors
-/// `Exists` when the id is taken.
+/// `Exists` if the id is taken.
 pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
-    let Reservation { root: root_path, root_mode, id, state } = *request;
-    let during = || format!("make state directory {:?}", format!("{root_path}/{id}"));
-    let root = open_or_make_root(root_path, root_mode)?;
-    let temporary = format!("#{id}.{}", std::process::id());
-    // Left by a dead process of the same pid: nobody holds it.
-    match mkdirat(&root, temporary.as_str(), Mode::from_raw_mode(0o700)) {
-        Err(Errno::EXIST) => {
-            remove_directory(&root, &temporary)?;
-            mkdirat(&root, temporary.as_str(), Mode::from_raw_mode(0o700)).during(during)?;
+    let Reservation { root, root_mode, id, state } = *request;
+    let during = || format!("make state directory \"{root}/{id}\"");
+    check_id(id)?;
+    let root_fd = open_or_make_root(root, root_mode)?;
+    // Who cleans up after killed creates may take the directory away before it is locked.
+    for _attempt in 0..16 {
+        let draft = draft_name(id);
+        match fill_draft(&root_fd, &draft, state) {
+            Err(Errno::NOENT) => continue,
+            Err(errno) => return Err(errno).during(during),
+            Ok(dir) => match rename_to_id(&root_fd, &draft, id) {
+                Ok(()) => return Ok(Lock { dir, root: root_fd, root_path: root.to_owned(), id: id.to_owned() }),
+                Err(Errno::NOENT) => continue,
+                Err(errno) => {
+                    // The first failure is the one to tell; what stays is taken away with the next leftovers.
+                    if let Err(_second) = remove_directory(&root_fd, &dir, &draft) {}
+                    let errno = if errno == Errno::NOTEMPTY { Errno::EXIST } else { errno };
+                    return Err(errno).during(during);
+                }
+            },
         }
-        result => result.during(during)?,
     }
-    let directory = openat(&root, temporary.as_str(), DIRECTORY, Mode::empty()).during(during)?;
-    flock(&directory, FlockOperation::LockExclusive).during(during)?;
-    let lock = Lock { root, directory, root_path: root_path.to_owned(), id: id.to_owned() };
-    let result = write_new(&lock, STATE, state)
-        .and_then(|()| renameat_with(&lock.root, temporary.as_str(), &lock.root, id, RenameFlags::NOREPLACE).during(during));
-    if let Err(failure) = result {
-        remove_directory(&lock.root, &temporary)?;
-        return Err(failure);
-    }
-    Ok(lock)
+    Err(Errno::NOENT).during(during)
 }
 
-fn open_or_make_root(path: &str, mode: u32) -> Result<OwnedFd, Failure> {
-    let during = || format!("open state root {path:?}");
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    match rustix::fs::open(path, flags, Mode::empty()) {
-        Err(Errno::NOENT) => {}
-        result => return result.during(during),
+/// The native layer refuses what leads out of the root, whatever the core let through.
+fn check_id(id: &str) -> Result<(), Failure> {
+    if id.is_empty() || id == "." || id == ".." || id.starts_with('#') || id.contains(['/', '\0']) {
+        return Err(Failure::new(FailureCode::BadRequest, format!("use container id {id:?}"), "not a plain name"));
     }
-    if let Some((parent, _)) = path.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) {
-        std::fs::create_dir_all(parent).during(|| format!("make directory {parent:?}"))?;
+    Ok(())
+}
+
+fn open_or_make_root(root: &str, mode: u32) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = || rustix::fs::open(root, flags, Mode::empty());
+    match open() {
+        Err(Errno::NOENT) => {}
+        result => return result.during(|| format!("open state root {root:?}")),
+    }
+    let during = || format!("make state root {root:?}");
+    let path = std::path::Path::new(root);
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).during(during)?;
     }
     match rustix::fs::mkdir(path, Mode::from_raw_mode(mode)) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno).during(|| format!("make state root {path:?}")),
+        // Exactly the mode that was asked for, whatever the umask.
+        Ok(()) => rustix::fs::chmod(path, Mode::from_raw_mode(mode)).during(during)?,
+        Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno).during(during),
     }
-    rustix::fs::open(path, flags, Mode::empty()).during(during)
+    open().during(during)
 }
 
-/// Which directory to lock, and whether to wait for who holds it.
+/// `#id.` and 8 hexadecimal digits.
+fn draft_name(id: &str) -> String {
+    let mut bytes = [0u8; 4];
+    // Without randomness the clock does: a taken name only means another attempt.
+    let number = match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
+        Ok(4) => u32::from_ne_bytes(bytes),
+        _ => rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32,
+    };
+    format!("#{id}.{number:08x}")
+}
+
+fn is_draft_of(name: &str, id: &str) -> bool {
+    let number = name.strip_prefix('#').and_then(|rest| rest.strip_prefix(id)).and_then(|rest| rest.strip_prefix('.'));
+    number.is_some_and(|number| number.len() == 8 && number.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn fill_draft(root: &OwnedFd, draft: &str, state: &str) -> Result<OwnedFd, Errno> {
+    match rustix::fs::mkdirat(root, draft, Mode::RWXU) {
+        Err(Errno::EXIST) => return Err(Errno::NOENT), // another attempt
+        result => result?,
+    }
+    let dir = rustix::fs::openat(root, draft, DIRECTORY, Mode::empty())?;
+    rustix::fs::flock(&dir, FlockOperation::LockExclusive)?;
+    write_new(&dir, STATE, state)?;
+    Ok(dir)
+}
+
+fn rename_to_id(root: &OwnedFd, draft: &str, id: &str) -> Result<(), Errno> {
+    match rustix::fs::renameat_with(root, draft, root, id, RenameFlags::NOREPLACE) {
+        // A file system without RENAME_NOREPLACE: a directory replaces an empty one only, and none here is.
+        Err(Errno::INVAL | Errno::NOSYS) => rustix::fs::renameat(root, draft, root, id),
+        result => result,
+    }
+}
+
+/// Which directory to lock.
+#[derive(Clone, Copy)]
 pub struct LockRequest<'a> {
     pub root: &'a str,
     pub id: &'a str,
+    /// Wait for who holds it.
     pub wait: bool,
 }
 
-/// Locks `root/id`.
+/// Locks the directory of a container.
 ///
 /// # Errors
-/// `NotFound` without such a directory, `Locked` where another process holds it and `wait` is false.
+/// `NotFound`; `Locked` when somebody else holds the lock and `wait` is false.
 pub fn lock(request: &LockRequest<'_>) -> Result<Lock, Failure> {
-    let path = format!("{}/{}", request.root, request.id);
-    let during = || format!("lock state directory {path:?}");
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::open(request.root, flags, Mode::empty()).during(during)?;
-    let operation = if request.wait { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
+    let LockRequest { root, id, wait } = *request;
+    let during = || format!("lock state directory \"{root}/{id}\"");
+    check_id(id)?;
+    let root_fd = rustix::fs::open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let operation = if wait { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
     loop {
-        let directory = openat(&root, request.id, DIRECTORY, Mode::empty()).during(during)?;
-        match flock(&directory, operation) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(Failure::new(FailureCode::Locked, during(), "another process works on it")),
-            Err(Errno::INTR) => continue,
-            Err(errno) => return Err(errno).during(during),
-        }
-        // While we waited, it may have been removed, and even made anew.
-        let ours = rustix::fs::fstat(&directory).during(during)?;
-        match rustix::fs::statat(&root, request.id, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(there) if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino) => {
-                return Ok(Lock { root, directory, root_path: request.root.to_owned(), id: request.id.to_owned() });
+        let dir = match rustix::fs::openat(&root_fd, id, DIRECTORY, Mode::empty()) {
+            Err(Errno::NOENT) => {
+                remove_leftovers(&root_fd, id).during(during)?;
+                return Err(Errno::NOENT).during(during);
             }
-            Ok(_) => {}
-            Err(errno) => return Err(errno).during(during),
+            result => result.during(during)?,
+        };
+        match retry_interrupted(|| rustix::fs::flock(&dir, operation)) {
+            Err(Errno::AGAIN) => return Err(Failure::new(FailureCode::Locked, during(), "another process holds the lock")),
+            result => result.during(during)?,
+        }
+        // Meanwhile it may have been removed, and even made anew.
+        if is_entry(&root_fd, id, &dir).during(during)? {
+            return Ok(Lock { dir, root: root_fd, root_path: root.to_owned(), id: id.to_owned() });
         }
     }
 }
 
-/// Replaces the state in one step: a reader sees the old or the new one.
+fn retry_interrupted(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result,
+        }
+    }
+}
+
+/// Whether the name in `root` is (still) the open directory.
+fn is_entry(root: &OwnedFd, name: &str, dir: &OwnedFd) -> Result<bool, Errno> {
+    let ours = rustix::fs::fstat(dir)?;
+    match rustix::fs::statat(root, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => Ok((found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)),
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Replaces state.json in one step. Not synced: what it describes does not outlive the kernel either.
 pub fn save_state(lock: &Lock, state: &str) -> Result<(), Failure> {
-    const NEW: &str = "state.json.new";
-    match unlinkat(&lock.directory, NEW, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {} // left by a killed process
-        Err(errno) => return Err(errno).during(|| format!("remove {NEW:?}")),
-    }
-    write_new(lock, NEW, state)?;
-    renameat(&lock.directory, NEW, &lock.directory, STATE).during(|| format!("replace \"{}/{STATE}\"", lock.path()))
-}
-
-fn write_new(lock: &Lock, name: &str, text: &str) -> Result<(), Failure> {
-    let during = || format!("write \"{}/{name}\"", lock.path());
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = openat(&lock.directory, name, flags, Mode::from_raw_mode(0o600)).during(during)?;
-    crate::files::write_all(&file, text.as_bytes()).during(during)
-}
-
-/// Removes the container's directory and leftovers of killed creates of its id.
-pub fn remove(lock: &Lock) -> Result<(), Failure> {
-    remove_directory(&lock.root, &lock.id)?;
-    let prefix = format!("#{}.", lock.id);
-    for name in names(&lock.root).during(|| format!("list {:?}", lock.root_path))? {
-        let is_leftover = name.strip_prefix(&prefix).is_some_and(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()));
-        if !is_leftover {
-            continue;
+    let during = || format!("write \"{}/{STATE}\"", lock.path());
+    let written = match write_new(&lock.dir, NEW_STATE, state) {
+        Err(Errno::EXIST) => {
+            // Left by a process that was killed while it held the lock.
+            rustix::fs::unlinkat(&lock.dir, NEW_STATE, AtFlags::empty()).during(during)?;
+            write_new(&lock.dir, NEW_STATE, state)
         }
-        let Ok(directory) = openat(&lock.root, name.as_str(), DIRECTORY, Mode::empty()) else { continue };
-        if flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            remove_directory(&lock.root, &name)?;
+        result => result,
+    };
+    written.and_then(|()| rustix::fs::renameat(&lock.dir, NEW_STATE, &lock.dir, STATE)).during(during)
+}
+
+fn write_new(dir: &OwnedFd, name: &str, text: &str) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?;
+    crate::files::write_all(&file, text.as_bytes())
+}
+
+/// Removes the directory with its files, and what killed creates and deletes of this id left.
+///
+/// # Errors
+/// A directory in it that nobody put there stays, and so does the container's directory, under a draft's name.
+pub fn remove(lock: &Lock) -> Result<(), Failure> {
+    let during = || format!("remove state directory {:?}", lock.path());
+    // First the name: a removal that is cut short leaves no half container, but a leftover.
+    let draft = draft_name(&lock.id);
+    if is_entry(&lock.root, &lock.id, &lock.dir).during(during)? {
+        rustix::fs::renameat(&lock.root, &*lock.id, &lock.root, &*draft).during(during)?;
+        remove_directory(&lock.root, &lock.dir, &draft).during(during)?;
+    }
+    remove_leftovers(&lock.root, &lock.id).during(during)
+}
+
+fn remove_directory(root: &OwnedFd, dir: &OwnedFd, name: &str) -> Result<(), Errno> {
+    for entry in names(dir)? {
+        if entry.to_bytes() == NOTIFY.as_bytes() {
+            let notify = rustix::fs::openat(dir, &*entry, DIRECTORY, Mode::empty())?;
+            for socket in names(&notify)? {
+                rustix::fs::unlinkat(&notify, &*socket, AtFlags::empty())?;
+            }
+            rustix::fs::unlinkat(dir, &*entry, AtFlags::REMOVEDIR)?;
+        } else {
+            rustix::fs::unlinkat(dir, &*entry, AtFlags::empty())?;
+        }
+    }
+    rustix::fs::unlinkat(root, name, AtFlags::REMOVEDIR)
+}
+
+fn names(dir: &OwnedFd) -> Result<Vec<std::ffi::CString>, Errno> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(dir)? {
+        let entry = entry?;
+        if !is_dot(entry.file_name()) {
+            names.push(entry.file_name().to_owned());
+        }
+    }
+    Ok(names)
+}
+
+fn is_dot(name: &CStr) -> bool {
+    name == c"." || name == c".."
+}
+
+fn remove_leftovers(root: &OwnedFd, id: &str) -> Result<(), Errno> {
+    for name in names(root)? {
+        let Some(name) = name.to_str().ok().filter(|name| is_draft_of(name, id)) else { continue };
+        match remove_leftover(root, name) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
         }
     }
     Ok(())
 }
 
-/// Removes a directory of plain files; a directory in it makes it fail.
-fn remove_directory(root: &OwnedFd, name: &str) -> Result<(), Failure> {
-    let during = || format!("remove state directory {name:?}");
-    let directory = match openat(root, name, DIRECTORY, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(()),
-        result => result.during(during)?,
-    };
-    for file in names(&directory).during(during)? {
-        unlinkat(&directory, file.as_str(), AtFlags::empty()).during(|| format!("remove {file:?}"))?;
+fn remove_leftover(root: &OwnedFd, name: &str) -> Result<(), Errno> {
+    let dir = rustix::fs::openat(root, name, DIRECTORY, Mode::empty())?;
+    match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::AGAIN) => return Ok(()), // whoever makes or removes it is alive
+        result => result?,
     }
-    unlinkat(root, name, AtFlags::REMOVEDIR).during(during)
+    // Between our open and our lock it may have become a container.
+    if is_entry(root, name, &dir)? {
+        remove_directory(root, &dir, name)?;
+    }
+    Ok(())
 }
 
-/// Names in a directory, without `.` and `..`, sorted; those that are not UTF-8 are none of ours.
-pub fn names(directory: &OwnedFd) -> Result<Vec<String>, Errno> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        if let Ok(name) = entry?.file_name().to_str() {
-            if !matches!(name, "." | "..") {
-                names.push(name.to_owned());
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    fn code<T>(result: Result<T, Failure>) -> FailureCode {
+        result.err().unwrap().code
+    }
+
+    fn reserve_in(temp: &TempDir, id: &str, state: &str) -> Result<Lock, Failure> {
+        reserve(&Reservation { root: temp.path(), root_mode: 0o700, id, state })
+    }
+
+    fn lock_in(temp: &TempDir, id: &str, wait: bool) -> Result<Lock, Failure> {
+        lock(&LockRequest { root: temp.path(), id, wait })
+    }
+
+    #[test]
+    fn reserves_with_state_and_modes() {
+        let temp = TempDir::new();
+        let root = format!("{}/a/root", temp.path());
+        let lock = reserve(&Reservation { root: &root, root_mode: 0o1711, id: "c1", state: "{}" }).unwrap();
+        assert_eq!(std::fs::read_to_string(format!("{root}/c1/state.json")).unwrap(), "{}");
+        let mode = |path: &str| rustix::fs::stat(path).unwrap().st_mode & 0o7777;
+        assert_eq!((mode(&root), mode(&lock.path()), mode(&format!("{root}/c1/state.json"))), (0o1711, 0o700, 0o600));
+    }
+
+    #[test]
+    fn of_many_creates_of_one_id_exactly_one_wins() {
+        let temp = TempDir::new();
+        let wins: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| reserve_in(&temp, "c", "{}"))).collect();
+            let results: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            for failure in results.iter().filter_map(|result| result.as_ref().err()) {
+                assert_eq!(failure.code, FailureCode::Exists, "{failure}");
             }
+            results.iter().filter(|result| result.is_ok()).count()
+        });
+        assert_eq!(wins, 1);
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn locks_exclusively_and_frees_when_dropped() {
+        let temp = TempDir::new();
+        let first = reserve_in(&temp, "c", "{}").unwrap();
+        assert_eq!(code(lock_in(&temp, "c", false)), FailureCode::Locked);
+        drop(first);
+        lock_in(&temp, "c", true).unwrap();
+    }
+
+    #[test]
+    fn who_waits_for_a_container_that_is_removed_finds_none() {
+        let temp = TempDir::new();
+        let first = reserve_in(&temp, "c", "{}").unwrap();
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| lock_in(&temp, "c", true));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            remove(&first).unwrap();
+            drop(first);
+            assert_eq!(code(waiter.join().unwrap()), FailureCode::NotFound);
+        });
+    }
+
+    #[test]
+    fn reports_what_is_not_there_and_refuses_links_and_paths() {
+        let temp = TempDir::new();
+        assert_eq!(code(lock_in(&temp, "c", true)), FailureCode::NotFound);
+        assert_eq!(code(lock(&LockRequest { root: &format!("{}/none", temp.path()), id: "c", wait: true })), FailureCode::NotFound);
+        std::os::unix::fs::symlink("/tmp", format!("{}/link", temp.path())).unwrap();
+        assert!(lock_in(&temp, "link", true).is_err());
+        for id in ["", ".", "..", "a/b", "#c.00000000", "a\0"] {
+            assert_eq!(code(lock_in(&temp, id, true)), FailureCode::BadRequest, "{id:?}");
+            assert_eq!(code(reserve_in(&temp, id, "")), FailureCode::BadRequest, "{id:?}");
         }
     }
-    names.sort();
-    Ok(names)
+
+    #[test]
+    fn replaces_the_state_even_over_a_leftover() {
+        let temp = TempDir::new();
+        let lock = reserve_in(&temp, "c", "old").unwrap();
+        std::fs::write(format!("{}/{NEW_STATE}", lock.path()), "half").unwrap();
+        save_state(&lock, "new").unwrap();
+        assert_eq!(std::fs::read_to_string(format!("{}/{STATE}", lock.path())).unwrap(), "new");
+        assert_eq!(std::fs::read_dir(lock.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn removes_files_links_and_stale_drafts_but_nothing_else() {
+        let temp = TempDir::new();
+        let lock = reserve_in(&temp, "c", "{}").unwrap();
+        let outside = format!("{}/outside", temp.path());
+        std::fs::write(&outside, "stays").unwrap();
+        std::os::unix::fs::symlink(&outside, format!("{}/link", lock.path())).unwrap();
+        std::fs::create_dir(format!("{}/{NOTIFY}", lock.path())).unwrap();
+        std::fs::write(format!("{}/{NOTIFY}/notify.sock", lock.path()), "").unwrap();
+        let draft = |id: &str| format!("{}/#{id}.0000abcd", temp.path());
+        for id in ["c", "c2", "c.d"] {
+            std::fs::create_dir(draft(id)).unwrap();
+        }
+        std::fs::write(format!("{}/{STATE}", draft("c")), "{}").unwrap();
+        remove(&lock).unwrap();
+        let mut left: Vec<_> = names(&lock.root).unwrap();
+        left.sort();
+        assert_eq!(left, [c"#c.d.0000abcd".to_owned(), c"#c2.0000abcd".to_owned(), c"outside".to_owned()]);
+    }
+
+    #[test]
+    fn a_missing_container_leaves_no_drafts_but_those_in_work() {
+        let temp = TempDir::new();
+        let (stale, alive) = (format!("{}/#c.00000001", temp.path()), format!("{}/#c.00000002", temp.path()));
+        std::fs::create_dir(&stale).unwrap();
+        std::fs::create_dir(&alive).unwrap();
+        let maker = rustix::fs::open(alive.as_str(), DIRECTORY, Mode::empty()).unwrap();
+        rustix::fs::flock(&maker, FlockOperation::LockExclusive).unwrap();
+        assert_eq!(code(lock_in(&temp, "c", true)), FailureCode::NotFound);
+        assert!(!std::path::Path::new(&stale).exists());
+        assert!(std::path::Path::new(&alive).exists());
+    }
+
+    #[test]
+    fn keeps_a_directory_that_nobody_expects() {
+        let temp = TempDir::new();
+        let lock = reserve_in(&temp, "c", "{}").unwrap();
+        std::fs::create_dir(format!("{}/odd", lock.path())).unwrap();
+        assert!(remove(&lock).is_err());
+    }
 }

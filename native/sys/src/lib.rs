@@ -1,11 +1,11 @@
 //! System calls: the only crate with `unsafe`. What rustix has is used from there; here is the rest.
 
+pub mod bpf;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod errno;
 pub mod namespaces;
 pub mod network;
 pub mod process;
-pub mod spawn;
-pub mod bpf;
 pub mod signals;
+pub mod spawn;
