@@ -1,0 +1,51 @@
+/** What the figures depend on: the machine, and how its cgroups are mounted. */
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmdirSync, symlinkSync } from "node:fs";
+import os from "node:os";
+import { basename, dirname, join } from "node:path";
+
+const cgroupRoot = "/sys/fs/cgroup";
+
+/** @returns {{kernel: string, cpu: string, cpus: number, memoryMebibytes: number, cgroups: string, load: number}} load: runnable processes of the last minute */
+export function describeHost() {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8");
+  const v1 = mounts.match(/ - cgroup /g)?.length ?? 0;
+  const v2 = / - cgroup2 /.test(mounts);
+  return {
+    kernel: `${os.type()} ${os.release()} ${os.arch()}`,
+    cpu: os.cpus()[0]?.model.trim() ?? "unknown",
+    cpus: os.availableParallelism(),
+    memoryMebibytes: Math.round(os.totalmem() / 2 ** 20),
+    load: os.loadavg()[0],
+    cgroups: v1 === 0 ? "v2" : `${v1} v1 hierarchies${v2 ? " and v2" : ""}`,
+  };
+}
+
+/**
+ * On a hybrid host, replaces /sys/fs/cgroup in this mount namespace by one that has the v1 hierarchies only. crun 1.8 takes a
+ * hybrid host for a v2 one and refuses it ("cgroups in hybrid mode not supported"), so every subject is measured without v2.
+ * Unmounting alone would not do: crun then makes plain files in the directory below, which the host's namespace shares.
+ * @returns {boolean} whether there was a v2 hierarchy to hide
+ */
+export function hideUnified() {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => ({ path: line.split(" ")[4], type: line.split(" - ")[1].split(" ")[0] }))
+    .filter(({ path }) => dirname(path) === cgroupRoot);
+  if (!mounts.some(({ type }) => type === "cgroup2")) return false;
+  const links = readdirSync(cgroupRoot, { withFileTypes: true }).filter((entry) => entry.isSymbolicLink());
+  const copy = mkdtempSync(join(os.tmpdir(), "tsrunc-bench-cgroup-"));
+  execFileSync("mount", ["-t", "tmpfs", "-o", "mode=755", "cgroup", copy]);
+  for (const { path } of mounts.filter(({ type }) => type === "cgroup")) {
+    const target = join(copy, basename(path));
+    mkdirSync(target);
+    execFileSync("mount", ["--bind", path, target]);
+  }
+  for (const { name } of links) symlinkSync(readlinkSync(join(cgroupRoot, name)), join(copy, name)); // cpu -> cpu,cpuacct
+  execFileSync("umount", ["--recursive", cgroupRoot]); // or each container would copy both sets
+  execFileSync("mount", ["--move", copy, cgroupRoot]);
+  rmdirSync(copy);
+  return true;
+}

@@ -1,0 +1,96 @@
+/** `scripts/bench`: options, order of work, clean-up. It expects to run in a private mount namespace (see ../bench). */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+import { describeHost, hideUnified } from "./host.mjs";
+import { measureAll } from "./measure.mjs";
+import { writeProfile } from "./profile.mjs";
+import { renderReport } from "./report.mjs";
+import { judgeTargets } from "./targets.mjs";
+import { findSubjects } from "./subjects.mjs";
+import { outputDirectory, prepareWorkspace } from "./workspace.mjs";
+
+const help = `usage: scripts/bench [OPTION...]
+       scripts/bench --profile[=SUBJECT]
+
+Times tsrunc, tsrunc-node, runc, crun and the kernel's floor in turns, on one bundle that runs /bin/true.
+
+  -n, --rounds N         rounds of each measurement (default 100); tsrunc-node does at most 40
+      --also NAME=PATH   measure this runtime too (repeatable)
+      --keep-unified     keep the v2 hierarchy of a hybrid host in sight; crun 1.8 refuses to run then
+      --profile SUBJECT  no table: write the timeline of one "run" of SUBJECT (default tsrunc) to build/bench/
+  -h, --help             this text
+`;
+
+/** @returns {{rounds: number, also: {name: string, path: string}[], keepUnified: boolean, profile: string | undefined}} */
+function readOptions(argv) {
+  // a bare `--profile` means tsrunc
+  const words = argv.map((word, index) =>
+    word === "--profile" && (argv[index + 1] ?? "-").startsWith("-") ? "--profile=tsrunc" : word,
+  );
+  const { values } = parseArgs({
+    args: words,
+    options: {
+      rounds: { type: "string", short: "n", default: "100" },
+      also: { type: "string", multiple: true, default: [] },
+      "keep-unified": { type: "boolean", default: false },
+      profile: { type: "string" },
+    },
+  });
+  if (!/^[1-9][0-9]{0,4}$/.test(values.rounds))
+    throw new Error(`read --rounds "${values.rounds}": not a number from 1 to 99999`);
+  const also = values.also.map((text) => {
+    const [, name, path] = /^([\w.-]+)=(.+)$/.exec(text) ?? [];
+    if (!name) throw new Error(`read --also "${text}": not NAME=PATH`);
+    return { name, path };
+  });
+  return { rounds: Number(values.rounds), also, keepUnified: values["keep-unified"], profile: values.profile };
+}
+
+async function main() {
+  if (process.argv[2] === "--help") {
+    process.stdout.write(help);
+    return;
+  }
+  const options = readOptions(process.argv.slice(2));
+  if (process.getuid() !== 0) throw new Error("start the benchmark: it needs root");
+  mkdirSync(outputDirectory, { recursive: true });
+  if (!options.keepUnified) hideUnified();
+  const workspace = prepareWorkspace();
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+  }
+  let subjects = [];
+  try {
+    subjects = findSubjects(workspace, options.also);
+    if (options.profile !== undefined) {
+      process.stdout.write(await writeProfile(workspace, subjects, options.profile, stop.signal));
+      return;
+    }
+    const host = describeHost(); // before: the load is that of the others
+    await measureAll(workspace, subjects, options.rounds, stop.signal);
+    const result = {
+      date: new Date().toISOString(),
+      host,
+      rounds: options.rounds,
+      subjects: subjects.map(({ command: _, ...subject }) => subject),
+      targets: judgeTargets(subjects),
+    };
+    const markdown = renderReport(result);
+    writeFileSync(join(outputDirectory, "result.json"), `${JSON.stringify(result, null, 2)}\n`);
+    writeFileSync(join(outputDirectory, "result.md"), markdown);
+    process.stdout.write(markdown);
+  } finally {
+    workspace.remove(subjects);
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`bench: ${error.message}\n`);
+  process.exitCode = 1;
+}

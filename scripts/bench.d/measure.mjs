@@ -1,0 +1,187 @@
+/** The measurements: one run of timer.c for each, in which the subjects take turns. */
+
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { commandEnvironment } from "./workspace.mjs";
+
+/**
+ * @typedef {object} Summary
+ * @property {number} count
+ * @property {number} medianMilliseconds
+ * @property {number} p10Milliseconds
+ * @property {number} p90Milliseconds
+ * @property {number} peakKibibytes median of the commands' ru_maxrss
+ */
+
+const slowRounds = 40;
+/** Long enough for the kernel to forget the last RCU grace period, which makes joining a cgroup cheap for some time. */
+const idleMicroseconds = 50_000;
+
+/** Fills `measures` and `failures` of each subject that is not absent. */
+export async function measureAll(workspace, subjects, rounds, signal) {
+  const present = subjects.filter(({ absent }) => absent === undefined);
+  const runtimes = present.filter(({ kind }) => kind === "runtime");
+  const context = { workspace, rounds, signal };
+  await measure(context, present, (subject) => run(workspace, subject));
+  await measure(
+    context,
+    present.filter(({ kind }) => kind !== "node"),
+    (subject) => ({ ...run(workspace, subject, "idleRun"), idle: idleMicroseconds }),
+  );
+  await measure(context, runtimes, (subject) => lifecycle(workspace, subject));
+  await measure(context, runtimes, (subject) => ({ steps: [step("version", [subject.command, "--version"])] }));
+  const created = createEach(context, runtimes);
+  await measure(context, created, (subject) => ({ steps: [step("state", base(workspace, subject, "state"))] }));
+  deleteEach(context, created);
+}
+
+/** A subject's `run` to completion; bare node's start is shown beside them. */
+export function run(workspace, subject, name = "run") {
+  if (subject.kind === "node") return { steps: [step(name, [subject.command, "-e", "0"])] };
+  if (subject.kind === "floor")
+    return { steps: [step(name, [subject.command, join(workspace.bundle, "rootfs"), workspace.id])] };
+  return { steps: [step(name, base(workspace, subject, "run", "--bundle", workspace.bundle))] };
+}
+
+/** `delete` comes when the process has ended and is reaped, as a manager would do it. */
+function lifecycle(workspace, subject) {
+  const pidFile = join(workspace.directory, "pid");
+  return {
+    steps: [
+      step("create", base(workspace, subject, "create", "--bundle", workspace.bundle, "--pid-file", pidFile)),
+      step("start", base(workspace, subject, "start")),
+      `reap\t${pidFile}`,
+      step("delete", base(workspace, subject, "delete", "--force")),
+    ],
+  };
+}
+
+function base(workspace, { command, name }, verb, ...options) {
+  return [command, "--root", workspace.stateRoot(name), verb, ...options, workspace.id];
+}
+
+function step(name, argv) {
+  return ["step", name, ...argv].join("\t");
+}
+
+/** Tries the job of each subject once, then measures those that work. */
+async function measure(context, subjects, jobOf) {
+  const working = [];
+  for (const subject of subjects) {
+    const job = jobOf(subject);
+    const trial = await runTimer(context, [{ subject, job, rounds: 1 }], 1);
+    if (trial.error === undefined)
+      working.push({ subject, job, rounds: subject.slow ? Math.min(slowRounds, context.rounds) : context.rounds });
+    else subject.failures[nameOf(job)] = trial.error;
+  }
+  if (working.length === 0) return;
+  const { samples, error } = await runTimer(context, working, context.rounds);
+  if (error !== undefined) throw new Error(`measure "${nameOf(working[0].job)}": ${error}`);
+  for (const { subject } of working) Object.assign(subject.measures, summariseSteps(samples.get(subject.name)));
+}
+
+/** Name of a job: that of its first step. */
+function nameOf(job) {
+  return job.steps[0].split("\t")[1];
+}
+
+/** @returns {Promise<{samples: Map<string, {step: string, nanoseconds: number, kibibytes: number}[]>, error?: string}>} */
+async function runTimer({ workspace, signal }, entries, rounds) {
+  signal.throwIfAborted();
+  const plan = join(workspace.directory, "plan");
+  const errors = join(workspace.directory, "errors");
+  const jobs = entries.map(({ subject, job, rounds: own }) =>
+    [`job\t${subject.name}\t${own}\t${job.idle ?? 0}`, ...job.steps].join("\n"),
+  );
+  writeFileSync(plan, [`rounds\t${rounds}`, ...jobs, ""].join("\n"));
+  const errorFile = openSync(errors, "w");
+  const child = spawn(workspace.timer, [plan], { stdio: ["ignore", "pipe", errorFile], env: commandEnvironment });
+  closeSync(errorFile);
+  // the timer ends after the command that runs: a runtime killed halfway would leave its container behind
+  const stop = () => child.kill("SIGTERM");
+  signal.addEventListener("abort", stop);
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
+  const [status] = await once(child, "close");
+  signal.removeEventListener("abort", stop);
+  signal.throwIfAborted();
+  const samples = new Map(entries.map(({ subject }) => [subject.name, []]));
+  for (const line of output.split("\n").slice(0, -1)) {
+    const [name, stepName, nanoseconds, kibibytes] = line.split("\t");
+    samples.get(name).push({ step: stepName, nanoseconds: Number(nanoseconds), kibibytes: Number(kibibytes) });
+  }
+  return status === 0 ? { samples } : { samples, error: firstCause(readFileSync(errors, "utf8")) };
+}
+
+/** What the failed command wrote; the timer's own line only when it wrote nothing. */
+function firstCause(errors) {
+  const lines = errors.trim().split("\n");
+  const own = lines.filter((line) => !line.startsWith("timer: "));
+  return (own.length > 0 ? own : lines).join("\n");
+}
+
+/** One summary per step; a job of several steps also gets that of their sum, `lifecycle`. */
+function summariseSteps(samples) {
+  const names = [...new Set(samples.map((sample) => sample.step))];
+  const ofStep = new Map(names.map((name) => [name, samples.filter((sample) => sample.step === name)]));
+  if (names.length > 1) ofStep.set("lifecycle", sumByRound(names.map((name) => ofStep.get(name))));
+  return Object.fromEntries([...ofStep].map(([name, own]) => [name, summarise(own)]));
+}
+
+function sumByRound([first, ...others]) {
+  return first.map(({ nanoseconds, kibibytes }, round) => ({
+    nanoseconds: others.reduce((sum, own) => sum + own[round].nanoseconds, nanoseconds),
+    kibibytes: Math.max(kibibytes, ...others.map((own) => own[round].kibibytes)),
+  }));
+}
+
+function summarise(samples) {
+  const times = samples.map((sample) => sample.nanoseconds / 1e6).sort((a, b) => a - b);
+  const memory = samples.map((sample) => sample.kibibytes).sort((a, b) => a - b);
+  return {
+    count: samples.length,
+    medianMilliseconds: quantile(times, 0.5),
+    p10Milliseconds: quantile(times, 0.1),
+    p90Milliseconds: quantile(times, 0.9),
+    peakKibibytes: quantile(memory, 0.5),
+  };
+}
+
+function quantile(sorted, fraction) {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))];
+}
+
+/** Leaves one created container of each runtime for `state` to look at. */
+function createEach({ workspace, signal }, runtimes) {
+  return runtimes.filter((subject) => {
+    signal.throwIfAborted();
+    const error = runQuietly(workspace, base(workspace, subject, "create", "--bundle", workspace.bundle));
+    if (error !== undefined) subject.failures.state = error;
+    return error === undefined;
+  });
+}
+
+function deleteEach({ workspace }, created) {
+  for (const subject of created) {
+    const error = runQuietly(workspace, base(workspace, subject, "delete", "--force"));
+    if (error !== undefined) throw new Error(`delete the container of "${subject.name}": ${error}`);
+  }
+}
+
+/**
+ * Runs a command without a pipe: the container it creates would keep one open.
+ * @returns {string | undefined} what it wrote to stderr, when it failed
+ */
+function runQuietly(workspace, [command, ...options]) {
+  const errors = join(workspace.directory, "errors");
+  const errorFile = openSync(errors, "w");
+  const { status, error } = spawnSync(command, options, {
+    stdio: ["ignore", "ignore", errorFile],
+    env: commandEnvironment,
+  });
+  closeSync(errorFile);
+  return status === 0 ? undefined : readFileSync(errors, "utf8").trim() || (error?.message ?? `exit status ${status}`);
+}

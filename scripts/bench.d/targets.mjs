@@ -1,0 +1,37 @@
+/** The project's own limits, judged from the measurements. */
+
+/**
+ * @typedef {object} Target
+ * @property {string} name
+ * @property {number | undefined} value undefined when a side was not measured
+ * @property {number | undefined} limit in the unit of value
+ * @property {string} unit
+ * @property {"met" | "missed" | "not measured"} verdict
+ */
+
+/** @returns {Target[]} */
+export function judgeTargets(subjects) {
+  const by = (name) => subjects.find((subject) => subject.name === name);
+  const milliseconds = (name) => by(name)?.measures.run?.medianMilliseconds;
+  const peak = (name) => by(name)?.measures.run?.peakKibibytes;
+  const plus = (...terms) => (terms.includes(undefined) ? undefined : terms.reduce((sum, term) => sum + term, 0));
+  const times = (factor, value) => (value === undefined ? undefined : factor * value);
+  const bytes = by("tsrunc")?.bytes;
+  return [
+    judge("run of tsrunc, at most 0.6 x crun's", milliseconds("tsrunc"), times(0.6, milliseconds("crun")), "ms"),
+    judge("run of tsrunc, at most 1.7 x the floor", milliseconds("tsrunc"), times(1.7, milliseconds("floor")), "ms"),
+    judge("peak RSS of tsrunc's run, at most crun's", peak("tsrunc"), peak("crun"), "KiB"),
+    judge(
+      "run of tsrunc-node, at most tsrunc's + bare Node's start + 15 ms",
+      milliseconds("tsrunc-node"),
+      plus(milliseconds("tsrunc"), milliseconds("node -e 0"), 15),
+      "ms",
+    ),
+    judge("size of tsrunc, at most 4 MB", bytes ? bytes / 1e6 : undefined, 4, "MB"),
+  ];
+}
+
+function judge(name, value, limit, unit) {
+  if (value === undefined || limit === undefined) return { name, value, limit, unit, verdict: "not measured" };
+  return { name, value, limit, unit, verdict: value <= limit ? "met" : "missed" };
+}

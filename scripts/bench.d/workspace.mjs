@@ -1,0 +1,123 @@
+/** The files a benchmark needs: the compiled C helpers, one bundle for every runtime, a state directory per runtime. */
+
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import os from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const sources = dirname(fileURLToPath(import.meta.url));
+export const repository = join(sources, "../..");
+/** Where results and compiled helpers go. */
+export const outputDirectory = join(repository, "build/bench");
+
+/** The environment of every measured command: nothing of the caller's, least of all NODE_*. */
+export const commandEnvironment = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/root",
+  LANG: "C",
+};
+
+/**
+ * @typedef {object} Workspace
+ * @property {string} directory a new temporary directory
+ * @property {string} bundle config.json and rootfs with busybox; runs /bin/true
+ * @property {string} timer path of the compiled timer.c
+ * @property {string | undefined} floor path of the compiled floor.c, on x86-64
+ * @property {string} id the container id, unique on the host
+ * @property {(name: string) => string} stateRoot a runtime's own --root
+ * @property {(subjects: import("./subjects.mjs").Subject[]) => void} remove deletes containers, cgroups and files
+ */
+
+/** @returns {Workspace} */
+export function prepareWorkspace() {
+  const timer = compile("timer");
+  const floor = process.arch === "x64" ? compile("floor") : undefined; // its clone3 is assembly
+  const directory = mkdtempSync(join(os.tmpdir(), "tsrunc-bench-"));
+  const id = `bench-${process.pid}`;
+  const stateRoot = (name) => join(directory, "state", name);
+  const remove = (subjects) => {
+    for (const { name, command } of subjects) removeContainers(command, stateRoot(name));
+    removeCgroups(id);
+    rmSync(directory, { recursive: true });
+  };
+  try {
+    return { directory, bundle: makeBundle(join(directory, "bundle")), timer, floor, id, stateRoot, remove };
+  } catch (error) {
+    rmSync(directory, { recursive: true });
+    throw error;
+  }
+}
+
+/** musl starts without glibc's run-time CPU detection, which costs 0.3 ms a start in a virtual machine (CPUID traps). */
+function compile(name) {
+  const target = join(outputDirectory, name);
+  // musl-gcc knows its own headers only; those of the kernel are found after them
+  const kernelHeaders = [
+    "-idirafter",
+    "/usr/include",
+    "-idirafter",
+    `/usr/include/${process.arch === "x64" ? "x86_64" : "aarch64"}-linux-gnu`,
+  ];
+  const options = ["-static", "-O2", "-s", "-Wall", "-Wextra", "-Werror", "-o", target, join(sources, `${name}.c`)];
+  const withMusl = spawnSync("musl-gcc", [...options, ...kernelHeaders], { encoding: "utf8" });
+  if (withMusl.status === 0) return target;
+  if (withMusl.error?.code !== "ENOENT")
+    throw new Error(`compile "${name}.c": ${withMusl.stderr || withMusl.error?.message}`);
+  execFileSync("cc", options, { stdio: ["ignore", "inherit", "inherit"] });
+  return target;
+}
+
+function makeBundle(bundle) {
+  const rootfs = join(bundle, "rootfs");
+  for (const name of ["bin", "dev", "proc", "sys", "tmp"]) mkdirSync(join(rootfs, name), { recursive: true });
+  const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
+  if (!busybox) throw new Error("make the bundle: no /bin/busybox (Debian: busybox-static)");
+  copyFileSync(busybox, join(rootfs, "bin/busybox"));
+  for (const name of ["true", "sh"]) symlinkSync("busybox", join(rootfs, "bin", name));
+  const writers = ["runc", join(repository, "build/tsrunc")];
+  const attempts = writers.map((writer) => () => spawnSync(writer, ["spec", "--bundle", bundle], { encoding: "utf8" }));
+  if (!attempts.some((attempt) => attempt().status === 0))
+    throw new Error(`make the bundle: "spec" of ${writers.join(" and ")} failed`);
+  const path = join(bundle, "config.json");
+  const config = JSON.parse(readFileSync(path, "utf8"));
+  config.ociVersion = "1.0.2"; // crun 1.8 accepts 1.0 only
+  config.process.terminal = false;
+  config.process.args = ["/bin/true"];
+  writeFileSync(path, JSON.stringify(config, null, 2));
+  return bundle;
+}
+
+/** A stopped or failed measurement may leave containers; their runtime knows best how to remove them. */
+function removeContainers(command, root) {
+  if (!existsSync(root)) return;
+  for (const entry of readdirSync(root)) {
+    const outcome = spawnSync(command, ["--root", root, "delete", "--force", entry], {
+      encoding: "utf8",
+      env: commandEnvironment,
+    });
+    if (outcome.status !== 0) process.stderr.write(`bench: ${command} delete --force ${entry}: ${outcome.stderr}`);
+  }
+}
+
+/** Removes what a killed runtime or floor left: cgroups with this benchmark's id, below the own cgroup or the root of each hierarchy. */
+function removeCgroups(id) {
+  for (const line of readFileSync("/proc/self/cgroup", "utf8").trim().split("\n")) {
+    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    const mounted = join("/sys/fs/cgroup", controllers === "" ? "unified" : controllers.replace(/^name=/, ""));
+    for (const cgroup of new Set([join(mounted, path, id), join(mounted, id)])) {
+      if (existsSync(cgroup)) rmdirSync(cgroup);
+    }
+  }
+}
