@@ -11,6 +11,7 @@ use rustix::net::{recvmsg, socketpair, AddressFamily, RecvAncillaryBuffer, RecvA
 use rustix::process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions};
 use tsrunc_init::gate::send_descriptor;
 use tsrunc_init::hooks::run_hook;
+use tsrunc_init::process::set_limits;
 use tsrunc_init::protocol::{Channel, Console, FromInit, Gate, InitPlan, ToInit};
 use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -69,7 +70,6 @@ fn kill_and_reap(pidfd: &OwnedFd) {
 struct Opened {
     /// Namespaces to join, in the plan's order.
     joins: Vec<(Namespace, OwnedFd)>,
-    bind_sources: Vec<OwnedFd>,
     gate: Option<OwnedFd>,
     console: Option<OwnedFd>,
     pidfd_receiver: Option<OwnedFd>,
@@ -80,10 +80,9 @@ struct Opened {
 /// # Errors
 /// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
 pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan) -> Result<Pending, Failure> {
-    let mut operations = plan.operations.clone();
-    let opened = open_all(lock, plan, &mut operations)?;
+    let opened = open_all(lock, plan)?;
     let joined = cgroup::make(&plan.cgroup)?;
-    let result = init_program::open(init, lock).and_then(|program| make_process(plan, operations, opened, &Start { program, joined: &joined }));
+    let result = init_program::open(init, lock).and_then(|program| make_process(plan, opened, &Start { program, joined: &joined }));
     drop(joined);
     if result.is_err() {
         // The first failure is the one to tell; what cannot be removed is in the recorded undo list too.
@@ -92,7 +91,7 @@ pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan) -> Result<Pe
     result
 }
 
-fn open_all(lock: &Lock, plan: &ContainerPlan, operations: &mut [Operation]) -> Result<Opened, Failure> {
+fn open_all(lock: &Lock, plan: &ContainerPlan) -> Result<Opened, Failure> {
     let mut joins = Vec::new();
     for join in &plan.spawn.join {
         let during = || format!("open namespace {:?} ({})", join.path, join.pointer);
@@ -104,10 +103,14 @@ fn open_all(lock: &Lock, plan: &ContainerPlan, operations: &mut [Operation]) -> 
         }
         joins.push((join.namespace, fd));
     }
-    let in_user_namespace = has_user_namespace(plan);
+    refuse_own_network(plan, &joins)?;
+    for number in 3..3 + plan.process.preserve_fds {
+        let Ok(()) = tsrunc_sys::process::is_open(number as i32) else {
+            return Err(Failure::new(FailureCode::BadRequest, format!("preserve file descriptor {number}"), "it is not open"));
+        };
+    }
     Ok(Opened {
         joins,
-        bind_sources: if in_user_namespace && !plan.spawn.rootless { open_bind_sources(operations)? } else { Vec::new() },
         gate: match plan.gate {
             GatePlan::Socket => Some(gate::make(lock)?),
             GatePlan::Channel => None,
@@ -118,6 +121,23 @@ fn open_all(lock: &Lock, plan: &ContainerPlan, operations: &mut [Operation]) -> 
         },
         pidfd_receiver: plan.pidfd_socket.as_ref().map(|path| gate::connect_to(path, "pidfd socket")).transpose()?,
     })
+}
+
+/// A network namespace that is joined by path may be the caller's own, whose parameters are the host's.
+fn refuse_own_network(plan: &ContainerPlan, joins: &[(Namespace, OwnedFd)]) -> Result<(), Failure> {
+    let Some((_, joined)) = joins.iter().find(|(namespace, _)| *namespace == Namespace::Network) else { return Ok(()) };
+    let Some(name) = plan.operations.iter().find_map(|operation| match operation {
+        Operation::Sysctl { name, .. } if name.starts_with("net/") => Some(name),
+        _ => None,
+    }) else {
+        return Ok(());
+    };
+    let during = || format!("set sysctl {name:?}");
+    let (own, joined) = (rustix::fs::stat("/proc/self/ns/net").during(during)?, rustix::fs::fstat(joined).during(during)?);
+    if (own.st_dev, own.st_ino) == (joined.st_dev, joined.st_ino) {
+        return Err(Failure::new(FailureCode::Other, during(), "the network namespace is the caller's own, it would change the host"));
+    }
+    Ok(())
 }
 
 fn has_user_namespace(plan: &ContainerPlan) -> bool {
@@ -158,11 +178,15 @@ struct Start<'a> {
     joined: &'a cgroup::Joined,
 }
 
-fn make_process(plan: &ContainerPlan, operations: Vec<Operation>, opened: Opened, start: &Start<'_>) -> Result<Pending, Failure> {
+fn make_process(plan: &ContainerPlan, opened: Opened, start: &Start<'_>) -> Result<Pending, Failure> {
+    let mut operations = plan.operations.clone();
+    // Only now: a mount of type cgroup binds the container's own cgroups.
+    let in_user_namespace = has_user_namespace(plan);
+    let bind_sources = if in_user_namespace && !plan.spawn.rootless { open_bind_sources(&mut operations)? } else { Vec::new() };
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     let mut inherit: Vec<i32> = vec![theirs.as_raw_fd()];
-    inherit.extend(opened.bind_sources.iter().chain(&opened.gate).chain(&opened.console).map(AsRawFd::as_raw_fd));
+    inherit.extend(bind_sources.iter().chain(&opened.gate).chain(&opened.console).map(AsRawFd::as_raw_fd));
     let join: Vec<(Namespace, i32)> = opened
         .joins
         .iter()
@@ -192,6 +216,8 @@ fn make_process(plan: &ContainerPlan, operations: Vec<Operation>, opened: Opened
         join,
         new_cgroup_namespace: plan.spawn.create.contains(&Namespace::Cgroup),
         new_network_namespace: plan.spawn.create.contains(&Namespace::Network),
+        in_user_namespace,
+        keyring: keyring_name(plan)?,
         operations,
         process: plan.process.clone(),
         gate: opened.gate.as_ref().map_or(Gate::Channel, |fd| Gate::Socket(fd.as_raw_fd())),
@@ -200,12 +226,11 @@ fn make_process(plan: &ContainerPlan, operations: Vec<Operation>, opened: Opened
             (ConsolePlan::Keep, _) => Console::Channel,
             _ => Console::None,
         },
-        bind_sources: opened.bind_sources.iter().map(AsRawFd::as_raw_fd).collect(),
+        bind_sources: bind_sources.iter().map(AsRawFd::as_raw_fd).collect(),
     };
     // A failure to send means that the child ended before it could read: it says why.
     let sent = channel.send(&ToInit::Plan(Box::new(init_plan)));
     converse(plan, &channel, &mut pending).map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
-    set_limits(plan, spawned.pid)?;
     if let Some(receiver) = &opened.pidfd_receiver {
         send_descriptor(receiver.as_fd(), pending.pidfd.as_fd()).during(|| "send the pidfd to the pidfd socket".into())?;
     }
@@ -269,6 +294,11 @@ fn converse(plan: &ContainerPlan, channel: &Channel, pending: &mut Pending) -> R
             FromInit::Ready => return Ok(()),
             FromInit::Failed(failure) => return Err(failure),
             FromInit::Terminal => pending.master = Some(receive_descriptor(channel)?),
+            FromInit::Limits => {
+                // In a user namespace the init could not raise any (prlimit(2), CAP_SYS_RESOURCE).
+                set_limits(pending.identity.pid, &plan.process.rlimits)?;
+                channel.send(&ToInit::Continue { state: String::new() })?;
+            }
             FromInit::Hooks => {
                 let state = hook_state(plan, pending.identity.pid, "creating")?;
                 plan.runtime_hooks.iter().try_for_each(|hook| run_hook(hook, &state))?;
@@ -314,23 +344,19 @@ fn receive_descriptor(channel: &Channel) -> Result<OwnedFd, Failure> {
     received.ok_or_else(|| Failure::new(FailureCode::Other, during(), "no descriptor came"))
 }
 
-/// Limits are set from here: in a user namespace the init could not raise any (prlimit(2), CAP_SYS_RESOURCE).
-fn set_limits(plan: &ContainerPlan, pid: i32) -> Result<(), Failure> {
-    for limit in &plan.process.rlimits {
-        let during = || format!("set {} to {}:{}", limit.kind, limit.soft, limit.hard);
-        let bad = || Failure::new(FailureCode::BadRequest, during(), "no such limit");
-        let number = tsrunc_sys::process::limit_number(&limit.kind).ok_or_else(bad)?;
-        let (soft, hard) = (limit.soft.parse().map_err(|_| bad())?, limit.hard.parse().map_err(|_| bad())?);
-        tsrunc_sys::process::set_limit(pid, number, soft, hard).during(during)?;
-    }
-    Ok(())
+/// runc's name for a container's session keyring.
+fn keyring_name(plan: &ContainerPlan) -> Result<String, Failure> {
+    Ok(format!("_ses.{}", hook_state_object(plan)?.get("id").and_then(|id| id.as_str()).unwrap_or("")))
+}
+
+fn hook_state_object(plan: &ContainerPlan) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
+    serde_json::from_str(&plan.hook_state).map_err(|error| Failure::new(FailureCode::BadRequest, "read the hooks' state", error.to_string()))
 }
 
 fn hook_state(plan: &ContainerPlan, pid: i32, status: &str) -> Result<String, Failure> {
-    let bad = |error: serde_json::Error| Failure::new(FailureCode::BadRequest, "read the hooks' state", error.to_string());
-    let mut state: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&plan.hook_state).map_err(bad)?;
+    let mut state = hook_state_object(plan)?;
     state.insert("status".into(), status.into());
     state.insert("pid".into(), pid.into());
-    serde_json::to_string(&state).map_err(bad)
+    serde_json::to_string(&state).map_err(|error| Failure::new(FailureCode::Other, "write the hooks' state", error.to_string()))
 }
 

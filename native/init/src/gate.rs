@@ -12,7 +12,7 @@ use tsrunc_sys::errno::During;
 use tsrunc_sys::network::bring_loopback_up;
 use tsrunc_sys::{namespaces, process as sys};
 
-use crate::process::{become_user, own_stdio, take_terminal};
+use crate::process::{become_user, own_stdio, set_limits, take_terminal};
 use crate::protocol::{Channel, Console, FromInit, Gate, InitPlan, ToInit};
 use crate::setup::{run_hooks, Creator, Setup};
 
@@ -47,10 +47,10 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     // A session of our own before the terminal is opened: only a leader may have a controlling one.
     rustix::process::setsid().during(|| "setsid".into())?;
     if plan.process.new_keyring {
-        new_keyring()?;
+        new_keyring(&plan.keyring)?;
     }
     let mut creator = OverChannel { channel, console: &plan.console };
-    let mut setup = Setup::new(&bind_sources);
+    let mut setup = Setup::new(&bind_sources, &plan.process.cwd);
     for operation in &plan.operations {
         setup.run(operation, &mut creator)?;
     }
@@ -59,6 +59,13 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
         None => own_stdio(plan.process.uid)?,
     }
     drop(setup);
+    // After the setup, which they must not hinder, and before the change of user, who may not set them.
+    if plan.in_user_namespace && !plan.process.rlimits.is_empty() {
+        channel.send(&FromInit::Limits)?;
+        let Some(ToInit::Continue { .. }) = channel.receive()? else { return Err(unexpected("to go on")) };
+    } else {
+        set_limits(0, &plan.process.rlimits)?;
+    }
     let program = become_user(&plan.process)?;
     // The change of user cleared it; from here on the creator's end of the socket tells that it died.
     let gate = match plan.gate {
@@ -111,8 +118,8 @@ fn join_namespaces(plan: &InitPlan) -> Result<(), Failure> {
 }
 
 /// A session keyring of its own, where the kernel has keyrings.
-fn new_keyring() -> Result<(), Failure> {
-    match sys::new_session_keyring() {
+fn new_keyring(name: &str) -> Result<(), Failure> {
+    match sys::new_session_keyring(name) {
         Err(rustix::io::Errno::NOSYS) => Ok(()), // a kernel without keyrings shares none
         result => result.during(|| "join a new session keyring".into()),
     }

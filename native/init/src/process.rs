@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use tsrunc_plan::container::{Capabilities, Process};
+use tsrunc_plan::container::{Capabilities, Process, Rlimit};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::{describe, During};
 use tsrunc_sys::process as sys;
@@ -75,6 +75,18 @@ pub fn become_user(process: &Process) -> Result<Program, Failure> {
     rustix::process::umask(Mode::from_raw_mode(process.umask));
     enter_directory(&process.cwd, entered)?;
     find_program(process, environment)
+}
+
+/// Sets the resource limits of a process, 0 for this one.
+pub fn set_limits(pid: i32, limits: &[Rlimit]) -> Result<(), Failure> {
+    for limit in limits {
+        let during = || format!("set {} to {}:{}", limit.kind, limit.soft, limit.hard);
+        let bad = || Failure::new(FailureCode::BadRequest, during(), "no such limit");
+        let number = sys::limit_number(&limit.kind).ok_or_else(bad)?;
+        let (soft, hard) = (limit.soft.parse().map_err(|_| bad())?, limit.hard.parse().map_err(|_| bad())?);
+        sys::set_limit(pid, number, soft, hard).during(during)?;
+    }
+    Ok(())
 }
 
 #[derive(Default)]

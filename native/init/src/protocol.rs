@@ -6,6 +6,8 @@
 //!                      <-           Terminal, then the master by SCM_RIGHTS   (process.terminal)
 //!                      <-           Hooks             (the mounts stand, before the pivot)
 //!   Continue           ->           goes on, createContainer hooks first
+//!                      <-           Limits            (in a user namespace)
+//!   Continue           ->           sets up the process
 //!                      <-           Ready             (or Failed at any moment)
 //!   Release            ->           waits at the gate
 //! starter
@@ -35,6 +37,10 @@ pub struct InitPlan {
     pub new_cgroup_namespace: bool,
     /// A new network namespace has its loopback interface down.
     pub new_network_namespace: bool,
+    /// The creator sets the resource limits then: it may raise them.
+    pub in_user_namespace: bool,
+    /// Name of the session keyring to make.
+    pub keyring: String,
     pub operations: Vec<Operation>,
     pub process: Process,
     pub gate: Gate,
@@ -67,6 +73,8 @@ pub enum FromInit {
     /// The terminal's master follows as one byte with SCM_RIGHTS.
     Terminal,
     Hooks,
+    /// It is time to set the resource limits.
+    Limits,
     Ready,
     Failed(Failure),
 }

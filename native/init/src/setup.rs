@@ -31,6 +31,8 @@ pub struct Setup<'a> {
     root: Option<Root>,
     /// Detached clones of bind sources, made by the parent.
     bind_sources: &'a [OwnedFd],
+    /// The program's working directory, made when missing.
+    cwd: &'a str,
     /// The host's mounts no longer hear of ours.
     host_is_detached: bool,
     masks: Masks,
@@ -39,8 +41,8 @@ pub struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
-    pub fn new(bind_sources: &'a [OwnedFd]) -> Self {
-        Setup { root: None, bind_sources, host_is_detached: false, masks: Masks::default(), procfs: None, terminal: None }
+    pub fn new(bind_sources: &'a [OwnedFd], cwd: &'a str) -> Self {
+        Setup { root: None, bind_sources, cwd, host_is_detached: false, masks: Masks::default(), procfs: None, terminal: None }
     }
 
     fn root(&self) -> Result<&Root, Failure> {
@@ -73,9 +75,9 @@ impl<'a> Setup<'a> {
                 Ok(())
             }
             Operation::Hooks { create_container } => run_hooks(create_container, &creator.hooks()?),
-            Operation::PivotRoot => self.pivot_root(),
-            Operation::MoveRoot => self.move_root(),
-            Operation::Chroot => self.chroot(),
+            Operation::PivotRoot => self.pivot_root().and_then(|()| self.make_cwd()),
+            Operation::MoveRoot => self.move_root().and_then(|()| self.make_cwd()),
+            Operation::Chroot => self.chroot().and_then(|()| self.make_cwd()),
             Operation::RootfsPropagation { propagation } => {
                 set_propagation(self.root()?.fd(), *propagation).during(|| "set the propagation of \"/\"".into())
             }
@@ -148,6 +150,13 @@ impl<'a> Setup<'a> {
         rustix::process::fchdir(self.root()?.fd()).during(during)?;
         rustix::process::chroot(".").during(during)?;
         rustix::process::chdir("/").during(during)
+    }
+
+    /// Makes the working directory, as runc and crun do: Kubernetes and image builders rely on it. Where it cannot be made
+    /// the program's chdir(2) fails and says why.
+    fn make_cwd(&self) -> Result<(), Failure> {
+        if let Err(_said_by_chdir) = self.root()?.make_directory(self.cwd) {}
+        Ok(())
     }
 
     /// Writes through a procfs of our own that nothing can be mounted over (CVE-2025-52881).

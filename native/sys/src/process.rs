@@ -21,11 +21,12 @@ pub fn reset_signals() {
     }
 }
 
-/// Joins a new anonymous session keyring (keyctl(2)); a kernel without keyrings or a full quota is an error.
-pub fn new_session_keyring() -> Result<(), Errno> {
+/// Joins a new session keyring of this name (keyctl(2)); a kernel without keyrings or a full quota is an error.
+pub fn new_session_keyring(name: &str) -> Result<(), Errno> {
     const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
-    // SAFETY: a null name asks for an anonymous keyring.
-    check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<u8>()) }).map(drop)
+    let name = CString::new(name).map_err(|_| Errno::INVAL)?;
+    // SAFETY: the name is a C string that lives through the call.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr()) }).map(drop)
 }
 
 /// Sets soft and hard limit of another process (prlimit(2)). `resource` is an `RLIMIT_*` number.
@@ -156,6 +157,12 @@ pub fn inherited(number: i32) -> Result<std::os::fd::OwnedFd, Errno> {
 pub fn keep_over_exec(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     // SAFETY: takes integers only.
     check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) }.into()).map(drop)
+}
+
+/// Whether a descriptor of this number is open: `EBADF` if not.
+pub fn is_open(number: i32) -> Result<(), Errno> {
+    // SAFETY: F_GETFD only asks.
+    check(unsafe { libc::fcntl(number, libc::F_GETFD) }.into()).map(drop)
 }
 
 /// Clears close-on-exec of descriptor numbers the caller was handed without owning them (`--preserve-fds`); a number
