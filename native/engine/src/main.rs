@@ -1,0 +1,22 @@
+//! The static host: the TypeScript core as bytecode in QuickJS, with the native layer called directly. Under the name
+//! `tsrunc-init` the same file is the init of a container.
+
+mod core;
+mod native;
+mod stdio;
+
+use std::os::unix::ffi::OsStrExt;
+
+fn main() {
+    let mut arguments = std::env::args_os();
+    let status = if arguments.next().is_some_and(|name| name.as_bytes() == b"tsrunc-init") {
+        match arguments.next().and_then(|socket| socket.to_str()?.parse().ok()) {
+            Some(socket) => tsrunc_init::gate::run(socket),
+            None => 255,
+        }
+    } else {
+        core::run()
+    };
+    // Ends without freeing: the kernel is faster at it.
+    std::process::exit(status);
+}

@@ -1,0 +1,66 @@
+//! What src/host/embedded.ts is given: arguments, environment and four functions.
+
+use std::cell::RefCell;
+
+use rquickjs::{Ctx, Error, Exception, Function, Object, Value};
+use tsrunc_host::door::Host;
+use tsrunc_host::init_program::InitProgram;
+
+use crate::stdio::{self, Stream};
+
+/// The object that implements `Native` of src/host/embedded.ts.
+///
+/// # Errors
+/// A JavaScript exception: out of memory.
+pub fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>, Error> {
+    let object = Object::new(ctx.clone())?;
+    object.set("argv", arguments(ctx)?)?;
+    object.set("env", environment(ctx)?)?;
+    let host = RefCell::new(Host::new(InitProgram::OwnExecutable));
+    object.set("call", Function::new(ctx.clone(), move |ctx: Ctx<'js>, request: String| call(&ctx, &host, &request))?)?;
+    object.set("write", Function::new(ctx.clone(), |fd: i32, text: String| stdio::write(if fd == 1 { Stream::Output } else { Stream::Error }, &text))?)?;
+    object.set("exit", Function::new(ctx.clone(), exit)?)?;
+    object.set("load", Function::new(ctx.clone(), |ctx: Ctx<'js>, name: String| load::<Value>(&ctx, &name))?)?;
+    Ok(object)
+}
+
+/// Evaluates an embedded script and returns its exports.
+///
+/// # Errors
+/// A JavaScript exception: an unknown name, or what the script threw.
+pub fn load<'js, T: rquickjs::FromJs<'js>>(ctx: &Ctx<'js>, name: &str) -> Result<T, Error> {
+    let Some(bytecode) = bytecode(name) else { return Err(Exception::throw_message(ctx, &format!("load script {name:?}: no such script"))) };
+    // SAFETY: build.rs made the bytecode with the same engine.
+    #[allow(unsafe_code)]
+    let exports = unsafe { tsrunc_sys::engine::evaluate(ctx, bytecode) }?;
+    exports.get()
+}
+
+fn bytecode(name: &str) -> Option<&'static [u8]> {
+    include!(concat!(env!("OUT_DIR"), "/scripts.rs"))
+}
+
+fn call<'js>(ctx: &Ctx<'js>, host: &RefCell<Host>, request: &str) -> Result<String, Error> {
+    String::from_utf8(host.borrow_mut().call(request.as_bytes())).map_err(|error| Exception::throw_message(ctx, &format!("read reply: {error}")))
+}
+
+fn exit(status: i32) {
+    std::process::exit(status)
+}
+
+/// The arguments after the program's name. An argument that is not UTF-8 names no file that JSON could name.
+fn arguments(ctx: &Ctx<'_>) -> Result<Vec<String>, Error> {
+    std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.into_string().map_err(|argument| Exception::throw_message(ctx, &format!("read argument {argument:?}: not UTF-8"))))
+        .collect()
+}
+
+/// The environment; bytes that are not UTF-8 become U+FFFD, as in Node.
+fn environment<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>, Error> {
+    let object = Object::new(ctx.clone())?;
+    for (name, value) in std::env::vars_os() {
+        object.set(name.to_string_lossy().as_ref(), value.to_string_lossy().as_ref())?;
+    }
+    Ok(object)
+}
