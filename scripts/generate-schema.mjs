@@ -83,7 +83,7 @@ function bundleSchema(entry) {
     return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, visit(file, value)]));
   };
 
-  const { $schema, description, ...root } = readSchema(entry);
+  const { $schema: _schema, description: _description, ...root } = readSchema(entry);
   return { ...visit(entry, root), definitions };
 }
 

@@ -4,7 +4,8 @@ import { segment, type Fault } from "./fault.js";
 
 /**
  * Parses a text again that JSON.parse took, with every integer beyond 2^53 as a bigint. Fractions and exponents stay numbers.
- * The text must be free of NUL characters (`nulFaults`): one marks the integers on their way through JSON.parse.
+ * A NUL character marks the integers on their way through JSON.parse: in a text that has its own (`nulFaults`, a reason to
+ * refuse it) a string of one and digits is taken for an integer.
  */
 export function exactDocument(text: string): unknown {
   let marked = "";
@@ -18,9 +19,12 @@ export function exactDocument(text: string): unknown {
     marked += text.slice(quote, position);
   }
   return JSON.parse(marked, (_name, value: unknown) =>
-    typeof value === "string" && value.startsWith("\0") ? BigInt(value.slice(1)) : value,
+    typeof value === "string" && markedInteger.test(value) ? BigInt(value.slice(1)) : value,
   );
 }
+
+// oxlint-disable-next-line no-control-regex
+const markedInteger = /^\0-?[0-9]+$/;
 
 function markUnsafeInteger(number: string): string {
   return /^-?[0-9]{16,}$/.test(number) && !Number.isSafeInteger(Number(number)) ? `"\\u0000${number}"` : number;

@@ -22,7 +22,7 @@ export function loadCarefully(text: string, report: ReportValidator, options: Lo
   const document = parse(text, name);
   if (isTooDeep(text, document)) throw jsonError(text, name);
   const nuls = nulFaults(text, document);
-  const exact = nuls.length === 0 ? exactDocument(text) : document;
+  const exact = exactDocument(text);
 
   // The schema compares with doubles; everything after it with the exact integers.
   const misfits = schemaFaults(report, document, exact);

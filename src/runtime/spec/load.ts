@@ -33,7 +33,7 @@ export interface Loaders {
 
 /**
  * Reads a configuration and checks it against the schema, the rules of `check` and the limits of this version (`unbuilt`).
- * Integers beyond 2^53 come as bigint. Unknown members are kept and ignored (config.md, "Extensibility"). Of members with
+ * Integers beyond 2^53 come as bigint, but perhaps in unknown members: those are kept and ignored (config.md, "Extensibility"). Of members with
  * the same name the last one counts, as in every other runtime. Names are taken exactly, in upper and lower case too.
  *
  * @param text config.json, decoded from UTF-8

@@ -1,0 +1,78 @@
+import t from "tap";
+import { configuration, runcRootlessSpecText, type Parts } from "./fixtures/configurations.js";
+import type { Spec } from "./generated/spec-types.js";
+import { isUnbuilt, unbuilt } from "./unbuilt.js";
+
+const context = { rootless: false };
+const linesOf = (spec: Spec): string[] =>
+  unbuilt(spec, context).map(({ pointer, found, allowed }) => `${pointer}: found ${found}, allowed: ${allowed}`);
+const notYet = "allowed: nothing: not supported by this version of tsrunc";
+const other = "allowed: nothing: it configures a container of another platform, this runtime is for Linux";
+
+const cases: readonly (readonly [change: (spec: Spec & Parts) => unknown, ...lines: string[]])[] = [
+  [({ linux }) => (linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW" }), `/linux/seccomp: found a seccomp profile, ${notYet}`],
+  [({ process }) => (process.apparmorProfile = "x"), `/process/apparmorProfile: found an AppArmor profile, ${notYet}`],
+  [({ process }) => (process.selinuxLabel = "x"), `/process/selinuxLabel: found an SELinux label, ${notYet}`],
+  [({ linux }) => (linux.mountLabel = "x"), `/linux/mountLabel: found an SELinux label, ${notYet}`],
+  [({ process }) => (process.scheduler = { policy: "SCHED_BATCH" }), `/process/scheduler: found a scheduling policy, ${notYet}`],
+  [({ process }) => (process.ioPriority = { class: "IOPRIO_CLASS_IDLE" }), `/process/ioPriority: found an I/O priority, ${notYet}`],
+  [({ process }) => (process.execCPUAffinity = { initial: "1" }), `/process/execCPUAffinity: found a CPU affinity, ${notYet}`],
+  [({ process }) => (process.execCPUAffinity = { final: "1" }), `/process/execCPUAffinity: found a CPU affinity, ${notYet}`],
+  [({ linux }) => (linux.memoryPolicy = { mode: "MPOL_LOCAL" }), `/linux/memoryPolicy: found a NUMA memory policy, ${notYet}`],
+  [({ linux }) => (linux.personality = { domain: "LINUX32" }), `/linux/personality: found an execution domain, ${notYet}`],
+  [({ linux }) => (linux.timeOffsets = { boottime: { secs: 1 } }), `/linux/timeOffsets: found clock offsets, ${notYet}`],
+  [({ linux }) => (linux.intelRdt = {}), `/linux/intelRdt: found a resource class of Intel RDT, ${notYet}`],
+  [({ linux }) => (linux.netDevices = { eth0: {} }), `/linux/netDevices: found network devices to move, ${notYet}`],
+  [
+    ({ mounts }) =>
+      mounts.push({
+        destination: "/a",
+        source: "/a",
+        options: ["bind", "idmap"],
+        uidMappings: [{ containerID: 0, hostID: 0, size: 1 }],
+        gidMappings: [{ containerID: 0, hostID: 0, size: 1 }],
+      }),
+    `/mounts/7/options/1: found "idmap", ${notYet}`,
+    `/mounts/7/uidMappings: found a mapping of owners, ${notYet}`,
+    `/mounts/7/gidMappings: found a mapping of owners, ${notYet}`,
+  ],
+  [
+    ({ mounts }) => mounts.push({ destination: "/a", source: "/a", options: ["ridmap", "rbind"] }),
+    `/mounts/7/options/0: found "ridmap", ${notYet}`,
+  ],
+  [
+    ({ mounts }) => mounts.push({ destination: "/a", type: "tmpfs", options: ["tmpcopyup"] }),
+    `/mounts/7/options/0: found "tmpcopyup", ${notYet}`,
+  ],
+  [({ process }) => (process.commandLine = "cmd"), `/process/commandLine: found a command line, ${other}`],
+  [(spec) => (spec.vm = { kernel: { path: "/k" } }), `/vm: found a section, ${other}`],
+  [(spec) => (spec.windows = {}), `/windows: found a section, ${other}`],
+  [(spec) => (spec.solaris = {}), `/solaris: found a section, ${other}`],
+  [(spec) => (spec.zos = {}), `/zos: found a section, ${other}`],
+  [(spec) => (spec.freebsd = {}), `/freebsd: found a section, ${other}`],
+];
+
+t.test("each field that is not carried out is refused by name", async (t) => {
+  for (const [change, ...lines] of cases) t.strictSame(linesOf(configuration(change)), lines);
+});
+
+t.test("several are told at once, in the order of the document", async (t) => {
+  const all = configuration((spec) => {
+    for (const [change] of cases) change(spec);
+  });
+  const pointers = unbuilt(all, context).map(({ pointer }) => pointer);
+  t.equal(pointers.length, 23);
+  t.equal(pointers[0], "/process/apparmorProfile");
+  t.equal(pointers.at(-1), "/freebsd");
+  t.ok(unbuilt(all, context).every(isUnbuilt));
+});
+
+t.test("an empty value asks for nothing", async (t) => {
+  const empty = configuration(({ process, linux, mounts }) => {
+    Object.assign(process, { apparmorProfile: "", selinuxLabel: "", execCPUAffinity: { initial: "" }, commandLine: "" });
+    Object.assign(linux, { mountLabel: "", memoryPolicy: {}, personality: {}, timeOffsets: {}, netDevices: {} });
+    mounts.push({ destination: "/a", source: "/a", options: ["rbind", "rro"], uidMappings: [], gidMappings: [] });
+  });
+  t.strictSame(linesOf(empty), []);
+  t.strictSame(linesOf(JSON.parse(runcRootlessSpecText) as Spec), []);
+});
