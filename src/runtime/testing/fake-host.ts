@@ -59,7 +59,7 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
       case "hostFacts":
         return { kind: "facts", facts: { ...FACTS, ...facts } };
       case "missing":
-        return { kind: "names", names: request.paths };
+        return { kind: "names", names: request.paths.filter((path) => path.endsWith("/c1") || path === "/proc/kcore") };
       case "pathKind":
         return { kind: "text", text: "directory" };
       case "listDirectory":

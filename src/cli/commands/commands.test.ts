@@ -1,0 +1,119 @@
+import t from "tap";
+import type { RuntimeContext } from "../../runtime/runtime.js";
+import { defaultSpec } from "../../runtime/runtime.js";
+import { failed, fakeContext, fakeHost } from "../../runtime/testing/fake-host.js";
+import type { FakeHostOptions } from "../../runtime/testing/fake-host.js";
+import type { CommandCall, CommandModule } from "../command.js";
+import { commandNames } from "../commands.js";
+import * as create from "./create.js";
+import * as deletes from "./delete.js";
+import * as features from "./features.js";
+import * as help from "./help.js";
+import * as kill from "./kill.js";
+import * as list from "./list.js";
+import * as runs from "./run.js";
+import * as spec from "./spec.js";
+import * as start from "./start.js";
+import * as state from "./state.js";
+
+interface Given {
+  args?: string[];
+  values?: Record<string, string>;
+  switches?: string[];
+  host?: FakeHostOptions;
+}
+
+function run(command: CommandModule, { args = [], values = {}, switches = [], host = {} }: Given = {}) {
+  const fake = fakeHost(host);
+  let out = "";
+  const context: RuntimeContext = fakeContext(fake.host);
+  const call: CommandCall = {
+    host: { ...fake.host, argv: [], env: {}, write: (fd, text) => void (fd === 1 && (out += text)), exit: () => undefined as never, build: { version: "1", commit: "c", hostName: "node" } },
+    global: { rootless: undefined, systemdCgroup: false },
+    values,
+    switches: new Set(switches),
+    args,
+    context: () => context,
+  };
+  const status = command.run(call);
+  return { status, out, ops: fake.ops(), requests: fake.requests, context, call };
+}
+
+const spec0 = defaultSpec({});
+const bundle = { files: { "/work/config.json": JSON.stringify({ ...spec0, process: { ...spec0.process, terminal: false } }) } };
+const record = {
+  version: 1,
+  id: "c1",
+  status: "running",
+  bundle: "/b",
+  rootfs: "/b/rootfs",
+  created: "2026-01-01T00:00:00Z",
+  ownerUid: 0,
+  process: { pid: 5, startTimeTicks: "1" },
+  ownPidNamespace: true,
+  cgroups: { paths: [] },
+  undo: [],
+  poststart: [],
+  poststop: [],
+};
+const running = { files: { "/run/test/c1/state.json": JSON.stringify(record) }, answers: { listDirectory: () => ({ kind: "names", names: ["c1"] }) } } satisfies FakeHostOptions;
+
+t.test("create and run take the id and print nothing", async (t) => {
+  t.match(run(create, { args: ["c1"], host: bundle }), { status: 0, out: "" });
+  t.match(run(runs, { args: ["c1"], switches: ["detach"], host: bundle }), { status: 0, out: "" });
+  t.match(run(runs, { args: ["c1"], host: { ...bundle, answers: { foreground: () => ({ kind: "exit", status: 9 }) } } }), { status: 9 });
+  t.match(run(runs, { args: ["c1"], switches: ["no-subreaper", "keep"], host: bundle }).requests.at(-2), { op: "foreground", subreaper: false });
+});
+
+t.test("start, kill and delete go to the container", async (t) => {
+  const atGate = { ...running, files: { "/run/test/c1/state.json": JSON.stringify({ ...record, status: "created" }) } };
+  t.ok(run(start, { args: ["c1"], host: atGate }).ops.includes("start"));
+  t.match(run(kill, { args: ["c1"], host: running }).requests, [{}, {}, {}, { op: "kill", signal: 15 }]);
+  t.match(run(kill, { args: ["c1", "HUP"], host: running }).requests, [{}, {}, {}, { op: "kill", signal: 1 }]);
+  t.ok(run(deletes, { args: ["c1"], switches: ["force"], host: running }).ops.includes("removeContainer"));
+});
+
+t.test("state prints JSON with two spaces", async (t) => {
+  const { out } = run(state, { args: ["c1"], host: running });
+  t.equal(out.split("\n")[1], '  "ociVersion": "1.3.0",');
+  t.match(JSON.parse(out), { id: "c1", pid: 5, status: "running", owner: "root" });
+});
+
+t.test("list prints a table, JSON, or ids", async (t) => {
+  const wide = "c".repeat(20);
+  t.equal(
+    list.table([{ ociVersion: "", id: wide, pid: 5, status: "running", bundle: "/b", rootfs: "", created: "then", owner: "root" }]),
+    "ID                     PID         STATUS      BUNDLE      CREATED     OWNER\n" + `${wide}   5           running     /b          then        root\n`,
+  );
+  t.match(run(list, { host: running }).out, /^ID {10}PID {9}STATUS {6}BUNDLE {6}CREATED {16}OWNER\nc1 /);
+  t.match(JSON.parse(run(list, { values: { format: "json" }, host: running }).out), [{ id: "c1" }]);
+  t.equal(run(list, { values: { format: "json" } }).out, "[]\n");
+  t.equal(run(list, { switches: ["quiet"], host: running }).out, "c1\n");
+  t.throws(() => run(list, { values: { format: "xml" } }), { message: 'use "list": flag "--format" is table or json, not "xml"' });
+});
+
+t.test("features prints JSON", async (t) => {
+  t.match(JSON.parse(run(features).out), { ociVersionMax: "1.3.0" });
+});
+
+t.test("spec writes a new file with tabs", async (t) => {
+  const { requests } = run(spec, { values: { bundle: "/b" } });
+  t.match(requests, [{ op: "createFile", path: "/b/config.json", mode: 0o644, text: /^\{\n\t"ociVersion": "1\.3\.0",\n/ }]);
+  const rootless = run(spec, { switches: ["rootless"], host: { facts: { euid: 1000, egid: 100 } } });
+  t.match(rootless.requests[1], { op: "createFile", path: "./config.json", text: /"hostID": 1000/ });
+});
+
+t.test("spec leaves an existing file alone", async (t) => {
+  t.throws(() => run(spec, { host: { answers: { createFile: () => failed("exists", "create", "EEXIST") } } }), { code: "exists", message: 'write "./config.json": the file exists, remove it first' });
+  t.throws(() => run(spec, { host: { answers: { createFile: () => failed("other", 'create "./config.json"', "EACCES") } } }), { message: 'create "./config.json": EACCES' });
+});
+
+t.test("help prints a page for the program and for every command, in lines that fit a terminal", async (t) => {
+  for (const command of [undefined, ...commandNames()]) {
+    const { out } = run(help, { args: command === undefined ? [] : [command] });
+    for (const title of ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLE"]) t.match(out, new RegExp(`^${title}$`, "m"), `${command ?? ""} ${title}`);
+    t.ok(out.split("\n").every((line) => line.length <= 100), command ?? "the program");
+  }
+  t.match(run(help, { args: ["run"] }).out, /-d, --detach\n/);
+  t.throws(() => run(help, { args: ["nope"] }), { message: 'use "help": unknown command "nope"' });
+});

@@ -1,0 +1,131 @@
+import t from "tap";
+import type { Host } from "../host/host.js";
+import { RuntimeError } from "../runtime/errors.js";
+import { fakeHost } from "../runtime/testing/fake-host.js";
+import type { CommandCall } from "./command.js";
+import { main } from "./main.js";
+
+interface Ran {
+  status: number;
+  out: string;
+  err: string;
+  /** Appended to the log file. */
+  log: string;
+  /** Commands that were loaded. */
+  loaded: string[];
+  call: CommandCall | undefined;
+}
+
+/** Runs the program with commands that record how they were called, or do what `act` does. */
+function runMain(argv: readonly string[], act: (call: CommandCall) => number = () => 0): Ran {
+  const ran: Ran = { status: -1, out: "", err: "", log: "", loaded: [], call: undefined };
+  const fake = fakeHost({ answers: { appendFile: ({ text }) => ((ran.log += text), { kind: "done" }) } });
+  const host: Host = {
+    ...fake.host,
+    argv,
+    env: {},
+    write: (fd, text) => void (fd === 1 ? (ran.out += text) : (ran.err += text)),
+    exit: () => {
+      throw new Error("main never exits");
+    },
+    build: { version: "1.2.3", commit: "abc", hostName: "node" },
+  };
+  ran.status = main(host, (name) => {
+    ran.loaded.push(name);
+    return { run: (call) => ((ran.call = call), act(call)) };
+  });
+  return ran;
+}
+
+const fails = (cause: string) => (): number => {
+  throw new RuntimeError(cause, { code: "other" });
+};
+
+t.test("--version is three lines and loads nothing", async (t) => {
+  for (const flag of ["--version", "-v", "-version"]) {
+    t.match(runMain([flag]), { status: 0, out: "tsrunc version 1.2.3\ncommit: abc\nspec: 1.3.0\n", err: "", loaded: [] }, flag);
+  }
+});
+
+t.test("a command gets its flags and arguments", async (t) => {
+  const { call, loaded, status } = runMain(["--root", "/r", "--rootless=true", "--systemd-cgroup", "run", "-d", "--bundle", "/b", "c1"], () => 7);
+  t.equal(status, 7);
+  t.same(loaded, ["run"]);
+  t.same(call?.values, { bundle: "/b" });
+  t.same([...(call?.switches ?? [])], ["detach"]);
+  t.same(call?.args, ["c1"]);
+  t.same(call?.global, { rootless: true, systemdCgroup: true });
+  t.match(call?.context(), { root: "/r", rootMode: 0o700 });
+});
+
+t.test("the default state directory is looked for only by who needs one", async (t) => {
+  t.match(runMain(["state", "c1"]).call?.context(), { root: "/run/tsrunc" });
+  t.match(runMain(["--root", "/", "state", "c1"], (call) => (call.context(), 0)), { status: 1, err: 'use the state directory "/": the root of the file system cannot hold states\n' });
+  t.match(runMain(["--root", "/", "features"]), { status: 0 });
+});
+
+t.test("help is a command, a flag and what nothing asks for", async (t) => {
+  t.match(runMain([]), { status: 0, loaded: ["help"], call: { args: [] } });
+  t.match(runMain(["--help"]), { loaded: ["help"], call: { args: [] } });
+  t.match(runMain(["run", "--help"]), { loaded: ["help"], call: { args: ["run"] } });
+  t.match(runMain(["run", "-h", "too", "many"]), { loaded: ["help"], call: { args: ["run"] } });
+  t.match(runMain(["help", "run"]), { loaded: ["help"], call: { args: ["run"] } });
+});
+
+t.test("bad usage ends with status 1 and names what is wrong", async (t) => {
+  const cases: [argv: string[], message: string][] = [
+    [["stat"], 'use "tsrunc": unknown command "stat", did you mean "start"?'],
+    [["frobnicate"], 'use "tsrunc": unknown command "frobnicate"'],
+    [["--rot", "/r", "list"], 'use "tsrunc": unknown flag "--rot", did you mean "--root"?'],
+    [["start"], 'use "start": requires exactly 1 argument, got 0'],
+    [["--log-format", "xml", "list"], 'use "tsrunc": flag "--log-format" is text or json, not "xml"'],
+    [["--rootless", "maybe", "list"], 'use "tsrunc": flag "--rootless" is true or false or auto, not "maybe"'],
+  ];
+  for (const [argv, message] of cases) t.match(runMain(argv), { status: 1, out: "", err: `${message}\n`, loaded: [] }, argv.join(" "));
+});
+
+t.test("an error is one line on standard error and one object in a JSON log", async (t) => {
+  const { status, err, log } = runMain(["--log", "/l", "--log-format", "json", "list"], fails('mount "a"\n"b"'));
+  t.equal(status, 1);
+  t.equal(err, 'mount "a"\n"b"\n');
+  t.equal(log, `${JSON.stringify({ level: "error", msg: 'mount "a"\n"b"', time: "2026-01-02T03:04:05.000000006Z" })}\n`);
+});
+
+t.test("a text log is a line of logfmt", async (t) => {
+  t.equal(runMain(["--log", "/l", "list"], fails("no")).log, 'time="2026-01-02T03:04:05.000000006Z" level=error msg="no"\n');
+});
+
+t.test("without a file a JSON log goes to standard error", async (t) => {
+  t.equal(runMain(["--log-format=json", "list"], fails("no")).err, '{"level":"error","msg":"no","time":"2026-01-02T03:04:05.000000006Z"}\n');
+});
+
+t.test("an error carries its own status", async (t) => {
+  const act = (): number => {
+    throw new RuntimeError("no", { code: "exec", exitStatus: 255 });
+  };
+  t.equal(runMain(["list"], act).status, 255);
+});
+
+t.test("warnings are seen, debug messages only with --debug", async (t) => {
+  const act = (call: CommandCall): number => {
+    call.context().log("warning", "careful");
+    call.context().log("debug", "detail");
+    return 0;
+  };
+  t.match(runMain(["list"], act), { err: "warning: careful\n", log: "" });
+  t.match(runMain(["--log", "/l", "list"], act), { err: "warning: careful\n", log: /^\S+ level=warning msg="careful"\n$/ });
+  t.match(runMain(["--debug", "list"], act), { err: "warning: careful\ndebug: detail\n" });
+});
+
+t.test("--debug logs every request", async (t) => {
+  const act = ({ host }: CommandCall): number => (host.call('{"op":"now"}'), 0);
+  t.match(runMain(["--debug", "features"], act), { err: 'debug: request {"op":"now"}\n' });
+});
+
+t.test("a log file that cannot be written is told with the error", async (t) => {
+  let err = "";
+  const fake = fakeHost({ answers: { appendFile: () => ({ kind: "failed", failure: { code: "other", operation: 'append to "/l"', cause: "EACCES" } }) } });
+  const host: Host = { ...fake.host, argv: ["--log", "/l", "list"], env: {}, write: (_fd, text) => void (err += text), exit: () => undefined as never, build: { version: "", commit: "", hostName: "node" } };
+  t.equal(main(host, () => ({ run: fails("no") })), 1);
+  t.equal(err, 'no\nappend to "/l": EACCES\n');
+});
