@@ -82,7 +82,7 @@ test("a mount namespace is joined by path", async (c) => {
 });
 
 test("a time namespace is joined by path", async (c) => {
-  const holder = await c.spawn("/usr/bin/unshare", ["--time", "--monotonic", "1000000", "--fork", "--kill-child", "sh", "-c", "echo up; exec sleep 100"]);
+  const holder = await c.spawn("/usr/bin/unshare", ["--time", "--boottime", "1000000", "--fork", "--kill-child", "sh", "-c", "echo up; exec sleep 100"]);
   c.defer(async () => {
     holder.process.kill("SIGKILL");
     await holder.wait();

@@ -19,7 +19,7 @@ use tsrunc_plan::operation::{MountSource, Operation, Propagation};
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::namespaces::{clone_flag, type_of};
-use tsrunc_sys::spawn::{spawn, with_pid_namespace, Spawn, Spawned, Step};
+use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Step};
 
 use crate::store::Lock;
 use crate::init_program::{self, InitProgram};
@@ -83,10 +83,8 @@ pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan) -> Result<Pe
     let opened = open_all(lock, plan)?;
     let joined = cgroup::make(&plan.cgroup)?;
     let result = init_program::open(init, lock).and_then(|program| make_process(plan, opened, &Start { program, joined: &joined }));
-    drop(joined);
     if result.is_err() {
-        // The first failure is the one to tell; what cannot be removed is in the recorded undo list too.
-        if let Err(_second) = cgroup::remove_made(&plan.cgroup) {}
+        cgroup::remove_made(&joined.made);
     }
     result
 }
@@ -217,6 +215,8 @@ fn make_process(plan: &ContainerPlan, opened: Opened, start: &Start<'_>) -> Resu
         new_cgroup_namespace: plan.spawn.create.contains(&Namespace::Cgroup),
         new_network_namespace: plan.spawn.create.contains(&Namespace::Network),
         in_user_namespace,
+        expected_maps: (!plan.spawn.create.contains(&Namespace::User) && !plan.spawn.uid_mappings.is_empty())
+            .then(|| (plan.spawn.uid_mappings.clone(), plan.spawn.gid_mappings.clone())),
         keyring: keyring_name(plan)?,
         operations,
         process: plan.process.clone(),
@@ -261,6 +261,7 @@ fn clone_init(plan: &ContainerPlan, opened: &Opened, start: &Start<'_>, fds: &Cl
     let request = Spawn {
         namespaces,
         join_user: find(Namespace::User),
+        join_pid: find(Namespace::Pid),
         wait: wait.as_ref().map(AsFd::as_fd),
         become_root: has_user_namespace(plan),
         cgroup: start.joined.clone_into.as_ref().map(AsFd::as_fd),
@@ -271,7 +272,7 @@ fn clone_init(plan: &ContainerPlan, opened: &Opened, start: &Start<'_>, fds: &Cl
         report: fds.report.as_fd(),
     };
     let during = || format!("clone the container's process with namespaces {}", names(&plan.spawn.create));
-    let spawned = with_pid_namespace(find(Namespace::Pid), || spawn(&request)).during(|| "join pid namespace".into())?.during(during)?;
+    let spawned = spawn(&request).during(during)?;
     if let Some(go) = go {
         let mapped = idmap::write_maps(spawned.pid, &plan.spawn).and_then(|()| rustix::io::write(&go, &[1]).during(|| "let the init go on".into()));
         if let Err(failure) = mapped {
@@ -318,6 +319,7 @@ fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
         if let Some(step) = Step::from_number(number(0)) {
             let operation = match step {
                 Step::JoinUser => "join user namespace",
+                Step::JoinPid => "join pid namespace",
                 Step::Clone => "clone the container's process in the joined user namespace",
                 Step::Wait => "wait for the id maps",
                 Step::BecomeRoot => "become root of the user namespace",

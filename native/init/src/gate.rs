@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{accept_with, sendmsg, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags};
-use tsrunc_plan::container::Namespace;
+use tsrunc_plan::container::{IdMapping, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::network::bring_loopback_up;
@@ -100,6 +100,10 @@ fn wait_at_gate(gate: &OwnedFd) -> Result<Channel, Failure> {
 }
 
 fn join_namespaces(plan: &InitPlan) -> Result<(), Failure> {
+    if let Some((uids, gids)) = &plan.expected_maps {
+        compare_map("/proc/self/uid_map", uids, "/linux/uidMappings")?;
+        compare_map("/proc/self/gid_map", gids, "/linux/gidMappings")?;
+    }
     for (namespace, number) in &plan.join {
         let during = || format!("join {namespace:?} namespace").to_lowercase();
         let fd = sys::inherited(*number).during(during)?;
@@ -115,6 +119,19 @@ fn join_namespaces(plan: &InitPlan) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Managers give both the path of a user namespace and its maps; others than it has would be ignored silently.
+fn compare_map(path: &str, expected: &[IdMapping], pointer: &str) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(path).during(|| format!("read {path:?}"))?;
+    let mut found: Vec<Vec<u32>> = text.lines().map(|line| line.split_whitespace().filter_map(|number| number.parse().ok()).collect()).collect();
+    let mut wanted: Vec<Vec<u32>> = expected.iter().map(|line| vec![line.container_id, line.host_id, line.size]).collect();
+    found.sort();
+    wanted.sort();
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Failure::new(FailureCode::Other, format!("join user namespace ({pointer})"), format!("its mappings are {found:?}, config.json says {wanted:?}")))
 }
 
 /// A session keyring of its own, where the kernel has keyrings.

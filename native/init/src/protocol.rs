@@ -20,7 +20,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
-use tsrunc_plan::container::{Namespace, Process};
+use tsrunc_plan::container::{IdMapping, Namespace, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::Operation;
 use tsrunc_sys::errno::During;
@@ -39,6 +39,8 @@ pub struct InitPlan {
     pub new_network_namespace: bool,
     /// The creator sets the resource limits then: it may raise them.
     pub in_user_namespace: bool,
+    /// The uid and gid maps that the joined user namespace must have, where config.json gives them too.
+    pub expected_maps: Option<(Vec<IdMapping>, Vec<IdMapping>)>,
     /// Name of the session keyring to make.
     pub keyring: String,
     pub operations: Vec<Operation>,

@@ -10,7 +10,6 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::Errno;
 
-use crate::namespaces::check;
 use crate::process::pointers;
 
 /// What to clone and what to execute.
@@ -19,6 +18,8 @@ pub struct Spawn<'a> {
     pub namespaces: u64,
     /// User namespace to join before the other namespaces are made, which it then owns.
     pub join_user: Option<BorrowedFd<'a>>,
+    /// Pid namespace that the process is to be born in.
+    pub join_pid: Option<BorrowedFd<'a>>,
     /// Wait for a byte on this descriptor before going on (the caller writes the id maps meanwhile).
     pub wait: Option<BorrowedFd<'a>>,
     /// Become uid and gid 0 of the user namespace before exec, else exec drops the capabilities.
@@ -39,7 +40,8 @@ pub struct Spawn<'a> {
 /// Where a child failed before its exec. Negative, so that no length of a message is mistaken for one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step {
-    JoinUser = -7,
+    JoinUser = -8,
+    JoinPid,
     Clone,
     Wait,
     BecomeRoot,
@@ -50,7 +52,7 @@ pub enum Step {
 
 impl Step {
     pub fn from_number(number: i32) -> Option<Step> {
-        [Step::JoinUser, Step::Clone, Step::Wait, Step::BecomeRoot, Step::JoinCgroup, Step::Inherit, Step::Execute]
+        [Step::JoinUser, Step::JoinPid, Step::Clone, Step::Wait, Step::BecomeRoot, Step::JoinCgroup, Step::Inherit, Step::Execute]
             .into_iter()
             .find(|step| *step as i32 == number)
     }
@@ -80,6 +82,7 @@ struct CloneArgs {
 
 struct Child {
     join_user: i32,
+    join_pid: i32,
     inner_flags: u64,
     wait: i32,
     become_root: bool,
@@ -112,6 +115,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
     let number = |fd: Option<BorrowedFd<'_>>| fd.map_or(-1, |fd| fd.as_raw_fd());
     let child = Child {
         join_user: number(spawn.join_user),
+        join_pid: number(spawn.join_pid),
         inner_flags: spawn.namespaces,
         wait: number(spawn.wait),
         become_root: spawn.become_root,
@@ -152,11 +156,17 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
         args.stack_size = (STACK_BYTES & !15) as u64 - (stack.as_ptr() as u64 & 15);
     }
 
-    let pid = with_signals_blocked(|| {
+    let clone = || {
         // SAFETY: `args` is complete; `child` and all it points to outlive the child's use of them: with shared memory
         // the caller is suspended until the exec, else the child has a copy. `run_child` never returns.
-        unsafe { clone3(&args, run_child, (&raw const child).cast()) }
-    })?;
+        with_signals_blocked(|| unsafe { clone3(&args, run_child, (&raw const child).cast()) })
+    };
+    // The intermediate process of a joined user namespace joins by itself: born in that namespace, it would know the
+    // second one's pid by that namespace's numbers only.
+    let pid = match spawn.join_pid {
+        Some(join) if spawn.join_user.is_none() => with_pid_namespace(join, clone)?,
+        _ => clone()?,
+    };
     // SAFETY: the kernel stored a new descriptor that nobody else owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let (Some(read), Some(write)) = (pid_read, pid_write) else { return Ok(Spawned { pid, pidfd }) };
@@ -264,7 +274,13 @@ unsafe extern "C" fn run_child(child: *const Child) -> ! {
             result
         };
         if child.join_user >= 0 {
+            let join_pid = [child.join_pid as u64, libc::CLONE_NEWPID as u64, 0, 0, 0];
+            // It may belong to the caller's user namespace or to the joined one: only there we have the privilege.
+            let joined = child.join_pid < 0 || raw(libc::SYS_setns, join_pid) == 0;
             call(Step::JoinUser, libc::SYS_setns, [child.join_user as u64, libc::CLONE_NEWUSER as u64, 0, 0, 0]);
+            if !joined {
+                call(Step::JoinPid, libc::SYS_setns, join_pid);
+            }
         }
         if child.wait >= 0 {
             let mut byte = 0u8;
@@ -303,13 +319,10 @@ unsafe extern "C" fn run_child(child: *const Child) -> ! {
 }
 
 /// Moves the calling thread's children-to-be into a pid namespace while `body` runs (setns(2): the caller stays).
-pub fn with_pid_namespace<T>(join: Option<BorrowedFd<'_>>, body: impl FnOnce() -> T) -> Result<T, Errno> {
-    let Some(join) = join else { return Ok(body()) };
+fn with_pid_namespace<T>(join: BorrowedFd<'_>, body: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
     let own = rustix::fs::open("/proc/self/ns/pid_for_children", rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())?;
-    // SAFETY: takes integers only.
-    check(unsafe { libc::setns(join.as_raw_fd(), libc::CLONE_NEWPID) }.into())?;
+    crate::namespaces::join(join, tsrunc_plan::container::Namespace::Pid)?;
     let result = body();
-    // SAFETY: takes integers only.
-    check(unsafe { libc::setns(own.as_raw_fd(), libc::CLONE_NEWPID) }.into())?;
-    Ok(result)
+    crate::namespaces::join(std::os::fd::AsFd::as_fd(&own), tsrunc_plan::container::Namespace::Pid)?;
+    result
 }

@@ -73,7 +73,8 @@ export function cgroupDirectories(placements: readonly CgroupPlacement[]): strin
  * may hold somebody else's processes, which removing would kill
  */
 export function planCgroupUndo(placements: readonly CgroupPlacement[], missing: ReadonlySet<string>, whole: boolean): Undo[] {
-  const undo: Undo[] = placements.map(({ path }) => ({ op: whole || missing.has(path) ? "removeCgroup" : "removeEmptyCgroup", path }));
+  const own = placements.filter(({ path }) => whole || missing.has(path));
+  const undo: Undo[] = own.map(({ path }) => ({ op: "removeCgroup", path }));
   for (const { hierarchy, path } of placements) {
     for (const parent of ancestorsBelow(hierarchy.mountpoint, path)) {
       if (missing.has(parent)) undo.push({ op: "removeEmptyCgroup", path: parent });

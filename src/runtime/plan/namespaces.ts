@@ -21,7 +21,8 @@ export function planSpawn(spec: Spec, facts: HostFacts): SpawnPlan {
     if (path) join.push({ namespace: type, path, pointer: `/linux/namespaces/${index}/path` });
     else create.push(type);
   }
-  const maps = create.includes("user");
+  // Of a joined one they must be what it has (managers give both): the native layer compares.
+  const maps = !sharesNamespace(spec, "user");
   return {
     create,
     join,
