@@ -90,7 +90,7 @@ impl Host {
             Request::RunHooks { hooks, state } => hooks.iter().try_for_each(|hook| run_hook(hook, &state)).map(done),
             Request::WriteCgroup { writes } => cgroup::write_all(&writes).map(done),
             Request::Undo { steps } => undo::undo(&steps).map(done),
-            Request::Frozen { path } => facts::frozen(&path).map(flag),
+            Request::Frozen { path } => cgroup::frozen(&path).map(flag),
             Request::Now => Ok(text(clock::now())),
             Request::UserName { uid } => Ok(text(files::user_name(uid))),
             Request::OwnerOf { path } => files::owner(&path).map(|number| Reply::Number { number }),

@@ -1,13 +1,12 @@
 //! What the core must know of the host.
 
-use rustix::io::Errno;
 use tsrunc_plan::failure::Failure;
 use tsrunc_plan::request::{CgroupMode, Hierarchy, HostFacts};
 use tsrunc_sys::errno::During;
 
+use crate::cgroup::{CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC};
+
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
-const CGROUP_SUPER_MAGIC: u64 = 0x27_e0eb;
-const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
 
 /// Finds the facts. Reads no mount table where the hierarchies are at their usual places: a host may have thousands of mounts.
 pub fn host_facts() -> Result<HostFacts, Failure> {
@@ -105,19 +104,6 @@ fn place_in_table(table: &str, controllers: &[&str]) -> Option<String> {
         };
         (matches && root == "/").then(|| point.to_owned())
     })
-}
-
-/// Whether a cgroup is frozen: a v1 freezer directory or a v2 one. An absent one is not.
-pub fn frozen(path: &str) -> Result<bool, Failure> {
-    for (file, text) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
-        let file = format!("{path}/{file}");
-        match std::fs::read_to_string(&file) {
-            Ok(state) => return Ok(state.trim() != text),
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => {}
-            Err(error) => return Err(error).during(|| format!("read {file:?}")),
-        }
-    }
-    Ok(false)
 }
 
 #[cfg(test)]

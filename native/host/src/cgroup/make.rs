@@ -6,7 +6,9 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use tsrunc_plan::cgroup::{CgroupDirectory, CgroupPlan, CgroupWrite};
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_sys::errno::During;
+use tsrunc_sys::errno::{describe, During};
+
+use super::{device_filter, frozen, is_cgroup, read_if_there, remove, remove_empty};
 
 /// What the container's process needs to be in its cgroups.
 #[derive(Default)]
@@ -15,6 +17,16 @@ pub struct Joined {
     pub tasks: Vec<OwnedFd>,
     /// The v2 directory to be cloned into.
     pub clone_into: Option<OwnedFd>,
+    pub made: Made,
+}
+
+/// Directories that were not there before.
+#[derive(Default)]
+pub struct Made {
+    /// The container's own.
+    pub leaves: Vec<String>,
+    /// Those above, parents first: others may have put cgroups of theirs below them by now.
+    pub parents: Vec<String>,
 }
 
 /// Makes the cgroups of a plan, with their limits.
@@ -22,29 +34,48 @@ pub struct Joined {
 /// # Errors
 /// What could not be made or written; what was made is removed again.
 pub fn make(plan: &CgroupPlan) -> Result<Joined, Failure> {
-    let mut made = Vec::new();
-    let result = make_all(plan, &mut made);
-    match result {
-        Err(failure) => {
-            for path in made.iter().rev() {
-                // The first failure is the one to tell.
-                if let Err(_kept) = super::remove(path) {}
-            }
-            let denied = matches!(failure.errno.as_deref(), Some("EACCES" | "EPERM" | "EROFS"));
-            if plan.optional && denied {
-                return Ok(Joined::default());
-            }
+    let mut attempt = Attempt::default();
+    make_all(plan, &mut attempt).map(|joined| Joined { made: std::mem::take(&mut attempt.made), ..joined }).or_else(|failure| {
+        remove_made(&attempt.made);
+        let denied = matches!(failure.errno.as_deref(), Some("EACCES" | "EPERM" | "EROFS"));
+        if plan.optional && denied {
+            Ok(Joined::default())
+        } else {
             Err(failure)
         }
-        joined => joined,
+    })
+}
+
+/// Removes what `make` made, after a failure, which is the one to tell: what cannot be removed stays silently, and is in the
+/// undo list of the container's state.
+pub fn remove_made(made: &Made) {
+    for path in &made.leaves {
+        if let Err(_second) = remove(path) {}
+    }
+    for path in made.parents.iter().rev() {
+        if let Err(_second) = remove_empty(path) {}
     }
 }
 
-fn make_all(plan: &CgroupPlan, made: &mut Vec<String>) -> Result<Joined, Failure> {
+/// What came of making directories so far.
+#[derive(Default)]
+struct Attempt {
+    made: Made,
+    /// v2 controllers that a cgroup did not hand on, and why: of interest only if one of their files is written to.
+    refused: Vec<Refused>,
+}
+
+struct Refused {
+    controller: String,
+    cgroup: String,
+    errno: Errno,
+}
+
+fn make_all(plan: &CgroupPlan, attempt: &mut Attempt) -> Result<Joined, Failure> {
     for directory in &plan.directories {
-        make_directory(directory, made)?;
+        make_directory(directory, attempt)?;
     }
-    write_all(&plan.writes)?;
+    write_values(&plan.writes, &attempt.refused)?;
     let mut joined = Joined::default();
     for directory in &plan.join_tasks {
         let path = format!("{directory}/tasks");
@@ -54,91 +85,90 @@ fn make_all(plan: &CgroupPlan, made: &mut Vec<String>) -> Result<Joined, Failure
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path.as_str(), flags, Mode::empty()).during(|| format!("open cgroup {path:?}"))?;
         if let Some(rules) = &plan.device_filter {
-            super::device_filter::attach(&directory, rules)?;
+            device_filter::attach(&directory, rules, attempt.made.leaves.contains(path))?;
         }
         joined.clone_into = Some(directory);
     }
     Ok(joined)
 }
 
-/// Writes values in the given order.
-pub fn write_all(writes: &[CgroupWrite]) -> Result<(), Failure> {
-    for CgroupWrite { path, value, pointer } in writes {
-        let file = path.rsplit('/').next().unwrap_or(path);
-        let during = || format!("write {value:?} to cgroup file {file:?} ({pointer})");
-        let opened = rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
-        let opened = match opened {
-            // Made later than the controller, or by another kernel configuration.
-            Err(Errno::NOENT) => return Err(Failure::new(FailureCode::Other, during(), "this kernel's cgroup has no such file")),
-            result => result.during(during)?,
-        };
-        rustix::io::write(&opened, value.as_bytes()).during(during)?;
-    }
-    Ok(())
-}
-
 /// Makes every missing level from the mount point down, each from its parent's descriptor.
-fn make_directory(directory: &CgroupDirectory, made: &mut Vec<String>) -> Result<(), Failure> {
+fn make_directory(directory: &CgroupDirectory, attempt: &mut Attempt) -> Result<(), Failure> {
     let CgroupDirectory { path, mountpoint, inherit_cpuset, enable_controllers } = directory;
     let during = || format!("make cgroup {path:?}");
-    let inner = path.strip_prefix(mountpoint.as_str()).filter(|inner| inner.starts_with('/') && !inner.split('/').any(|part| part == ".."));
-    let Some(inner) = inner else { return Err(Failure::new(FailureCode::BadRequest, during(), "outside its hierarchy")) };
+    let names = names_below(mountpoint, path).ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), format!("not below {mountpoint:?}")))?;
+    if !is_cgroup(mountpoint)? {
+        return Err(Errno::NOENT).during(during);
+    }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut at = rustix::fs::open(mountpoint.as_str(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
     let mut here = mountpoint.clone();
     let mut is_new = false;
-    for name in inner.split('/').filter(|name| !name.is_empty()) {
+    for name in names {
         if !enable_controllers.is_empty() {
-            enable(&here, enable_controllers)?;
+            enable(&here, enable_controllers, &mut attempt.refused)?;
         }
-        match rustix::fs::mkdirat(&at, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) => is_new = true,
-            Err(Errno::EXIST) => is_new = false,
+        here = format!("{here}/{name}");
+        is_new = match rustix::fs::mkdirat(&at, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
             Err(errno) => return Err(errno).during(during),
+        };
+        if is_new {
+            let made = &mut attempt.made;
+            let list = if here == *path { &mut made.leaves } else { &mut made.parents };
+            list.push(here.clone());
         }
         let next = rustix::fs::openat(&at, name, flags, Mode::empty()).during(during)?;
-        here = format!("{here}/{name}");
-        if is_new {
-            made.push(here.clone());
-        }
         if *inherit_cpuset {
             inherit(&at, &next).during(|| format!("fill the cpuset of {here:?} from its parent"))?;
         }
         at = next;
     }
-    if !is_new {
-        refuse_occupied(path)?;
+    if is_new {
+        return Ok(());
+    }
+    refuse_occupied(path)
+}
+
+/// The names on the way from the mount point to the path; None if that leads elsewhere.
+fn names_below<'a>(mountpoint: &str, path: &'a str) -> Option<Vec<&'a str>> {
+    let names: Vec<&str> = path.strip_prefix(mountpoint)?.strip_prefix('/')?.split('/').collect();
+    names.iter().all(|name| !matches!(*name, "" | "." | "..")).then_some(names)
+}
+
+/// A cgroup that was there must be empty: our limits would hit processes that are not ours, and its removal kills them.
+fn refuse_occupied(path: &str) -> Result<(), Failure> {
+    let during = || format!("use cgroup {path:?}");
+    let listed = read_if_there(&format!("{path}/cgroup.procs"))?.unwrap_or_default();
+    if let Some(pid) = listed.lines().next() {
+        return Err(Failure::new(FailureCode::Exists, during(), format!("it is not empty (process {pid})")));
+    }
+    if frozen(path)? {
+        return Err(Failure::new(FailureCode::Other, during(), "it is frozen"));
     }
     Ok(())
 }
 
-/// A cgroup that was there must be empty: limits of ours would hit processes that are not (runc does the same).
-fn refuse_occupied(path: &str) -> Result<(), Failure> {
-    let procs = format!("{path}/cgroup.procs");
-    match std::fs::read_to_string(&procs) {
-        Ok(pids) if !pids.is_empty() => Err(Failure::new(FailureCode::Exists, format!("use cgroup {path:?}"), "it is not empty")),
-        Ok(_) if crate::facts::frozen(path)? => Err(Failure::new(FailureCode::Other, format!("use cgroup {path:?}"), "it is frozen")),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error).during(|| format!("read {procs:?}")),
-    }
-}
-
-/// Hands controllers to the children of a v2 cgroup. A controller that the parent does not have or cannot give now shows
-/// when a limit of it is written.
-fn enable(cgroup: &str, controllers: &[String]) -> Result<(), Failure> {
+/// Hands controllers to the children of a v2 cgroup (cgroup-v2.rst, "Top-down Constraint", "No Internal Process Constraint").
+fn enable(cgroup: &str, controllers: &[String], refused: &mut Vec<Refused>) -> Result<(), Failure> {
     let path = format!("{cgroup}/cgroup.subtree_control");
     let during = || format!("write {path:?}");
     let enabled = std::fs::read_to_string(&path).during(during)?;
-    for controller in controllers {
-        if enabled.split_whitespace().any(|name| name == controller) {
-            continue;
-        }
-        match std::fs::write(&path, format!("+{controller}")) {
-            Ok(()) => {}
-            Err(error) => match Errno::from_io_error(&error) {
-                Some(Errno::NOENT | Errno::BUSY | Errno::OPNOTSUPP) => {}
-                _ => return Err(error).during(during),
-            },
+    let missing: Vec<&String> = controllers.iter().filter(|name| !enabled.split_whitespace().any(|enabled| enabled == *name)).collect();
+    // All in one write, which is taken or refused as a whole; then one by one.
+    let all: String = missing.iter().map(|name| format!("+{name} ")).collect();
+    if missing.is_empty() || std::fs::write(&path, all.trim_end()).is_ok() {
+        return Ok(());
+    }
+    for controller in missing {
+        let Err(error) = std::fs::write(&path, format!("+{controller}")) else { continue };
+        match Errno::from_io_error(&error) {
+            // Not handed on from above; processes in this cgroup; a threaded cgroup.
+            Some(errno @ (Errno::NOENT | Errno::BUSY | Errno::OPNOTSUPP)) => {
+                refused.push(Refused { controller: controller.clone(), cgroup: cgroup.to_owned(), errno });
+            }
+            _ => return Err(error).during(during),
         }
     }
     Ok(())
@@ -158,8 +188,104 @@ fn inherit(parent: &OwnedFd, child: &OwnedFd) -> Result<(), Errno> {
 
 fn read_at(directory: &OwnedFd, file: &str) -> Result<Vec<u8>, Errno> {
     let opened = rustix::fs::openat(directory, file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let mut bytes = vec![0; 4096];
+    let mut bytes = vec![0; 4096]; // seq_file's page; a list of CPUs is far shorter
     let count = rustix::io::read(&opened, &mut bytes)?;
     bytes.truncate(count);
     Ok(bytes)
+}
+
+/// Writes values in the given order.
+pub fn write_all(writes: &[CgroupWrite]) -> Result<(), Failure> {
+    write_values(writes, &[])
+}
+
+fn write_values(writes: &[CgroupWrite], refused: &[Refused]) -> Result<(), Failure> {
+    // Successive values of one file (devices.allow) go through one descriptor: an open costs as much as two writes.
+    let mut last: Option<(&str, OwnedFd)> = None;
+    for write in writes {
+        let CgroupWrite { path, value, pointer } = write;
+        let during = || format!("write {:?} = {value:?} ({pointer})", file_name(path));
+        let file = match last.take_if(|(open, _)| open == path) {
+            Some((_, file)) => file,
+            None => match rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+                Err(Errno::NOENT) => return Err(Failure::new(FailureCode::Other, during(), why_missing(path, refused))),
+                result => result.during(during)?,
+            },
+        };
+        rustix::io::write(&file, value.as_bytes()).during(during)?;
+        last = Some((path, file));
+    }
+    Ok(())
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Why a cgroup has no such file: its controller was not handed on, or the kernel is older or configured otherwise.
+fn why_missing(path: &str, refused: &[Refused]) -> String {
+    let controller = file_name(path).split('.').next().unwrap_or_default();
+    match refused.iter().find(|refused| refused.controller == controller) {
+        Some(Refused { cgroup, errno, .. }) => {
+            let (name, text) = describe(*errno);
+            format!("the controller {controller:?} cannot be enabled below {cgroup:?}: {name} ({text})")
+        }
+        None => "this kernel has no such file in a cgroup".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    #[test]
+    fn a_path_must_be_below_its_mount_point() {
+        assert_eq!(names_below("/cg", "/cg/a/b"), Some(vec!["a", "b"]));
+        for path in ["/cg", "/cg/", "/cgroup/a", "/cg/../a", "/cg/a/..", "/cg/a//b", "/cg/./a", "a"] {
+            assert_eq!(names_below("/cg", path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn makes_nothing_where_there_is_no_hierarchy() {
+        let temp = TempDir::new();
+        let directory = CgroupDirectory {
+            path: format!("{}/a", temp.path()),
+            mountpoint: temp.path().to_owned(),
+            inherit_cpuset: false,
+            enable_controllers: Vec::new(),
+        };
+        let failure = make(&CgroupPlan { directories: vec![directory], ..CgroupPlan::default() }).err().unwrap();
+        assert_eq!(failure.cause, "not a cgroup");
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+    }
+
+    fn write(path: String, value: &str) -> CgroupWrite {
+        CgroupWrite { path, value: value.into(), pointer: "/linux/resources/memory/limit".into() }
+    }
+
+    #[test]
+    fn writes_in_order_and_names_file_value_and_field() {
+        let temp = TempDir::new();
+        let (a, b) = (format!("{}/a", temp.path()), format!("{}/b", temp.path()));
+        std::fs::write(&a, "").unwrap();
+        std::fs::write(&b, "").unwrap();
+        write_all(&[write(a.clone(), "1"), write(a.clone(), "2"), write(b.clone(), "3")]).unwrap();
+        assert_eq!((std::fs::read_to_string(&a).unwrap(), std::fs::read_to_string(&b).unwrap()), ("12".into(), "3".into()));
+        let failure = write_all(&[write(format!("{}/memory.limit_in_bytes", temp.path()), "4096")]).unwrap_err();
+        assert_eq!(
+            failure.to_string(),
+            "write \"memory.limit_in_bytes\" = \"4096\" (/linux/resources/memory/limit): this kernel has no such file in a cgroup"
+        );
+        let failure = write_all(&[write("/dev/full".into(), "4096")]).unwrap_err();
+        assert_eq!(failure.to_string(), "write \"full\" = \"4096\" (/linux/resources/memory/limit): ENOSPC (no space left on device)");
+    }
+
+    #[test]
+    fn names_the_controller_that_a_value_needs() {
+        let refused = [Refused { controller: "memory".into(), cgroup: "/sys/fs/cgroup/a".into(), errno: Errno::BUSY }];
+        let failure = write_values(&[write("/nowhere/memory.max".into(), "1")], &refused).unwrap_err();
+        assert_eq!(failure.cause, "the controller \"memory\" cannot be enabled below \"/sys/fs/cgroup/a\": EBUSY (device or resource busy)");
+    }
 }

@@ -1,0 +1,90 @@
+//! Signals to everything in a cgroup tree.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::process::{pidfd_open, Pid, PidfdFlags};
+use tsrunc_plan::failure::Failure;
+use tsrunc_sys::errno::During;
+use tsrunc_sys::signals::send;
+
+use super::{children, freezer, is_cgroup, read_if_there};
+
+pub const SIGKILL: i32 = 9;
+
+/// Rounds of a kill: processes may fork while they are being found. Each round finds fewer that can.
+const MAX_ROUNDS: u32 = 32;
+
+/// Sends a signal to every process of a cgroup tree; an absent cgroup has none. SIGKILL also reaches what they fork
+/// meanwhile and what is frozen.
+pub fn kill(path: &str, signal: i32) -> Result<(), Failure> {
+    if is_cgroup(path)? {
+        kill_tree(path, signal)?;
+    }
+    Ok(())
+}
+
+/// The same for what is known to be a cgroup.
+///
+/// Returns pidfds of what was signalled, as far as it is known, to wait for.
+pub fn kill_tree(path: &str, signal: i32) -> Result<Vec<OwnedFd>, Failure> {
+    if signal != SIGKILL {
+        return signal_new(path, signal, &mut HashSet::new());
+    }
+    // v2 since Linux 5.14: all at once, forks too. A threaded cgroup has the file, but refuses.
+    if std::fs::write(format!("{path}/cgroup.kill"), "1").is_ok() {
+        return Ok(Vec::new());
+    }
+    let mut known = HashSet::new();
+    let mut killed = Vec::new();
+    for _round in 0..MAX_ROUNDS {
+        let found = signal_new(path, signal, &mut known)?;
+        if found.is_empty() {
+            break;
+        }
+        killed.extend(found);
+    }
+    thaw_tree(path)?;
+    Ok(killed)
+}
+
+fn thaw_tree(path: &str) -> Result<(), Failure> {
+    children(path)?.iter().try_for_each(|child| thaw_tree(child))?;
+    freezer::thaw(path)
+}
+
+/// Signals the processes that are not `known` yet. By descriptors, and only those that are listed after the descriptor was
+/// opened: a pid that was reused in between must not be hit.
+fn signal_new(path: &str, signal: i32, known: &mut HashSet<i32>) -> Result<Vec<OwnedFd>, Failure> {
+    let opened: Vec<(i32, OwnedFd)> = processes(path)?
+        .into_iter()
+        .filter(|pid| known.insert(*pid))
+        .filter_map(|pid| Some((pid, pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?)))
+        .collect();
+    if opened.is_empty() {
+        return Ok(Vec::new());
+    }
+    let listed: HashSet<i32> = processes(path)?.into_iter().collect();
+    let mut signalled = Vec::new();
+    for (pid, pidfd) in opened {
+        if !listed.contains(&pid) {
+            continue;
+        }
+        match send(&pidfd, signal) {
+            Ok(()) | Err(Errno::SRCH) => signalled.push(pidfd),
+            Err(errno) => return Err(errno).during(|| format!("send signal {signal} to process {pid} of cgroup {path:?}")),
+        }
+    }
+    Ok(signalled)
+}
+
+/// Pids in a cgroup and those below. A process of a pid namespace that is not ours has none (0 is listed).
+fn processes(path: &str) -> Result<Vec<i32>, Failure> {
+    let listed = read_if_there(&format!("{path}/cgroup.procs"))?.unwrap_or_default();
+    let mut pids: Vec<i32> = listed.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect();
+    for child in children(path)? {
+        pids.extend(processes(&child)?);
+    }
+    Ok(pids)
+}
