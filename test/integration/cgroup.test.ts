@@ -25,6 +25,12 @@ function limit(pid: number, controller: string, version1: string, version2 = ver
   return readCgroup(cgroupDirectory(pid, onVersion1 ? controller : ""), onVersion1 ? version1 : version2);
 }
 
+/** The tests' own cgroup in the hierarchy mounted at `mountPoint`: a relative cgroupsPath may start there or at the root. */
+function own(mountPoint: string): string {
+  const controllers = hierarchies().find((hierarchy) => hierarchy.mountPoint === mountPoint)?.controllers ?? [];
+  return [...cgroupsOf("self")].find(([names]) => names === controllers.join(","))?.[1] ?? "";
+}
+
 /** Makes the cgroup `name` in the hierarchy of each v1 controller named; removed after the test. */
 function cgroupOnHost(c: Context, controller: string, name: string): string {
   const directory = `${hierarchyOf(controller)?.mountPoint}/${name}`;
@@ -84,7 +90,12 @@ test("parents of the cgroup that create had to make are usable for cpuset", asyn
 });
 
 test("a relative cgroupsPath stays within the hierarchy", async (c) => {
-  await c.create(c.bundle({ config: (config) => (config.linux.cgroupsPath = `../../../${c.id}-rel`) }));
+  c.defer(() => {
+    for (const { mountPoint } of hierarchies()) {
+      for (const folder of [`${mountPoint}${own(mountPoint)}/some/where`, `${mountPoint}${own(mountPoint)}/some`, `${mountPoint}/some/where`, `${mountPoint}/some`]) if (existsSync(folder)) rmdirSync(folder);
+    }
+  });
+  await c.create(c.bundle({ config: (config) => (config.linux.cgroupsPath = `some/where/${c.id}-rel`) }));
   for (const [controllers, path] of cgroupsOf((await c.state()).pid)) {
     assert.ok(path.startsWith("/") && !path.includes("..") && path.endsWith(`${c.id}-rel`), `${controllers}: ${path}`);
   }
@@ -263,10 +274,15 @@ test("blkio: throttles and weight", async (c) => {
   assert.equal(readCgroup(directory, "blkio.weight") ?? readCgroup(directory, "blkio.bfq.weight"), "300");
 });
 
-test("hugetlb: the limit is set where the host has the controller", async (c) => {
+test("hugetlb: the limit is set, or refused by name where the controller is missing", async (c) => {
   const unified = unifiedHierarchy();
   const onVersion2 = unified !== undefined && readFileSync(`${unified.mountPoint}/cgroup.controllers`, "utf8").includes("hugetlb");
-  if (!hierarchyOf("hugetlb") && !onVersion2) c.skip("the host has no hugetlb controller");
+  const change = (config: Config): unknown => (config.linux.resources.hugepageLimits = [{ pageSize: "2MB", limit: 4 * megabyte }]);
+  if (!hierarchyOf("hugetlb") && (!onVersion2 || hierarchies().length > 1)) {
+    // On a hybrid host only the hierarchies of version 1 are used for limits.
+    await c.fails(["create", "-b", c.bundle({ config: (config) => void change(config) }).directory, c.id], /hugetlb/);
+    return;
+  }
   if (onVersion2) {
     const control = `${unified.mountPoint}/cgroup.subtree_control`;
     const enabled = readFileSync(control, "utf8").includes("hugetlb");
@@ -274,7 +290,8 @@ test("hugetlb: the limit is set where the host has the controller", async (c) =>
       if (!enabled) writeFileSync(control, "-hugetlb");
     });
   }
-  const pid = await limited(c, { hugepageLimits: [{ pageSize: "2MB", limit: 4 * megabyte }] });
+  await c.createAndStart(c.bundle({ config: (config) => void change(config) }));
+  const { pid } = await c.state();
   assert.equal(limit(pid, "hugetlb", "hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max"), String(4 * megabyte));
 });
 
@@ -310,8 +327,8 @@ test("unified is an error without a controller of cgroup v2 for it", async (c) =
 });
 
 test("a value that the kernel refuses is an error that names the file, and nothing is left", async (c) => {
-  const bundle = c.bundle({ config: (config) => (config.linux.resources.cpu = { quota: 5, period: 1 }) });
-  await c.fails(["create", "-b", bundle.directory, c.id], /cpu\.(cfs_|max)/);
+  const bundle = c.bundle({ config: (config) => (config.linux.resources.pids = { limit: 2 ** 61 }) });
+  await c.fails(["create", "-b", bundle.directory, c.id], /pids\.max/);
 });
 
 test("a cgroup that holds processes already is refused", async (c) => {

@@ -179,8 +179,11 @@ test("poststop hooks run when create fails", async (c) => {
 test("a failing poststart hook ends the container and fails start", async (c) => {
   const bundle = hooked(c, "echo problem of the hook >&2; exit 3", ["poststart"]);
   await c.create(bundle);
+  const { pid } = await c.state();
   await c.fails(["start", c.id], /problem of the hook/);
-  await c.status("stopped");
+  assert.equal(await c.exitOf(pid), 137);
+  const state = await c.runtime(["state", c.id]);
+  assert.ok(state.status === 1 || (JSON.parse(state.stdout) as State).status === "stopped", describe(state));
 });
 
 test("a failing poststop hook is a warning: delete goes on", async (c) => {

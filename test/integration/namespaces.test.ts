@@ -2,7 +2,7 @@
  * config.json's namespaces, names and sysctl (runtime-spec, config-linux.md#namespaces).
  */
 import assert from "node:assert/strict";
-import { readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { test } from "./harness/suite.ts";
 import { describe } from "./harness/execute.ts";
@@ -209,9 +209,11 @@ for (const [name, sysctl, change] of refused) {
         config.linux.sysctl = { [sysctl]: "1" };
       },
     });
-    const before = readFileSync("/proc/sys/kernel/panic", "utf8");
+    const host = ["kernel/panic", "vm/swappiness", "net/ipv4/ip_forward", "kernel/shmmax", "kernel/hostname"].map((file) => `/proc/sys/${file}`);
+    const before = host.map((file) => readFileSync(file, "utf8"));
+    c.defer(() => host.forEach((file, index) => writeFileSync(file, before[index] ?? "")));
     await c.fails(["create", "-b", bundle.directory, c.id], /sysctl|net\/kernel\/panic/);
-    assert.equal(readFileSync("/proc/sys/kernel/panic", "utf8"), before);
+    assert.deepEqual(host.map((file) => readFileSync(file, "utf8")), before);
   });
 }
 

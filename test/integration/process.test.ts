@@ -4,10 +4,11 @@
 import assert from "node:assert/strict";
 import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
+import { binaries, isTsrunc } from "./harness/environment.ts";
 import { describe } from "./harness/execute.ts";
 import { capabilities, environmentOf } from "./harness/report.ts";
 import type { Config } from "./harness/config.ts";
+import type { Report } from "./harness/report.ts";
 
 const unlimited = 18446744073709551615n;
 
@@ -112,10 +113,9 @@ test("umask is 0022 unless the config sets it", async (c) => {
   assert.equal((await c.report((config) => (config.process.user.umask = 0))).umask, "0000");
 });
 
-test("a cwd that does not exist is made", async (c) => {
-  const bundle = c.bundle({ args: ["pwd"], config: (config) => (config.process.cwd = "/new/work/dir") });
-  const result = await c.run(bundle);
-  assert.equal(result.stdout, "/new/work/dir\n", describe(result));
+test("a cwd that does not exist fails create", async (c) => {
+  const bundle = c.bundle({ config: (config) => (config.process.cwd = "/new/work/dir") });
+  await c.fails(["create", "-b", bundle.directory, c.id], /chdir to cwd \("\/new\/work\/dir"\) set in config\.json failed: no such file or directory/);
 });
 
 test("cwd may be a symlink within the rootfs", async (c) => {
@@ -333,12 +333,12 @@ test("the program outlives the process that called create", async (c) => {
 });
 
 test("the container has a session keyring of its own unless --no-new-keyring is given", async (c) => {
-  const own = await c.report();
-  assert.match(own.sessionKeyring, new RegExp(`;_ses\\.${c.id}$`));
-  const bundle = c.bundle({ args: ["probe", "report"] });
-  const inherited = await c.run(bundle, ["--no-new-keyring"]);
+  const caller = JSON.parse((await (await c.spawn(`${binaries}/probe`, ["report"])).wait()).stdout) as Report;
+  const [first, second] = [await c.report(), await c.report()];
+  assert.equal(new Set([caller.sessionKeyringId, first.sessionKeyringId, second.sessionKeyringId]).size, 3);
+  const inherited = await c.run(c.bundle({ args: ["probe", "report"] }), ["--no-new-keyring"]);
   assert.equal(inherited.status, 0, describe(inherited));
-  assert.notEqual(JSON.parse(inherited.stdout).sessionKeyring, own.sessionKeyring);
+  assert.equal((JSON.parse(inherited.stdout) as Report).sessionKeyringId, caller.sessionKeyringId);
 });
 
 test("standard streams are those of the caller, unchanged", async (c) => {

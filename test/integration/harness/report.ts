@@ -23,6 +23,7 @@ export interface Report {
   windowSize: [number, number];
   foreground: number;
   sessionKeyring: string;
+  sessionKeyringId: number;
   args: string[];
   env: string[];
   cwd: string;

@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { mustWork, repository, runtimeName } from "./environment.ts";
-import { loadExpected } from "./expected.ts";
+import { expectedFiles, loadExpected } from "./expected.ts";
 
 interface Tally {
   passed: number;
@@ -24,7 +24,7 @@ async function runFile(folder: string, file: string, only: string | undefined): 
   const subject = file.replace(/\.test\.mjs$/, "");
   const child = spawn(process.execPath, ["--enable-source-maps", `${folder}/${file}`], {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, TAP_BAIL: "0", ...(only !== undefined && { TSRUNC_TEST_ONLY: only }) },
+    env: { ...process.env, TAP_BAIL: "0", TAP_TIMEOUT: String(fileLimitMilliseconds / 1000), ...(only !== undefined && { TSRUNC_TEST_ONLY: only }) },
   });
   const timer = setTimeout(() => child.kill("SIGKILL"), fileLimitMilliseconds);
   const ended = new Promise<number | null>((resolve) => child.once("close", (status) => resolve(status)));
@@ -92,7 +92,7 @@ for (const { file, only } of selection(files, filters)) {
 if (filters.length === 0) {
   for (const name of staleDifferences(total.names)) {
     total.failed += 1;
-    console.log(`not ok expected/${runtimeName}.txt lists a test that does not exist: ${name}`);
+    console.log(`not ok ${expectedFiles().join(" or ")} lists a test that does not exist: ${name}`);
   }
 }
 if (total.names.length === 0) {

@@ -183,7 +183,7 @@ static void print_keyring(FILE *out)
 		syscall(SYS_keyctl, DESCRIBE, id, description, sizeof description - 1, 0);
 	fputs("\"sessionKeyring\":", out);
 	print_string(out, description);
-	fputs(",\n", out);
+	fprintf(out, ",\"sessionKeyringId\":%ld,\n", id);
 }
 
 static void report(int argc, char **argv)
@@ -306,8 +306,8 @@ static void try_mknod(char **argv)
 /*
  * The attack of CVE-2019-5736: while another process of the container still is the runtime, take a handle of its executable
  * by /proc/PID/exe; once it has executed something else, or ended, the handle can be opened for writing, if nothing
- * prevents that. Every executable seen is tried for SECONDS; one line for each: "DEV:INO opened", "DEV:INO written" or
- * "DEV:INO errno's name". The byte written is the one that is there already.
+ * prevents that. Every executable seen is tried for SECONDS; each new outcome is a line at once: "DEV:INO opened",
+ * "DEV:INO written" or "DEV:INO errno's name". The byte written is the one that is there already.
  */
 static void seize(const char *pid, double seconds)
 {
@@ -334,26 +334,28 @@ static void seize(const char *pid, double seconds)
 			}
 		}
 		for (int i = 0; i < count; i++) {
-			if (!strcmp(seen[i].outcome, "written"))
+			const char *before = seen[i].outcome;
+			if (!strcmp(before, "written"))
 				continue;
 			snprintf(handle, sizeof handle, "/proc/self/fd/%d", seen[i].fd);
 			int writable = open(handle, O_WRONLY | O_CLOEXEC);
-			if (writable < 0) {
-				if (strcmp(seen[i].outcome, "opened"))
-					seen[i].outcome = error_name(errno);
-				continue;
-			}
-			seen[i].outcome = "opened";
-			if (pread(seen[i].fd, &magic, 1, 0) == 1 && pwrite(writable, &magic, 1, 0) == 1)
+			if (writable < 0)
+				seen[i].outcome = error_name(errno);
+			else if (pread(seen[i].fd, &magic, 1, 0) == 1 && pwrite(writable, &magic, 1, 0) == 1)
 				seen[i].outcome = "written";
-			close(writable);
+			else
+				seen[i].outcome = "opened";
+			if (writable >= 0)
+				close(writable);
+			if (strcmp(before, seen[i].outcome)) {
+				printf("%llu:%llu %s\n", (unsigned long long)seen[i].info.st_dev, (unsigned long long)seen[i].info.st_ino, seen[i].outcome);
+				fflush(stdout);
+			}
 		}
 		struct timespec pause = { 0, 200000 };
 		nanosleep(&pause, NULL);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	} while (now.tv_sec - start.tv_sec + (now.tv_nsec - start.tv_nsec) / 1e9 < seconds);
-	for (int i = 0; i < count; i++)
-		printf("%llu:%llu %s\n", (unsigned long long)seen[i].info.st_dev, (unsigned long long)seen[i].info.st_ino, seen[i].outcome);
 }
 
 int main(int argc, char **argv)
