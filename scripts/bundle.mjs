@@ -1,44 +1,80 @@
-// Bundles the core for the static host: one script for the program and one for each command, so that a command loads only
-// what it needs. Each is an expression whose value is its exports; native/engine/build.rs compiles it to bytecode.
+// Bundles the TypeScript core for what runs it:
+//
+//   bundle.mjs static   build/scripts/*.js     one script for the program and one for each command, so that a command loads
+//                                              only what it needs; native/engine/build.rs compiles them to bytecode
+//   bundle.mjs node     build/sea/program.js   the program for the single executable (scripts/build-sea)
+//   bundle.mjs lib      build/lib/*.js         the npm library
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { build } from "esbuild";
 
-const OUT = "build/scripts";
 const COMMANDS = "src/cli/commands";
+const SCRIPTS = "build/scripts";
 
-const commands = readdirSync(COMMANDS).filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"));
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 
-const { outputFiles } = await build({
-  entryPoints: {
-    main: "src/host/embedded.ts",
-    careful: "src/runtime/careful.ts",
-    ...Object.fromEntries(commands.map((name) => [`command-${basename(name, ".ts")}`, join(COMMANDS, name)])),
-  },
-  outdir: OUT,
-  write: false,
+/** @type {import("esbuild").BuildOptions} */
+const common = {
   bundle: true,
-  format: "cjs",
+  write: false,
   target: "es2022",
-  platform: "neutral",
-  mainFields: ["module", "main"],
   minifySyntax: true,
   legalComments: "none",
-  define: { TSRUNC_VERSION: JSON.stringify(version), TSRUNC_COMMIT: JSON.stringify(commit()) },
-  banner: { js: "(() => { const module = { exports: {} };" },
-  footer: { js: "return module.exports; })()" },
   logLevel: "warning",
-});
+  define: { TSRUNC_VERSION: JSON.stringify(version), TSRUNC_COMMIT: JSON.stringify(commit()) },
+};
 
-// A file that did not change keeps its time, and cargo has nothing to do.
-mkdirSync(OUT, { recursive: true });
-const made = new Set(outputFiles.map(({ path }) => basename(path)));
-for (const name of readdirSync(OUT)) if (!made.has(name)) rmSync(join(OUT, name));
-for (const { path, text } of outputFiles) {
-  if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
+/** Each script is an expression whose value is its exports. */
+async function bundleStatic() {
+  const commands = readdirSync(COMMANDS).filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"));
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: {
+      main: "src/host/embedded.ts",
+      careful: "src/runtime/careful.ts",
+      ...Object.fromEntries(commands.map((name) => [`command-${basename(name, ".ts")}`, join(COMMANDS, name)])),
+    },
+    outdir: SCRIPTS,
+    format: "cjs",
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    banner: { js: "(() => { const module = { exports: {} };" },
+    footer: { js: "return module.exports; })()" },
+  });
+  const made = new Set(outputFiles.map(({ path }) => basename(path)));
+  if (existsSync(SCRIPTS)) for (const name of readdirSync(SCRIPTS)) if (!made.has(name)) rmSync(join(SCRIPTS, name));
+  return outputFiles;
+}
+
+async function bundleNode() {
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: ["src/host/node-program.ts"],
+    outfile: "build/sea/program.js",
+    format: "cjs",
+    platform: "node",
+    alias: { "@yuuang/ffi-rs-linux-x64-gnu": "./src/host/node-addon.ts" },
+    // ffi-rs's packages for other platforms: never reached.
+    external: ["@yuuang/*", "./ffi-rs.*.node"],
+    // ffi-rs asks whether the C library is musl by a diagnostic report, which takes 3 ms. This Node is linked to glibc.
+    define: { ...common.define, "process.report": "GLIBC" },
+    banner: { js: 'const GLIBC = { getReport: () => ({ header: { glibcVersionRuntime: "2" } }) };' },
+  });
+  return outputFiles;
+}
+
+async function bundleLibrary() {
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: ["src/host/library.ts"],
+    outfile: "build/lib/host/library.js",
+    format: "esm",
+    platform: "node",
+    packages: "external",
+  });
+  return outputFiles;
 }
 
 /** The commit that is checked out, marked when the tree has changes; `unknown` outside of git. */
@@ -48,4 +84,16 @@ function commit() {
   } catch {
     return "unknown";
   }
+}
+
+const targets = { static: bundleStatic, node: bundleNode, lib: bundleLibrary };
+const bundle = targets[process.argv[2]];
+if (!bundle) {
+  console.error(`usage: scripts/bundle.mjs ${Object.keys(targets).join("|")}`);
+  process.exit(1);
+}
+for (const { path, text } of await bundle()) {
+  mkdirSync(dirname(path), { recursive: true });
+  // A file that did not change keeps its time, and whatever is made of it is not made again.
+  if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
 }

@@ -1,0 +1,34 @@
+/** Shared libraries inside the single executable, which the dynamic loader can only take from a file. */
+
+import { constants, openSync, writeSync } from "node:fs";
+import { getRawAsset } from "node:sea";
+
+/** Where a file without a name can be made, one after another: $TMPDIR may be mounted noexec. */
+const directories = (): string[] => [process.env["TMPDIR"] || "/tmp", "/dev/shm", "/var/tmp", "/run"];
+
+/** O_TMPFILE of open(2), with O_DIRECTORY as in <fcntl.h>; Node does not name it. */
+const O_TMPFILE = 0o20200000;
+
+/**
+ * Loads a library that is an asset of the executable.
+ *
+ * The file never has a name, so nothing stays behind, however the process ends, and nobody else can write to it. Its descriptor
+ * stays open: the loader tells libraries apart by path, and a reused number would give it the one loaded before.
+ *
+ * @param load loads the library at a path; called again with another where that fails
+ * @throws Error with the reason for each directory
+ */
+export function loadAsset<T>(name: string, load: (path: string) => T): T {
+  const asset = new Uint8Array(getRawAsset(name));
+  const reasons = [];
+  for (const directory of directories()) {
+    try {
+      const fd = openSync(directory, O_TMPFILE | constants.O_RDWR, 0o500);
+      for (let rest = asset; rest.length > 0; ) rest = rest.subarray(writeSync(fd, rest));
+      return load(`/proc/self/fd/${fd}`);
+    } catch (error) {
+      reasons.push(`in ${directory}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  throw new Error(`load library ${JSON.stringify(name)}: ${reasons.join("; ")}`);
+}
