@@ -1,8 +1,8 @@
 /** Command line arguments as flags and the rest. Flags may have one dash or two, whatever their length, as callers of runc write them. */
 
 import minimist from "minimist";
-import { nearest } from "../runtime/spec/nearest.js";
 import type { Arity, Flag } from "./commands.js";
+import { suggestion } from "./suggestion.js";
 import { usageError } from "./usage.js";
 
 /** Arguments taken apart. */
@@ -89,6 +89,6 @@ function recognize(argument: string, { subject, flags }: Grammar): { flag: Flag;
   const name = text.split("=", 1)[0] as string;
   const flag = flags.find((candidate) => candidate.name === name || candidate.short === name);
   if (flag) return { flag, text };
-  const meant = nearest(name, flags.map((candidate) => candidate.name));
-  throw usageError(subject, `unknown flag "${argument.split("=", 1)[0]}"${meant === undefined ? "" : `, did you mean "--${meant}"?`}`);
+  const names = flags.map((candidate) => candidate.name);
+  throw usageError(subject, `unknown flag "${argument.split("=", 1)[0]}"${suggestion(name, names, "--")}`);
 }

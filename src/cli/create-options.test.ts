@@ -4,7 +4,7 @@ import type { CommandCall } from "./command.js";
 import { createOptions } from "./create-options.js";
 
 function call(values: Record<string, string> = {}, switches: string[] = [], env: Record<string, string> = {}, systemdCgroup = false): CommandCall {
-  const { host } = fakeHost();
+  const { host } = fakeHost({ files: { "/proc/self/stat": "77 (tsrunc) R 1" } });
   return {
     host: { ...host, argv: [], env, write: () => undefined, exit: () => undefined as never, build: { version: "", commit: "", hostName: "node" } },
     global: { rootless: undefined, systemdCgroup },
@@ -35,8 +35,13 @@ t.test("a number of descriptors is a number", async (t) => {
 });
 
 t.test("socket activation is taken from the environment", async (t) => {
-  t.equal(createOptions("run", call({}, [], { LISTEN_FDS: "2" })).listenFds, 2);
-  for (const text of ["", "x", "-1"]) t.equal(createOptions("run", call({}, [], { LISTEN_FDS: text })).listenFds, 0, text);
+  t.equal(createOptions("run", call({}, [], { LISTEN_FDS: "2", LISTEN_PID: "77" })).listenFds, 2);
+  for (const text of ["", "x", "-1"]) t.equal(createOptions("run", call({}, [], { LISTEN_FDS: text, LISTEN_PID: "77" })).listenFds, 0, text);
+});
+
+t.test("socket activation that was meant for another process is left alone", async (t) => {
+  t.equal(createOptions("run", call({}, [], { LISTEN_FDS: "2", LISTEN_PID: "78" })).listenFds, 0);
+  t.equal(createOptions("run", call({}, [], { LISTEN_FDS: "2" })).listenFds, 0);
 });
 
 t.test("the systemd cgroup driver is refused", async (t) => {

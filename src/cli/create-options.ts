@@ -1,6 +1,8 @@
 /** The flags that `create` and `run` share, as options of the library. */
 
+import type { Host } from "../host/host.js";
 import { RuntimeError } from "../runtime/errors.js";
+import { askText } from "../runtime/native.js";
 import type { CreateOptions } from "../runtime/runtime.js";
 import type { CommandCall } from "./command.js";
 import { usageError } from "./usage.js";
@@ -18,7 +20,7 @@ export function createOptions(subject: string, { host, global, values, switches 
     pivot: !switches.has("no-pivot"),
     newKeyring: !switches.has("no-new-keyring"),
     preserveFds: preserveFds(subject, values["preserve-fds"]),
-    listenFds: listenFds(host.env["LISTEN_FDS"]),
+    listenFds: listenFds(host),
     rootless: global.rootless,
   };
 }
@@ -33,7 +35,13 @@ function preserveFds(subject: string, value: string | undefined): number {
   return number;
 }
 
-/** How many descriptors socket activation passed (sd_listen_fds(3)); anything but a number passes none. */
-function listenFds(value: string | undefined): number {
-  return value !== undefined && /^[0-9]{1,6}$/.test(value) ? Number(value) : 0;
+/** How many descriptors socket activation passed to this process (sd_listen_fds(3)); anything but a number passes none. */
+function listenFds(host: Host): number {
+  const count = host.env["LISTEN_FDS"];
+  if (count === undefined || !/^[0-9]{1,6}$/.test(count)) return 0;
+  return host.env["LISTEN_PID"] === ownPid(host) ? Number(count) : 0;
+}
+
+function ownPid(host: Host): string | undefined {
+  return askText(host, { op: "readFile", path: "/proc/self/stat", maxBytes: 4096 }).split(" ", 1)[0];
 }

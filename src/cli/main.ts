@@ -2,9 +2,9 @@
 
 import type { Host } from "../host/host.js";
 import { messageOf } from "../runtime/errors.js";
+import { perform } from "../runtime/native.js";
 import { OCI_VERSION, defaultStateRoot, namedStateRoot } from "../runtime/runtime.js";
 import type { RuntimeContext } from "../runtime/runtime.js";
-import { nearest } from "../runtime/spec/nearest.js";
 import { checkArity, parseArguments } from "./arguments.js";
 import type { ParsedArguments } from "./arguments.js";
 import type { CommandCall, GlobalFlags, LoadCommand } from "./command.js";
@@ -12,6 +12,7 @@ import { commandArity, commandFlags, commandNames, globalFlags } from "./command
 import { EXIT_STATUS, exitStatusOf } from "./exit-status.js";
 import { log } from "./log.js";
 import type { LogOptions } from "./log.js";
+import { suggestion } from "./suggestion.js";
 import { usageError } from "./usage.js";
 
 const PROGRAM = "tsrunc";
@@ -43,6 +44,7 @@ function fail(host: Host, options: LogOptions, error: unknown): number {
 /** @param options filled from the flags as soon as they are known, so that later errors go where they should */
 function dispatch(host: Host, load: LoadCommand, options: LogOptions): number {
   const global = parseArguments(host.argv, { subject: PROGRAM, flags: globalFlags(), stopsEarly: true });
+  openLog(host, global.values["log"]);
   options.file = global.values["log"];
   options.debug = global.switches.has("debug");
   options.format = oneOf("log-format", global.values["log-format"] ?? "text", ["text", "json"]);
@@ -59,16 +61,18 @@ function dispatch(host: Host, load: LoadCommand, options: LogOptions): number {
     load(name).run({ host: observed, global: flags, values: parsed.values, switches: parsed.switches, args: parsed.rest, context: () => makeContext(observed, global, options) } satisfies CommandCall);
 
   if (command === undefined || global.switches.has("help")) return start("help", { values: {}, switches: new Set(), rest: command === undefined ? [] : [command] });
-  if (!commandNames().includes(command)) throw unknownCommand(command);
+  if (!commandNames().includes(command)) {
+    throw usageError(PROGRAM, `unknown command ${JSON.stringify(command)}${suggestion(command, commandNames())}`);
+  }
   const parsed = parseArguments(argv, { subject: command, flags: commandFlags(command), stopsEarly: false });
   if (parsed.switches.has("help")) return start("help", { ...parsed, rest: [command] });
   checkArity(command, parsed.rest, commandArity(command));
   return start(command, parsed);
 }
 
-function unknownCommand(command: string): Error {
-  const meant = nearest(command, commandNames());
-  return usageError(PROGRAM, `unknown command ${JSON.stringify(command)}${meant === undefined ? "" : `, did you mean "${meant}"?`}`);
+/** Makes the log file, so that one that cannot be written is told before anything is done. */
+function openLog(host: Host, file: string | undefined): void {
+  if (file !== undefined) perform(host, { op: "appendFile", path: file, text: "" });
 }
 
 function makeContext(host: Host, { values }: ParsedArguments, options: LogOptions): RuntimeContext {

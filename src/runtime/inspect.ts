@@ -8,11 +8,11 @@ import { askText, attempt } from "./native.js";
 import { ociState } from "./state/oci-state.js";
 import type { ContainerState } from "./state/oci-state.js";
 
-/** The state of one container (runtime.md#query-state). @throws RuntimeError `notFound` for an unknown id. */
+/** The state of one container (runtime.md#query-state); only lists name its owner, as with runc. @throws RuntimeError `notFound` for an unknown id. */
 export function containerState(context: RuntimeContext, id: string): ContainerState {
   try {
     checkId(id);
-    return observe(context, id);
+    return observe(context, id, () => "");
   } catch (error) {
     throw withOperation(`state ${JSON.stringify(id)}`, error);
   }
@@ -29,9 +29,10 @@ export function containerIds({ host, root }: RuntimeContext): string[] {
 /** The states of all containers. One that cannot be read is a warning, one that vanishes meanwhile is nothing. */
 export function listContainers(context: RuntimeContext): ContainerState[] {
   const states: ContainerState[] = [];
+  const ownerOf = (uid: number): string => askText(context.host, { op: "userName", uid });
   for (const id of containerIds(context)) {
     try {
-      states.push(observe(context, id));
+      states.push(observe(context, id, ownerOf));
     } catch (error) {
       if (isRuntimeError(error) && error.code === "notFound") continue;
       context.log("warning", `list ${JSON.stringify(id)}: ${messageOf(error)}`);
@@ -40,10 +41,9 @@ export function listContainers(context: RuntimeContext): ContainerState[] {
   return states;
 }
 
-function observe(context: RuntimeContext, id: string): ContainerState {
+function observe(context: RuntimeContext, id: string, ownerOf: (uid: number) => string): ContainerState {
   const record = readRecord(context, id);
-  const status = observedStatus(context, record);
-  return ociState(record, status, askText(context.host, { op: "userName", uid: record.ownerUid }));
+  return ociState(record, observedStatus(context, record), ownerOf(record.ownerUid));
 }
 
 function isId(name: string): boolean {

@@ -10,6 +10,10 @@ t.test("a signal is a number or a name, with or without SIG, in any case", async
   for (const text of ["15", "TERM", "SIGTERM", "sigterm", "term"]) t.equal(parseSignal(text), 15, text);
 });
 
+t.test("0 asks whether the process is there", async (t) => {
+  t.equal(parseSignal("0"), 0);
+});
+
 t.test("real-time signals count from RTMIN up and from RTMAX down", async (t) => {
   t.equal(parseSignal("RTMIN"), 34);
   t.equal(parseSignal("SIGRTMIN+3"), 37);
@@ -18,7 +22,7 @@ t.test("real-time signals count from RTMIN up and from RTMAX down", async (t) =>
 });
 
 t.test("anything else is refused by name", async (t) => {
-  for (const text of ["", "0", "65", "-9", "9x", "SIGFOO", "RTMIN-1", "RTMAX+1", "RTMIN+31", "SIG", "1e1", "SIGSIGTERM"]) {
+  for (const text of ["", "65", "-9", "9x", "SIGFOO", "RTMIN-1", "RTMAX+1", "RTMIN+31", "SIG", "1e1", "SIGSIGTERM"]) {
     t.throws(() => parseSignal(text), { code: "invalidArgument", message: `use the signal ${JSON.stringify(text)}: unknown signal` }, text);
   }
 });

@@ -13,10 +13,13 @@ const ALIASES: Readonly<Record<string, string>> = { IOT: "ABRT", CLD: "CHLD", PO
 const REAL_TIME_MIN = 34;
 const REAL_TIME_MAX = 64;
 
-/** The number of a signal given as `15`, `TERM`, `SIGTERM`, `sigterm` or `RTMIN+3`. @throws RuntimeError on anything else. */
+/**
+ * The number of a signal given as `15`, `TERM`, `SIGTERM`, `sigterm` or `RTMIN+3`. 0 only asks whether the process is
+ * there (kill(2)). @throws RuntimeError on anything else.
+ */
 export function parseSignal(text: string): number {
   const number = /^[0-9]+$/.test(text) ? Number(text) : signalByName(text.toUpperCase().replace(/^SIG/, ""));
-  if (number === undefined || number < 1 || number > REAL_TIME_MAX) {
+  if (number === undefined || number > REAL_TIME_MAX) {
     throw new RuntimeError("unknown signal", { code: "invalidArgument", operation: `use the signal ${JSON.stringify(text)}` });
   }
   return number;

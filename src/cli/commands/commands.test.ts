@@ -76,7 +76,7 @@ t.test("start, kill and delete go to the container", async (t) => {
 t.test("state prints JSON with two spaces", async (t) => {
   const { out } = run(state, { args: ["c1"], host: running });
   t.equal(out.split("\n")[1], '  "ociVersion": "1.3.0",');
-  t.match(JSON.parse(out), { id: "c1", pid: 5, status: "running", owner: "root" });
+  t.match(JSON.parse(out), { id: "c1", pid: 5, status: "running", owner: "" });
 });
 
 t.test("list prints a table, JSON, or ids", async (t) => {
@@ -104,7 +104,7 @@ t.test("spec writes a new file with tabs", async (t) => {
 });
 
 t.test("spec leaves an existing file alone", async (t) => {
-  t.throws(() => run(spec, { host: { answers: { createFile: () => failed("exists", "create", "EEXIST") } } }), { code: "exists", message: 'write "./config.json": the file exists, remove it first' });
+  t.throws(() => run(spec, { host: { answers: { createFile: () => failed("exists", "create", "EEXIST") } } }), { code: "exists", message: 'write "./config.json": config.json exists, remove it first' });
   t.throws(() => run(spec, { host: { answers: { createFile: () => failed("other", 'create "./config.json"', "EACCES") } } }), { message: 'create "./config.json": EACCES' });
 });
 

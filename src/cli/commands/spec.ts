@@ -12,7 +12,7 @@ export function run({ host, values, switches }: CommandCall): number {
   const spec = defaultSpec({ rootless: switches.has("rootless") ? { uid: euid, gid: egid } : undefined });
   const path = `${values["bundle"] ?? "."}/config.json`;
   const { failure } = attempt(host, "done", { op: "createFile", path, text: `${JSON.stringify(spec, null, "\t")}\n`, mode: 0o644 });
-  if (failure?.code === "exists") throw new RuntimeError("the file exists, remove it first", { code: "exists", operation: `write ${JSON.stringify(path)}`, path });
+  if (failure?.code === "exists") throw new RuntimeError("config.json exists, remove it first", { code: "exists", operation: `write ${JSON.stringify(path)}`, path });
   if (failure) throw errorFromFailure(failure);
   return EXIT_STATUS.success;
 }

@@ -20,10 +20,12 @@ t.test("namespaces with a path are joined, the others made, in config order", as
   t.equal(spawn.oomScoreAdj, -5);
 });
 
-t.test("mappings are written for a new user namespace alone", async (t) => {
+t.test("mappings are planned for a new user namespace and for a joined one, to be compared", async (t) => {
   t.same(planSpawn(mutable, FACTS).uidMappings, [{ containerId: 0, hostId: 1000, size: 1 }]);
   const joined = { ...mutable, linux: { ...mutable.linux, namespaces: [{ type: "user" as const, path: "/ns" }] } };
-  t.same(planSpawn(joined, FACTS).uidMappings, []);
+  t.same(planSpawn(joined, FACTS).uidMappings, [{ containerId: 0, hostId: 1000, size: 1 }]);
+  const shared = { ...mutable, linux: { ...mutable.linux, namespaces: [] } };
+  t.same(planSpawn(shared, FACTS).uidMappings, []);
 });
 
 t.test("only a caller who is not root needs the helpers for maps", async (t) => {

@@ -43,7 +43,6 @@ t.test("everything has its place", async (t) => {
     "console",
     "hooks",
     "pivotRoot",
-    "rootfsPropagation",
     "mount",
     "readonlyRoot",
     "hostname",
@@ -51,6 +50,7 @@ t.test("everything has its place", async (t) => {
     "sysctl",
     "readonlyPath",
     "maskPath",
+    "rootfsPropagation",
   ]);
 });
 

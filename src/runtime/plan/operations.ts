@@ -41,8 +41,6 @@ export function planOperations(spec: Spec, context: OperationContext): Operation
     // Before the root changes: createContainer hooks resolve their programs in the runtime's root.
     ...planHooksStep(spec, context.runtimeHooks),
     { op: ownMounts ? (context.pivot ? "pivotRoot" : "moveRoot") : "chroot" },
-    // After the pivot: applied to the old root it would reach the host's mounts.
-    ...(ownMounts && propagation ? [{ op: "rootfsPropagation", propagation } as const] : []),
     // From here on nothing is created below the root any more.
     ...mounts.late,
     ...when(spec.root?.readonly === true, { op: "readonlyRoot" }),
@@ -50,6 +48,9 @@ export function planOperations(spec: Spec, context: OperationContext): Operation
     ...planSysctls(spec),
     ...(spec.linux?.readonlyPaths ?? []).map((path): Operation => ({ op: "readonlyPath", path })),
     ...(spec.linux?.maskedPaths ?? []).map((path): Operation => ({ op: "maskPath", path })),
+    // After the pivot: applied to the old root it would reach the host's mounts. After the binds: an unbindable mount
+    // cannot be bound on itself, and what a shared one hears of is none of ours.
+    ...(ownMounts && propagation ? [{ op: "rootfsPropagation", propagation } as const] : []),
   ];
 }
 

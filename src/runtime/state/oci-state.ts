@@ -17,11 +17,11 @@ export interface ContainerState {
   /** RFC 3339. */
   created: string;
   annotations?: Record<string, string>;
-  /** Login name of whoever created it. */
+  /** Login name of whoever created it; empty where nobody asked for it. */
   owner: string;
 }
 
-/** @param owner login name for `record.ownerUid` */
+/** @param owner login name for `record.ownerUid`, or empty */
 export function ociState(record: ContainerRecord, status: Status, owner: string): ContainerState {
   const annotated = record.annotations && Object.keys(record.annotations).length > 0;
   return {
