@@ -4,18 +4,44 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tsrunc_init::hooks::run_hook;
+use tsrunc_plan::container::ConsolePlan;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::{Reply, Request};
 
 use crate::create::{self, Pending};
+use crate::foreground::Attendance;
 use crate::init_program::InitProgram;
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, facts, files, foreground, gate, processes, undo};
+use crate::{cgroup, clock, facts, files, gate, processes, undo};
 
 /// Something that outlives a request, named by a number.
 enum Handle {
     Lock(Lock),
-    Container(Box<Pending>),
+    Container(Box<Container>),
+}
+
+struct Container {
+    pending: Pending,
+    /// The caller stays with it: it keeps the terminal.
+    stays: bool,
+    attendance: Option<Attendance>,
+}
+
+impl Container {
+    fn release(&mut self) -> Result<(), Failure> {
+        if !self.stays {
+            return self.pending.release();
+        }
+        Attendance::prepare(&self.pending);
+        self.pending.release()?;
+        self.attendance = Some(Attendance::begin()?);
+        Ok(())
+    }
+
+    fn wait(&mut self, subreaper: bool) -> Result<u32, Failure> {
+        let attendance = self.attendance.take().map_or_else(Attendance::begin, Ok)?;
+        attendance.wait(&mut self.pending, subreaper, None)
+    }
 }
 
 /// What the native layer keeps between requests. Not for two threads at once.
@@ -71,7 +97,8 @@ impl Host {
             Request::Create { lock, plan } => {
                 let pending = create::create(self.init, self.lock(lock)?, &plan)?;
                 let process = pending.identity.clone();
-                let handle = self.insert(Handle::Container(Box::new(pending)));
+                let stays = matches!(plan.console, ConsolePlan::Keep);
+                let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, attendance: None })));
                 Ok(Reply::Created { handle, process })
             }
             Request::Release { handle } => self.container(handle)?.release().map(done),
@@ -83,9 +110,12 @@ impl Host {
             Request::WaitGone { process, timeout_milliseconds } => {
                 processes::wait_gone(&process, Duration::from_millis(timeout_milliseconds.into())).map(flag)
             }
-            Request::Foreground { handle, subreaper, notify: _ } => {
-                let status = foreground::run(self.container(handle)?, subreaper)?;
+            Request::Foreground { handle, subreaper, notify: false } => {
+                let status = self.container(handle)?.wait(subreaper)?;
                 Ok(Reply::Exit { status })
+            }
+            Request::Foreground { handle, notify: true, .. } => {
+                Err(Failure::new(FailureCode::BadRequest, format!("forward notifications of handle {handle}"), "no socket was made for them"))
             }
             Request::RunHooks { hooks, state } => hooks.iter().try_for_each(|hook| run_hook(hook, &state)).map(done),
             Request::WriteCgroup { writes } => cgroup::write_all(&writes).map(done),
@@ -115,9 +145,9 @@ impl Host {
         }
     }
 
-    fn container(&mut self, handle: u32) -> Result<&mut Pending, Failure> {
+    fn container(&mut self, handle: u32) -> Result<&mut Container, Failure> {
         match self.handles.get_mut(&handle) {
-            Some(Handle::Container(pending)) => Ok(pending),
+            Some(Handle::Container(container)) => Ok(container),
             _ => Err(unknown(handle)),
         }
     }

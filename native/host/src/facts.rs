@@ -7,6 +7,7 @@ use tsrunc_sys::errno::During;
 use crate::cgroup::{CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC};
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+const MOUNT_TABLE: &str = "/proc/self/mountinfo";
 
 /// Finds the facts. Reads no mount table where the hierarchies are at their usual places: a host may have thousands of mounts.
 pub fn host_facts() -> Result<HostFacts, Failure> {
@@ -45,23 +46,25 @@ fn magic(path: &str) -> Option<u64> {
 fn hierarchies(own: &str) -> Result<(CgroupMode, Vec<Hierarchy>), Failure> {
     if magic(CGROUP_ROOT) == Some(CGROUP2_SUPER_MAGIC) {
         let path = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
-        return Ok((CgroupMode::V2, vec![hierarchy(&[], CGROUP_ROOT.into(), path)]));
+        return Ok((CgroupMode::V2, vec![hierarchy(&[], CGROUP_ROOT.into(), path)?]));
     }
     let mut found = Vec::new();
-    let mut unmounted = Vec::new();
+    let mut elsewhere = Vec::new();
     for line in own.lines() {
         let Some((controllers, path)) = line.split_once(':').and_then(|(_, rest)| rest.split_once(':')) else { continue };
         let controllers: Vec<&str> = controllers.split(',').filter(|name| !name.is_empty()).collect();
         match usual_place(&controllers) {
-            Some(mountpoint) => found.push(hierarchy(&controllers, mountpoint, path)),
-            None => unmounted.push((controllers, path)),
+            Some(mountpoint) => found.push(hierarchy(&controllers, mountpoint, path)?),
+            // Every kernel lists cgroup2; beside v1 it is where systemd puts it or nowhere.
+            None if controllers.is_empty() => {}
+            None => elsewhere.push((controllers, path)),
         }
     }
-    if !unmounted.is_empty() {
-        let table = read("/proc/self/mountinfo")?;
-        for (controllers, path) in unmounted {
+    if !elsewhere.is_empty() {
+        let table = read(MOUNT_TABLE)?;
+        for (controllers, path) in elsewhere {
             if let Some(mountpoint) = place_in_table(&table, &controllers) {
-                found.push(hierarchy(&controllers, mountpoint, path));
+                found.push(hierarchy(&controllers, mountpoint, path)?);
             }
         }
     }
@@ -73,10 +76,19 @@ fn hierarchies(own: &str) -> Result<(CgroupMode, Vec<Hierarchy>), Failure> {
     Ok((mode, found))
 }
 
-fn hierarchy(controllers: &[&str], mountpoint: String, own: &str) -> Hierarchy {
-    // A path above the root of our cgroup namespace begins with `/..`: then we see the hierarchy from its root.
-    let own = if own.starts_with("/..") { "/" } else { own };
-    Hierarchy { controllers: controllers.iter().map(|name| (*name).to_owned()).collect(), mountpoint, own: own.to_owned() }
+/// `own`: the caller's cgroup, from the root of the hierarchy; here it is wanted from the root of what is mounted.
+fn hierarchy(controllers: &[&str], mountpoint: String, own: &str) -> Result<Hierarchy, Failure> {
+    let is_visible = |path: &str| rustix::fs::access(format!("{mountpoint}{path}"), rustix::fs::Access::EXISTS).is_ok();
+    let own = if own == "/" || (!own.starts_with("/..") && is_visible(own)) { own.to_owned() } else { below_mount(&read(MOUNT_TABLE)?, &mountpoint, own) };
+    Ok(Hierarchy { controllers: controllers.iter().map(|name| (*name).to_owned()).collect(), mountpoint, own })
+}
+
+/// A container without a cgroup namespace may see only its own part of a hierarchy, as mount. A cgroup that is outside of
+/// what is mounted (or above the root of the cgroup namespace, `/..`) is nowhere in it: then its root does.
+fn below_mount(table: &str, mountpoint: &str, own: &str) -> String {
+    let mut root = table.lines().filter_map(|line| Some((line.split(' ').nth(3)?, line.split(' ').nth(4)?))).filter(|(_, point)| *point == mountpoint);
+    let inner = root.next_back().and_then(|(root, _)| own.strip_prefix(root)).filter(|inner| inner.starts_with('/'));
+    inner.unwrap_or("/").to_owned()
 }
 
 /// /sys/fs/cgroup/cpu,cpuacct, /sys/fs/cgroup/systemd, /sys/fs/cgroup/unified (systemd's layout, and everybody's since).
@@ -122,5 +134,14 @@ mod tests {
         assert_eq!(place_in_table(table, &["cpu", "cpuacct"]).as_deref(), Some("/cg/a"));
         assert_eq!(place_in_table(table, &[]).as_deref(), Some("/cg/u"));
         assert_eq!(place_in_table(table, &["memory"]), None);
+    }
+
+    #[test]
+    fn a_part_of_a_hierarchy_is_seen_from_its_root() {
+        let table = "33 31 0:30 /docker/a /cg/memory rw - cgroup cgroup rw,memory\n";
+        assert_eq!(below_mount(table, "/cg/memory", "/docker/a"), "/");
+        assert_eq!(below_mount(table, "/cg/memory", "/docker/a/b"), "/b");
+        assert_eq!(below_mount(table, "/cg/memory", "/docker/ab"), "/");
+        assert_eq!(below_mount(table, "/cg/memory", "/../x"), "/");
     }
 }

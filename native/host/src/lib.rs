@@ -10,8 +10,10 @@ mod foreground;
 mod gate;
 mod idmap;
 pub mod init_program;
+pub mod notify;
 mod processes;
 mod store;
+mod terminal;
 #[cfg(test)]
 mod testing;
 mod undo;

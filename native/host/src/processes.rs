@@ -68,7 +68,7 @@ pub fn alive(process: &ProcessIdentity) -> Result<bool, Failure> {
 
 /// A descriptor of the process; None when it has ended. Checked after the opening: the descriptor cannot change its
 /// process any more.
-fn open(process: &ProcessIdentity) -> Result<Option<OwnedFd>, Failure> {
+pub fn open(process: &ProcessIdentity) -> Result<Option<OwnedFd>, Failure> {
     let during = || format!("open process {}", process.pid);
     // rustix panics on a negative one.
     let pid = Some(process.pid).filter(|pid| *pid > 0).and_then(Pid::from_raw);

@@ -1,59 +1,181 @@
-//! Signals through descriptors: pidfd_send_signal(2) with any number, signalfd(2), and the mask around it.
+//! Signals: sending any of them through a pidfd, and catching them for a loop that polls.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use rustix::io::Errno;
+use rustix::pipe::{pipe_with, PipeFlags};
 
 use crate::namespaces::check;
 
-/// Signals the process of a pidfd; real-time signals too, which rustix's `Signal` leaves out.
+/// The terminal's window has another size.
+pub const WINDOW_CHANGE: i32 = libc::SIGWINCH;
+/// A child ended.
+pub const CHILD_END: i32 = libc::SIGCHLD;
+
+/// About this process alone: its own pipes, sockets and place in the foreground of its terminal.
+const OWN: [i32; 4] = [libc::SIGPIPE, libc::SIGURG, libc::SIGTTIN, libc::SIGTTOU];
+const FAULTS: [i32; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
+
+/// Signals the process of a pidfd; real-time signals too, which rustix's `Signal` leaves out. 0 only asks.
 pub fn send(pidfd: &OwnedFd, signal: i32) -> Result<(), Errno> {
     // SAFETY: no siginfo is passed; the rest are integers.
     check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<u8>(), 0) }).map(drop)
 }
 
-/// Takes signals as data while it lives; the mask is what it was afterwards. For the thread that made it.
-pub struct Intercepted {
-    pub fd: OwnedFd,
-    before: libc::sigset_t,
+/// Where handlers write and the loop reads. Made once and never closed: a handler may run on any thread, and late.
+struct Pipe {
+    read: OwnedFd,
+    write: OwnedFd,
 }
 
-/// Blocks every signal but those in `not` and returns a descriptor that reads them.
-pub fn intercept(not: &[i32]) -> Result<Intercepted, Errno> {
-    // SAFETY: sets are initialised by sigfillset and by pthread_sigmask; signalfd returns a new descriptor that is ours.
-    unsafe {
-        let mut taken = std::mem::zeroed();
-        let mut before = std::mem::zeroed();
-        libc::sigfillset(&mut taken);
-        for signal in not {
-            libc::sigdelset(&mut taken, *signal);
+static PIPE: OnceLock<Pipe> = OnceLock::new();
+static IN_USE: AtomicBool = AtomicBool::new(false);
+
+/// Signals of the whole process turned into bytes of a pipe, until dropped. What nobody took by then is sent again.
+///
+/// By handlers, not by signalfd(2): in a process with threads (Node) a signal goes to any thread that does not block it,
+/// and only the calling thread's mask could be changed.
+pub struct Caught {
+    pipe: &'static Pipe,
+    before: Vec<(i32, libc::sigaction)>,
+}
+
+impl Caught {
+    /// Catches every signal that can be caught but those about this process alone, and SIGCHLD.
+    ///
+    /// # Errors
+    /// `EBUSY` if somebody in this process catches them already; the errno of pipe2(2) or sigaction(2).
+    pub fn all() -> Result<Caught, Errno> {
+        let pipe = match PIPE.get() {
+            Some(pipe) => pipe,
+            None => {
+                let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+                PIPE.get_or_init(|| Pipe { read, write })
+            }
+        };
+        if IN_USE.swap(true, Ordering::SeqCst) {
+            return Err(Errno::BUSY);
         }
-        libc::pthread_sigmask(libc::SIG_BLOCK, &taken, &mut before);
-        match check(libc::signalfd(-1, &taken, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK).into()) {
-            Ok(fd) => Ok(Intercepted { fd: OwnedFd::from_raw_fd(fd as i32), before }),
-            Err(errno) => {
-                libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-                Err(errno)
+        let mut caught = Caught { pipe, before: Vec::new() };
+        caught.take(); // a handler of an earlier use, late
+        // The C library keeps the real-time signals below SIGRTMIN to itself.
+        for signal in (1..32).chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
+            if !OWN.contains(&signal) && ![libc::SIGKILL, libc::SIGSTOP, libc::SIGCHLD].contains(&signal) {
+                caught.catch(signal)?;
             }
         }
+        Ok(caught)
     }
-}
 
-impl Intercepted {
-    /// The number of the next pending signal.
-    pub fn next(&self) -> Result<Option<i32>, Errno> {
-        let mut record = [0u8; 128]; // struct signalfd_siginfo, which begins with the number
-        match rustix::io::read(&self.fd, &mut record) {
-            Ok(128) => Ok(Some(u32::from_ne_bytes([record[0], record[1], record[2], record[3]]) as i32)),
-            Ok(_) | Err(Errno::AGAIN) => Ok(None),
-            Err(errno) => Err(errno),
+    /// Catches SIGCHLD too.
+    pub fn child_ends(&mut self) -> Result<(), Errno> {
+        self.catch(libc::SIGCHLD)
+    }
+
+    fn catch(&mut self, signal: i32) -> Result<(), Errno> {
+        // SAFETY: all zeros are a valid sigaction (empty mask); the handler has the signature that SA_SIGINFO asks for and
+        // makes async-signal-safe calls only.
+        unsafe {
+            let mut before: libc::sigaction = std::mem::zeroed();
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = on_signal as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+            check(libc::sigaction(signal, &action, &mut before).into())?;
+            self.before.push((signal, before));
         }
+        Ok(())
+    }
+
+    /// Readable when a signal came.
+    pub fn fd(&self) -> BorrowedFd<'static> {
+        self.pipe.read.as_fd()
+    }
+
+    /// The signals that came since the last call, in order.
+    pub fn take(&mut self) -> Vec<i32> {
+        let mut signals = Vec::new();
+        let mut bytes = [0u8; 64];
+        while let Ok(count @ 1..) = rustix::io::read(&self.pipe.read, &mut bytes) {
+            signals.extend(bytes[..count].iter().map(|byte| i32::from(*byte)));
+        }
+        signals
     }
 }
 
-impl Drop for Intercepted {
+impl Drop for Caught {
     fn drop(&mut self) {
-        // SAFETY: `before` is the mask that pthread_sigmask returned.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, std::ptr::null_mut()) };
+        for (signal, action) in &self.before {
+            // SAFETY: `action` is what the kernel reported for this very signal; restoring it cannot fail.
+            unsafe { libc::sigaction(*signal, action, std::ptr::null_mut()) };
+        }
+        for signal in self.take() {
+            // SAFETY: takes integers; to the process itself it cannot fail.
+            unsafe { libc::kill(libc::getpid(), signal) };
+        }
+        IN_USE.store(false, Ordering::SeqCst);
+    }
+}
+
+extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    // SAFETY: the kernel passes a valid siginfo; signal(2), write(2) and errno are async-signal-safe; errno is put back.
+    unsafe {
+        if FAULTS.contains(&signal) && (*info).si_code > 0 {
+            // A fault of our own, sent by nobody: on return it repeats with the default action, and kills.
+            libc::signal(signal, libc::SIG_DFL);
+            return;
+        }
+        let Some(pipe) = PIPE.get() else { return };
+        let errno = *libc::__errno_location();
+        let byte = signal as u8;
+        libc::write(pipe.write.as_raw_fd(), (&raw const byte).cast(), 1);
+        *libc::__errno_location() = errno;
+    }
+}
+
+/// The pid of a child that has ended and is not reaped yet, whichever the kernel finds first (waitid(2), WNOWAIT).
+pub fn ended_child() -> Result<Option<i32>, Errno> {
+    // SAFETY: all zeros are a valid siginfo, which the kernel fills; without an ended child its pid stays 0.
+    let pid = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        match check(libc::waitid(libc::P_ALL, 0, &mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT).into()) {
+            Err(Errno::CHILD) => 0,
+            result => {
+                result?;
+                info.si_pid()
+            }
+        }
+    };
+    Ok(Some(pid).filter(|pid| *pid != 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::event::{poll, PollFd, PollFlags};
+
+    #[test]
+    fn catches_what_is_sent_and_restores_the_handlers() {
+        let pidfd = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty()).unwrap();
+        let mut caught = Caught::all().unwrap();
+        assert_eq!(Caught::all().err(), Some(Errno::BUSY));
+        let sent = [libc::SIGTERM, libc::SIGSEGV, libc::SIGRTMIN() + 3];
+        sent.iter().for_each(|signal| send(&pidfd, *signal).unwrap());
+        let mut signals = Vec::new();
+        while signals.len() < sent.len() {
+            poll(&mut [PollFd::from_borrowed_fd(caught.fd(), PollFlags::IN)], None).unwrap();
+            signals.extend(caught.take());
+        }
+        signals.sort_unstable();
+        assert_eq!(signals, [libc::SIGSEGV, libc::SIGTERM, libc::SIGRTMIN() + 3]);
+        drop(caught);
+        // SAFETY: only asks for the current action.
+        let after = unsafe {
+            let mut after: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(libc::SIGTERM, std::ptr::null(), &mut after);
+            after.sa_sigaction
+        };
+        assert_eq!(after, libc::SIG_DFL);
     }
 }
