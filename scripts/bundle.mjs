@@ -20,7 +20,7 @@ const common = {
   bundle: true,
   write: false,
   target: "es2022",
-  minifySyntax: true,
+  minify: true,
   legalComments: "none",
   logLevel: "warning",
   define: { TSRUNC_VERSION: JSON.stringify(version), TSRUNC_COMMIT: JSON.stringify(commit()) },
