@@ -42,7 +42,9 @@ export async function measureAll(workspace, subjects, rounds, signal) {
 export function run(workspace, subject, name = "run") {
   if (subject.kind === "node") return { steps: [step(name, [subject.command, "-e", "0"])] };
   if (subject.kind === "floor")
-    return { steps: [step(name, [subject.command, join(workspace.bundle, "rootfs"), workspace.id])] };
+    return {
+      steps: [step(name, [subject.command, join(workspace.bundle, "rootfs"), workspace.containerId(subject.name)])],
+    };
   return { steps: [step(name, base(workspace, subject, "run", "--bundle", workspace.bundle))] };
 }
 
@@ -60,7 +62,7 @@ function lifecycle(workspace, subject) {
 }
 
 function base(workspace, { command, name }, verb, ...options) {
-  return [command, "--root", workspace.stateRoot(name), verb, ...options, workspace.id];
+  return [command, "--root", workspace.stateRoot(name), verb, ...options, workspace.containerId(name)];
 }
 
 function step(name, argv) {

@@ -15,7 +15,7 @@ import { commandEnvironment, outputDirectory } from "./workspace.mjs";
 
 const tracedRuns = 15;
 
-/** What begins a phase, in order of time: the first call that matches ends the phase before. */
+/** What begins a phase, in order of time: the first call that matches ends the phase before. Given: the call, the one before, the phases begun. */
 const runtimePhases = [
   { name: "load, read the configuration, plan", begins: () => true },
   { name: "state directory and cgroups", begins: ({ call }) => /^mkdir(at)?$/.test(call) },
@@ -23,14 +23,15 @@ const runtimePhases = [
   { name: "while the container runs", begins: (_, previous) => isClone(previous) },
   {
     name: "take down",
-    begins: ({ call, args }) => call === "rmdir" || (call === "unlinkat" && /REMOVEDIR/.test(args)),
+    begins: ({ call }) => /^(rmdir|unlinkat)$/.test(call),
   },
 ];
 const containerPhases = [
   { name: "join, prepare", begins: () => true },
   { name: "mounts and devices", begins: ({ call }) => /^(mount|fsopen|open_tree|move_mount)$/.test(call) },
   { name: "root switch, masks, process attributes", begins: ({ call }) => call === "pivot_root" },
-  { name: "program", begins: ({ call }) => /^execve(at)?$/.test(call) },
+  // not the exec of a runtime's own init, which comes before the root is switched
+  { name: "program", begins: ({ call }, _, begun) => begun === 3 && /^execve(at)?$/.test(call) },
 ];
 
 /**
@@ -137,7 +138,9 @@ function cut(role, rules, events, end) {
   const phases = [];
   let next = 0;
   events.forEach((event, index) => {
-    const following = rules.findIndex((rule, position) => position >= next && rule.begins(event, events[index - 1]));
+    const following = rules.findIndex(
+      (rule, position) => position >= next && rule.begins(event, events[index - 1], next),
+    );
     if (following >= 0) {
       phases.push({ key: `${role}: ${rules[following].name}`, start: event.start, inCalls: 0, calls: 0 });
       next = following + 1;

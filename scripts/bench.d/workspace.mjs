@@ -35,7 +35,7 @@ export const commandEnvironment = {
  * @property {string} bundle config.json and rootfs with busybox; runs /bin/true
  * @property {string} timer path of the compiled timer.c
  * @property {string | undefined} floor path of the compiled floor.c, on x86-64
- * @property {string} id the container id, unique on the host
+ * @property {(name: string) => string} containerId a subject's own id, unique on the host
  * @property {(name: string) => string} stateRoot a runtime's own --root
  * @property {(subjects: import("./subjects.mjs").Subject[]) => void} remove deletes containers, cgroups and files
  */
@@ -45,15 +45,17 @@ export function prepareWorkspace() {
   const timer = compile("timer");
   const floor = process.arch === "x64" ? compile("floor") : undefined; // its clone3 is assembly
   const directory = mkdtempSync(join(os.tmpdir(), "tsrunc-bench-"));
-  const id = `bench-${process.pid}`;
+  const containerId = (name) => `bench-${process.pid}-${name}`;
   const stateRoot = (name) => join(directory, "state", name);
   const remove = (subjects) => {
-    for (const { name, command } of subjects) removeContainers(command, stateRoot(name));
-    removeCgroups(id);
+    for (const { name, command } of subjects) {
+      removeContainers(command, stateRoot(name));
+      removeCgroups(containerId(name));
+    }
     rmSync(directory, { recursive: true });
   };
   try {
-    return { directory, bundle: makeBundle(join(directory, "bundle")), timer, floor, id, stateRoot, remove };
+    return { directory, bundle: makeBundle(join(directory, "bundle")), timer, floor, containerId, stateRoot, remove };
   } catch (error) {
     rmSync(directory, { recursive: true });
     throw error;
@@ -111,7 +113,7 @@ function removeContainers(command, root) {
   }
 }
 
-/** Removes what a killed runtime or floor left: cgroups with this benchmark's id, below the own cgroup or the root of each hierarchy. */
+/** Removes what a killed runtime or floor left: cgroups named after the container, below the own cgroup or the root of each hierarchy. */
 function removeCgroups(id) {
   for (const line of readFileSync("/proc/self/cgroup", "utf8").trim().split("\n")) {
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
