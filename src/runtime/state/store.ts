@@ -1,6 +1,6 @@
 /** What is kept of a container between commands: `<root>/<id>/state.json`. */
 
-import { RuntimeError, messageOf } from "../errors.js";
+import { RuntimeError } from "../errors.js";
 import type { Hook, ProcessIdentity, Undo } from "../generated/plan.js";
 import type { RecordedStatus } from "./status.js";
 
@@ -47,8 +47,8 @@ export function parseRecord(text: string, path: string): ContainerRecord {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    throw corruptState(path, messageOf(error));
+  } catch {
+    throw corruptState(path, "not JSON"); // the engines' own words differ
   }
   if (typeof value !== "object" || value === null) throw corruptState(path, "not an object");
   const record = value as Partial<ContainerRecord>;
