@@ -44,7 +44,10 @@ t.test("a value may begin with a dash or be empty", async (t) => {
 });
 
 t.test("an unknown flag is named, with the nearest one", async (t) => {
-  t.throws(() => run("--bundel", "/b"), { code: "invalidArgument", message: 'use "run": unknown flag "--bundel", did you mean "--bundle"?' });
+  t.throws(() => run("--bundel", "/b"), {
+    code: "invalidArgument",
+    message: 'use "run": unknown flag "--bundel", did you mean "--bundle"?',
+  });
   t.throws(() => run("--xyzzy=1"), { message: 'use "run": unknown flag "--xyzzy"' });
   t.throws(() => run("-x"), { message: 'use "run": unknown flag "-x"' });
   t.throws(() => run("-dk"), { message: /unknown flag "-dk"/ });

@@ -3,10 +3,22 @@ import { fakeHost } from "../runtime/testing/fake-host.js";
 import type { CommandCall } from "./command.js";
 import { createOptions } from "./create-options.js";
 
-function call(values: Record<string, string> = {}, switches: string[] = [], env: Record<string, string> = {}, systemdCgroup = false): CommandCall {
+function call(
+  values: Record<string, string> = {},
+  switches: string[] = [],
+  env: Record<string, string> = {},
+  systemdCgroup = false,
+): CommandCall {
   const { host } = fakeHost({ files: { "/proc/self/stat": "77 (tsrunc) R 1" } });
   return {
-    host: { ...host, argv: [], env, write: () => undefined, exit: () => undefined as never, build: { version: "", commit: "", hostName: "node" } },
+    host: {
+      ...host,
+      argv: [],
+      env,
+      write: () => undefined,
+      exit: () => undefined as never,
+      build: { version: "", commit: "", hostName: "node" },
+    },
     global: { rootless: undefined, systemdCgroup },
     values,
     switches: new Set(switches),
@@ -18,25 +30,40 @@ function call(values: Record<string, string> = {}, switches: string[] = [], env:
 }
 
 t.test("flags become options", async (t) => {
-  t.match(createOptions("create", call({ bundle: "/b", "console-socket": "/c", "pidfd-socket": "/p", "pid-file": "/f", "preserve-fds": "3" }, ["no-pivot", "no-new-keyring"])), {
-    bundle: "/b",
-    consoleSocket: "/c",
-    pidfdSocket: "/p",
-    pidFile: "/f",
-    preserveFds: 3,
-    pivot: false,
-    newKeyring: false,
-  });
+  t.match(
+    createOptions(
+      "create",
+      call({ bundle: "/b", "console-socket": "/c", "pidfd-socket": "/p", "pid-file": "/f", "preserve-fds": "3" }, [
+        "no-pivot",
+        "no-new-keyring",
+      ]),
+    ),
+    {
+      bundle: "/b",
+      consoleSocket: "/c",
+      pidfdSocket: "/p",
+      pidFile: "/f",
+      preserveFds: 3,
+      pivot: false,
+      newKeyring: false,
+    },
+  );
   t.match(createOptions("create", call()), { preserveFds: 0, listenFds: 0, pivot: true, newKeyring: true });
 });
 
 t.test("a number of descriptors is a number", async (t) => {
-  for (const text of ["-1", "x", "", "1.5", "99999999"]) t.throws(() => createOptions("run", call({ "preserve-fds": text })), { message: /^use "run": flag "--preserve-fds" is a number/ }, text);
+  for (const text of ["-1", "x", "", "1.5", "99999999"])
+    t.throws(
+      () => createOptions("run", call({ "preserve-fds": text })),
+      { message: /^use "run": flag "--preserve-fds" is a number/ },
+      text,
+    );
 });
 
 t.test("socket activation is taken from the environment", async (t) => {
   t.equal(createOptions("run", call({}, [], { LISTEN_FDS: "2", LISTEN_PID: "77" })).listenFds, 2);
-  for (const text of ["", "x", "-1"]) t.equal(createOptions("run", call({}, [], { LISTEN_FDS: text, LISTEN_PID: "77" })).listenFds, 0, text);
+  for (const text of ["", "x", "-1"])
+    t.equal(createOptions("run", call({}, [], { LISTEN_FDS: text, LISTEN_PID: "77" })).listenFds, 0, text);
 });
 
 t.test("socket activation that was meant for another process is left alone", async (t) => {
@@ -45,5 +72,8 @@ t.test("socket activation that was meant for another process is left alone", asy
 });
 
 t.test("the systemd cgroup driver is refused", async (t) => {
-  t.throws(() => createOptions("run", call({}, [], {}, true)), { code: "unsupported", message: 'use "--systemd-cgroup": the cgroup driver systemd is not supported by this version of tsrunc' });
+  t.throws(() => createOptions("run", call({}, [], {}, true)), {
+    code: "unsupported",
+    message: 'use "--systemd-cgroup": the cgroup driver systemd is not supported by this version of tsrunc',
+  });
 });

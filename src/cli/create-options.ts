@@ -10,7 +10,10 @@ import { usageError } from "./usage.js";
 /** @throws RuntimeError on a number that is none, or a cgroup driver that this version does not have. */
 export function createOptions(subject: string, { host, global, values, switches }: CommandCall): CreateOptions {
   if (global.systemdCgroup) {
-    throw new RuntimeError("the cgroup driver systemd is not supported by this version of tsrunc", { code: "unsupported", operation: 'use "--systemd-cgroup"' });
+    throw new RuntimeError("the cgroup driver systemd is not supported by this version of tsrunc", {
+      code: "unsupported",
+      operation: 'use "--systemd-cgroup"',
+    });
   }
   return {
     bundle: values["bundle"],
@@ -31,7 +34,8 @@ const MAX_DESCRIPTORS = 1_048_576;
 function preserveFds(subject: string, value: string | undefined): number {
   if (value === undefined) return 0;
   const number = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
-  if (!(number <= MAX_DESCRIPTORS)) throw usageError(subject, `flag "--preserve-fds" is a number up to ${MAX_DESCRIPTORS}, not ${JSON.stringify(value)}`);
+  if (!(number <= MAX_DESCRIPTORS))
+    throw usageError(subject, `flag "--preserve-fds" is a number up to ${MAX_DESCRIPTORS}, not ${JSON.stringify(value)}`);
   return number;
 }
 

@@ -20,7 +20,8 @@ export interface LogOptions {
 export function log(host: Host, options: LogOptions, level: LogLevel, message: string): void {
   if (level === "debug" && !options.debug) return;
   const { file, format } = options;
-  if (file === undefined || level !== "debug") host.write(2, `${file === undefined && format === "json" ? line(host, "json", level, message) : plain(level, message)}\n`);
+  if (file === undefined || level !== "debug")
+    host.write(2, `${file === undefined && format === "json" ? line(host, "json", level, message) : plain(level, message)}\n`);
   if (file !== undefined) perform(host, { op: "appendFile", path: file, text: `${line(host, format, level, message)}\n` });
 }
 

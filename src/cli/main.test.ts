@@ -48,7 +48,10 @@ t.test("--version is three lines and loads nothing", async (t) => {
 });
 
 t.test("a command gets its flags and arguments", async (t) => {
-  const { call, loaded, status } = runMain(["--root", "/r", "--rootless=true", "--systemd-cgroup", "run", "-d", "--bundle", "/b", "c1"], () => 7);
+  const { call, loaded, status } = runMain(
+    ["--root", "/r", "--rootless=true", "--systemd-cgroup", "run", "-d", "--bundle", "/b", "c1"],
+    () => 7,
+  );
   t.equal(status, 7);
   t.same(loaded, ["run"]);
   t.same(call?.values, { bundle: "/b" });
@@ -60,7 +63,10 @@ t.test("a command gets its flags and arguments", async (t) => {
 
 t.test("the default state directory is looked for only by who needs one", async (t) => {
   t.match(runMain(["state", "c1"]).call?.context(), { root: "/run/tsrunc" });
-  t.match(runMain(["--root", "/", "state", "c1"], (call) => (call.context(), 0)), { status: 1, err: 'use the state directory "/": the root of the file system cannot hold states\n' });
+  t.match(
+    runMain(["--root", "/", "state", "c1"], (call) => (call.context(), 0)),
+    { status: 1, err: 'use the state directory "/": the root of the file system cannot hold states\n' },
+  );
   t.match(runMain(["--root", "/", "features"]), { status: 0 });
 });
 
@@ -96,7 +102,10 @@ t.test("a text log is a line of logfmt", async (t) => {
 });
 
 t.test("without a file a JSON log goes to standard error", async (t) => {
-  t.equal(runMain(["--log-format=json", "list"], fails("no")).err, '{"level":"error","msg":"no","time":"2026-01-02T03:04:05.000000006Z"}\n');
+  t.equal(
+    runMain(["--log-format=json", "list"], fails("no")).err,
+    '{"level":"error","msg":"no","time":"2026-01-02T03:04:05.000000006Z"}\n',
+  );
 });
 
 t.test("an error carries its own status", async (t) => {
@@ -124,8 +133,20 @@ t.test("--debug logs every request", async (t) => {
 
 t.test("a log file that cannot be written is told before anything is done", async (t) => {
   let err = "";
-  const fake = fakeHost({ answers: { appendFile: () => ({ kind: "failed", failure: { code: "other", operation: 'append to "/l"', cause: "EACCES" } }) } });
-  const host: Host = { ...fake.host, argv: ["--log", "/l", "list"], env: {}, write: (_fd, text) => void (err += text), exit: () => undefined as never, build: { version: "", commit: "", hostName: "node" } };
-  t.equal(main(host, () => ({ run: fails("no") })), 1);
+  const fake = fakeHost({
+    answers: { appendFile: () => ({ kind: "failed", failure: { code: "other", operation: 'append to "/l"', cause: "EACCES" } }) },
+  });
+  const host: Host = {
+    ...fake.host,
+    argv: ["--log", "/l", "list"],
+    env: {},
+    write: (_fd, text) => void (err += text),
+    exit: () => undefined as never,
+    build: { version: "", commit: "", hostName: "node" },
+  };
+  t.equal(
+    main(host, () => ({ run: fails("no") })),
+    1,
+  );
   t.equal(err, 'append to "/l": EACCES\n');
 });

@@ -58,9 +58,17 @@ function dispatch(host: Host, load: LoadCommand, options: LogOptions): number {
   }
   const observed = options.debug ? logRequests(host, options) : host;
   const start = (name: string, parsed: ParsedArguments): number =>
-    load(name).run({ host: observed, global: flags, values: parsed.values, switches: parsed.switches, args: parsed.rest, context: () => makeContext(observed, global, options) } satisfies CommandCall);
+    load(name).run({
+      host: observed,
+      global: flags,
+      values: parsed.values,
+      switches: parsed.switches,
+      args: parsed.rest,
+      context: () => makeContext(observed, global, options),
+    } satisfies CommandCall);
 
-  if (command === undefined || global.switches.has("help")) return start("help", { values: {}, switches: new Set(), rest: command === undefined ? [] : [command] });
+  if (command === undefined || global.switches.has("help"))
+    return start("help", { values: {}, switches: new Set(), rest: command === undefined ? [] : [command] });
   if (!commandNames().includes(command)) {
     throw usageError(PROGRAM, `unknown command ${JSON.stringify(command)}${suggestion(command, commandNames())}`);
   }

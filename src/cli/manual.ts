@@ -67,7 +67,10 @@ export const pages: Readonly<Record<string, Page>> = {
       "signals, gives the terminal to the container if the configuration asks for one, and",
       "deletes the container when its program has ended.",
     ],
-    exitStatus: ["The status of the program, or 128 and the number of the signal that ended it.", "1  failure; the reason is on standard error"],
+    exitStatus: [
+      "The status of the program, or 128 and the number of the signal that ended it.",
+      "1  failure; the reason is on standard error",
+    ],
     example: ["cd /containers/web", "tsrunc run web"],
   },
   spec: {
@@ -85,7 +88,10 @@ export const pages: Readonly<Record<string, Page>> = {
   state: {
     summary: "print a container's state",
     synopsis: "ID",
-    description: ["Prints JSON with the id, pid, status (creating, created, running, paused or stopped),", "bundle, root file system, time of creation, annotations and owner."],
+    description: [
+      "Prints JSON with the id, pid, status (creating, created, running, paused or stopped),",
+      "bundle, root file system, time of creation, annotations and owner.",
+    ],
     example: ["tsrunc state web"],
   },
 };

@@ -24,5 +24,9 @@ function readText(host: LibraryHost, path: string): string {
   const { reply, failure } = attempt(host, "text", { op: "readFile", path, maxBytes: MAX_CONFIG_BYTES });
   if (reply) return reply.text;
   if (failure.code !== "tooLarge") throw errorFromFailure(failure);
-  throw new RuntimeError(`it is larger than ${MAX_CONFIG_BYTES} bytes`, { code: "tooLarge", operation: `read ${JSON.stringify(path)}`, path });
+  throw new RuntimeError(`it is larger than ${MAX_CONFIG_BYTES} bytes`, {
+    code: "tooLarge",
+    operation: `read ${JSON.stringify(path)}`,
+    path,
+  });
 }

@@ -26,6 +26,7 @@ t.test("a named directory is made absolute; / is refused", async (t) => {
   const { host } = fakeHost();
   t.equal(namedStateRoot(host, "/a/../b/").root, "/b");
   t.equal(namedStateRoot(host, "states").root, "/work/states");
-  for (const path of ["/", "//", "/a/.."]) t.throws(() => namedStateRoot(host, path), { code: "invalidArgument", message: /use the state directory "\/"/ }, path);
+  for (const path of ["/", "//", "/a/.."])
+    t.throws(() => namedStateRoot(host, path), { code: "invalidArgument", message: /use the state directory "\/"/ }, path);
   t.throws(() => namedStateRoot(host, ""), { code: "invalidArgument" });
 });

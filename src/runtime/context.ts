@@ -42,6 +42,10 @@ export function defaultStateRoot(host: LibraryHost, env: Readonly<Record<string,
 export function namedStateRoot(host: LibraryHost, path: string): StateRoot {
   if (path === "") throw new RuntimeError("it is empty", { code: "invalidArgument", operation: "use the state directory" });
   const root = cleanAbsolute(path.startsWith("/") ? path : askText(host, { op: "absolutePath", path }));
-  if (root === "/") throw new RuntimeError("the root of the file system cannot hold states", { code: "invalidArgument", operation: 'use the state directory "/"' });
+  if (root === "/")
+    throw new RuntimeError("the root of the file system cannot hold states", {
+      code: "invalidArgument",
+      operation: 'use the state directory "/"',
+    });
   return { root, rootMode: SYSTEM_ROOT.rootMode };
 }

@@ -21,7 +21,20 @@ const only = <Op extends Request["op"]>(requests: readonly Request[], op: Op): E
 t.test("create reserves before it clones, records before it lets go", async (t) => {
   const { context, ops, requests } = setUp();
   createContainer(context, "c1", {});
-  t.same(ops(), ["resolveDirectory", "hostFacts", "readFile", "missing", "pathKind", "now", "reserve", "create", "saveState", "release", "close", "close"]);
+  t.same(ops(), [
+    "resolveDirectory",
+    "hostFacts",
+    "readFile",
+    "missing",
+    "pathKind",
+    "now",
+    "reserve",
+    "create",
+    "saveState",
+    "release",
+    "close",
+    "close",
+  ]);
   const [reserved] = only(requests, "reserve");
   t.match(JSON.parse(reserved?.state ?? ""), { id: "c1", status: "creating", bundle: "/work", rootfs: "/work/rootfs", version: 1 });
   const [saved] = only(requests, "saveState");
@@ -29,8 +42,20 @@ t.test("create reserves before it clones, records before it lets go", async (t) 
 });
 
 t.test("options reach the plan", async (t) => {
-  const { context, requests } = setUp({ ...plain(), process: { ...plain().process, terminal: true } }, { answers: { pathKind: ({ path }) => ({ kind: "text", text: path === "/s" ? "socket" : "directory" }) } });
-  createContainer(context, "c1", { bundle: "/work", consoleSocket: "/s", pidfdSocket: "/p", pidFile: "/f", pivot: false, newKeyring: false, preserveFds: 3, listenFds: 1 });
+  const { context, requests } = setUp(
+    { ...plain(), process: { ...plain().process, terminal: true } },
+    { answers: { pathKind: ({ path }) => ({ kind: "text", text: path === "/s" ? "socket" : "directory" }) } },
+  );
+  createContainer(context, "c1", {
+    bundle: "/work",
+    consoleSocket: "/s",
+    pidfdSocket: "/p",
+    pidFile: "/f",
+    pivot: false,
+    newKeyring: false,
+    preserveFds: 3,
+    listenFds: 1,
+  });
   const [create] = only(requests, "create");
   t.match(create?.plan, {
     console: { kind: "socket", path: "/s" },
@@ -47,15 +72,45 @@ t.test("nothing is reserved for what is refused", async (t) => {
   const kinds = (kind: string): FakeHostOptions => ({ answers: { pathKind: () => ({ kind: "text", text: kind }) } });
   const cases: [name: string, spec: object, options: object, host: FakeHostOptions, message: string][] = [
     ["a terminal without a socket", terminal, {}, {}, "cannot allocate tty if tsrunc will detach without setting console socket"],
-    ["a socket without a terminal", plain(), { consoleSocket: "/s" }, {}, "cannot use console socket if tsrunc will not detach or allocate tty"],
-    ["a console socket that is missing", terminal, { consoleSocket: "/s" }, kinds("missing"), 'use the console socket "/s": it does not exist'],
+    [
+      "a socket without a terminal",
+      plain(),
+      { consoleSocket: "/s" },
+      {},
+      "cannot use console socket if tsrunc will not detach or allocate tty",
+    ],
+    [
+      "a console socket that is missing",
+      terminal,
+      { consoleSocket: "/s" },
+      kinds("missing"),
+      'use the console socket "/s": it does not exist',
+    ],
     ["a console socket that is a file", terminal, { consoleSocket: "/s" }, kinds("file"), 'use the console socket "/s": it is a file'],
     ["a rootfs that is missing", plain(), {}, kinds("missing"), 'use the rootfs "/work/rootfs": it does not exist'],
     ["a rootfs that is a link", plain(), {}, kinds("symlink"), 'use the rootfs "/work/rootfs": it is a symlink'],
     ["no config.json", plain(), { bundle: "/other" }, {}, 'open "/other/config.json": ENOENT (no such file or directory)'],
-    ["a huge config.json", plain(), {}, { answers: { readFile: () => failed("tooLarge", "read", "x") } }, 'read "/work/config.json": it is larger than 16777216 bytes'],
-    ["no bundle", plain(), { bundle: "/gone" }, { answers: { resolveDirectory: () => failed("notFound", 'resolve directory "/gone"', "ENOENT") } }, 'resolve directory "/gone": ENOENT'],
-    ["a bad limit", { ...plain(), linux: { ...plain().linux, resources: { memory: { swappiness: 5 } } } }, {}, {}, "/linux/resources/memory/swappiness: cgroup v2 has no swappiness"],
+    [
+      "a huge config.json",
+      plain(),
+      {},
+      { answers: { readFile: () => failed("tooLarge", "read", "x") } },
+      'read "/work/config.json": it is larger than 16777216 bytes',
+    ],
+    [
+      "no bundle",
+      plain(),
+      { bundle: "/gone" },
+      { answers: { resolveDirectory: () => failed("notFound", 'resolve directory "/gone"', "ENOENT") } },
+      'resolve directory "/gone": ENOENT',
+    ],
+    [
+      "a bad limit",
+      { ...plain(), linux: { ...plain().linux, resources: { memory: { swappiness: 5 } } } },
+      {},
+      {},
+      "/linux/resources/memory/swappiness: cgroup v2 has no swappiness",
+    ],
   ];
   for (const [name, spec, options, host, message] of cases) {
     const { context, ops } = setUp(spec, host.answers ? { answers: host.answers } : {});
@@ -78,7 +133,9 @@ t.test("an id that is taken is refused in runc's words", async (t) => {
 const withPoststop = { ...plain(), hooks: { poststop: [{ path: "/a" }, { path: "/b" }] } };
 
 t.test("a failed create undoes what may have been made, forgets the container, runs poststop hooks", async (t) => {
-  const { context, ops, requests } = setUp(withPoststop, { answers: { create: () => failed("other", 'mount "proc" on "/proc"', "EPERM (operation not permitted)") } });
+  const { context, ops, requests } = setUp(withPoststop, {
+    answers: { create: () => failed("other", 'mount "proc" on "/proc"', "EPERM (operation not permitted)") },
+  });
   t.throws(() => createContainer(context, "c1", {}), { message: 'create "c1": mount "proc" on "/proc": EPERM (operation not permitted)' });
   t.same(ops().slice(ops().indexOf("create")), ["create", "undo", "removeContainer", "close", "runHooks", "runHooks"]);
   t.same(only(requests, "undo")[0]?.steps, [{ op: "removeCgroup", path: "/sys/fs/cgroup/user.slice/c1" }]);
@@ -86,7 +143,10 @@ t.test("a failed create undoes what may have been made, forgets the container, r
 });
 
 t.test("a cgroup that was there before is left alone when create fails", async (t) => {
-  const answers: Answers = { create: () => failed("exists", "use cgroup", "it is not empty"), missing: () => ({ kind: "names", names: [] }) };
+  const answers: Answers = {
+    create: () => failed("exists", "use cgroup", "it is not empty"),
+    missing: () => ({ kind: "names", names: [] }),
+  };
   const { context, requests } = setUp(plain(), { answers });
   t.throws(() => createContainer(context, "c1", {}), { message: 'create "c1": use cgroup: it is not empty' });
   t.same(only(requests, "undo"), []);
@@ -100,8 +160,16 @@ t.test("a container that cannot be let go is killed and undone", async (t) => {
 });
 
 t.test("what cannot be undone is told too, and every step is tried", async (t) => {
-  const { context, ops } = setUp(plain(), { answers: { create: () => failed("other", "", "boom"), undo: () => failed("other", 'remove cgroup "/x"', "EBUSY"), removeContainer: () => failed("other", "remove", "EIO") } });
-  t.throws(() => createContainer(context, "c1", {}), { message: 'create "c1": boom; undoing it failed too: remove cgroup "/x": EBUSY; remove: EIO' });
+  const { context, ops } = setUp(plain(), {
+    answers: {
+      create: () => failed("other", "", "boom"),
+      undo: () => failed("other", 'remove cgroup "/x"', "EBUSY"),
+      removeContainer: () => failed("other", "remove", "EIO"),
+    },
+  });
+  t.throws(() => createContainer(context, "c1", {}), {
+    message: 'create "c1": boom; undoing it failed too: remove cgroup "/x": EBUSY; remove: EIO',
+  });
   t.equal(ops().at(-1), "close");
 });
 

@@ -121,7 +121,8 @@ function planOptions({ id, options, continuation }: CreateRequest, bundle: strin
     newKeyring: options.newKeyring ?? true,
     preserveFds: options.preserveFds ?? 0,
     listenFds: options.listenFds ?? 0,
-    console: consoleSocket !== undefined ? { kind: "socket", path: consoleSocket } : { kind: continuation === "foreground" ? "keep" : "none" },
+    console:
+      consoleSocket !== undefined ? { kind: "socket", path: consoleSocket } : { kind: continuation === "foreground" ? "keep" : "none" },
     gate: { kind: continuation === "wait" ? "socket" : "channel" },
     pidFile: options.pidFile,
     pidfdSocket: options.pidfdSocket,
@@ -154,7 +155,11 @@ function refuseUnusableRootfs(host: LibraryHost, rootfs: string): void {
 
 function unusable(what: string, path: string, kind: string): RuntimeError {
   const cause = kind === "missing" ? "it does not exist" : `it is a ${kind}`;
-  return new RuntimeError(cause, { code: kind === "missing" ? "notFound" : "invalidArgument", operation: `use the ${what} ${JSON.stringify(path)}`, path });
+  return new RuntimeError(cause, {
+    code: kind === "missing" ? "notFound" : "invalidArgument",
+    operation: `use the ${what} ${JSON.stringify(path)}`,
+    path,
+  });
 }
 
 interface RecordParts {

@@ -11,8 +11,14 @@ t.test("the rootless configuration is valid for a caller without privilege and m
   t.doesNotThrow(() => validated(spec, true));
   t.same(spec.linux?.uidMappings, [{ containerID: 0, hostID: 1000, size: 1 }]);
   t.same(spec.linux?.gidMappings, [{ containerID: 0, hostID: 100, size: 1 }]);
-  t.notOk(spec.linux?.namespaces?.some(({ type }) => type === "network"), "shares the network");
-  t.notOk(spec.mounts?.some(({ options }) => options?.includes("gid=5")), "names no group that is not mapped");
+  t.notOk(
+    spec.linux?.namespaces?.some(({ type }) => type === "network"),
+    "shares the network",
+  );
+  t.notOk(
+    spec.mounts?.some(({ options }) => options?.includes("gid=5")),
+    "names no group that is not mapped",
+  );
 });
 
 t.test("each call makes a new object", async (t) => {

@@ -63,14 +63,22 @@ export function errorFromFailure(failure: Failure): RuntimeError {
 export function withOperation(operation: string, error: unknown): RuntimeError {
   if (!isRuntimeError(error)) return new RuntimeError(messageOf(error), { code: "other", operation }, error);
   const { code, path, errno, exitStatus } = error;
-  return new RuntimeError(error.message, { code, operation, ...(path === undefined ? {} : { path }), ...(errno === undefined ? {} : { errno }), exitStatus }, error);
+  return new RuntimeError(
+    error.message,
+    { code, operation, ...(path === undefined ? {} : { path }), ...(errno === undefined ? {} : { errno }), exitStatus },
+    error,
+  );
 }
 
 /**
  * Whether the library threw it on purpose. By shape: the program's bundles, loaded one by one, each have a copy of the class.
  */
 export function isRuntimeError(error: unknown): error is RuntimeError {
-  return error instanceof Error && typeof (error as Partial<RuntimeError>).code === "string" && typeof (error as Partial<RuntimeError>).exitStatus === "number";
+  return (
+    error instanceof Error &&
+    typeof (error as Partial<RuntimeError>).code === "string" &&
+    typeof (error as Partial<RuntimeError>).exitStatus === "number"
+  );
 }
 
 /** The text of anything that was thrown. */

@@ -8,7 +8,10 @@ const MAX_LENGTH = 240;
 /** @throws RuntimeError unless the id consists of letters, digits and `_+-.`, and is neither `.` nor `..`. */
 export function checkId(id: string): void {
   if (id.length === 0 || id.length > MAX_LENGTH || id === "." || id === ".." || !/^[A-Za-z0-9_+.-]+$/.test(id)) {
-    throw new RuntimeError("invalid container ID format", { code: "invalidArgument", operation: `use the id ${JSON.stringify(shortened(id))}` });
+    throw new RuntimeError("invalid container ID format", {
+      code: "invalidArgument",
+      operation: `use the id ${JSON.stringify(shortened(id))}`,
+    });
   }
 }
 

@@ -25,10 +25,21 @@ const flag = (value: boolean): Reply => ({ kind: "flag", flag: value });
 /** A host with a created container c1 whose process is in some situation; requests made so far are forgotten. */
 function created({ hooks, namespaces, alive = true, atGate = true, frozen = false, answers }: Situation = {}) {
   const spec = defaultSpec({});
-  const config = { ...spec, hooks, process: { ...spec.process, terminal: false }, linux: { ...spec.linux, namespaces: namespaces ?? spec.linux?.namespaces } };
+  const config = {
+    ...spec,
+    hooks,
+    process: { ...spec.process, terminal: false },
+    linux: { ...spec.linux, namespaces: namespaces ?? spec.linux?.namespaces },
+  };
   const fake = fakeHost({
     files: { "/work/config.json": JSON.stringify(config) },
-    answers: { alive: () => flag(alive), atGate: () => flag(atGate), frozen: () => flag(frozen), ...answers, saveState: ({ state }) => (fake.files.set("/run/test/c1/state.json", state), { kind: "done" }) },
+    answers: {
+      alive: () => flag(alive),
+      atGate: () => flag(atGate),
+      frozen: () => flag(frozen),
+      ...answers,
+      saveState: ({ state }) => (fake.files.set("/run/test/c1/state.json", state), { kind: "done" }),
+    },
   });
   const context = fakeContext(fake.host);
   createContainer(context, "c1", {});
@@ -47,9 +58,16 @@ t.test("start opens the gate under the lock and records that the program runs", 
 });
 
 t.test("start refuses what is not created, in runc's words", async (t) => {
-  t.throws(() => startContainer(created({ alive: false }).context, "c1"), { code: "wrongStatus", message: 'start "c1": cannot start a container that has stopped' });
-  t.throws(() => startContainer(created({ atGate: false }).context, "c1"), { message: 'start "c1": cannot start an already running container' });
-  t.throws(() => startContainer(created({ frozen: true }).context, "c1"), { message: 'start "c1": cannot start a container in the paused state' });
+  t.throws(() => startContainer(created({ alive: false }).context, "c1"), {
+    code: "wrongStatus",
+    message: 'start "c1": cannot start a container that has stopped',
+  });
+  t.throws(() => startContainer(created({ atGate: false }).context, "c1"), {
+    message: 'start "c1": cannot start an already running container',
+  });
+  t.throws(() => startContainer(created({ frozen: true }).context, "c1"), {
+    message: 'start "c1": cannot start a container in the paused state',
+  });
   t.throws(() => startContainer(created().context, "other"), { code: "notFound", message: 'start "other": container does not exist' });
 });
 
@@ -67,7 +85,10 @@ t.test("poststart hooks run after the program, with the running state", async (t
 
 t.test("a failing poststart hook stops and destroys the container", async (t) => {
   let hooks = 0;
-  const { context, ops } = created({ hooks: { poststart: [{ path: "/h" }], poststop: [{ path: "/p" }] }, answers: { runHooks: () => (hooks++ === 0 ? failed("other", 'hook "/h"', "exit status 1") : { kind: "done" }) } });
+  const { context, ops } = created({
+    hooks: { poststart: [{ path: "/h" }], poststop: [{ path: "/p" }] },
+    answers: { runHooks: () => (hooks++ === 0 ? failed("other", 'hook "/h"', "exit status 1") : { kind: "done" }) },
+  });
   t.throws(() => startContainer(context, "c1"), { message: 'start "c1": hook "/h": exit status 1' });
   t.same(ops().slice(ops().indexOf("runHooks")), ["runHooks", "kill", "waitGone", "undo", "removeContainer", "runHooks", "close"]);
 });
@@ -79,7 +100,10 @@ t.test("kill signals the identified process alone", async (t) => {
 });
 
 t.test("kill of a stopped container is refused, also when it stops just then", async (t) => {
-  t.throws(() => killContainer(created({ alive: false }).context, "c1", { signal: "9" }), { code: "wrongStatus", message: 'kill "c1": container not running' });
+  t.throws(() => killContainer(created({ alive: false }).context, "c1", { signal: "9" }), {
+    code: "wrongStatus",
+    message: 'kill "c1": container not running',
+  });
   const { context } = created({ answers: { kill: () => failed("finished", "signal", "ESRCH") } });
   t.throws(() => killContainer(context, "c1", { signal: "9" }), { message: 'kill "c1": container not running' });
 });
@@ -97,24 +121,39 @@ t.test("an unknown signal is refused before the container is looked at", async (
 });
 
 t.test("delete of a stopped container undoes, forgets, then runs poststop hooks, whose failures are warnings", async (t) => {
-  const { context, ops } = created({ alive: false, hooks: { poststop: [{ path: "/a" }, { path: "/b" }] }, answers: { runHooks: () => failed("other", 'hook "/a"', "exit status 1") } });
+  const { context, ops } = created({
+    alive: false,
+    hooks: { poststop: [{ path: "/a" }, { path: "/b" }] },
+    answers: { runHooks: () => failed("other", 'hook "/a"', "exit status 1") },
+  });
   deleteContainer(context, "c1", {});
   t.same(ops(), ["lockContainer", "readFile", "alive", "undo", "removeContainer", "runHooks", "runHooks", "close"]);
-  t.same(context.logged, ['warning: poststop hook of "c1": hook "/a": exit status 1', 'warning: poststop hook of "c1": hook "/a": exit status 1']);
+  t.same(context.logged, [
+    'warning: poststop hook of "c1": hook "/a": exit status 1',
+    'warning: poststop hook of "c1": hook "/a": exit status 1',
+  ]);
 });
 
 t.test("delete kills a container that was never started, refuses one that runs", async (t) => {
   const { context, ops } = created();
   deleteContainer(context, "c1", {});
   t.ok(ops().includes("kill"));
-  t.throws(() => deleteContainer(created({ atGate: false }).context, "c1", {}), { code: "wrongStatus", message: 'delete "c1": cannot delete container c1 that is not stopped: running' });
-  t.throws(() => deleteContainer(created({ frozen: true }).context, "c1", {}), { message: 'delete "c1": cannot delete container c1 that is not stopped: paused' });
+  t.throws(() => deleteContainer(created({ atGate: false }).context, "c1", {}), {
+    code: "wrongStatus",
+    message: 'delete "c1": cannot delete container c1 that is not stopped: running',
+  });
+  t.throws(() => deleteContainer(created({ frozen: true }).context, "c1", {}), {
+    message: 'delete "c1": cannot delete container c1 that is not stopped: paused',
+  });
 });
 
 t.test("delete --force kills a running container, and everything in it where its pid namespace is another's", async (t) => {
   const { context, ops } = created({ atGate: false });
   deleteContainer(context, "c1", { force: true });
-  t.same(ops().filter((op) => op.startsWith("kill") || op === "waitGone"), ["kill", "waitGone"]);
+  t.same(
+    ops().filter((op) => op.startsWith("kill") || op === "waitGone"),
+    ["kill", "waitGone"],
+  );
   const shared = created({ atGate: false, namespaces: [{ type: "mount" }, { type: "uts" }] });
   deleteContainer(shared.context, "c1", { force: true });
   t.ok(shared.ops().includes("killCgroup"));
@@ -122,7 +161,9 @@ t.test("delete --force kills a running container, and everything in it where its
 
 t.test("delete keeps the state of a container that does not die", async (t) => {
   const { context, ops } = created({ answers: { waitGone: () => flag(false) } });
-  t.throws(() => deleteContainer(context, "c1", { force: true }), { message: 'delete "c1": kill process 4321: container init still running' });
+  t.throws(() => deleteContainer(context, "c1", { force: true }), {
+    message: 'delete "c1": kill process 4321: container init still running',
+  });
   t.notOk(ops().includes("removeContainer"));
 });
 
@@ -152,9 +193,19 @@ t.test("a damaged state.json is named, and delete --force takes the directory aw
 });
 
 t.test("state shows what is to be seen without waiting for a lock", async (t) => {
-  t.match(containerState(created().context, "c1"), { id: "c1", pid: 4321, status: "created", bundle: "/work", rootfs: "/work/rootfs", owner: "", ociVersion: "1.3.0" });
+  t.match(containerState(created().context, "c1"), {
+    id: "c1",
+    pid: 4321,
+    status: "created",
+    bundle: "/work",
+    rootfs: "/work/rootfs",
+    owner: "",
+    ociVersion: "1.3.0",
+  });
   t.match(containerState(created({ alive: false }).context, "c1"), { status: "stopped", pid: 0 });
-  const { context } = created({ answers: { lockContainer: ({ wait }) => (wait ? { kind: "handle", handle: 50 } : failed("locked", "lock", "held")) } });
+  const { context } = created({
+    answers: { lockContainer: ({ wait }) => (wait ? { kind: "handle", handle: 50 } : failed("locked", "lock", "held")) },
+  });
   t.match(containerState(context, "c1"), { status: "created" }, "while somebody starts it");
 });
 
@@ -194,7 +245,20 @@ function runnable(hooks: object = {}, answers: Answers = {}) {
 t.test("run in the foreground gives the lock back, stays, deletes, and returns the program's status", async (t) => {
   const { context, ops, requests } = runnable({}, { foreground: () => ({ kind: "exit", status: 137 }), alive: () => flag(false) });
   t.equal(runContainer(context, "c1", { subreaper: false }), 137);
-  t.same(ops().slice(ops().indexOf("reserve")), ["reserve", "create", "saveState", "release", "close", "foreground", "lockContainer", "readFile", "undo", "removeContainer", "close", "close"]);
+  t.same(ops().slice(ops().indexOf("reserve")), [
+    "reserve",
+    "create",
+    "saveState",
+    "release",
+    "close",
+    "foreground",
+    "lockContainer",
+    "readFile",
+    "undo",
+    "removeContainer",
+    "close",
+    "close",
+  ]);
   t.match(only(requests, "foreground")[0], { subreaper: false });
   t.match(only(requests, "create")[0]?.plan, { console: { kind: "keep" }, gate: { kind: "channel" } });
   t.match(JSON.parse(only(requests, "saveState")[0]?.state ?? ""), { status: "running" });
@@ -203,7 +267,10 @@ t.test("run in the foreground gives the lock back, stays, deletes, and returns t
 t.test("with startContainer hooks the program is said to run only when it does", async (t) => {
   const { context, requests } = runnable({ startContainer: [{ path: "/h" }] });
   runContainer(context, "c1", {});
-  t.same(only(requests, "saveState").map(({ state }) => (JSON.parse(state) as { status: string }).status), ["created", "running"]);
+  t.same(
+    only(requests, "saveState").map(({ state }) => (JSON.parse(state) as { status: string }).status),
+    ["created", "running"],
+  );
 });
 
 t.test("run --keep leaves the stopped container", async (t) => {

@@ -24,7 +24,10 @@ export function attempt<K extends ReplyKind>(host: NativeDoor, kind: K, request:
   const reply = JSON.parse(host.call(JSON.stringify(request))) as Reply;
   if (reply.kind === "failed") return { failure: reply.failure };
   if (reply.kind === kind) return { reply: reply as ReplyOf<K> };
-  throw new RuntimeError(`got a reply of kind "${reply.kind}", expected "${kind}"`, { code: "badRequest", operation: `request "${request.op}"` });
+  throw new RuntimeError(`got a reply of kind "${reply.kind}", expected "${kind}"`, {
+    code: "badRequest",
+    operation: `request "${request.op}"`,
+  });
 }
 
 /** Sends a request. @throws RuntimeError when it failed. */

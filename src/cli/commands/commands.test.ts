@@ -28,7 +28,14 @@ function run(command: CommandModule, { args = [], values = {}, switches = [], ho
   let out = "";
   const context: RuntimeContext = fakeContext(fake.host);
   const call: CommandCall = {
-    host: { ...fake.host, argv: [], env: {}, write: (fd, text) => void (fd === 1 && (out += text)), exit: () => undefined as never, build: { version: "1", commit: "c", hostName: "node" } },
+    host: {
+      ...fake.host,
+      argv: [],
+      env: {},
+      write: (fd, text) => void (fd === 1 && (out += text)),
+      exit: () => undefined as never,
+      build: { version: "1", commit: "c", hostName: "node" },
+    },
     global: { rootless: undefined, systemdCgroup: false },
     values,
     switches: new Set(switches),
@@ -56,13 +63,19 @@ const record = {
   poststart: [],
   poststop: [],
 };
-const running = { files: { "/run/test/c1/state.json": JSON.stringify(record) }, answers: { listDirectory: () => ({ kind: "names", names: ["c1"] }) } } satisfies FakeHostOptions;
+const running = {
+  files: { "/run/test/c1/state.json": JSON.stringify(record) },
+  answers: { listDirectory: () => ({ kind: "names", names: ["c1"] }) },
+} satisfies FakeHostOptions;
 
 t.test("create and run take the id and print nothing", async (t) => {
   t.match(run(create, { args: ["c1"], host: bundle }), { status: 0, out: "" });
   t.match(run(runs, { args: ["c1"], switches: ["detach"], host: bundle }), { status: 0, out: "" });
   t.match(run(runs, { args: ["c1"], host: { ...bundle, answers: { foreground: () => ({ kind: "exit", status: 9 }) } } }), { status: 9 });
-  t.match(run(runs, { args: ["c1"], switches: ["no-subreaper", "keep"], host: bundle }).requests.at(-2), { op: "foreground", subreaper: false });
+  t.match(run(runs, { args: ["c1"], switches: ["no-subreaper", "keep"], host: bundle }).requests.at(-2), {
+    op: "foreground",
+    subreaper: false,
+  });
 });
 
 t.test("start, kill and delete go to the container", async (t) => {
@@ -83,7 +96,8 @@ t.test("list prints a table, JSON, or ids", async (t) => {
   const wide = "c".repeat(20);
   t.equal(
     list.table([{ ociVersion: "", id: wide, pid: 5, status: "running", bundle: "/b", rootfs: "", created: "then", owner: "root" }]),
-    "ID                     PID         STATUS      BUNDLE      CREATED     OWNER\n" + `${wide}   5           running     /b          then        root\n`,
+    "ID                     PID         STATUS      BUNDLE      CREATED     OWNER\n" +
+      `${wide}   5           running     /b          then        root\n`,
   );
   t.match(run(list, { host: running }).out, /^ID {10}PID {9}STATUS {6}BUNDLE {6}CREATED {16}OWNER\nc1 /);
   t.match(JSON.parse(run(list, { values: { format: "json" }, host: running }).out), [{ id: "c1" }]);
@@ -104,15 +118,24 @@ t.test("spec writes a new file with tabs", async (t) => {
 });
 
 t.test("spec leaves an existing file alone", async (t) => {
-  t.throws(() => run(spec, { host: { answers: { createFile: () => failed("exists", "create", "EEXIST") } } }), { code: "exists", message: 'write "./config.json": config.json exists, remove it first' });
-  t.throws(() => run(spec, { host: { answers: { createFile: () => failed("other", 'create "./config.json"', "EACCES") } } }), { message: 'create "./config.json": EACCES' });
+  t.throws(() => run(spec, { host: { answers: { createFile: () => failed("exists", "create", "EEXIST") } } }), {
+    code: "exists",
+    message: 'write "./config.json": config.json exists, remove it first',
+  });
+  t.throws(() => run(spec, { host: { answers: { createFile: () => failed("other", 'create "./config.json"', "EACCES") } } }), {
+    message: 'create "./config.json": EACCES',
+  });
 });
 
 t.test("help prints a page for the program and for every command, in lines that fit a terminal", async (t) => {
   for (const command of [undefined, ...commandNames()]) {
     const { out } = run(help, { args: command === undefined ? [] : [command] });
-    for (const title of ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLE"]) t.match(out, new RegExp(`^${title}$`, "m"), `${command ?? ""} ${title}`);
-    t.ok(out.split("\n").every((line) => line.length <= 100), command ?? "the program");
+    for (const title of ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLE"])
+      t.match(out, new RegExp(`^${title}$`, "m"), `${command ?? ""} ${title}`);
+    t.ok(
+      out.split("\n").every((line) => line.length <= 100),
+      command ?? "the program",
+    );
   }
   t.match(run(help, { args: ["run"] }).out, /-d, --detach\n/);
   t.throws(() => run(help, { args: ["nope"] }), { message: 'use "help": unknown command "nope"' });

@@ -29,10 +29,16 @@ export function programPage(): string {
         "of it and keeps the container's state below the directory that --root names.",
       ],
     ],
-    ["COMMANDS", commands.map((line) => line.trimStart()), ],
+    ["COMMANDS", commands.map((line) => line.trimStart())],
     ["OPTIONS", options("", globalFlags())],
-    ["EXIT STATUS", ["0  success", "1  failure; the reason is on standard error", "tsrunc run ends with the status of the container's program."]],
-    ["EXAMPLE", ["mkdir -p bundle/rootfs   # and put a root file system into it", "tsrunc spec --bundle bundle", "tsrunc run --bundle bundle c1"]],
+    [
+      "EXIT STATUS",
+      ["0  success", "1  failure; the reason is on standard error", "tsrunc run ends with the status of the container's program."],
+    ],
+    [
+      "EXAMPLE",
+      ["mkdir -p bundle/rootfs   # and put a root file system into it", "tsrunc spec --bundle bundle", "tsrunc run --bundle bundle c1"],
+    ],
   ]);
 }
 

@@ -10,7 +10,12 @@ export function run({ host, values, switches, context }: CommandCall): number {
   const format = values["format"] ?? "table";
   if (format !== "table" && format !== "json") throw usageError("list", `flag "--format" is table or json, not ${JSON.stringify(format)}`);
   if (switches.has("quiet")) {
-    host.write(1, containerIds(context()).map((id) => `${id}\n`).join(""));
+    host.write(
+      1,
+      containerIds(context())
+        .map((id) => `${id}\n`)
+        .join(""),
+    );
   } else {
     const states = listContainers(context());
     host.write(1, format === "json" ? `${JSON.stringify(states)}\n` : table(states));
@@ -28,5 +33,7 @@ export function table(states: readonly ContainerState[]): string {
     ...states.map(({ id, pid, status, bundle, created, owner }) => [id, String(pid), status, bundle, created, owner]),
   ];
   const widths = (rows[0] ?? []).map((_, column) => Math.max(MIN_WIDTH, ...rows.map((row) => (row[column] ?? "").length + GAP)));
-  return rows.map((row) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("")}\n`).join("");
+  return rows
+    .map((row) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("")}\n`)
+    .join("");
 }

@@ -1,8 +1,7 @@
 /** `spec`: writes a default config.json. */
 
-import { RuntimeError } from "../../runtime/errors.js";
+import { RuntimeError, errorFromFailure } from "../../runtime/errors.js";
 import { attempt, hostFacts } from "../../runtime/native.js";
-import { errorFromFailure } from "../../runtime/errors.js";
 import { defaultSpec } from "../../runtime/runtime.js";
 import type { CommandCall } from "../command.js";
 import { EXIT_STATUS } from "../exit-status.js";
@@ -12,7 +11,8 @@ export function run({ host, values, switches }: CommandCall): number {
   const spec = defaultSpec({ rootless: switches.has("rootless") ? { uid: euid, gid: egid } : undefined });
   const path = `${values["bundle"] ?? "."}/config.json`;
   const { failure } = attempt(host, "done", { op: "createFile", path, text: `${JSON.stringify(spec, null, "\t")}\n`, mode: 0o644 });
-  if (failure?.code === "exists") throw new RuntimeError("config.json exists, remove it first", { code: "exists", operation: `write ${JSON.stringify(path)}`, path });
+  if (failure?.code === "exists")
+    throw new RuntimeError("config.json exists, remove it first", { code: "exists", operation: `write ${JSON.stringify(path)}`, path });
   if (failure) throw errorFromFailure(failure);
   return EXIT_STATUS.success;
 }

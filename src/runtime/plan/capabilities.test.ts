@@ -16,7 +16,10 @@ t.test("ambient keeps what is permitted and inheritable", async (t) => {
 });
 
 t.test("an unknown name and one that the kernel does not know are refused where they stand", async (t) => {
-  t.throws(() => planCapabilities({ permitted: ["CAP_KILL", "CAP_FOO"] }, 40), { code: "invalidConfig", path: "/process/capabilities/permitted/1" });
+  t.throws(() => planCapabilities({ permitted: ["CAP_KILL", "CAP_FOO"] }, 40), {
+    code: "invalidConfig",
+    path: "/process/capabilities/permitted/1",
+  });
   t.throws(() => planCapabilities({ permitted: ["toString"] }, 40), { code: "invalidConfig", path: "/process/capabilities/permitted/0" });
   t.throws(() => planCapabilities({ bounding: ["CAP_BPF"] }, 37), { message: /the kernel does not know "CAP_BPF"/ });
 });

@@ -1,7 +1,8 @@
 import t from "tap";
 import { planDeviceRules } from "./cgroup-devices.js";
 
-const text = (rules: ReturnType<typeof planDeviceRules>) => rules.map(({ allow, kind, major, minor, access }) => `${allow ? "+" : "-"}${kind} ${major ?? "*"}:${minor ?? "*"} ${access}`);
+const text = (rules: ReturnType<typeof planDeviceRules>) =>
+  rules.map(({ allow, kind, major, minor, access }) => `${allow ? "+" : "-"}${kind} ${major ?? "*"}:${minor ?? "*"} ${access}`);
 
 t.test("everything is denied first; what every container needs is allowed last", async (t) => {
   t.same(text(planDeviceRules([])), [

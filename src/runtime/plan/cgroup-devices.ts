@@ -20,7 +20,11 @@ export function planDeviceRules(devices: readonly DeviceCgroup[]): DeviceRule[] 
 function planRule(device: DeviceCgroup, pointer: string): DeviceRule[] {
   const kind = device.type ?? "a";
   if (kind !== "a" && kind !== "b" && kind !== "c") {
-    throw new RuntimeError(`unknown device type "${kind}"`, { code: "invalidConfig", operation: `${pointer}/type`, path: `${pointer}/type` });
+    throw new RuntimeError(`unknown device type "${kind}"`, {
+      code: "invalidConfig",
+      operation: `${pointer}/type`,
+      path: `${pointer}/type`,
+    });
   }
   const rule = {
     allow: device.allow,
@@ -30,7 +34,11 @@ function planRule(device: DeviceCgroup, pointer: string): DeviceRule[] {
   };
   const everything = rule.major === null && rule.minor === null && rule.access.length === 3;
   // The v1 files ignore everything after `a`: a narrower rule for both types is two rules.
-  if (kind === "a" && !everything) return [{ ...rule, kind: "b" }, { ...rule, kind: "c" }];
+  if (kind === "a" && !everything)
+    return [
+      { ...rule, kind: "b" },
+      { ...rule, kind: "c" },
+    ];
   return [{ ...rule, kind }];
 }
 
@@ -40,7 +48,13 @@ function ruleNumber(value: DeviceCgroup["major"], pointer: string): number | nul
 }
 
 function defaultRules(): DeviceRule[] {
-  const allow = (kind: string, major: number | null, minor: number | null, access: string): DeviceRule => ({ allow: true, kind, major, minor, access });
+  const allow = (kind: string, major: number | null, minor: number | null, access: string): DeviceRule => ({
+    allow: true,
+    kind,
+    major,
+    minor,
+    access,
+  });
   return [
     allow("b", null, null, "m"),
     allow("c", null, null, "m"),

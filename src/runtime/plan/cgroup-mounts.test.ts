@@ -9,7 +9,10 @@ const unified = { hierarchy: { controllers: [], mountpoint: "/sys/fs/cgroup/unif
 const v1: CgroupMountContext = {
   facts: { ...FACTS, cgroupMode: "hybrid" },
   placements: [
-    { hierarchy: { controllers: ["cpu", "cpuacct"], mountpoint: "/sys/fs/cgroup/cpu,cpuacct", own: "/" }, path: "/sys/fs/cgroup/cpu,cpuacct/c1" },
+    {
+      hierarchy: { controllers: ["cpu", "cpuacct"], mountpoint: "/sys/fs/cgroup/cpu,cpuacct", own: "/" },
+      path: "/sys/fs/cgroup/cpu,cpuacct/c1",
+    },
     { hierarchy: { controllers: ["name=systemd"], mountpoint: "/sys/fs/cgroup/systemd", own: "/" }, path: "/sys/fs/cgroup/systemd/c1" },
     unified,
   ],
@@ -18,17 +21,25 @@ const v1: CgroupMountContext = {
 const v2: CgroupMountContext = { facts: FACTS, placements: [{ ...unified, path: "/sys/fs/cgroup/c1" }], ownCgroupNamespace: false };
 
 t.test("v2 binds the container's own directory without a cgroup namespace", async (t) => {
-  t.match(planCgroupMount(request("ro", "nosuid"), v2), [{ source: { kind: "bind", source: "/sys/fs/cgroup/c1", recursive: false }, attributes: { set: ["ro", "nosuid"] } }]);
+  t.match(planCgroupMount(request("ro", "nosuid"), v2), [
+    { source: { kind: "bind", source: "/sys/fs/cgroup/c1", recursive: false }, attributes: { set: ["ro", "nosuid"] } },
+  ]);
 });
 
 t.test("v2 mounts a cgroup2 of its own in a cgroup namespace", async (t) => {
-  t.match(planCgroupMount(request("nsdelegate"), { ...v2, ownCgroupNamespace: true }), [{ source: { kind: "fileSystem", fsType: "cgroup2", data: ["nsdelegate"] } }]);
+  t.match(planCgroupMount(request("nsdelegate"), { ...v2, ownCgroupNamespace: true }), [
+    { source: { kind: "fileSystem", fsType: "cgroup2", data: ["nsdelegate"] } },
+  ]);
 });
 
 t.test("v1 binds each hierarchy below a tmpfs and links controllers that share one", async (t) => {
   const operations = planCgroupMount(request("nosuid"), v1);
   t.match(operations, [
-    { destination: "/sys/fs/cgroup", source: { kind: "fileSystem", fsType: "tmpfs", data: ["mode=755"] }, attributes: { set: ["nosuid", "nodev", "noexec"] } },
+    {
+      destination: "/sys/fs/cgroup",
+      source: { kind: "fileSystem", fsType: "tmpfs", data: ["mode=755"] },
+      attributes: { set: ["nosuid", "nodev", "noexec"] },
+    },
     { destination: "/sys/fs/cgroup/cpu,cpuacct", source: { kind: "bind", source: "/sys/fs/cgroup/cpu,cpuacct/c1" } },
     { destination: "/sys/fs/cgroup/systemd", source: { kind: "bind" } },
     { op: "symlink", target: "cpu,cpuacct", path: "/sys/fs/cgroup/cpu" },
@@ -39,13 +50,21 @@ t.test("v1 binds each hierarchy below a tmpfs and links controllers that share o
 
 t.test("v1 in a cgroup namespace mounts the hierarchies anew", async (t) => {
   const operations = planCgroupMount(request("ro"), { ...v1, ownCgroupNamespace: true });
-  t.match(operations[1], { source: { kind: "fileSystem", fsType: "cgroup", data: ["cpu", "cpuacct"] }, attributes: { set: ["nosuid", "nodev", "noexec", "ro"] } });
+  t.match(operations[1], {
+    source: { kind: "fileSystem", fsType: "cgroup", data: ["cpu", "cpuacct"] },
+    attributes: { set: ["nosuid", "nodev", "noexec", "ro"] },
+  });
   t.match(operations[2], { source: { data: ["name=systemd"] } });
 });
 
 t.test("v1 makes the tmpfs read-only last", async (t) => {
   const operations = planCgroupMount(request("ro", "rslave"), v1);
-  t.match(operations.at(-1), { destination: "/sys/fs/cgroup", source: { kind: "remount", bind: true }, attributes: { set: ["ro"] }, propagation: [] });
+  t.match(operations.at(-1), {
+    destination: "/sys/fs/cgroup",
+    source: { kind: "remount", bind: true },
+    attributes: { set: ["ro"] },
+    propagation: [],
+  });
 });
 
 t.test("a host without cgroups gets no mount", async (t) => {

@@ -87,7 +87,13 @@ function hierarchyMount(
   context: CgroupMountContext,
 ): Operation {
   if (!context.ownCgroupNamespace) {
-    return mount({ destination, source: { kind: "bind", source: path, recursive: false }, attributes: options.attributes, options, pointer });
+    return mount({
+      destination,
+      source: { kind: "bind", source: path, recursive: false },
+      attributes: options.attributes,
+      options,
+      pointer,
+    });
   }
   const source: MountSource = { kind: "fileSystem", fsType: "cgroup", source: "cgroup", data: [...controllers] };
   const attributes = options.attributes.set.includes("ro") ? { set: [...SAFE.set, "ro" as const], clear: [] } : SAFE;

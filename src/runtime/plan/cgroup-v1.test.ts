@@ -4,34 +4,63 @@ import type { Resources } from "../spec/generated/spec-types.js";
 import { pidsMax, planV1DeviceWrites, planV1Writes, rdmaLine } from "./cgroup-v1.js";
 
 const directory = (controller: string): string => `/cg/${controller}/c1`;
-const writes = (resources: Resources): string[] => planV1Writes(resources, directory).map(({ path, value }) => `${path.slice(4).replace("/c1", "")}=${value}`);
-const rule = (allow: boolean, kind: string, major: number | null, minor: number | null, access = "rwm"): DeviceRule => ({ allow, kind, major, minor, access });
+const writes = (resources: Resources): string[] =>
+  planV1Writes(resources, directory).map(({ path, value }) => `${path.slice(4).replace("/c1", "")}=${value}`);
+const rule = (allow: boolean, kind: string, major: number | null, minor: number | null, access = "rwm"): DeviceRule => ({
+  allow,
+  kind,
+  major,
+  minor,
+  access,
+});
 
 t.test("cpu: period before quota before burst; zero is not given", async (t) => {
-  t.same(writes({ cpu: { shares: 512, burst: 10, quota: 2000, period: 1000, idle: 0, realtimePeriod: 5, realtimeRuntime: 4, cpus: "0-1", mems: "0" } }), [
-    "cpu/cpu.shares=512",
-    "cpu/cpu.cfs_period_us=1000",
-    "cpu/cpu.cfs_quota_us=2000",
-    "cpu/cpu.cfs_burst_us=10",
-    "cpu/cpu.rt_period_us=5",
-    "cpu/cpu.rt_runtime_us=4",
-    "cpuset/cpuset.cpus=0-1",
-    "cpuset/cpuset.mems=0",
-  ]);
+  t.same(
+    writes({
+      cpu: { shares: 512, burst: 10, quota: 2000, period: 1000, idle: 0, realtimePeriod: 5, realtimeRuntime: 4, cpus: "0-1", mems: "0" },
+    }),
+    [
+      "cpu/cpu.shares=512",
+      "cpu/cpu.cfs_period_us=1000",
+      "cpu/cpu.cfs_quota_us=2000",
+      "cpu/cpu.cfs_burst_us=10",
+      "cpu/cpu.rt_period_us=5",
+      "cpu/cpu.rt_runtime_us=4",
+      "cpuset/cpuset.cpus=0-1",
+      "cpuset/cpuset.mems=0",
+    ],
+  );
   t.same(writes({ cpu: { shares: 0, period: 0, quota: 0 } }), []);
 });
 
 t.test("memory: limit before swap; unlimited kernel memory is what there is", async (t) => {
-  t.same(writes({ memory: { swap: 200, limit: 100, reservation: 50, kernel: -1, kernelTCP: 7, swappiness: 0, disableOOMKiller: true, useHierarchy: true } }), [
-    "memory/memory.limit_in_bytes=100",
-    "memory/memory.memsw.limit_in_bytes=200",
-    "memory/memory.soft_limit_in_bytes=50",
-    "memory/memory.kmem.tcp.limit_in_bytes=7",
-    "memory/memory.use_hierarchy=1",
-    "memory/memory.swappiness=0",
-    "memory/memory.oom_control=1",
+  t.same(
+    writes({
+      memory: {
+        swap: 200,
+        limit: 100,
+        reservation: 50,
+        kernel: -1,
+        kernelTCP: 7,
+        swappiness: 0,
+        disableOOMKiller: true,
+        useHierarchy: true,
+      },
+    }),
+    [
+      "memory/memory.limit_in_bytes=100",
+      "memory/memory.memsw.limit_in_bytes=200",
+      "memory/memory.soft_limit_in_bytes=50",
+      "memory/memory.kmem.tcp.limit_in_bytes=7",
+      "memory/memory.use_hierarchy=1",
+      "memory/memory.swappiness=0",
+      "memory/memory.oom_control=1",
+    ],
+  );
+  t.same(writes({ memory: { limit: 9223372036854775807n, swap: -1 } }), [
+    "memory/memory.limit_in_bytes=9223372036854775807",
+    "memory/memory.memsw.limit_in_bytes=-1",
   ]);
-  t.same(writes({ memory: { limit: 9223372036854775807n, swap: -1 } }), ["memory/memory.limit_in_bytes=9223372036854775807", "memory/memory.memsw.limit_in_bytes=-1"]);
 });
 
 t.test("pids: -1 is no limit, and the container's own process always fits", async (t) => {
@@ -41,24 +70,44 @@ t.test("pids: -1 is no limit, and the container's own process always fits", asyn
 
 t.test("blkio: BFQ's weights and four throttles", async (t) => {
   const device = { major: 8, minor: 16, rate: 600 };
-  t.same(writes({ blockIO: { weight: 100, weightDevice: [{ major: 8, minor: 0, weight: 50 }], throttleReadBpsDevice: [device], throttleWriteIOPSDevice: [device] } }), [
-    "blkio/blkio.bfq.weight=100",
-    "blkio/blkio.bfq.weight_device=8:0 50",
-    "blkio/blkio.throttle.read_bps_device=8:16 600",
-    "blkio/blkio.throttle.write_iops_device=8:16 600",
-  ]);
+  t.same(
+    writes({
+      blockIO: {
+        weight: 100,
+        weightDevice: [{ major: 8, minor: 0, weight: 50 }],
+        throttleReadBpsDevice: [device],
+        throttleWriteIOPSDevice: [device],
+      },
+    }),
+    [
+      "blkio/blkio.bfq.weight=100",
+      "blkio/blkio.bfq.weight_device=8:0 50",
+      "blkio/blkio.throttle.read_bps_device=8:16 600",
+      "blkio/blkio.throttle.write_iops_device=8:16 600",
+    ],
+  );
   t.throws(() => writes({ blockIO: { leafWeight: 10 } }), { code: "unsupported", path: "/linux/resources/blockIO/leafWeight" });
-  t.throws(() => writes({ blockIO: { weightDevice: [{ major: 8, minor: 0, leafWeight: 50 }] } }), { code: "unsupported", path: "/linux/resources/blockIO/weightDevice/0/leafWeight" });
+  t.throws(() => writes({ blockIO: { weightDevice: [{ major: 8, minor: 0, leafWeight: 50 }] } }), {
+    code: "unsupported",
+    path: "/linux/resources/blockIO/weightDevice/0/leafWeight",
+  });
 });
 
 t.test("hugetlb limits page faults and reservations; network and rdma have their own files", async (t) => {
-  t.same(writes({ hugepageLimits: [{ pageSize: "2MB", limit: 10 }], network: { classID: 1, priorities: [{ name: "eth0", priority: 5 }] }, rdma: { mlx: { hcaHandles: 3, hcaObjects: 4 } } }), [
-    "hugetlb/hugetlb.2MB.limit_in_bytes=10",
-    "hugetlb/hugetlb.2MB.rsvd.limit_in_bytes=10",
-    "net_cls/net_cls.classid=1",
-    "net_prio/net_prio.ifpriomap=eth0 5",
-    "rdma/rdma.max=mlx hca_handle=3 hca_object=4",
-  ]);
+  t.same(
+    writes({
+      hugepageLimits: [{ pageSize: "2MB", limit: 10 }],
+      network: { classID: 1, priorities: [{ name: "eth0", priority: 5 }] },
+      rdma: { mlx: { hcaHandles: 3, hcaObjects: 4 } },
+    }),
+    [
+      "hugetlb/hugetlb.2MB.limit_in_bytes=10",
+      "hugetlb/hugetlb.2MB.rsvd.limit_in_bytes=10",
+      "net_cls/net_cls.classid=1",
+      "net_prio/net_prio.ifpriomap=eth0 5",
+      "rdma/rdma.max=mlx hca_handle=3 hca_object=4",
+    ],
+  );
   t.equal(rdmaLine("d", { hcaObjects: 1 }), "d hca_object=1");
 });
 
@@ -68,13 +117,21 @@ t.test("unified needs v2", async (t) => {
 });
 
 t.test("device rules become writes in order", async (t) => {
-  const planned = planV1DeviceWrites([rule(false, "a", null, null), rule(false, "a", null, null), rule(true, "c", 1, 3), rule(true, "b", null, null, "m")], directory);
-  t.same(planned.map(({ path, value }) => `${path.slice("/cg/devices/c1/devices.".length)} ${value}`), ["deny a", "allow c 1:3 rwm", "allow b *:* m"]);
+  const planned = planV1DeviceWrites(
+    [rule(false, "a", null, null), rule(false, "a", null, null), rule(true, "c", 1, 3), rule(true, "b", null, null, "m")],
+    directory,
+  );
+  t.same(
+    planned.map(({ path, value }) => `${path.slice("/cg/devices/c1/devices.".length)} ${value}`),
+    ["deny a", "allow c 1:3 rwm", "allow b *:* m"],
+  );
 });
 
 t.test("a rule that the kernel would ignore is refused", async (t) => {
   const deny = rule(false, "a", null, null);
-  t.throws(() => planV1DeviceWrites([deny, rule(true, "c", 1, null), rule(false, "c", 1, 3)], directory), { message: /cannot take "c 1:3 rwm" back/ });
+  t.throws(() => planV1DeviceWrites([deny, rule(true, "c", 1, null), rule(false, "c", 1, 3)], directory), {
+    message: /cannot take "c 1:3 rwm" back/,
+  });
   t.doesNotThrow(() => planV1DeviceWrites([deny, rule(true, "c", 1, 3), rule(false, "c", 1, 3, "w")], directory), "the same device");
   t.doesNotThrow(() => planV1DeviceWrites([deny, rule(true, "c", 1, null, "m"), rule(false, "c", 1, 3, "w")], directory), "other access");
   t.doesNotThrow(() => planV1DeviceWrites([rule(true, "a", null, null), rule(false, "c", 1, null)], directory), "exceptions to allow");

@@ -3,7 +3,8 @@ import type { Resources } from "../spec/generated/spec-types.js";
 import { cpuWeight, ioWeight, planV2Writes, swapMax } from "./cgroup-v2.js";
 
 const all = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"];
-const writes = (resources: Resources, controllers = all): string[] => planV2Writes(resources, { path: "/cg", controllers }).map(({ path, value }) => `${path.slice(4)}=${value}`);
+const writes = (resources: Resources, controllers = all): string[] =>
+  planV2Writes(resources, { path: "/cg", controllers }).map(({ path, value }) => `${path.slice(4)}=${value}`);
 
 t.test("cpuWeight goes through the ends and the defaults of both scales", async (t) => {
   t.same([0, 2, 3, 1024, 262143, 262144, 999999].map(cpuWeight), [1, 1, 2, 100, 10000, 10000, 10000]);
@@ -49,7 +50,8 @@ t.test("what v2 does not have is refused by name", async (t) => {
     [{ network: { classID: 5 } }, "network/classID"],
     [{ network: { priorities: [{ name: "e", priority: 1 }] } }, "network/priorities"],
   ];
-  for (const [resources, pointer] of cases) t.throws(() => writes(resources), { code: "unsupported", path: `/linux/resources/${pointer}` }, pointer);
+  for (const [resources, pointer] of cases)
+    t.throws(() => writes(resources), { code: "unsupported", path: `/linux/resources/${pointer}` }, pointer);
   t.same(writes({ memory: { kernel: -1, disableOOMKiller: false, useHierarchy: true }, network: { priorities: [] } }), []);
 });
 
@@ -58,7 +60,14 @@ t.test("io, pids, hugetlb and rdma have their own forms", async (t) => {
   t.same(
     writes({
       pids: { limit: 0 },
-      blockIO: { weight: 10, weightDevice: [{ major: 8, minor: 1, weight: 1000 }], throttleReadBpsDevice: [device], throttleWriteBpsDevice: [device], throttleReadIOPSDevice: [device], throttleWriteIOPSDevice: [{ ...device, rate: 0 }] },
+      blockIO: {
+        weight: 10,
+        weightDevice: [{ major: 8, minor: 1, weight: 1000 }],
+        throttleReadBpsDevice: [device],
+        throttleWriteBpsDevice: [device],
+        throttleReadIOPSDevice: [device],
+        throttleWriteIOPSDevice: [{ ...device, rate: 0 }],
+      },
       hugepageLimits: [{ pageSize: "1GB", limit: 18446744073709551615n }],
       rdma: { m: { hcaHandles: 1 } },
     }),
@@ -78,11 +87,18 @@ t.test("io, pids, hugetlb and rdma have their own forms", async (t) => {
 });
 
 t.test("unified comes last, a line at a time", async (t) => {
-  t.same(writes({ unified: { "io.max": "8:0 rbps=1\n8:16 rbps=2\n", "cgroup.max.depth": "3" }, pids: { limit: 1 } }), ["pids.max=1", "io.max=8:0 rbps=1", "io.max=8:16 rbps=2", "cgroup.max.depth=3"]);
+  t.same(writes({ unified: { "io.max": "8:0 rbps=1\n8:16 rbps=2\n", "cgroup.max.depth": "3" }, pids: { limit: 1 } }), [
+    "pids.max=1",
+    "io.max=8:0 rbps=1",
+    "io.max=8:16 rbps=2",
+    "cgroup.max.depth=3",
+  ]);
   t.throws(() => writes({ unified: { "../x.y": "1" } }), { code: "unsupported", path: "/linux/resources/unified/..~1x.y" });
 });
 
 t.test("a controller that is not there is refused", async (t) => {
-  t.throws(() => writes({ pids: { limit: 1 } }, ["cpu"]), { message: '/linux/resources/pids/limit: the cgroup controller "pids" is not available' });
+  t.throws(() => writes({ pids: { limit: 1 } }, ["cpu"]), {
+    message: '/linux/resources/pids/limit: the cgroup controller "pids" is not available',
+  });
   t.throws(() => writes({ unified: { "foo.bar": "1" } }), { code: "unsupported" });
 });

@@ -49,12 +49,23 @@ t.test("a caller without privilege gets cgroups only when the configuration asks
 t.test("one that stays in the caller's cgroups makes, writes and joins nothing", async (t) => {
   const staying = request(FACTS, undefined, true);
   t.same(placeCgroups(staying)[0]?.path, "/sys/fs/cgroup/user.slice/session");
-  t.same(planCgroup(staying, placeCgroups(staying)), { directories: [], writes: [], joinTasks: [], cloneInto: null, deviceFilter: null, optional: false });
+  t.same(planCgroup(staying, placeCgroups(staying)), {
+    directories: [],
+    writes: [],
+    joinTasks: [],
+    cloneInto: null,
+    deviceFilter: null,
+    optional: false,
+  });
 });
 
 t.test("v2: cloned into, controllers enabled, devices by a filter", async (t) => {
   const plan = planCgroup(request(FACTS), placeCgroups(request(FACTS)));
-  t.match(plan, { cloneInto: "/sys/fs/cgroup/user.slice/c1", joinTasks: [], directories: [{ enableControllers: ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"] }] });
+  t.match(plan, {
+    cloneInto: "/sys/fs/cgroup/user.slice/c1",
+    joinTasks: [],
+    directories: [{ enableControllers: ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"] }],
+  });
   t.match(plan.deviceFilter?.[0], { allow: false, kind: "a" });
 });
 
@@ -64,7 +75,10 @@ t.test("hybrid: v1 hierarchies are joined by their tasks, the unified one by clo
   t.equal(plan.cloneInto, "/sys/fs/cgroup/unified/c1");
   t.equal(plan.deviceFilter, null);
   t.match(plan.writes[0], { path: "/sys/fs/cgroup/devices/c1/devices.deny", value: "a" });
-  t.same(plan.directories.map(({ inheritCpuset }) => inheritCpuset), [false, true, false, false]);
+  t.same(
+    plan.directories.map(({ inheritCpuset }) => inheritCpuset),
+    [false, true, false, false],
+  );
 });
 
 t.test("devices are not limited without privilege", async (t) => {
@@ -74,7 +88,10 @@ t.test("devices are not limited without privilege", async (t) => {
 
 t.test("a limit whose controller is not mounted is refused", async (t) => {
   const limited = { ...request(HYBRID), spec: { ociVersion: "1.0.0", linux: { resources: { pids: { limit: 5 } } } } };
-  t.throws(() => planCgroup(limited, placeCgroups(limited)), { code: "unsupported", message: '/linux/resources/pids/limit: the cgroup controller "pids" is not mounted' });
+  t.throws(() => planCgroup(limited, placeCgroups(limited)), {
+    code: "unsupported",
+    message: '/linux/resources/pids/limit: the cgroup controller "pids" is not mounted',
+  });
 });
 
 t.test("undo removes the container's directories and the parents that were missing", async (t) => {

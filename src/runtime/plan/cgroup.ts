@@ -49,14 +49,19 @@ function asksForLimits(resources: Resources | undefined): boolean {
  */
 export function placeCgroups(request: CgroupRequest): CgroupPlacement[] {
   const { facts, spec, id } = request;
-  if (!makesCgroups(request)) return facts.hierarchies.map((hierarchy) => ({ hierarchy, path: joinBelow(hierarchy.mountpoint, hierarchy.own) }));
+  if (!makesCgroups(request))
+    return facts.hierarchies.map((hierarchy) => ({ hierarchy, path: joinBelow(hierarchy.mountpoint, hierarchy.own) }));
   const wanted = spec.linux?.cgroupsPath || id;
   return facts.hierarchies.map((hierarchy) => {
     const own = facts.cgroupMode === "v2" ? parentOf(joinBelow("/", hierarchy.own)) : hierarchy.own;
     const inner = wanted.startsWith("/") ? joinBelow("/", wanted) : joinBelow(own, wanted);
     const path = joinBelow(hierarchy.mountpoint, inner);
     if (path === hierarchy.mountpoint) {
-      throw new RuntimeError(`"${wanted}" is the root of the hierarchy`, { code: "invalidConfig", operation: "/linux/cgroupsPath", path: "/linux/cgroupsPath" });
+      throw new RuntimeError(`"${wanted}" is the root of the hierarchy`, {
+        code: "invalidConfig",
+        operation: "/linux/cgroupsPath",
+        path: "/linux/cgroupsPath",
+      });
     }
     return { hierarchy, path };
   });
@@ -130,6 +135,10 @@ function directoryFinder(placements: readonly CgroupPlacement[]): DirectoryFinde
   return (controller, pointer) => {
     const found = placements.find(({ hierarchy }) => hierarchy.controllers.includes(controller));
     if (found) return found.path;
-    throw new RuntimeError(`the cgroup controller "${controller}" is not mounted`, { code: "unsupported", operation: pointer, path: pointer });
+    throw new RuntimeError(`the cgroup controller "${controller}" is not mounted`, {
+      code: "unsupported",
+      operation: pointer,
+      path: pointer,
+    });
   };
 }

@@ -75,7 +75,11 @@ function deviceKind(type: string, pointer: string): DeviceKind {
     case "p":
       return "fifo";
     default:
-      throw new RuntimeError(`unknown device type "${type}"`, { code: "invalidConfig", operation: `${pointer}/type`, path: `${pointer}/type` });
+      throw new RuntimeError(`unknown device type "${type}"`, {
+        code: "invalidConfig",
+        operation: `${pointer}/type`,
+        path: `${pointer}/type`,
+      });
   }
 }
 

@@ -1,7 +1,10 @@
 import t from "tap";
 import { planHooks, planRuntimeHooks } from "./hooks.js";
 
-const spec = { ociVersion: "1.0.0", hooks: { prestart: [{ path: "/p" }], createRuntime: [{ path: "/a", args: ["a", "b"], env: ["K=V"], timeout: 3 }, { path: "/b" }] } };
+const spec = {
+  ociVersion: "1.0.0",
+  hooks: { prestart: [{ path: "/p" }], createRuntime: [{ path: "/a", args: ["a", "b"], env: ["K=V"], timeout: 3 }, { path: "/b" }] },
+};
 
 t.test("hooks keep their order and say where they stand", async (t) => {
   t.same(planHooks(spec, "createRuntime"), [
@@ -12,5 +15,8 @@ t.test("hooks keep their order and say where they stand", async (t) => {
 });
 
 t.test("prestart runs before createRuntime", async (t) => {
-  t.same(planRuntimeHooks(spec).map(({ path }) => path), ["/p", "/a", "/b"]);
+  t.same(
+    planRuntimeHooks(spec).map(({ path }) => path),
+    ["/p", "/a", "/b"],
+  );
 });

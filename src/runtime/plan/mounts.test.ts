@@ -16,18 +16,33 @@ t.test("planMounts keeps config.json order and names each entry", async (t) => {
 
 t.test("a bind's relative source is seen from the bundle, its target is what the source is", async (t) => {
   const { operations } = planOf({ destination: "/d", source: "data/x", options: ["rbind", "ro"] });
-  t.match(operations, [{ source: { kind: "bind", source: "/bundle/data/x", recursive: true }, target: "likeSource", attributes: { set: ["ro"] } }]);
+  t.match(operations, [
+    { source: { kind: "bind", source: "/bundle/data/x", recursive: true }, target: "likeSource", attributes: { set: ["ro"] } },
+  ]);
 });
 
 t.test("a file system gets its data; its source is its type where none is given", async (t) => {
   const { operations } = planOf({ destination: "mnt", type: "tmpfs", options: ["size=1m", "noexec"] });
-  t.match(operations, [{ destination: "/mnt", source: { kind: "fileSystem", fsType: "tmpfs", source: "tmpfs", data: ["size=1m"] }, attributes: { set: ["noexec"] } }]);
+  t.match(operations, [
+    {
+      destination: "/mnt",
+      source: { kind: "fileSystem", fsType: "tmpfs", source: "tmpfs", data: ["size=1m"] },
+      attributes: { set: ["noexec"] },
+    },
+  ]);
 });
 
 t.test("a read-only tmpfs and /dev become read-only after everything in them is made", async (t) => {
-  const { operations, late } = planOf({ destination: "/dev", type: "devtmpfs", options: ["ro", "nosuid"] }, { destination: "/t", type: "tmpfs", options: ["ro"] }, { destination: "/sys", type: "sysfs", options: ["ro"] });
+  const { operations, late } = planOf(
+    { destination: "/dev", type: "devtmpfs", options: ["ro", "nosuid"] },
+    { destination: "/t", type: "tmpfs", options: ["ro"] },
+    { destination: "/sys", type: "sysfs", options: ["ro"] },
+  );
   t.match(operations, [{ attributes: { set: ["nosuid"] } }, { attributes: { set: [] } }, { attributes: { set: ["ro"] } }]);
-  t.same(operations.map((operation) => (operation.op === "mount" ? operation.attributes.set.length : -1)), [1, 0, 1]);
+  t.same(
+    operations.map((operation) => (operation.op === "mount" ? operation.attributes.set.length : -1)),
+    [1, 0, 1],
+  );
   t.match(late, [
     { destination: "/dev", source: { kind: "remount", bind: true }, attributes: { set: ["ro"] }, pointer: "/mounts/0" },
     { destination: "/t", source: { kind: "remount", bind: true } },
@@ -35,8 +50,12 @@ t.test("a read-only tmpfs and /dev become read-only after everything in them is 
 });
 
 t.test("remount changes what is there", async (t) => {
-  t.match(planOf({ destination: "/a", options: ["remount", "bind", "ro"] }).operations, [{ source: { kind: "remount", bind: true, data: [] } }]);
-  t.match(planOf({ destination: "/a", options: ["remount", "size=2m"] }).operations, [{ source: { kind: "remount", bind: false, data: ["size=2m"] } }]);
+  t.match(planOf({ destination: "/a", options: ["remount", "bind", "ro"] }).operations, [
+    { source: { kind: "remount", bind: true, data: [] } },
+  ]);
+  t.match(planOf({ destination: "/a", options: ["remount", "size=2m"] }).operations, [
+    { source: { kind: "remount", bind: false, data: ["size=2m"] } },
+  ]);
 });
 
 t.test("a mount of nothing is refused", async (t) => {

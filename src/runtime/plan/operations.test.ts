@@ -34,28 +34,35 @@ const full: Spec = {
 const ops = (spec: Spec, more: Partial<OperationContext> = {}) => planOperations(spec, { ...context, ...more }).map(({ op }) => op);
 
 t.test("everything has its place", async (t) => {
-  t.same(ops(full).filter((op, at, all) => op !== all[at - 1]), [
-    "rootPropagation",
-    "rootfs",
-    "mount",
-    "device",
-    "symlink",
-    "console",
-    "hooks",
-    "pivotRoot",
-    "mount",
-    "readonlyRoot",
-    "hostname",
-    "domainname",
-    "sysctl",
-    "readonlyPath",
-    "maskPath",
-    "rootfsPropagation",
-  ]);
+  t.same(
+    ops(full).filter((op, at, all) => op !== all[at - 1]),
+    [
+      "rootPropagation",
+      "rootfs",
+      "mount",
+      "device",
+      "symlink",
+      "console",
+      "hooks",
+      "pivotRoot",
+      "mount",
+      "readonlyRoot",
+      "hostname",
+      "domainname",
+      "sysctl",
+      "readonlyPath",
+      "maskPath",
+      "rootfsPropagation",
+    ],
+  );
 });
 
 t.test("what is not asked for is not done", async (t) => {
-  const bare: Spec = { ociVersion: "1.0.0", mounts: [{ destination: "/dev", type: "bind", source: "/dev", options: ["bind"] }], linux: { namespaces: [{ type: "mount" }] } };
+  const bare: Spec = {
+    ociVersion: "1.0.0",
+    mounts: [{ destination: "/dev", type: "bind", source: "/dev", options: ["bind"] }],
+    linux: { namespaces: [{ type: "mount" }] },
+  };
   t.same(ops(bare), ["rootPropagation", "rootfs", "mount", "pivotRoot"]);
 });
 
@@ -69,7 +76,10 @@ t.test("the root is moved where it cannot be pivoted, and entered where the moun
 
 t.test("the first propagation keeps what a shared rootfs needs and what an unbindable one forbids", async (t) => {
   const first = (rootfsPropagation?: "rshared" | "unbindable" | "rprivate"): unknown =>
-    planOperations({ ...full, linux: { namespaces: [{ type: "mount" }], ...(rootfsPropagation ? { rootfsPropagation } : {}) } }, context)[0];
+    planOperations(
+      { ...full, linux: { namespaces: [{ type: "mount" }], ...(rootfsPropagation ? { rootfsPropagation } : {}) } },
+      context,
+    )[0];
   t.match(first(), { propagation: "rslave" });
   t.match(first("rshared"), { propagation: "rshared" });
   t.match(first("rprivate"), { propagation: "rprivate" });
@@ -88,6 +98,9 @@ t.test("names are set in a uts namespace alone", async (t) => {
 });
 
 t.test("sysctls are paths below /proc/sys", async (t) => {
-  t.match(planOperations(full, context).find(({ op }) => op === "sysctl"), { name: "net/ipv4/ip_forward", value: "1" });
+  t.match(
+    planOperations(full, context).find(({ op }) => op === "sysctl"),
+    { name: "net/ipv4/ip_forward", value: "1" },
+  );
   t.throws(() => ops({ ...full, linux: { namespaces: [{ type: "mount" }], sysctl: { "net..x": "1" } } }), { code: "invalidConfig" });
 });

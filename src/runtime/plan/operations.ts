@@ -96,7 +96,8 @@ function planNames(spec: Spec): Operation[] {
 function planSysctls(spec: Spec): Operation[] {
   return Object.entries(spec.linux?.sysctl ?? {}).map(([name, value]) => {
     const path = sysctlPath(name);
-    if (path === undefined) throw new RuntimeError("no name of a kernel parameter", { code: "invalidConfig", operation: `set sysctl ${JSON.stringify(name)}` });
+    if (path === undefined)
+      throw new RuntimeError("no name of a kernel parameter", { code: "invalidConfig", operation: `set sysctl ${JSON.stringify(name)}` });
     return { op: "sysctl", name: path, value };
   });
 }

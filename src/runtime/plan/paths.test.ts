@@ -2,7 +2,14 @@ import t from "tap";
 import { ancestorsBelow, cleanAbsolute, joinBelow, lastComponent, parentOf, resolveFrom } from "./paths.js";
 
 t.test("cleanAbsolute takes dots, double and trailing slashes out and stops at the root", async (t) => {
-  for (const [path, clean] of [["", "/"], ["/", "/"], ["a//b/", "/a/b"], ["/a/./b/../c", "/a/c"], ["../../a", "/a"]]) t.equal(cleanAbsolute(path as string), clean);
+  for (const [path, clean] of [
+    ["", "/"],
+    ["/", "/"],
+    ["a//b/", "/a/b"],
+    ["/a/./b/../c", "/a/c"],
+    ["../../a", "/a"],
+  ])
+    t.equal(cleanAbsolute(path as string), clean);
 });
 
 t.test("joinBelow never leaves its base", async (t) => {

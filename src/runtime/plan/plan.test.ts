@@ -13,7 +13,16 @@ interface CaseFacts {
   options?: Partial<PlanOptions>;
 }
 
-const OPTIONS: PlanOptions = { id: "c1", bundle: "/bundle", pivot: true, newKeyring: true, preserveFds: 0, listenFds: 0, console: { kind: "none" }, gate: { kind: "socket" } };
+const OPTIONS: PlanOptions = {
+  id: "c1",
+  bundle: "/bundle",
+  pivot: true,
+  newKeyring: true,
+  preserveFds: 0,
+  listenFds: 0,
+  console: { kind: "none" },
+  gate: { kind: "socket" },
+};
 
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
 
@@ -34,7 +43,12 @@ for (const name of readdirSync(FIXTURES).sort()) {
   });
 }
 
-const minimal = { ociVersion: "1.3.0", root: { path: "rootfs" }, process: { cwd: "/", args: ["sh"] }, linux: { namespaces: [{ type: "mount" }] } };
+const minimal = {
+  ociVersion: "1.3.0",
+  root: { path: "rootfs" },
+  process: { cwd: "/", args: ["sh"] },
+  linux: { namespaces: [{ type: "mount" }] },
+};
 
 t.test("pathsToProbe asks for kcore and for every cgroup that may have to be made", async (t) => {
   const spec = validated({ ...minimal, linux: { ...minimal.linux, cgroupsPath: "/a/b" } });

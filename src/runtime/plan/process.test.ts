@@ -29,7 +29,9 @@ t.test("defaults are explicit", async (t) => {
 });
 
 t.test("limits beyond 2^53 keep every digit", async (t) => {
-  t.same(planOf({ rlimits: [{ type: "RLIMIT_CORE", soft: 0, hard: 18446744073709551615n }] }).rlimits, [{ kind: "RLIMIT_CORE", soft: "0", hard: "18446744073709551615" }]);
+  t.same(planOf({ rlimits: [{ type: "RLIMIT_CORE", soft: 0, hard: 18446744073709551615n }] }).rlimits, [
+    { kind: "RLIMIT_CORE", soft: "0", hard: "18446744073709551615" },
+  ]);
 });
 
 t.test("the last of several entries for a variable is kept where it stands", async (t) => {

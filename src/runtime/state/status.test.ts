@@ -2,7 +2,8 @@ import t from "tap";
 import { statusOf } from "./status.js";
 import type { Observation, RecordedStatus, Status } from "./status.js";
 
-const seen = (recorded: RecordedStatus, more: Partial<Observation> = {}): Status => statusOf({ recorded, locked: false, alive: true, frozen: false, ...more });
+const seen = (recorded: RecordedStatus, more: Partial<Observation> = {}): Status =>
+  statusOf({ recorded, locked: false, alive: true, frozen: false, ...more });
 
 t.test("what is being created is creating; what nobody creates any more is stopped", async (t) => {
   t.equal(seen("creating", { locked: true, alive: false }), "creating");

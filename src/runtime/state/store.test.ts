@@ -27,9 +27,24 @@ t.test("statePath is below the id", async (t) => {
 });
 
 t.test("whatever is no record is refused with the file's name", async (t) => {
-  const broken: unknown[] = [null, 3, [], {}, { ...record, version: 2 }, { ...record, id: 5 }, { ...record, status: "odd" }, { ...record, process: { pid: "5" } }, { ...record, cgroups: {} }, { ...record, undo: undefined }];
+  const broken: unknown[] = [
+    null,
+    3,
+    [],
+    {},
+    { ...record, version: 2 },
+    { ...record, id: 5 },
+    { ...record, status: "odd" },
+    { ...record, process: { pid: "5" } },
+    { ...record, cgroups: {} },
+    { ...record, undo: undefined },
+  ];
   for (const value of [...broken.map((value) => JSON.stringify(value)), "", "{", JSON.stringify(record).slice(0, -2)]) {
-    t.throws(() => parseRecord(value, "/run/x/c1/state.json"), { code: "corruptState", path: "/run/x/c1/state.json", message: /^read "\/run\/x\/c1\/state.json": the file is damaged: / }, value.slice(0, 60));
+    t.throws(
+      () => parseRecord(value, "/run/x/c1/state.json"),
+      { code: "corruptState", path: "/run/x/c1/state.json", message: /^read "\/run\/x\/c1\/state.json": the file is damaged: / },
+      value.slice(0, 60),
+    );
   }
 });
 

@@ -51,11 +51,16 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
     switch (request.op) {
       case "readFile": {
         const text = texts.get(request.path);
-        return text === undefined ? failed("notFound", `open "${request.path}"`, "ENOENT (no such file or directory)") : { kind: "text", text };
+        return text === undefined
+          ? failed("notFound", `open "${request.path}"`, "ENOENT (no such file or directory)")
+          : { kind: "text", text };
       }
       case "resolveDirectory":
       case "absolutePath":
-        return { kind: "text", text: request.path.startsWith("/") ? request.path : request.path === "." ? FACTS.cwd : `${FACTS.cwd}/${request.path}` };
+        return {
+          kind: "text",
+          text: request.path.startsWith("/") ? request.path : request.path === "." ? FACTS.cwd : `${FACTS.cwd}/${request.path}`,
+        };
       case "hostFacts":
         return { kind: "facts", facts: { ...FACTS, ...facts } };
       case "missing":
@@ -68,7 +73,9 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
         texts.set(`${request.root}/${request.id}/state.json`, request.state);
         return { kind: "handle", handle: ++handles };
       case "lockContainer":
-        return texts.has(`${request.root}/${request.id}/state.json`) ? { kind: "handle", handle: ++handles } : failed("notFound", "lock", "ENOENT");
+        return texts.has(`${request.root}/${request.id}/state.json`)
+          ? { kind: "handle", handle: ++handles }
+          : failed("notFound", "lock", "ENOENT");
       case "create":
         return { kind: "created", handle: ++handles, process: { pid: 4321, startTimeTicks: "99" } };
       case "foreground":
