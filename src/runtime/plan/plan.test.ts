@@ -4,7 +4,7 @@ import { FACTS, validated } from "../testing/fake-host.js";
 import { pathsToProbe, plan } from "./plan.js";
 import type { PlanFacts, PlanOptions } from "./plan.js";
 
-// Golden tests: fixtures/CASE/{config,facts,plan}.json. `tap --snapshot` writes plan.json anew.
+// Golden tests: fixtures/CASE/{config,facts,plan}.json. With TAP_SNAPSHOT=1 (what `tap --snapshot` sets) plan.json is written anew.
 const FIXTURES = "src/runtime/plan/fixtures";
 const updates = process.env["TAP_SNAPSHOT"] === "1";
 
