@@ -103,8 +103,8 @@ const files: BadInput[] = [
   text("a control character in a string", 'parse "config.json": line 1, column 17: expected an escape sequence for a control character, found "\\u0001"', '{"ociVersion": "\u0001"}'),
   text("a config of 50 MB", 'read "{bundle}/config.json": it is larger than 16777216 bytes', `{"annotations": {"a": "${"x".repeat(50_000_000)}"}}`),
   text("a hundred thousand arrays in each other", 'parse "config.json": line 1, column 1: expected a JSON object, found "["', "[".repeat(100_000)),
-  text("an unfinished document that is nested too deep", 'parse "config.json": ', `{"annotations": ${"[".repeat(100_000)}`),
-  text("a sound document that is nested too deep", 'parse "config.json": ', `{"annotations": ${"[".repeat(20_000)}${"]".repeat(20_000)}}`),
+  text("an unfinished document that is nested too deep", 'parse "config.json": line 1, column 144: expected at most 128 objects and arrays within each other, found another one', `{"annotations": ${"[".repeat(100_000)}`),
+  text("a sound document that is nested too deep", 'parse "config.json": line 1, column 144: expected at most 128 objects and arrays within each other, found another one', `{"annotations": ${"[".repeat(20_000)}${"]".repeat(20_000)}}`),
   text("an array in the place of the object", "config.json: the whole document: found an empty array, allowed: an object", "[]"),
   text("null in the place of the object", "config.json: the whole document: found null, allowed: an object", "null"),
   text(
@@ -245,7 +245,7 @@ const devicesAndCgroups: BadInput[] = [
   fault("a device rule with unknown access", '/linux/resources/devices/0/access: found "rwx", allowed: letters of rwm, each at most once', (config) => (config.linux.resources.devices = [{ allow: true, access: "rwx" }])),
   fault("a cgroupsPath with ..", '/linux/cgroupsPath: found "/../up", allowed: a path without ".."', (config) => (config.linux.cgroupsPath = "/../up")),
   fault("a memory limit that is no number", '/linux/resources/memory/limit: found "64M", allowed: an integer', (config) => set(config.linux.resources, { memory: { limit: "64M" } })),
-  bundled("a cpuset that the host does not have", 'write "4000" to cgroup file "cpuset.cpus" (/linux/resources/cpu/cpus): ERANGE (numerical result out of range)', { config: (config) => (config.linux.resources.cpu = { cpus: "4000" }) }),
+  bundled("a cpuset that the host does not have", 'write "cpuset.cpus" = "4000" (/linux/resources/cpu/cpus): ERANGE (numerical result out of range)', { config: (config) => (config.linux.resources.cpu = { cpus: "4000" }) }),
   fault("a relative hook path", '/hooks/createRuntime/0/path: found "bin/true", allowed: an absolute path', (config) => (config.hooks = { createRuntime: [{ path: "bin/true" }] })),
   fault("a hook timeout of 0", "/hooks/poststop/0/timeout: found 0, allowed: at least 1", (config) => (config.hooks = { poststop: [{ path: "/bin/true", timeout: 0 }] })),
   bundled("a hook that is missing", 'run hook "/no/such/hook" (/hooks/createRuntime/0): ENOENT (no such file or directory)', { config: (config) => (config.hooks = { createRuntime: [{ path: "/no/such/hook" }] }) }),
@@ -338,7 +338,7 @@ const commandLine: BadInput[] = [
   },
   {
     name: "spec over an existing config.json",
-    message: 'write "{bundle}/config.json": the file exists, remove it first',
+    message: 'write "{bundle}/config.json": config.json exists, remove it first',
     prepare: (c) => {
       const bundle = c.bundle();
       return { args: ["spec", "-b", bundle.directory], bundle };
@@ -354,7 +354,7 @@ const commandLine: BadInput[] = [
   },
   {
     name: "a log file in a folder that is missing",
-    message: 'state "{id}": container does not exist\nappend to "{dir}/none/log": ENOENT (no such file or directory)',
+    message: 'append to "{dir}/none/log": ENOENT (no such file or directory)',
     prepare: (c) => ({ args: ["--log", `${c.directory}/none/log`, "state", c.id] }),
   },
   call("an unknown command", 'use "tsrunc": unknown command "creat", did you mean "create"?', "creat"),

@@ -28,6 +28,9 @@ export const repository = required("TSRUNC_TEST_REPOSITORY");
 /** Where the compiled helper programs of harness/native are. */
 export const binaries = required("TSRUNC_TEST_BIN");
 
+/** What test/integration/prepare fetched. */
+export const cacheDirectory = process.env["TSRUNC_TEST_CACHE"] ?? "/var/tmp/tsrunc-test-cache";
+
 /** What a host lacks makes a test fail, not skip. */
 export const mustWork = process.env["TSRUNC_MUST_WORK"] === "1";
 

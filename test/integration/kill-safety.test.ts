@@ -1,0 +1,135 @@
+/**
+ * kill -9 of the runtime at any moment: `list` goes on working, `delete -f` cleans up whatever is left, and the id is free again.
+ */
+import assert from "node:assert/strict";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { test } from "./harness/suite.ts";
+import { binaries, isTsrunc } from "./harness/environment.ts";
+import { describe, until } from "./harness/execute.ts";
+import { differences, snapshot } from "./harness/leaks.ts";
+import type { Bundle, Context, State } from "./harness/context.ts";
+import type { Snapshot } from "./harness/leaks.ts";
+
+/** A command under attack: how it is called, and what must be there before. */
+interface Victim {
+  command: string;
+  args(bundle: Bundle, id: string): string[];
+  before?(c: Context, bundle: Bundle, id: string): Promise<void>;
+  /** The program of the container. */
+  program: string[];
+  moments: number;
+}
+
+const victims: Victim[] = [
+  { command: "create", args: (bundle, id) => ["create", "-b", bundle.directory, id], program: ["probe", "wait"], moments: 24 },
+  { command: "run", args: (bundle, id) => ["run", "-b", bundle.directory, id], program: ["true"], moments: 24 },
+  { command: "run --detach", args: (bundle, id) => ["run", "-d", "-b", bundle.directory, id], program: ["probe", "wait"], moments: 12 },
+  {
+    command: "start",
+    args: (_, id) => ["start", id],
+    before: async (c, bundle, id) => void (await c.create(bundle, [], { id })),
+    program: ["probe", "wait"],
+    moments: 12,
+  },
+  {
+    command: "delete --force",
+    args: (_, id) => ["delete", "-f", id],
+    before: async (c, bundle, id) => void (await c.createAndStart(bundle, [], { id })),
+    program: ["probe", "wait"],
+    moments: 12,
+  },
+];
+
+/** Runs a command and kills it `microseconds` after its start. Returns "killed" or "exited N". */
+async function killAfter(c: Context, microseconds: number, args: readonly string[]): Promise<string> {
+  const file = c.file("outcome", "");
+  const outcome = openSync(file, "w");
+  const started = await c.spawn(`${binaries}/killafter`, [String(microseconds), c.program, "--root", c.root, ...args], { descriptors: [outcome] });
+  closeSync(outcome);
+  await started.wait();
+  return readFileSync(file, "utf8").trim();
+}
+
+/** After the kill: everything works, and nothing stays once the container is deleted. */
+async function recover(c: Context, id: string, before: Snapshot, moment: string): Promise<void> {
+  const list = await c.runtime(["list", "-f", "json"]);
+  assert.equal(list.status, 0, `${moment}: ${describe(list)}`);
+  const states = (JSON.parse(list.stdout) ?? []) as State[];
+  assert.ok(states.length <= 1, `${moment}: ${list.stdout}`);
+  const quiet = await c.runtime(["list", "-q"]);
+  assert.equal(quiet.status, 0, `${moment}: ${describe(quiet)}`);
+  const removed = await c.runtime(["delete", "-f", id]);
+  assert.equal(removed.status, 0, `${moment}: ${describe(removed)}`);
+  try {
+    await until("nothing is left", () => differences(before, snapshot()).length === 0, 3);
+  } catch {
+    assert.fail(`${moment}: after delete -f is left:\n${differences(before, snapshot()).join("\n")}`);
+  }
+  const gone = await c.runtime(["state", id]);
+  assert.match(gone.stderr, /container does not exist/, `${moment}: ${describe(gone)}`);
+}
+
+for (const { command, args, before, program, moments } of victims) {
+  test(`${command} killed at ${moments} moments`, async (c) => {
+    const bundle = c.bundle({ args: program });
+    const host = snapshot();
+    // How long it takes undisturbed: the median of three.
+    const durations: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      const id = c.otherId(`sample${round}`);
+      await before?.(c, bundle, id);
+      const begin = process.hrtime.bigint();
+      assert.equal((await c.runtime(args(bundle, id))).status, 0);
+      durations.push(Number(process.hrtime.bigint() - begin) / 1000);
+      await c.ok(["delete", "-f", id]);
+    }
+    const [, duration = 0] = durations.sort((a, b) => a - b);
+    let killed = 0;
+    for (let index = 0; index < moments; index++) {
+      const id = c.otherId(String(index));
+      await before?.(c, bundle, id);
+      const microseconds = Math.round((duration * (index + 0.5)) / moments);
+      const outcome = await killAfter(c, microseconds, args(bundle, id));
+      if (outcome === "killed") killed += 1;
+      await recover(c, id, host, `${command} ${outcome} after ${microseconds} of ${Math.round(duration)} us`);
+    }
+    assert.ok(killed >= moments / 3, `only ${killed} of ${moments} were in time`);
+    // An id that was in the middle of something is free again.
+    await c.ok(["run", "-b", c.bundle({ args: ["true"] }).directory, c.otherId("0")]);
+  });
+}
+
+/** The number of system calls that the runtime's own process makes. */
+async function countCalls(c: Context, args: readonly string[]): Promise<number> {
+  const trace = `${c.directory}/trace`;
+  const started = await c.spawn("/usr/bin/strace", ["-qq", "-o", trace, c.program, "--root", c.root, ...args]);
+  const result = await started.wait();
+  assert.equal(result.status, 0, describe(result));
+  return readFileSync(trace, "utf8").trimEnd().split("\n").length;
+}
+
+// By system calls, not by time: the same moments in every run. Go's runtimes do their work in threads that change.
+if (isTsrunc) {
+  for (const { command, args, before, program } of victims.filter((victim) => ["create", "delete --force"].includes(victim.command))) {
+    test(`${command} killed at its system calls`, async (c) => {
+      const bundle = c.bundle({ args: program });
+      const host = snapshot();
+      const sample = c.otherId("sample");
+      await before?.(c, bundle, sample);
+      const calls = await countCalls(c, args(bundle, sample));
+      await c.ok(["delete", "-f", sample]);
+      const moments = Math.min(60, calls);
+      for (let index = 1; index <= moments; index++) {
+        const id = c.otherId(String(index));
+        await before?.(c, bundle, id);
+        const number = Math.ceil((calls * index) / moments);
+        const started = await c.spawn("/usr/bin/strace", [
+          ...["-qq", "-o", "/dev/null", "-e", `inject=all:signal=KILL:when=${number}`],
+          ...[c.program, "--root", c.root, ...args(bundle, id)],
+        ]);
+        await started.wait();
+        await recover(c, id, host, `${command} killed at system call ${number} of ${calls}`);
+      }
+    });
+  }
+}
