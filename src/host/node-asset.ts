@@ -24,7 +24,7 @@ export function loadAsset<T>(name: string, load: (path: string) => T): T {
   for (const directory of directories()) {
     try {
       const fd = openSync(directory, O_TMPFILE | constants.O_RDWR, 0o500);
-      for (let rest = asset; rest.length > 0; ) rest = rest.subarray(writeSync(fd, rest));
+      for (let rest = asset; rest.length > 0;) rest = rest.subarray(writeSync(fd, rest));
       return load(`/proc/self/fd/${fd}`);
     } catch (error) {
       reasons.push(`in ${directory}: ${error instanceof Error ? error.message : String(error)}`);

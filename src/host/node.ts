@@ -43,7 +43,13 @@ export function nativeDoor(ffi: Ffi, path: string): (request: string) => string 
     const whole = new Uint8Array(length);
     whole.set(reply);
     const rest = whole.subarray(reply.length);
-    const taken = ffi.load({ library: LIBRARY, funcName: "tsrunc_rest", retType: I32, paramsType: [U8Array, I32], paramsValue: [rest, rest.length] });
+    const taken = ffi.load({
+      library: LIBRARY,
+      funcName: "tsrunc_rest",
+      retType: I32,
+      paramsType: [U8Array, I32],
+      paramsValue: [rest, rest.length],
+    });
     if (taken !== rest.length) throw new Error(`call the native layer: ${taken} of ${rest.length} bytes left of a reply`);
     return decoder.decode(whole);
   };

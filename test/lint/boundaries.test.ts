@@ -18,8 +18,18 @@ function lint(path: string, text: string): string {
 }
 
 const CASES: { rule: string; path: string; text: string; says: string }[] = [
-  { rule: "runtime imports no node:", path: "src/runtime/a.ts", text: 'import "node:fs";', says: "Only src/host/node*.ts may import Node.js" },
-  { rule: "runtime imports no ffi-rs", path: "src/runtime/a.ts", text: 'import "ffi-rs";', says: "Only src/host/node*.ts may import Node.js" },
+  {
+    rule: "runtime imports no node:",
+    path: "src/runtime/a.ts",
+    text: 'import "node:fs";',
+    says: "Only src/host/node*.ts may import Node.js",
+  },
+  {
+    rule: "runtime imports no ffi-rs",
+    path: "src/runtime/a.ts",
+    text: 'import "ffi-rs";',
+    says: "Only src/host/node*.ts may import Node.js",
+  },
   { rule: "runtime imports no node: later", path: "src/runtime/a.ts", text: 'await import("node:fs");', says: "Only src/host/node*.ts" },
   { rule: "runtime re-exports no node:", path: "src/runtime/a.ts", text: 'export * from "node:fs";', says: "Only src/host/node*.ts" },
   { rule: "cli imports no node:", path: "src/cli/a.ts", text: 'import "node:fs";', says: "Only src/host/node*.ts may import Node.js" },
@@ -28,12 +38,32 @@ const CASES: { rule: string; path: string; text: string; says: string }[] = [
   { rule: "cli does not know shim", path: "src/cli/a.ts", text: 'import "../shim/task.js";', says: "cli -> runtime <- shim" },
   { rule: "runtime does not know its host", path: "src/runtime/a.ts", text: 'import "../host/node.js";', says: "Only src/host knows" },
   { rule: "cli does not know its host", path: "src/cli/a.ts", text: 'import "../host/embedded.js";', says: "Only src/host knows" },
-  { rule: "a plan asks nobody", path: "src/runtime/plan/a.ts", text: 'import { ask } from "../native.js";\nask();', says: "This part is pure" },
-  { rule: "a check asks nobody", path: "src/runtime/spec/check.ts", text: 'import { ask } from "../native.js";\nask();', says: "This part is pure" },
-  { rule: "a status asks nobody", path: "src/runtime/state/status.ts", text: 'import { lock } from "./store.js";\nlock();', says: "This part is pure" },
+  {
+    rule: "a plan asks nobody",
+    path: "src/runtime/plan/a.ts",
+    text: 'import { ask } from "../native.js";\nask();',
+    says: "This part is pure",
+  },
+  {
+    rule: "a check asks nobody",
+    path: "src/runtime/spec/check.ts",
+    text: 'import { ask } from "../native.js";\nask();',
+    says: "This part is pure",
+  },
+  {
+    rule: "a status asks nobody",
+    path: "src/runtime/state/status.ts",
+    text: 'import { lock } from "./store.js";\nlock();',
+    says: "This part is pure",
+  },
   { rule: "the core has no process", path: "src/runtime/a.ts", text: "export const pid = process.pid;", says: "Not part of ECMAScript" },
   { rule: "the core has no console", path: "src/cli/a.ts", text: "console.log(1);", says: "Not part of ECMAScript" },
-  { rule: "the core has no globalThis", path: "src/runtime/a.ts", text: "export const x: unknown = globalThis;", says: "only one engine has" },
+  {
+    rule: "the core has no globalThis",
+    path: "src/runtime/a.ts",
+    text: "export const x: unknown = globalThis;",
+    says: "only one engine has",
+  },
 ];
 
 for (const { rule, path, text, says } of CASES) {
@@ -42,11 +72,14 @@ for (const { rule, path, text, says } of CASES) {
 
 t.test("lint: what is allowed passes", async (t) => {
   t.match(lint("src/runtime/a.ts", 'import type { Host } from "../host/host.js";\nexport type A = Host;'), /Found 0 warnings and 0 errors/);
-  t.match(lint("src/host/node.ts", 'import { readFileSync } from "node:fs";\nexport const read = readFileSync;'), /Found 0 warnings and 0 errors/);
+  t.match(
+    lint("src/host/node.ts", 'import { readFileSync } from "node:fs";\nexport const read = readFileSync;'),
+    /Found 0 warnings and 0 errors/,
+  );
 });
 
 t.test("lint: nothing outside of src/host imports node: or ffi-rs", async (t) => {
-  const files = execFileSync("git", ["grep", "-lE", "from \"(node:|ffi-rs)", "--", "src"], { encoding: "utf8" }).trim().split("\n");
+  const files = execFileSync("git", ["grep", "-lE", 'from "(node:|ffi-rs)', "--", "src"], { encoding: "utf8" }).trim().split("\n");
   t.strictSame(
     files.filter((file) => !/^src\/host\/(node|library)/.test(file) && !/\.test\.ts$|\/fixtures\/|\/testing\//.test(file)),
     [],
