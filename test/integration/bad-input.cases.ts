@@ -170,7 +170,12 @@ const process: BadInput[] = [
   bundled("the program lies below a file", 'exec: "/etc/passwd/sh": stat /etc/passwd/sh: not a directory', { args: ["/etc/passwd/sh"] }),
   bundled("the program is not executable for the user", 'exec: "/secret": permission denied', { args: ["/secret"], config: (config) => set(config.process, { user: { uid: 1000, gid: 1000 }, capabilities: {} }) }, ({ rootfs }) => writeFileSync(`${rootfs}/secret`, "#!/bin/sh\n", { mode: 0o700 })),
   bundled("cwd is a file", 'chdir to cwd ("/etc/passwd") set in config.json failed: not a directory', { config: (config) => (config.process.cwd = "/etc/passwd") }),
-  bundled("cwd is unreachable for the user", 'chdir to cwd ("/root") set in config.json failed: permission denied', { config: (config) => set(config.process, { cwd: "/root", user: { uid: 1000, gid: 1000 }, capabilities: {} }) }),
+  bundled("cwd is missing and cannot be made", 'chdir to cwd ("/ro/work") set in config.json failed: no such file or directory', {
+    config: (config) => {
+      config.mounts.push({ destination: "/ro", type: "tmpfs", source: "/var/empty", options: ["ro"] }, { destination: "/ro", type: "none", source: "none", options: ["remount", "bind", "ro"] });
+      config.process.cwd = "/ro/work";
+    },
+  }, ({ rootfs }) => mkdirSync(`${rootfs}/ro`)),
   bundled("cwd leads out of the container", 'chdir to cwd ("/proc/self/fd/7") set in config.json failed: no such file or directory', { config: (config) => (config.process.cwd = "/proc/self/fd/7") }),
 ];
 
@@ -231,7 +236,7 @@ const mounts: BadInput[] = [
   fault("a mount over a file of /proc that confines", '/mounts/7/destination: found "/proc/self/attr/exec", allowed: of the files in /proc only cpuinfo, diskstats, loadavg, meminfo, slabinfo, stat, swaps, uptime, sys/crypto/fips_enabled, sys/kernel/ns_last_pid', (config) => config.mounts.push({ destination: "/proc/self/attr/exec", type: "bind", source: "/etc/hostname", options: ["bind"] })),
   bundled("an unknown file system type", 'mount "nosuchfs" on "/tmp" (/mounts/7): open file system "nosuchfs": ENODEV (no such device)', { config: (config) => config.mounts.push({ destination: "/tmp", type: "nosuchfs", source: "x" }) }),
   bundled("an option that the file system refuses", `mount "tmpfs" on "/tmp" (/mounts/7): set "nosuchoption=1": EINVAL (invalid argument): tmpfs: Unknown parameter 'nosuchoption'`, { config: (config) => config.mounts.push({ destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["nosuchoption=1"] }) }),
-  bundled("a file bound on a directory", 'mount "/etc/hostname" on "/tmp" (/mounts/7): ENOTDIR (not a directory)', { config: (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc/hostname", options: ["bind"] }) }),
+  bundled("a file bound on a directory", 'mount "/etc/hostname" on "/tmp" (/mounts/7): open "/tmp" in the rootfs: ENOTDIR (not a directory)', { config: (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc/hostname", options: ["bind"] }) }),
   fault("an unknown rootfsPropagation", '/linux/rootfsPropagation: found "bogus", allowed: one of "private", "shared", "slave", "unbindable", "rprivate", "rshared", "rslave", "runbindable"', (config) => (config.linux.rootfsPropagation = "bogus")),
   fault("a relative masked path", '/linux/maskedPaths/0: found "etc", allowed: an absolute path', (config) => (config.linux.maskedPaths = ["etc"])),
   fault("a relative read-only path", '/linux/readonlyPaths/0: found "etc", allowed: an absolute path', (config) => (config.linux.readonlyPaths = ["etc"])),
@@ -328,7 +333,7 @@ const commandLine: BadInput[] = [
   },
   {
     name: "--preserve-fds of descriptors that are not open",
-    message: 'create "{id}": pass descriptor 3: EBADF (bad file descriptor)',
+    message: 'create "{id}": preserve file descriptor 3: it is not open',
     prepare: (c) => create(c, c.bundle(), "--preserve-fds", "2"),
   },
   {

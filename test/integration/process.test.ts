@@ -113,9 +113,17 @@ test("umask is 0022 unless the config sets it", async (c) => {
   assert.equal((await c.report((config) => (config.process.user.umask = 0))).umask, "0000");
 });
 
-test("a cwd that does not exist fails create", async (c) => {
-  const bundle = c.bundle({ config: (config) => (config.process.cwd = "/new/work/dir") });
-  await c.fails(["create", "-b", bundle.directory, c.id], /chdir to cwd \("\/new\/work\/dir"\) set in config\.json failed: no such file or directory/);
+test("a cwd that does not exist is made, as runc and crun do", async (c) => {
+  const bundle = c.bundle({ args: ["pwd"], config: (config) => (config.process.cwd = "/new/work/dir") });
+  const result = await c.run(bundle);
+  assert.equal(result.stdout, "/new/work/dir\n", describe(result));
+});
+
+test("a cwd that only root may enter is entered for the user, as runc and crun do", async (c) => {
+  const bundle = c.bundle({ args: ["pwd"], config: (config) => Object.assign(config.process, { cwd: "/closed", user: { uid: 1000, gid: 1000 }, capabilities: {} }) });
+  mkdirSync(`${bundle.rootfs}/closed`, { mode: 0o700 });
+  const result = await c.run(bundle);
+  assert.equal(result.stdout, "/closed\n", describe(result));
 });
 
 test("cwd may be a symlink within the rootfs", async (c) => {

@@ -2,7 +2,7 @@
  * Containers in a user namespace, made by root (runtime-spec, config-linux.md#user-namespace-mappings).
  */
 import assert from "node:assert/strict";
-import { chownSync, lchownSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, chownSync, lchownSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
 import { describe } from "./harness/execute.ts";
 import { setNamespace } from "./harness/config.ts";
@@ -216,6 +216,12 @@ test("a program of the mapped image that the container's root cannot read is sti
   chownSync(`${bundle.rootfs}/only`, base + 1000, base + 1000);
   const result = await c.run(bundle);
   assert.equal(result.status, 125, describe(result)); // probe without a deed
+});
+
+test("a cwd that the container's root and its user cannot enter fails create", async (c) => {
+  const bundle = mappedBundle(c, { config: (config) => (config.process.cwd = "/closed") });
+  mkdirSync(`${bundle.rootfs}/closed`, { mode: 0o700 });
+  await c.fails(["create", "-b", bundle.directory, c.id], /chdir to cwd \("\/closed"\) set in config\.json failed: permission denied/);
 });
 
 test("a terminal by console socket belongs to the container's user", async (c) => {

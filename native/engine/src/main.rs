@@ -7,6 +7,9 @@ mod stdio;
 
 use std::os::unix::ffi::OsStrExt;
 
+#[global_allocator]
+static HEAP: tsrunc_sys::heap::Heap = tsrunc_sys::heap::Heap::new();
+
 fn main() {
     let mut arguments = std::env::args_os();
     let status = if arguments.next().is_some_and(|name| name.as_bytes() == b"tsrunc-init") {

@@ -82,7 +82,7 @@ struct Opened {
 pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan) -> Result<Pending, Failure> {
     let opened = open_all(lock, plan)?;
     let joined = cgroup::make(&plan.cgroup)?;
-    let result = init_program::open(init, lock).and_then(|program| make_process(plan, opened, &Start { program, joined: &joined }));
+    let result = init_program::open(init, lock).and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined }));
     if result.is_err() {
         cgroup::remove_made(&joined.made);
     }
@@ -102,11 +102,6 @@ fn open_all(lock: &Lock, plan: &ContainerPlan) -> Result<Opened, Failure> {
         joins.push((join.namespace, fd));
     }
     refuse_own_network(plan, &joins)?;
-    for number in 3..3 + plan.process.preserve_fds {
-        let Ok(()) = tsrunc_sys::process::is_open(number as i32) else {
-            return Err(Failure::new(FailureCode::BadRequest, format!("preserve file descriptor {number}"), "it is not open"));
-        };
-    }
     Ok(Opened {
         joins,
         gate: match plan.gate {
@@ -176,7 +171,7 @@ struct Start<'a> {
     joined: &'a cgroup::Joined,
 }
 
-fn make_process(plan: &ContainerPlan, opened: Opened, start: &Start<'_>) -> Result<Pending, Failure> {
+fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start<'_>) -> Result<Pending, Failure> {
     let mut operations = plan.operations.clone();
     // Only now: a mount of type cgroup binds the container's own cgroups.
     let in_user_namespace = has_user_namespace(plan);
@@ -192,6 +187,7 @@ fn make_process(plan: &ContainerPlan, opened: Opened, start: &Start<'_>) -> Resu
         .map(|(namespace, fd)| (*namespace, fd.as_raw_fd()))
         .collect();
     inherit.extend(join.iter().map(|(_, number)| number));
+    inherit.extend(preserved(plan, lock, &inherit)?);
 
     let spawned = clone_init(plan, &opened, start, &CloneFds { report: &theirs, inherit: &inherit })?;
     let mut pending = Pending {
@@ -240,6 +236,18 @@ fn make_process(plan: &ContainerPlan, opened: Opened, start: &Start<'_>) -> Resu
     pending.state = hook_state(plan, spawned.pid, "created")?;
     pending.channel = Some(channel);
     Ok(pending)
+}
+
+/// The numbers that `--preserve-fds` and socket activation name. One that is ours was not open when we started.
+fn preserved(plan: &ContainerPlan, lock: &Lock, ours: &[i32]) -> Result<Vec<i32>, Failure> {
+    let numbers: Vec<i32> = (0..plan.process.preserve_fds).map(|index| 3 + index as i32).collect();
+    for number in &numbers {
+        let open = tsrunc_sys::process::is_open(*number).is_ok();
+        if !open || ours.contains(number) || lock.holds(*number) {
+            return Err(Failure::new(FailureCode::BadRequest, format!("preserve file descriptor {number}"), "it is not open"));
+        }
+    }
+    Ok(numbers)
 }
 
 struct CloneFds<'a> {

@@ -4,7 +4,7 @@
 //! So nobody sees half a container, and of two creates of one id exactly one wins.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -29,6 +29,11 @@ pub struct Lock {
 impl Lock {
     pub fn dir_fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
+    }
+
+    /// Whether a descriptor of this number is one of the lock's own.
+    pub fn holds(&self, number: i32) -> bool {
+        self.dir.as_raw_fd() == number || self.root.as_raw_fd() == number
     }
 
     /// Absolute path if that of the state root is.

@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{accept_with, sendmsg, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags};
@@ -37,10 +37,10 @@ enum Never {}
 
 /// Sets the container up, waits at the gate and executes the program. `channel` becomes the starter's.
 fn container(channel: &mut Channel) -> Result<Never, Failure> {
-    sys::close_on_exec_from(3).during(|| "mark descriptors close-on-exec".into())?;
     sys::reset_signals();
     sys::set_dumpable(false).during(|| "become undumpable".into())?;
     let Some(ToInit::Plan(plan)) = channel.receive()? else { return Err(unexpected("a plan")) };
+    sys::close_all_but(&descriptors(channel, &plan)).during(|| "close the caller's descriptors".into())?;
     let inherited = |numbers: &[i32]| numbers.iter().map(|number| sys::inherited(*number)).collect::<Result<Vec<OwnedFd>, _>>();
     let bind_sources = inherited(&plan.bind_sources).during(|| "take over bind sources".into())?;
     join_namespaces(&plan)?;
@@ -82,6 +82,23 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     }
     run_hooks(&plan.process.start_container_hooks, &state)?;
     Err(program.execute(&plan.process))
+}
+
+/// What the creator left open on purpose. Anything else is the caller's, and would be a way out (CVE-2024-21626).
+fn descriptors(channel: &Channel, plan: &InitPlan) -> Vec<i32> {
+    let mut open = vec![channel.socket().as_raw_fd()];
+    open.extend(&plan.bind_sources);
+    open.extend(plan.join.iter().map(|(_, number)| number));
+    open.extend(match plan.gate {
+        Gate::Socket(number) => Some(number),
+        Gate::Channel => None,
+    });
+    open.extend(match plan.console {
+        Console::Socket(number) => Some(number),
+        Console::None | Console::Channel => None,
+    });
+    open.extend((0..plan.process.preserve_fds as i32).map(|index| 3 + index));
+    open
 }
 
 fn unexpected(expected: &str) -> Failure {

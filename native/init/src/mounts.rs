@@ -178,6 +178,10 @@ fn destination(root: &Root, entry: &Mount<'_>, mount: BorrowedFd<'_>) -> Result<
     } else {
         root.make_file(path)?
     };
+    let stat = rustix::fs::fstat(&found).during(during)?;
+    if (FileType::from_raw_mode(stat.st_mode) == FileType::Directory) != directory {
+        return Err(Errno::NOTDIR).during(during);
+    }
     // A destination that a link leads into /proc would hide or fake the kernel's files (CVE-2019-16884); those that
     // name /proc were checked against the list of allowed ones.
     if !is_below(path, "/proc") && rustix::fs::fstatfs(&found).during(during)?.f_type as u64 == PROC_SUPER_MAGIC {

@@ -4,6 +4,8 @@ pub mod bpf;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod errno;
+#[cfg(feature = "engine")]
+pub mod heap;
 pub mod namespaces;
 pub mod network;
 pub mod process;

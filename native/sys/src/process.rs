@@ -128,10 +128,22 @@ pub fn set_uid(uid: u32) -> Result<(), Errno> {
     check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
 }
 
-/// Marks every descriptor from `first` on close-on-exec (close_range(2)).
-pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
+/// Closes every descriptor from 3 on but `keep`, and marks those close-on-exec (close_range(2)). For a process that has
+/// just been executed: nothing of it owns another descriptor yet.
+pub fn close_all_but(keep: &[i32]) -> Result<(), Errno> {
+    let mut keep: Vec<u32> = keep.iter().filter_map(|number| u32::try_from(*number).ok()).filter(|number| *number >= 3).collect();
+    keep.sort_unstable();
+    let mut first = 3;
+    for number in keep.into_iter().chain([u32::MAX]) {
+        if first < number {
+            let last = if number == u32::MAX { u32::MAX } else { number - 1 };
+            // SAFETY: takes integers only.
+            check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+        }
+        first = number.saturating_add(1);
+    }
     // SAFETY: takes integers only.
-    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
 }
 
 /// Sets the NIS domain name of the UTS namespace.
