@@ -1,21 +1,19 @@
 //! Runs one hook (config.md#posix-platform-hooks): in the container's namespaces from the init, in the runtime's from
 //! the host.
 
-use std::ffi::CString;
-use std::io::{Seek, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::ffi::{CString, NulError};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use rustix::fs::{memfd_create, MemfdFlags};
+use rustix::fs::{memfd_create, MemfdFlags, SeekFrom};
 use rustix::io::Errno;
 use rustix::pipe::{pipe_with, PipeFlags};
-use rustix::process::{kill_process_group, pidfd_open, Pid, PidfdFlags, Signal};
+use rustix::process::{kill_process_group, pidfd_open, pidfd_send_signal, waitid, Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::Hook;
-use tsrunc_sys::errno::During;
+use tsrunc_sys::command::{spawn, Command};
+use tsrunc_sys::errno::{os_failure, During};
 
 /// As much of a hook's output as an error shows.
 const MAX_OUTPUT_BYTES: usize = 64 << 10;
@@ -27,72 +25,85 @@ const MAX_OUTPUT_BYTES: usize = 64 << 10;
 /// `Exec` when it cannot be executed; a status other than 0, with what the hook printed; a timeout.
 pub fn run_hook(hook: &Hook, state_json: &str) -> Result<(), Failure> {
     let during = || format!("run hook {:?} ({})", hook.path, hook.pointer);
+    let bad = |cause: &str| Failure::new(FailureCode::BadRequest, during(), cause);
     if !hook.path.starts_with('/') {
-        return Err(Failure::new(FailureCode::BadRequest, during(), "the path is not absolute"));
+        return Err(bad("the path is not absolute"));
     }
+    let strings = Strings::of(hook, state_json).map_err(|_| bad("a NUL in path, arguments or environment"))?;
     let state = state_file(state_json).during(during)?;
     let (output, output_end) = pipe_with(PipeFlags::CLOEXEC).during(during)?;
     rustix::io::ioctl_fionbio(&output, true).during(during)?;
-    let mut command = command(hook, bundle(state_json));
-    let errors = output_end.try_clone().during(during)?;
-    command.stdin(state).stdout(output_end).stderr(errors);
+    let command = Command {
+        path: &strings.path,
+        args: &strings.args,
+        env: &strings.env,
+        directory: &strings.directory,
+        input: state.as_fd(),
+        output: output_end.as_fd(),
+    };
     let started = Instant::now();
-    let mut child = command.spawn().during(during).map_err(|failure| Failure { code: FailureCode::Exec, ..failure })?;
-    drop(command); // our copies of the output's write end
-    let end = wait(&mut child, &output, hook.timeout_seconds.map(|seconds| started + Duration::from_secs(seconds.into()))).during(during)?;
+    let pid = spawn(&command).map_err(|errno| Failure { code: FailureCode::Exec, ..os_failure(during(), errno) })?;
+    drop(output_end); // else the output would never end
+    let deadline = hook.timeout_seconds.map(|seconds| started + Duration::from_secs(seconds.into()));
+    let end = wait(pid, &output, deadline).during(during)?;
     match end.status {
-        Some(status) if status.success() => Ok(()),
+        Some(status) if status.exit_status() == Some(0) => Ok(()),
         status => Err(Failure::new(FailureCode::Other, during(), describe(status, hook, &end.output))),
     }
 }
 
-/// A file, not a pipe: nothing to write while the hook runs, nothing to block on, no SIGPIPE.
-fn state_file(state_json: &str) -> std::io::Result<Stdio> {
-    let memfd = match memfd_create("state.json", MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL) {
-        Err(Errno::INVAL) => memfd_create("state.json", MemfdFlags::CLOEXEC), // before Linux 6.3
-        result => result,
-    }?;
-    let mut file = std::fs::File::from(memfd);
-    file.write_all(state_json.as_bytes())?;
-    file.rewind()?;
-    Ok(file.into())
+struct Strings {
+    path: CString,
+    args: Vec<CString>,
+    env: Vec<CString>,
+    directory: CString,
+}
+
+impl Strings {
+    fn of(hook: &Hook, state_json: &str) -> Result<Self, NulError> {
+        let all = |strings: &[String]| strings.iter().map(|string| CString::new(string.as_str())).collect::<Result<Vec<_>, _>>();
+        let path = CString::new(hook.path.as_str())?;
+        let args = if hook.args.is_empty() { vec![path.clone()] } else { all(&hook.args)? };
+        Ok(Strings { path, args, env: all(&hook.env)?, directory: bundle(state_json).unwrap_or_else(|| c"/".to_owned()) })
+    }
 }
 
 /// The bundle that the state names, if the hook can be there.
-fn bundle(state_json: &str) -> Option<String> {
+fn bundle(state_json: &str) -> Option<CString> {
     #[derive(serde::Deserialize)]
     struct State {
         bundle: String,
     }
     let state: State = serde_json::from_str(state_json).ok()?;
-    let path = CString::new(state.bundle.as_str()).ok()?;
-    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).ok()?;
-    std::fs::metadata(&state.bundle).is_ok_and(|found| found.is_dir()).then_some(state.bundle)
+    let path = CString::new(state.bundle).ok()?;
+    rustix::fs::access(format!("{}/.", path.to_str().ok()?), rustix::fs::Access::EXEC_OK).ok()?;
+    Some(path)
 }
 
-fn command(hook: &Hook, bundle: Option<String>) -> Command {
-    let mut command = Command::new(&hook.path);
-    if let [name, arguments @ ..] = hook.args.as_slice() {
-        command.arg0(name).args(arguments);
+/// A file, not a pipe: nothing to write while the hook runs, nothing to block on, no SIGPIPE.
+fn state_file(state_json: &str) -> Result<OwnedFd, Errno> {
+    let file = match memfd_create("state.json", MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => memfd_create("state.json", MemfdFlags::CLOEXEC), // before Linux 6.3
+        result => result,
+    }?;
+    let mut rest = state_json.as_bytes();
+    while !rest.is_empty() {
+        rest = &rest[rustix::io::retry_on_intr(|| rustix::io::write(&file, rest))?..];
     }
-    command.env_clear().process_group(0).current_dir(bundle.as_deref().unwrap_or("/"));
-    for entry in &hook.env {
-        let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
-        command.env(name, value);
-    }
-    command
+    rustix::fs::seek(&file, SeekFrom::Start(0))?;
+    Ok(file)
 }
 
 struct End {
     /// None: it was killed because its time was over.
-    status: Option<ExitStatus>,
+    status: Option<WaitIdStatus>,
     output: Vec<u8>,
 }
 
 /// Reads the output until the hook itself has ended: what it left running may keep the pipe open for ever.
-fn wait(child: &mut Child, output: &OwnedFd, deadline: Option<Instant>) -> std::io::Result<End> {
-    let pid = Pid::from_child(child);
+fn wait(pid: Pid, output: &OwnedFd, deadline: Option<Instant>) -> Result<End, Errno> {
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    let reap = || rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED));
     let mut text = Vec::new();
     let mut output_open = true;
     loop {
@@ -109,13 +120,13 @@ fn wait(child: &mut Child, output: &OwnedFd, deadline: Option<Instant>) -> std::
             output_open = read_available(output, &mut text)?;
         }
         if ended {
-            return Ok(End { status: Some(child.wait()?), output: text });
+            return Ok(End { status: reap()?, output: text });
         }
         if left.is_some_and(|left| left.is_zero()) {
             // The child is not reaped yet, so its number and its group's are still its own.
             if let Err(_group_gone) = kill_process_group(pid, Signal::KILL) {}
-            child.kill()?;
-            child.wait()?;
+            pidfd_send_signal(&pidfd, Signal::KILL)?; // it may have left its group
+            reap()?;
             read_available(output, &mut text)?;
             return Ok(End { status: None, output: text });
         }
@@ -123,7 +134,7 @@ fn wait(child: &mut Child, output: &OwnedFd, deadline: Option<Instant>) -> std::
 }
 
 /// Takes what is there, keeps as much as an error shows. False at the end of the output.
-fn read_available(output: &OwnedFd, text: &mut Vec<u8>) -> std::io::Result<bool> {
+fn read_available(output: &OwnedFd, text: &mut Vec<u8>) -> Result<bool, Errno> {
     let mut buffer = [0u8; 4096];
     loop {
         match rustix::io::read(output, &mut buffer) {
@@ -131,16 +142,18 @@ fn read_available(output: &OwnedFd, text: &mut Vec<u8>) -> std::io::Result<bool>
             Ok(count) => text.extend_from_slice(&buffer[..count.min(MAX_OUTPUT_BYTES - text.len())]),
             Err(Errno::AGAIN) => return Ok(true),
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
+            Err(errno) => return Err(errno),
         }
     }
 }
 
-fn describe(status: Option<ExitStatus>, hook: &Hook, output: &[u8]) -> String {
-    let end = match (status.and_then(|status| status.code()), status.and_then(|status| status.signal())) {
-        (Some(code), _) => format!("exit status {code}"),
-        (None, Some(signal)) => format!("killed by signal {signal}"),
-        (None, None) => format!("timed out after {} seconds", hook.timeout_seconds.unwrap_or_default()),
+fn describe(status: Option<WaitIdStatus>, hook: &Hook, output: &[u8]) -> String {
+    let end = match &status {
+        None => format!("timed out after {} seconds", hook.timeout_seconds.unwrap_or_default()),
+        Some(status) => match status.terminating_signal() {
+            Some(signal) => format!("killed by signal {signal}"),
+            None => format!("exit status {}", status.exit_status().unwrap_or(-1)),
+        },
     };
     let output = String::from_utf8_lossy(output);
     match output.trim() {
@@ -227,5 +240,17 @@ mod tests {
         assert_eq!(failure.to_string(), "run hook \"/nowhere\" (/hooks/createRuntime/0): ENOENT (no such file or directory)");
         let relative = Hook { path: "sh".into(), ..shell("") };
         assert_eq!(error_of(&relative, "{}"), "run hook \"sh\" (/hooks/createRuntime/0): the path is not absolute");
+    }
+
+    #[test]
+    fn starts_with_default_signals() {
+        // The harness itself ignores SIGPIPE, as every Rust program.
+        run_hook(&shell(r#"grep -q "SigIgn:.0000000000000000" /proc/self/status && grep -q "SigBlk:.0000000000000000" /proc/self/status"#), "{}").unwrap();
+    }
+
+    #[test]
+    fn refuses_strings_that_no_program_can_get() {
+        let hook = Hook { env: vec!["A=\0".into()], ..shell("exit 0") };
+        assert_eq!(error_of(&hook, "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): a NUL in path, arguments or environment");
     }
 }

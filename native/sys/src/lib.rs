@@ -1,6 +1,7 @@
 //! System calls: the only crate with `unsafe`. What rustix has is used from there; here is the rest.
 
 pub mod bpf;
+pub mod command;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod errno;
