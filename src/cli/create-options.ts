@@ -24,6 +24,7 @@ export function createOptions(subject: string, { host, global, values, switches 
     newKeyring: !switches.has("no-new-keyring"),
     preserveFds: preserveFds(subject, values["preserve-fds"]),
     listenFds: listenFds(host),
+    notifySocket: host.env["NOTIFY_SOCKET"],
     rootless: global.rootless,
   };
 }

@@ -8,6 +8,7 @@ import type { HostFacts, Request } from "./generated/plan.js";
 import { checkId } from "./identifier.js";
 import { askNames, askText, attempt, hostFacts, perform, send } from "./native.js";
 import type { CreatedProcess } from "./native.js";
+import { bindNotify } from "./notify.js";
 import { planHooks } from "./plan/hooks.js";
 import { createsNamespace } from "./plan/namespaces.js";
 import { pathsToProbe, plan } from "./plan/plan.js";
@@ -35,6 +36,8 @@ export interface CreateOptions {
   preserveFds?: number | undefined;
   /** How many descriptors socket activation passed (sd_listen_fds(3)); they come first. Default 0. */
   listenFds?: number | undefined;
+  /** Socket of the caller's service manager (sd_notify(3)): the container gets one of its own, whose readiness is passed on. */
+  notifySocket?: string | undefined;
   /** Whether to do without privilege over cgroups and devices; by the caller's privilege when absent. */
   rootless?: boolean | undefined;
 }
@@ -53,6 +56,8 @@ export interface NewContainer {
   lock: number;
   process: CreatedProcess;
   record: ContainerRecord;
+  /** Handle of the container's notify socket; requests that wait on it take it over. */
+  notify: number | undefined;
 }
 
 export interface CreateRequest {
@@ -67,7 +72,9 @@ export interface CreateRequest {
  */
 export function createContainer(context: RuntimeContext, id: string, options: CreateOptions): void {
   try {
-    const { lock, process } = launchContainer(context, { id, options, continuation: "wait" });
+    const { lock, process, notify } = launchContainer(context, { id, options, continuation: "wait" });
+    // `start` makes the socket anew: nobody sends before the program runs.
+    if (notify !== undefined) perform(context.host, { op: "close", handle: notify });
     perform(context.host, { op: "close", handle: process.handle });
     perform(context.host, { op: "close", handle: lock });
   } catch (error) {
@@ -87,11 +94,12 @@ export function launchContainer(context: RuntimeContext, request: CreateRequest)
   const facts = hostFacts(host);
   const spec = readConfig(host, bundle, facts.euid !== 0);
   refuseUnusableConsole(host, spec, request);
-  const planned = planContainer(host, spec, facts, planOptions(request, bundle));
+  const planned = planContainer(host, spec, facts, planOptions(context, request, bundle));
   refuseUnusableRootfs(host, planned.rootfs);
-  const attempted: Attempt = { lock: 0, created: undefined, record: newRecord(host, { id, bundle, spec, planned }) };
+  const attempted: Attempt = { lock: 0, notify: undefined, created: undefined, record: newRecord(host, { id, bundle, spec, planned }) };
   attempted.lock = reserve(context, attempted.record);
   try {
+    attempted.notify = bindNotify(host, attempted.lock, options.notifySocket);
     attempted.created = send(host, "created", { op: "create", lock: attempted.lock, plan: planned.plan });
     const { process } = attempted.created;
     // With startContainer hooks the program does not run yet when the gate opens: `running` is recorded after them.
@@ -99,7 +107,7 @@ export function launchContainer(context: RuntimeContext, request: CreateRequest)
     attempted.record = { ...attempted.record, status: runsAtOnce ? "running" : "created", process, undo: planned.undo };
     saveRecord(context, attempted.lock, attempted.record);
     perform(host, { op: "release", handle: attempted.created.handle });
-    return { lock: attempted.lock, process: attempted.created, record: attempted.record };
+    return { lock: attempted.lock, process: attempted.created, record: attempted.record, notify: attempted.notify };
   } catch (error) {
     throw rollBack(context, attempted, error);
   }
@@ -111,7 +119,7 @@ function planContainer(host: LibraryHost, spec: ValidatedSpec, facts: HostFacts,
   return plan(spec, { ...facts, missing }, options);
 }
 
-function planOptions({ id, options, continuation }: CreateRequest, bundle: string): PlanOptions {
+function planOptions({ root }: RuntimeContext, { id, options, continuation }: CreateRequest, bundle: string): PlanOptions {
   const { consoleSocket } = options;
   return {
     id,
@@ -124,6 +132,7 @@ function planOptions({ id, options, continuation }: CreateRequest, bundle: strin
     console:
       consoleSocket !== undefined ? { kind: "socket", path: consoleSocket } : { kind: continuation === "foreground" ? "keep" : "none" },
     gate: { kind: continuation === "wait" ? "socket" : "channel" },
+    notifyDirectory: options.notifySocket ? `${root}/${id}/notify` : undefined,
     pidFile: options.pidFile,
     pidfdSocket: options.pidfdSocket,
   };
@@ -199,12 +208,13 @@ function reserve({ host, root, rootMode }: RuntimeContext, record: ContainerReco
 /** How far a creation came. */
 interface Attempt {
   lock: number;
+  notify: number | undefined;
   created: CreatedProcess | undefined;
   record: ContainerRecord;
 }
 
 /** Undoes a failed creation: the process, what the record says, the state directory; then poststop hooks. Each step is tried. */
-function rollBack(context: RuntimeContext, { lock, created, record }: Attempt, error: unknown): unknown {
+function rollBack(context: RuntimeContext, { lock, notify, created, record }: Attempt, error: unknown): unknown {
   const { host } = context;
   const failures: string[] = [];
   const tryTo = (request: Request): void => {
@@ -214,6 +224,7 @@ function rollBack(context: RuntimeContext, { lock, created, record }: Attempt, e
       failures.push(messageOf(failure));
     }
   };
+  if (notify !== undefined) tryTo({ op: "close", handle: notify });
   if (created) tryTo({ op: "close", handle: created.handle });
   if (record.undo.length > 0) tryTo({ op: "undo", steps: record.undo });
   tryTo({ op: "removeContainer", handle: lock });

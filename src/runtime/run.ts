@@ -6,6 +6,7 @@ import type { RuntimeContext } from "./context.js";
 import { isRuntimeError, messageOf, withOperation } from "./errors.js";
 import { perform, send } from "./native.js";
 import { deleteContainer } from "./delete.js";
+import { awaitReadiness } from "./notify.js";
 import { finishStart } from "./start.js";
 
 /** What a caller decides about a container that it runs. */
@@ -39,6 +40,7 @@ function runDetached(context: RuntimeContext, id: string, options: RunOptions): 
     perform(host, { op: "close", handle: container.process.handle });
     perform(host, { op: "close", handle: container.lock });
   }
+  awaitReadiness(host, container.notify, container.process.process);
   return 0;
 }
 
@@ -53,7 +55,12 @@ function runForeground(context: RuntimeContext, id: string, options: RunOptions)
     perform(host, { op: "close", handle: container.lock });
   }
   try {
-    const { status } = send(host, "exit", { op: "foreground", handle, subreaper: options.subreaper ?? true, notify: false });
+    const { status } = send(host, "exit", {
+      op: "foreground",
+      handle,
+      subreaper: options.subreaper ?? true,
+      notify: container.notify ?? null,
+    });
     if (!options.keep) removeAfterExit(context, id);
     return status;
   } finally {

@@ -2,25 +2,40 @@
 
 import { lockedStatus, saveRecord, withContainer } from "./container.js";
 import type { LockedContainer } from "./container.js";
-import type { RuntimeContext } from "./context.js";
 import { RuntimeError, withOperation } from "./errors.js";
+import type { RuntimeContext } from "./context.js";
+import type { ProcessIdentity } from "./generated/plan.js";
 import { perform } from "./native.js";
+import { awaitReadiness, bindNotify } from "./notify.js";
 import { hookState } from "./state/oci-state.js";
 import type { Status } from "./state/status.js";
 import type { ContainerRecord } from "./state/store.js";
 import { destroy, killAndWait } from "./teardown.js";
 
+/** What a caller decides about a start. */
+export interface StartOptions {
+  /** Socket of the caller's service manager (sd_notify(3)), which `create` must have been given too. */
+  notifySocket?: string | undefined;
+}
+
 /**
  * Starts a created container: startContainer hooks, the user's program, poststart hooks. Returns when the program runs.
  * @throws RuntimeError for a container that is not `created`; when the program or a hook fails, the container is gone.
  */
-export function startContainer(context: RuntimeContext, id: string): void {
+export function startContainer(context: RuntimeContext, id: string, options: StartOptions = {}): void {
+  const { host } = context;
   try {
+    let notify: number | undefined;
+    let process: ProcessIdentity | undefined;
     withContainer(context, id, (container) => {
       refuseUnlessCreated(lockedStatus(context, container));
-      perform(context.host, { op: "start", lock: container.lock });
+      notify = bindNotify(host, container.lock, options.notifySocket);
+      perform(host, { op: "start", lock: container.lock });
       finishStart(context, container);
+      process = container.record.process;
     });
+    // Without the lock: it may take long, and others want to see and to kill the container meanwhile.
+    if (process) awaitReadiness(host, notify, process);
   } catch (error) {
     throw withOperation(`start ${JSON.stringify(id)}`, error);
   }

@@ -11,6 +11,7 @@ use tsrunc_plan::request::{Reply, Request};
 use crate::create::{self, Pending};
 use crate::foreground::Attendance;
 use crate::init_program::InitProgram;
+use crate::notify::Proxy;
 use crate::store::{self, Lock};
 use crate::{cgroup, clock, facts, files, gate, processes, undo};
 
@@ -18,6 +19,7 @@ use crate::{cgroup, clock, facts, files, gate, processes, undo};
 enum Handle {
     Lock(Lock),
     Container(Box<Container>),
+    Notify(Proxy),
 }
 
 struct Container {
@@ -38,9 +40,9 @@ impl Container {
         Ok(())
     }
 
-    fn wait(&mut self, subreaper: bool) -> Result<u32, Failure> {
+    fn wait(&mut self, subreaper: bool, notify: Option<&mut Proxy>) -> Result<u32, Failure> {
         let attendance = self.attendance.take().map_or_else(Attendance::begin, Ok)?;
-        attendance.wait(&mut self.pending, subreaper, None)
+        attendance.wait(&mut self.pending, subreaper, notify)
     }
 }
 
@@ -110,13 +112,17 @@ impl Host {
             Request::WaitGone { process, timeout_milliseconds } => {
                 processes::wait_gone(&process, Duration::from_millis(timeout_milliseconds.into())).map(flag)
             }
-            Request::Foreground { handle, subreaper, notify: false } => {
-                let status = self.container(handle)?.wait(subreaper)?;
+            Request::Foreground { handle, subreaper, notify } => {
+                // Both are borrowed at once: the proxy is taken out, and gone with the container's process.
+                let mut proxy = notify.map(|notify| self.take_notify(notify)).transpose()?;
+                let status = self.container(handle)?.wait(subreaper, proxy.as_mut())?;
                 Ok(Reply::Exit { status })
             }
-            Request::Foreground { handle, notify: true, .. } => {
-                Err(Failure::new(FailureCode::BadRequest, format!("forward notifications of handle {handle}"), "no socket was made for them"))
+            Request::BindNotify { lock, socket } => {
+                let proxy = Proxy::bind(self.lock(lock)?, &socket)?;
+                Ok(self.keep(Handle::Notify(proxy)))
             }
+            Request::AwaitNotify { handle, process } => self.take_notify(handle)?.await_ready(&process).map(flag),
             Request::RunHooks { hooks, state } => hooks.iter().try_for_each(|hook| run_hook(hook, &state)).map(done),
             Request::WriteCgroup { writes } => cgroup::write_all(&writes).map(done),
             Request::Undo { steps } => undo::undo(&steps).map(done),
@@ -141,6 +147,13 @@ impl Host {
     fn lock(&self, handle: u32) -> Result<&Lock, Failure> {
         match self.handles.get(&handle) {
             Some(Handle::Lock(lock)) => Ok(lock),
+            _ => Err(unknown(handle)),
+        }
+    }
+
+    fn take_notify(&mut self, handle: u32) -> Result<Proxy, Failure> {
+        match self.handles.remove(&handle) {
+            Some(Handle::Notify(proxy)) => Ok(proxy),
             _ => Err(unknown(handle)),
         }
     }

@@ -10,7 +10,7 @@ mod foreground;
 mod gate;
 mod idmap;
 pub mod init_program;
-pub mod notify;
+mod notify;
 mod processes;
 mod store;
 mod terminal;

@@ -116,16 +116,6 @@ pub enum GatePlan {
 }
 
 plain! {
-/// systemd's socket activation and readiness protocol, for `run` and `create`.
-#[derive(Default)]
-pub struct NotifyPlan {
-    /// The host's NOTIFY_SOCKET, forwarded from `/run/notify/notify.sock` in the container.
-    #[serde(default)]
-    pub socket: Option<String>,
-}
-}
-
-plain! {
 pub struct ContainerPlan {
     pub spawn: SpawnPlan,
     pub cgroup: CgroupPlan,

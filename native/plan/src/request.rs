@@ -81,8 +81,13 @@ pub enum Request {
     /// Wait until the process is gone, at most so long. -> `Flag` (true: it is gone)
     WaitGone { process: ProcessIdentity, timeout_milliseconds: u32 },
     /// Forward signals and, with a terminal, bytes and window size, until the container's process ends and is reaped;
-    /// restores the terminal. -> `Exit`
-    Foreground { handle: u32, subreaper: bool, notify: bool },
+    /// restores the terminal. `notify` is a handle of `bindNotify`, whose `READY=` is passed on meanwhile. -> `Exit`
+    Foreground { handle: u32, subreaper: bool, #[serde(default)] notify: Option<u32> },
+    /// Make `notify/notify.sock` in the container's state directory, for the caller's NOTIFY_SOCKET (sd_notify(3)). -> `Handle`
+    BindNotify { lock: u32, socket: String },
+    /// Wait until the container says `READY=1` or its process ends; then tell the caller's NOTIFY_SOCKET, with `MAINPID=`.
+    /// -> `Flag` (true: it is ready)
+    AwaitNotify { handle: u32, process: ProcessIdentity },
     /// Run hooks in the runtime namespace one after another with the state on stdin. -> `Done`
     RunHooks { hooks: Vec<Hook>, state: String },
     /// -> `Done`
