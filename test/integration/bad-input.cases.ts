@@ -82,7 +82,9 @@ function set(target: object, values: object): void {
 }
 
 const files: BadInput[] = [
-  bundled("no config.json", 'read "{bundle}/config.json": ENOENT (no such file or directory)', {}, ({ directory }) => rmSync(`${directory}/config.json`)),
+  bundled("no config.json", 'read "{bundle}/config.json": ENOENT (no such file or directory)', {}, ({ directory }) =>
+    rmSync(`${directory}/config.json`),
+  ),
   bundled("config.json is a directory", 'read "{bundle}/config.json": EISDIR (is a directory)', {}, ({ directory }) => {
     rmSync(`${directory}/config.json`);
     mkdirSync(`${directory}/config.json`);
@@ -92,19 +94,55 @@ const files: BadInput[] = [
     spawnSync("mkfifo", [`${directory}/config.json`]);
   }),
   text("config.json is empty", 'parse "config.json": line 1, column 1: expected a JSON object, found the end of the file', ""),
-  text("config.json is not UTF-8", 'read "{bundle}/config.json": not UTF-8 at byte 16', new Uint8Array([...Buffer.from('{"ociVersion": "'), 0xff, 0x22, 0x7d])),
+  text(
+    "config.json is not UTF-8",
+    'read "{bundle}/config.json": not UTF-8 at byte 16',
+    new Uint8Array([...Buffer.from('{"ociVersion": "'), 0xff, 0x22, 0x7d]),
+  ),
   text("a trailing comma", 'parse "config.json": line 3, column 1: expected a quoted name, found "}"', '{\n  "ociVersion": "1.0.2",\n}\n'),
-  text("an unterminated string", 'parse "config.json": line 1, column 20: expected a closing quote, found the end of the line', '{"ociVersion": "1.0\n'),
+  text(
+    "an unterminated string",
+    'parse "config.json": line 1, column 20: expected a closing quote, found the end of the line',
+    '{"ociVersion": "1.0\n',
+  ),
   text("a missing colon", 'parse "config.json": line 2, column 16: expected a colon, found "\\""', '{\n  "ociVersion" "1.0.2"\n}'),
-  text("single quotes", `parse "config.json": line 1, column 2: expected a quoted name or "}", found "'ociVersion'"`, "{'ociVersion': '1.0.2'}"),
+  text(
+    "single quotes",
+    `parse "config.json": line 1, column 2: expected a quoted name or "}", found "'ociVersion'"`,
+    "{'ociVersion': '1.0.2'}",
+  ),
   text("text after the document", 'parse "config.json": line 2, column 1: expected the end of the file, found "{"', "{}\n{}"),
   text("a byte order mark", 'parse "config.json": line 1, column 1: expected a JSON object, found a byte order mark', "\ufeff{}"),
-  text("a comment", 'parse "config.json": line 1, column 3: expected a quoted name or "}", found "//"', '{ // no\n "ociVersion": "1.0.2" }'),
-  text("a control character in a string", 'parse "config.json": line 1, column 17: expected an escape sequence for a control character, found "\\u0001"', '{"ociVersion": "\u0001"}'),
-  text("a config of 50 MB", 'read "{bundle}/config.json": it is larger than 16777216 bytes', `{"annotations": {"a": "${"x".repeat(50_000_000)}"}}`),
-  text("a hundred thousand arrays in each other", 'parse "config.json": line 1, column 1: expected a JSON object, found "["', "[".repeat(100_000)),
-  text("an unfinished document that is nested too deep", 'parse "config.json": line 1, column 144: expected at most 128 objects and arrays within each other, found another one', `{"annotations": ${"[".repeat(100_000)}`),
-  text("a sound document that is nested too deep", 'parse "config.json": line 1, column 144: expected at most 128 objects and arrays within each other, found another one', `{"annotations": ${"[".repeat(20_000)}${"]".repeat(20_000)}}`),
+  text(
+    "a comment",
+    'parse "config.json": line 1, column 3: expected a quoted name or "}", found "//"',
+    '{ // no\n "ociVersion": "1.0.2" }',
+  ),
+  text(
+    "a control character in a string",
+    'parse "config.json": line 1, column 17: expected an escape sequence for a control character, found "\\u0001"',
+    '{"ociVersion": "\u0001"}',
+  ),
+  text(
+    "a config of 50 MB",
+    'read "{bundle}/config.json": it is larger than 16777216 bytes',
+    `{"annotations": {"a": "${"x".repeat(50_000_000)}"}}`,
+  ),
+  text(
+    "a hundred thousand arrays in each other",
+    'parse "config.json": line 1, column 1: expected a JSON object, found "["',
+    "[".repeat(100_000),
+  ),
+  text(
+    "an unfinished document that is nested too deep",
+    'parse "config.json": line 1, column 144: expected at most 128 objects and arrays within each other, found another one',
+    `{"annotations": ${"[".repeat(100_000)}`,
+  ),
+  text(
+    "a sound document that is nested too deep",
+    'parse "config.json": line 1, column 144: expected at most 128 objects and arrays within each other, found another one',
+    `{"annotations": ${"[".repeat(20_000)}${"]".repeat(20_000)}}`,
+  ),
   text("an array in the place of the object", "config.json: the whole document: found an empty array, allowed: an object", "[]"),
   text("null in the place of the object", "config.json: the whole document: found null, allowed: an object", "null"),
   text(
@@ -112,12 +150,18 @@ const files: BadInput[] = [
     'config.json: 4 faults:\n  /ociVersion: found nothing, allowed: a value: it is required\n  /process: found nothing, allowed: an object with "args" and "cwd"\n  /root: found nothing, allowed: an object with "path"\n  /linux/namespaces: found no mount namespace, allowed: an entry of type "mount"',
     "{}",
   ),
-  bundled("a NUL in a string", 'config.json: /process/args/1: found "a\\u0000b", allowed: text without a NUL character', { args: ["echo", "a\0b"] }),
+  bundled("a NUL in a string", 'config.json: /process/args/1: found "a\\u0000b", allowed: text without a NUL character', {
+    args: ["echo", "a\0b"],
+  }),
 ];
 
 const whole: BadInput[] = [
-  fault("ociVersion 2.0.0", '/ociVersion: found "2.0.0", allowed: a version "1.x.y" (Semantic Versioning 2.0.0)', (config) => set(config, { ociVersion: "2.0.0" })),
-  fault("ociVersion abc", '/ociVersion: found "abc", allowed: a version "1.x.y" (Semantic Versioning 2.0.0)', (config) => set(config, { ociVersion: "abc" })),
+  fault("ociVersion 2.0.0", '/ociVersion: found "2.0.0", allowed: a version "1.x.y" (Semantic Versioning 2.0.0)', (config) =>
+    set(config, { ociVersion: "2.0.0" }),
+  ),
+  fault("ociVersion abc", '/ociVersion: found "abc", allowed: a version "1.x.y" (Semantic Versioning 2.0.0)', (config) =>
+    set(config, { ociVersion: "abc" }),
+  ),
   fault("ociVersion is a number", "/ociVersion: found 1.5, allowed: a string", (config) => set(config, { ociVersion: 1.5 })),
   fault(
     "several faults",
@@ -133,7 +177,9 @@ const whole: BadInput[] = [
 const root: BadInput[] = [
   fault("no root", '/root: found nothing, allowed: an object with "path"', (config) => Reflect.deleteProperty(config, "root")),
   fault("an empty root path", '/root/path: found "", allowed: the path of a directory', (config) => (config.root.path = "")),
-  bundled("the rootfs is missing", 'use the rootfs "{bundle}/rootfs": it does not exist', {}, ({ rootfs }) => rmSync(rootfs, { recursive: true })),
+  bundled("the rootfs is missing", 'use the rootfs "{bundle}/rootfs": it does not exist', {}, ({ rootfs }) =>
+    rmSync(rootfs, { recursive: true }),
+  ),
   bundled("the rootfs is a file", 'use the rootfs "{bundle}/rootfs": it is a file', {}, ({ rootfs }) => {
     rmSync(rootfs, { recursive: true });
     writeFileSync(rootfs, "");
@@ -145,71 +191,197 @@ const root: BadInput[] = [
 ];
 
 const process: BadInput[] = [
-  fault("no process", '/process: found nothing, allowed: an object with "args" and "cwd"', (config) => Reflect.deleteProperty(config, "process")),
-  fault("args are empty", "/process/args: found an empty array, allowed: at least the name of a program", (config) => (config.process.args = [])),
-  fault("the program's name is empty", '/process/args/0: found "", allowed: the name of a program', (config) => (config.process.args = [""])),
+  fault("no process", '/process: found nothing, allowed: an object with "args" and "cwd"', (config) =>
+    Reflect.deleteProperty(config, "process"),
+  ),
+  fault(
+    "args are empty",
+    "/process/args: found an empty array, allowed: at least the name of a program",
+    (config) => (config.process.args = []),
+  ),
+  fault(
+    "the program's name is empty",
+    '/process/args/0: found "", allowed: the name of a program',
+    (config) => (config.process.args = [""]),
+  ),
   fault("args are a string", '/process/args: found "sh", allowed: an array', (config) => set(config.process, { args: "sh" })),
-  fault("no cwd", "/process/cwd: found nothing, allowed: a value: it is required", (config) => Reflect.deleteProperty(config.process, "cwd")),
+  fault("no cwd", "/process/cwd: found nothing, allowed: a value: it is required", (config) =>
+    Reflect.deleteProperty(config.process, "cwd"),
+  ),
   fault("a relative cwd", '/process/cwd: found "tmp", allowed: an absolute path', (config) => (config.process.cwd = "tmp")),
-  fault("an environment entry without =", '/process/env/1: found "NOVALUE", allowed: NAME=VALUE with a name', (config) => (config.process.env = ["A=1", "NOVALUE"])),
+  fault(
+    "an environment entry without =",
+    '/process/env/1: found "NOVALUE", allowed: NAME=VALUE with a name',
+    (config) => (config.process.env = ["A=1", "NOVALUE"]),
+  ),
   fault("a negative uid", "/process/user/uid: found -1, allowed: at least 0", (config) => (config.process.user.uid = -1)),
-  fault("the uid that means none", "/process/user/uid: found 4294967295, allowed: 0 to 4294967294", (config) => (config.process.user.uid = 4294967295)),
+  fault(
+    "the uid that means none",
+    "/process/user/uid: found 4294967295, allowed: 0 to 4294967294",
+    (config) => (config.process.user.uid = 4294967295),
+  ),
   fault("a uid that is no integer", "/process/user/uid: found 1.5, allowed: an integer", (config) => (config.process.user.uid = 1.5)),
-  fault("a umask that is too large", "/process/user/umask: found 512, allowed: 0 to 511 (octal 777)", (config) => (config.process.user.umask = 0o1000)),
-  fault("an unknown capability", '/process/capabilities/bounding/0: found "CAP_SYS_ADMINN", allowed: a capability such as "CAP_SYS_ADMIN"', (config) => (config.process.capabilities = { bounding: ["CAP_SYS_ADMINN"] })),
-  fault("an effective capability that is not permitted", '/process/capabilities/effective/0: found "CAP_KILL", allowed: one of those in "permitted"', (config) => (config.process.capabilities = { effective: ["CAP_KILL"], bounding: ["CAP_KILL"] })),
-  fault("an unknown rlimit", '/process/rlimits/0/type: found "RLIMIT_NOFILES", allowed: a limit of Linux such as "RLIMIT_NOFILE"', (config) => (config.process.rlimits = [{ type: "RLIMIT_NOFILES", soft: 1, hard: 1 }])),
-  fault("an rlimit twice", "/process/rlimits/1/type: found \"RLIMIT_CORE\", allowed: each limit once: it stands in /process/rlimits/0 too", (config) => (config.process.rlimits = [{ type: "RLIMIT_CORE", soft: 1, hard: 1 }, { type: "RLIMIT_CORE", soft: 0, hard: 0 }])),
-  fault("a soft limit above the hard one", "/process/rlimits/0/soft: found 10, allowed: at most the hard limit, 5", (config) => (config.process.rlimits = [{ type: "RLIMIT_NOFILE", soft: 10, hard: 5 }])),
-  fault("an rlimit above 64 bits", "/process/rlimits/0/hard: found 18446744073709551616, allowed: 0 to 18446744073709551615", (config) => (config.process.rlimits = [{ type: "RLIMIT_CORE", soft: 1, hard: 18446744073709551616n }])),
-  fault("an oomScoreAdj that is too large", "/process/oomScoreAdj: found 1001, allowed: -1000 to 1000", (config) => (config.process.oomScoreAdj = 1001)),
+  fault(
+    "a umask that is too large",
+    "/process/user/umask: found 512, allowed: 0 to 511 (octal 777)",
+    (config) => (config.process.user.umask = 0o1000),
+  ),
+  fault(
+    "an unknown capability",
+    '/process/capabilities/bounding/0: found "CAP_SYS_ADMINN", allowed: a capability such as "CAP_SYS_ADMIN"',
+    (config) => (config.process.capabilities = { bounding: ["CAP_SYS_ADMINN"] }),
+  ),
+  fault(
+    "an effective capability that is not permitted",
+    '/process/capabilities/effective/0: found "CAP_KILL", allowed: one of those in "permitted"',
+    (config) => (config.process.capabilities = { effective: ["CAP_KILL"], bounding: ["CAP_KILL"] }),
+  ),
+  fault(
+    "an unknown rlimit",
+    '/process/rlimits/0/type: found "RLIMIT_NOFILES", allowed: a limit of Linux such as "RLIMIT_NOFILE"',
+    (config) => (config.process.rlimits = [{ type: "RLIMIT_NOFILES", soft: 1, hard: 1 }]),
+  ),
+  fault(
+    "an rlimit twice",
+    '/process/rlimits/1/type: found "RLIMIT_CORE", allowed: each limit once: it stands in /process/rlimits/0 too',
+    (config) =>
+      (config.process.rlimits = [
+        { type: "RLIMIT_CORE", soft: 1, hard: 1 },
+        { type: "RLIMIT_CORE", soft: 0, hard: 0 },
+      ]),
+  ),
+  fault(
+    "a soft limit above the hard one",
+    "/process/rlimits/0/soft: found 10, allowed: at most the hard limit, 5",
+    (config) => (config.process.rlimits = [{ type: "RLIMIT_NOFILE", soft: 10, hard: 5 }]),
+  ),
+  fault(
+    "an rlimit above 64 bits",
+    "/process/rlimits/0/hard: found 18446744073709551616, allowed: 0 to 18446744073709551615",
+    (config) => (config.process.rlimits = [{ type: "RLIMIT_CORE", soft: 1, hard: 18446744073709551616n }]),
+  ),
+  fault(
+    "an oomScoreAdj that is too large",
+    "/process/oomScoreAdj: found 1001, allowed: -1000 to 1000",
+    (config) => (config.process.oomScoreAdj = 1001),
+  ),
   bundled("the program is missing", 'exec: "nosuch": executable file not found in $PATH', { args: ["nosuch"] }),
   bundled("the program's path is missing", 'exec: "/no/such": stat /no/such: no such file or directory', { args: ["/no/such"] }),
   bundled("the program is not executable", 'exec: "/etc/passwd": permission denied', { args: ["/etc/passwd"] }),
   bundled("the program is a directory", 'exec: "/etc": is a directory', { args: ["/etc"] }),
   bundled("the program lies below a file", 'exec: "/etc/passwd/sh": stat /etc/passwd/sh: not a directory', { args: ["/etc/passwd/sh"] }),
-  bundled("the program is not executable for the user", 'exec: "/secret": permission denied', { args: ["/secret"], config: (config) => set(config.process, { user: { uid: 1000, gid: 1000 }, capabilities: {} }) }, ({ rootfs }) => writeFileSync(`${rootfs}/secret`, "#!/bin/sh\n", { mode: 0o700 })),
-  bundled("cwd is a file", 'chdir to cwd ("/etc/passwd") set in config.json failed: not a directory', { config: (config) => (config.process.cwd = "/etc/passwd") }),
-  bundled("cwd is missing and cannot be made", 'chdir to cwd ("/ro/work") set in config.json failed: no such file or directory', {
-    config: (config) => {
-      config.mounts.push({ destination: "/ro", type: "tmpfs", source: "/var/empty", options: ["ro"] }, { destination: "/ro", type: "none", source: "none", options: ["remount", "bind", "ro"] });
-      config.process.cwd = "/ro/work";
+  bundled(
+    "the program is not executable for the user",
+    'exec: "/secret": permission denied',
+    { args: ["/secret"], config: (config) => set(config.process, { user: { uid: 1000, gid: 1000 }, capabilities: {} }) },
+    ({ rootfs }) => writeFileSync(`${rootfs}/secret`, "#!/bin/sh\n", { mode: 0o700 }),
+  ),
+  bundled("cwd is a file", 'chdir to cwd ("/etc/passwd") set in config.json failed: not a directory', {
+    config: (config) => (config.process.cwd = "/etc/passwd"),
+  }),
+  bundled(
+    "cwd is missing and cannot be made",
+    'chdir to cwd ("/ro/work") set in config.json failed: no such file or directory',
+    {
+      config: (config) => {
+        config.mounts.push(
+          { destination: "/ro", type: "tmpfs", source: "/var/empty", options: ["ro"] },
+          { destination: "/ro", type: "none", source: "none", options: ["remount", "bind", "ro"] },
+        );
+        config.process.cwd = "/ro/work";
+      },
     },
-  }, ({ rootfs }) => mkdirSync(`${rootfs}/ro`)),
-  bundled("cwd leads out of the container", 'chdir to cwd ("/proc/self/fd/7") set in config.json failed: no such file or directory', { config: (config) => (config.process.cwd = "/proc/self/fd/7") }),
+    ({ rootfs }) => mkdirSync(`${rootfs}/ro`),
+  ),
+  bundled("cwd leads out of the container", 'chdir to cwd ("/proc/self/fd/7") set in config.json failed: no such file or directory', {
+    config: (config) => (config.process.cwd = "/proc/self/fd/7"),
+  }),
 ];
 
 const namespaces: BadInput[] = [
-  fault("an unknown namespace type", '/linux/namespaces/5/type: found "colour", allowed: one of "mount", "pid", "network", "uts", "ipc", "user", "cgroup", "time"', (config) => setNamespace(config, "colour")),
-  fault("a namespace twice", '/linux/namespaces/5/type: found "pid", allowed: each type once: it stands in /linux/namespaces/0 too', (config) => config.linux.namespaces.push({ type: "pid" })),
-  fault("a relative namespace path", '/linux/namespaces/4/path: found "ns/net", allowed: an absolute path', (config) => setNamespace(config, "network", "ns/net")),
-  fault("no mount namespace", '/linux/namespaces: found no mount namespace, allowed: an entry of type "mount"', (config) => withoutNamespaces(config, "mount")),
-  fault("a hostname without a uts namespace", '/hostname: found "host", allowed: nothing, or an entry of type "uts" in /linux/namespaces', (config) => {
-    withoutNamespaces(config, "uts");
-    config.hostname = "host";
+  fault(
+    "an unknown namespace type",
+    '/linux/namespaces/5/type: found "colour", allowed: one of "mount", "pid", "network", "uts", "ipc", "user", "cgroup", "time"',
+    (config) => setNamespace(config, "colour"),
+  ),
+  fault(
+    "a namespace twice",
+    '/linux/namespaces/5/type: found "pid", allowed: each type once: it stands in /linux/namespaces/0 too',
+    (config) => config.linux.namespaces.push({ type: "pid" }),
+  ),
+  fault("a relative namespace path", '/linux/namespaces/4/path: found "ns/net", allowed: an absolute path', (config) =>
+    setNamespace(config, "network", "ns/net"),
+  ),
+  fault("no mount namespace", '/linux/namespaces: found no mount namespace, allowed: an entry of type "mount"', (config) =>
+    withoutNamespaces(config, "mount"),
+  ),
+  fault(
+    "a hostname without a uts namespace",
+    '/hostname: found "host", allowed: nothing, or an entry of type "uts" in /linux/namespaces',
+    (config) => {
+      withoutNamespaces(config, "uts");
+      config.hostname = "host";
+    },
+  ),
+  fault(
+    "a domainname without a uts namespace",
+    '/domainname: found "domain", allowed: nothing, or an entry of type "uts" in /linux/namespaces',
+    (config) => {
+      withoutNamespaces(config, "uts");
+      config.domainname = "domain";
+    },
+  ),
+  fault(
+    "a hostname of 65 bytes",
+    `/hostname: found "${"x".repeat(65)}", allowed: at most 64 bytes`,
+    (config) => (config.hostname = "x".repeat(65)),
+  ),
+  bundled(
+    "a namespace path that is missing",
+    'open namespace "{dir}/none" (/linux/namespaces/4/path): ENOENT (no such file or directory)',
+    {},
+    (bundle, c) => rewrite(bundle, (config) => setNamespace(config, "network", `${c.directory}/none`)),
+  ),
+  bundled(
+    "a namespace path of the wrong type",
+    'open namespace "/proc/self/ns/uts" (/linux/namespaces/4/path): a namespace of another type',
+    { config: (config) => setNamespace(config, "network", "/proc/self/ns/uts") },
+  ),
+  bundled("a namespace path that is no namespace", 'open namespace "/etc/passwd" (/linux/namespaces/4/path): not a namespace', {
+    config: (config) => setNamespace(config, "network", "/etc/passwd"),
   }),
-  fault("a domainname without a uts namespace", '/domainname: found "domain", allowed: nothing, or an entry of type "uts" in /linux/namespaces', (config) => {
-    withoutNamespaces(config, "uts");
-    config.domainname = "domain";
-  }),
-  fault("a hostname of 65 bytes", `/hostname: found "${"x".repeat(65)}", allowed: at most 64 bytes`, (config) => (config.hostname = "x".repeat(65))),
-  bundled("a namespace path that is missing", 'open namespace "{dir}/none" (/linux/namespaces/4/path): ENOENT (no such file or directory)', {}, (bundle, c) => rewrite(bundle, (config) => setNamespace(config, "network", `${c.directory}/none`))),
-  bundled("a namespace path of the wrong type", 'open namespace "/proc/self/ns/uts" (/linux/namespaces/4/path): a namespace of another type', { config: (config) => setNamespace(config, "network", "/proc/self/ns/uts") }),
-  bundled("a namespace path that is no namespace", 'open namespace "/etc/passwd" (/linux/namespaces/4/path): not a namespace', { config: (config) => setNamespace(config, "network", "/etc/passwd") }),
-  fault("mappings without a user namespace", '2 faults:\n  /linux/uidMappings: found an array, allowed: nothing, or an entry of type "user" in /linux/namespaces\n  /linux/gidMappings: found an array, allowed: nothing, or an entry of type "user" in /linux/namespaces', (config) => mapped(config)),
-  fault("a user namespace without mappings", "2 faults:\n  /linux/uidMappings: found nothing, allowed: at least one mapping: /linux/namespaces has a new user namespace\n  /linux/gidMappings: found nothing, allowed: at least one mapping: /linux/namespaces has a new user namespace", (config) => setNamespace(config, "user")),
+  fault(
+    "mappings without a user namespace",
+    '2 faults:\n  /linux/uidMappings: found an array, allowed: nothing, or an entry of type "user" in /linux/namespaces\n  /linux/gidMappings: found an array, allowed: nothing, or an entry of type "user" in /linux/namespaces',
+    (config) => mapped(config),
+  ),
+  fault(
+    "a user namespace without mappings",
+    "2 faults:\n  /linux/uidMappings: found nothing, allowed: at least one mapping: /linux/namespaces has a new user namespace\n  /linux/gidMappings: found nothing, allowed: at least one mapping: /linux/namespaces has a new user namespace",
+    (config) => setNamespace(config, "user"),
+  ),
   fault("a user without a mapping", "/process/user/uid: found 70000, allowed: an id that /linux/uidMappings maps", (config) => {
     setNamespace(config, "user");
     mapped(config);
     config.process.user.uid = 70000;
   }),
-  fault("mappings that overlap", "/linux/uidMappings/1/containerID: found 5, allowed: ids that /linux/uidMappings/0 does not map", (config) => {
-    setNamespace(config, "user");
-    mapped(config);
-    config.linux.uidMappings?.push({ containerID: 5, hostID: 900000, size: 1 });
+  fault(
+    "mappings that overlap",
+    "/linux/uidMappings/1/containerID: found 5, allowed: ids that /linux/uidMappings/0 does not map",
+    (config) => {
+      setNamespace(config, "user");
+      mapped(config);
+      config.linux.uidMappings?.push({ containerID: 5, hostID: 900000, size: 1 });
+    },
+  ),
+  fault(
+    "an unknown sysctl of the host",
+    '/linux/sysctl/kernel.panic: found "kernel.panic", allowed: kernel.domainname, kernel.msgmax, kernel.msgmnb, kernel.msgmni, kernel.sem, kernel.shmall, kernel.shmmax, kernel.shmmni, kernel.shm_rmid_forced, or one below fs.mqueue, net or user',
+    (config) => (config.linux.sysctl = { "kernel.panic": "1" }),
+  ),
+  bundled("an unknown sysctl of a namespace", 'set sysctl "net/no/such" to "1": ENOENT (no such file or directory)', {
+    config: (config) => (config.linux.sysctl = { "net.no.such": "1" }),
   }),
-  fault("an unknown sysctl of the host", '/linux/sysctl/kernel.panic: found "kernel.panic", allowed: kernel.domainname, kernel.msgmax, kernel.msgmnb, kernel.msgmni, kernel.sem, kernel.shmall, kernel.shmmax, kernel.shmmni, kernel.shm_rmid_forced, or one below fs.mqueue, net or user', (config) => (config.linux.sysctl = { "kernel.panic": "1" })),
-  bundled("an unknown sysctl of a namespace", 'set sysctl "net/no/such" to "1": ENOENT (no such file or directory)', { config: (config) => (config.linux.sysctl = { "net.no.such": "1" }) }),
 ];
 
 function mapped(config: Config): void {
@@ -226,80 +398,237 @@ function rewrite(bundle: Bundle, change: (config: Config) => void): void {
 }
 
 const mounts: BadInput[] = [
-  bundled("a mount source that is missing", 'mount "/no/such/source" on "/tmp" (/mounts/7): ENOENT (no such file or directory)', { config: (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/no/such/source", options: ["bind"] }) }),
-  fault("data on a bind", '/mounts/7/options/1: found "size=1m", allowed: flags alone on a bind mount, which has no data', (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc", options: ["bind", "size=1m"] })),
-  fault("a mistyped option of a bind", '/mounts/7/options/1: found "nosuidd", allowed: flags alone on a bind mount, which has no data; did you mean "nosuid"?', (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc", options: ["bind", "nosuidd"] })),
-  fault("a bind without a source", "/mounts/7/source: found nothing, allowed: the path to bind", (config) => config.mounts.push({ destination: "/tmp", type: "bind", options: ["bind"] })),
-  fault("a mount without a type", '/mounts/7/type: found nothing, allowed: a filesystem, or the option "bind" or "rbind"', (config) => config.mounts.push({ destination: "/tmp", source: "x" })),
-  fault("a mount on /", '/mounts/7/destination: found "/tmp/..", allowed: a path below /', (config) => config.mounts.push({ destination: "/tmp/..", type: "tmpfs", source: "tmpfs" })),
-  fault("a mount without a destination", "/mounts/7/destination: found nothing, allowed: a value: it is required", (config) => set(config, { mounts: [...config.mounts, { type: "tmpfs" }] })),
-  fault("a mount over a file of /proc that confines", '/mounts/7/destination: found "/proc/self/attr/exec", allowed: of the files in /proc only cpuinfo, diskstats, loadavg, meminfo, slabinfo, stat, swaps, uptime, sys/crypto/fips_enabled, sys/kernel/ns_last_pid', (config) => config.mounts.push({ destination: "/proc/self/attr/exec", type: "bind", source: "/etc/hostname", options: ["bind"] })),
-  bundled("an unknown file system type", 'mount "nosuchfs" on "/tmp" (/mounts/7): open file system "nosuchfs": ENODEV (no such device)', { config: (config) => config.mounts.push({ destination: "/tmp", type: "nosuchfs", source: "x" }) }),
-  bundled("an option that the file system refuses", `mount "tmpfs" on "/tmp" (/mounts/7): set "nosuchoption=1": EINVAL (invalid argument): tmpfs: Unknown parameter 'nosuchoption'`, { config: (config) => config.mounts.push({ destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["nosuchoption=1"] }) }),
-  bundled("a file bound on a directory", 'mount "/etc/hostname" on "/tmp" (/mounts/7): open "/tmp" in the rootfs: ENOTDIR (not a directory)', { config: (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc/hostname", options: ["bind"] }) }),
-  fault("an unknown rootfsPropagation", '/linux/rootfsPropagation: found "bogus", allowed: one of "private", "shared", "slave", "unbindable", "rprivate", "rshared", "rslave", "runbindable"', (config) => (config.linux.rootfsPropagation = "bogus")),
-  fault("a relative masked path", '/linux/maskedPaths/0: found "etc", allowed: an absolute path', (config) => (config.linux.maskedPaths = ["etc"])),
-  fault("a relative read-only path", '/linux/readonlyPaths/0: found "etc", allowed: an absolute path', (config) => (config.linux.readonlyPaths = ["etc"])),
+  bundled("a mount source that is missing", 'mount "/no/such/source" on "/tmp" (/mounts/7): ENOENT (no such file or directory)', {
+    config: (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/no/such/source", options: ["bind"] }),
+  }),
+  fault("data on a bind", '/mounts/7/options/1: found "size=1m", allowed: flags alone on a bind mount, which has no data', (config) =>
+    config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc", options: ["bind", "size=1m"] }),
+  ),
+  fault(
+    "a mistyped option of a bind",
+    '/mounts/7/options/1: found "nosuidd", allowed: flags alone on a bind mount, which has no data; did you mean "nosuid"?',
+    (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc", options: ["bind", "nosuidd"] }),
+  ),
+  fault("a bind without a source", "/mounts/7/source: found nothing, allowed: the path to bind", (config) =>
+    config.mounts.push({ destination: "/tmp", type: "bind", options: ["bind"] }),
+  ),
+  fault("a mount without a type", '/mounts/7/type: found nothing, allowed: a filesystem, or the option "bind" or "rbind"', (config) =>
+    config.mounts.push({ destination: "/tmp", source: "x" }),
+  ),
+  fault("a mount on /", '/mounts/7/destination: found "/tmp/..", allowed: a path below /', (config) =>
+    config.mounts.push({ destination: "/tmp/..", type: "tmpfs", source: "tmpfs" }),
+  ),
+  fault("a mount without a destination", "/mounts/7/destination: found nothing, allowed: a value: it is required", (config) =>
+    set(config, { mounts: [...config.mounts, { type: "tmpfs" }] }),
+  ),
+  fault(
+    "a mount over a file of /proc that confines",
+    '/mounts/7/destination: found "/proc/self/attr/exec", allowed: of the files in /proc only cpuinfo, diskstats, loadavg, meminfo, slabinfo, stat, swaps, uptime, sys/crypto/fips_enabled, sys/kernel/ns_last_pid',
+    (config) => config.mounts.push({ destination: "/proc/self/attr/exec", type: "bind", source: "/etc/hostname", options: ["bind"] }),
+  ),
+  bundled("an unknown file system type", 'mount "nosuchfs" on "/tmp" (/mounts/7): open file system "nosuchfs": ENODEV (no such device)', {
+    config: (config) => config.mounts.push({ destination: "/tmp", type: "nosuchfs", source: "x" }),
+  }),
+  bundled(
+    "an option that the file system refuses",
+    `mount "tmpfs" on "/tmp" (/mounts/7): set "nosuchoption=1": EINVAL (invalid argument): tmpfs: Unknown parameter 'nosuchoption'`,
+    { config: (config) => config.mounts.push({ destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["nosuchoption=1"] }) },
+  ),
+  bundled(
+    "a file bound on a directory",
+    'mount "/etc/hostname" on "/tmp" (/mounts/7): open "/tmp" in the rootfs: ENOTDIR (not a directory)',
+    { config: (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc/hostname", options: ["bind"] }) },
+  ),
+  fault(
+    "an unknown rootfsPropagation",
+    '/linux/rootfsPropagation: found "bogus", allowed: one of "private", "shared", "slave", "unbindable", "rprivate", "rshared", "rslave", "runbindable"',
+    (config) => (config.linux.rootfsPropagation = "bogus"),
+  ),
+  fault(
+    "a relative masked path",
+    '/linux/maskedPaths/0: found "etc", allowed: an absolute path',
+    (config) => (config.linux.maskedPaths = ["etc"]),
+  ),
+  fault(
+    "a relative read-only path",
+    '/linux/readonlyPaths/0: found "etc", allowed: an absolute path',
+    (config) => (config.linux.readonlyPaths = ["etc"]),
+  ),
 ];
 
 const devicesAndCgroups: BadInput[] = [
-  fault("an unknown device type", '/linux/devices/0/type: found "x", allowed: one of "c", "b", "u", "p"', (config) => (config.linux.devices = [{ type: "x", path: "/dev/x", major: 1, minor: 1 }])),
-  fault("a relative device path", '/linux/devices/0/path: found "dev/x", allowed: an absolute path below /', (config) => (config.linux.devices = [{ type: "c", path: "dev/x", major: 1, minor: 3 }])),
-  fault("a device without numbers", "2 faults:\n  /linux/devices/0/major: found nothing, allowed: 0 to 4095, required but for a FIFO\n  /linux/devices/0/minor: found nothing, allowed: 0 to 1048575, required but for a FIFO", (config) => (config.linux.devices = [{ type: "c", path: "/dev/x" }])),
-  fault("a path for two devices", "/linux/devices/1/path: found \"/dev/x\", allowed: each path for one device: /linux/devices/0 is another", (config) => (config.linux.devices = [{ type: "c", path: "/dev/x", major: 1, minor: 3 }, { type: "c", path: "/dev/x", major: 1, minor: 5 }])),
-  fault("a device rule with unknown access", '/linux/resources/devices/0/access: found "rwx", allowed: letters of rwm, each at most once', (config) => (config.linux.resources.devices = [{ allow: true, access: "rwx" }])),
-  fault("a cgroupsPath with ..", '/linux/cgroupsPath: found "/../up", allowed: a path without ".."', (config) => (config.linux.cgroupsPath = "/../up")),
-  fault("a memory limit that is no number", '/linux/resources/memory/limit: found "64M", allowed: an integer', (config) => set(config.linux.resources, { memory: { limit: "64M" } })),
-  bundled("a cpuset that the host does not have", 'write "cpuset.cpus" = "4000" (/linux/resources/cpu/cpus): ERANGE (numerical result out of range)', { config: (config) => (config.linux.resources.cpu = { cpus: "4000" }) }),
-  fault("a relative hook path", '/hooks/createRuntime/0/path: found "bin/true", allowed: an absolute path', (config) => (config.hooks = { createRuntime: [{ path: "bin/true" }] })),
-  fault("a hook timeout of 0", "/hooks/poststop/0/timeout: found 0, allowed: at least 1", (config) => (config.hooks = { poststop: [{ path: "/bin/true", timeout: 0 }] })),
-  bundled("a hook that is missing", 'run hook "/no/such/hook" (/hooks/createRuntime/0): ENOENT (no such file or directory)', { config: (config) => (config.hooks = { createRuntime: [{ path: "/no/such/hook" }] }) }),
+  fault(
+    "an unknown device type",
+    '/linux/devices/0/type: found "x", allowed: one of "c", "b", "u", "p"',
+    (config) => (config.linux.devices = [{ type: "x", path: "/dev/x", major: 1, minor: 1 }]),
+  ),
+  fault(
+    "a relative device path",
+    '/linux/devices/0/path: found "dev/x", allowed: an absolute path below /',
+    (config) => (config.linux.devices = [{ type: "c", path: "dev/x", major: 1, minor: 3 }]),
+  ),
+  fault(
+    "a device without numbers",
+    "2 faults:\n  /linux/devices/0/major: found nothing, allowed: 0 to 4095, required but for a FIFO\n  /linux/devices/0/minor: found nothing, allowed: 0 to 1048575, required but for a FIFO",
+    (config) => (config.linux.devices = [{ type: "c", path: "/dev/x" }]),
+  ),
+  fault(
+    "a path for two devices",
+    '/linux/devices/1/path: found "/dev/x", allowed: each path for one device: /linux/devices/0 is another',
+    (config) =>
+      (config.linux.devices = [
+        { type: "c", path: "/dev/x", major: 1, minor: 3 },
+        { type: "c", path: "/dev/x", major: 1, minor: 5 },
+      ]),
+  ),
+  fault(
+    "a device rule with unknown access",
+    '/linux/resources/devices/0/access: found "rwx", allowed: letters of rwm, each at most once',
+    (config) => (config.linux.resources.devices = [{ allow: true, access: "rwx" }]),
+  ),
+  fault(
+    "a cgroupsPath with ..",
+    '/linux/cgroupsPath: found "/../up", allowed: a path without ".."',
+    (config) => (config.linux.cgroupsPath = "/../up"),
+  ),
+  fault("a memory limit that is no number", '/linux/resources/memory/limit: found "64M", allowed: an integer', (config) =>
+    set(config.linux.resources, { memory: { limit: "64M" } }),
+  ),
+  bundled(
+    "a cpuset that the host does not have",
+    'write "cpuset.cpus" = "4000" (/linux/resources/cpu/cpus): ERANGE (numerical result out of range)',
+    { config: (config) => (config.linux.resources.cpu = { cpus: "4000" }) },
+  ),
+  fault(
+    "a relative hook path",
+    '/hooks/createRuntime/0/path: found "bin/true", allowed: an absolute path',
+    (config) => (config.hooks = { createRuntime: [{ path: "bin/true" }] }),
+  ),
+  fault(
+    "a hook timeout of 0",
+    "/hooks/poststop/0/timeout: found 0, allowed: at least 1",
+    (config) => (config.hooks = { poststop: [{ path: "/bin/true", timeout: 0 }] }),
+  ),
+  bundled("a hook that is missing", 'run hook "/no/such/hook" (/hooks/createRuntime/0): ENOENT (no such file or directory)', {
+    config: (config) => (config.hooks = { createRuntime: [{ path: "/no/such/hook" }] }),
+  }),
 ];
 
 const identifiers: BadInput[] = [
-  ...([["..", ".."], ["a/b", "a/b"], ["", ""], ["x".repeat(300), `${"x".repeat(80)}...`]] as const).map(([id, shown]): BadInput => ({
-      name: `the id ${JSON.stringify(shown)}`,
-      message: `create ${JSON.stringify(id)}: use the id ${JSON.stringify(shown)}: invalid container ID format`,
-      prepare: (c) => {
-        const bundle = c.bundle();
-        return { args: ["create", "-b", bundle.directory, id], bundle };
-      },
-    })),
-  onContainer("an existing id", 'create "{id}": container with given ID already exists', "running", (c) => ["create", "-b", `${c.directory}/bundle1`, c.id]),
-  ...["state", "start", "kill", "delete"].map((command) => call(`${command} of an unknown id`, `${command} "{id}": container does not exist`, command, "{id}")),
+  ...(
+    [
+      ["..", ".."],
+      ["a/b", "a/b"],
+      ["", ""],
+      ["x".repeat(300), `${"x".repeat(80)}...`],
+    ] as const
+  ).map(([id, shown]): BadInput => ({
+    name: `the id ${JSON.stringify(shown)}`,
+    message: `create ${JSON.stringify(id)}: use the id ${JSON.stringify(shown)}: invalid container ID format`,
+    prepare: (c) => {
+      const bundle = c.bundle();
+      return { args: ["create", "-b", bundle.directory, id], bundle };
+    },
+  })),
+  onContainer("an existing id", 'create "{id}": container with given ID already exists', "running", (c) => [
+    "create",
+    "-b",
+    `${c.directory}/bundle1`,
+    c.id,
+  ]),
+  ...["state", "start", "kill", "delete"].map((command) =>
+    call(`${command} of an unknown id`, `${command} "{id}": container does not exist`, command, "{id}"),
+  ),
   onContainer("start twice", 'start "{id}": cannot start an already running container', "running", (c) => ["start", c.id]),
   onContainer("start of a stopped container", 'start "{id}": cannot start a container that has stopped', "stopped", (c) => ["start", c.id]),
   onContainer("kill of a stopped container", 'kill "{id}": container not running', "stopped", (c) => ["kill", c.id, "KILL"]),
   onContainer("an unknown signal", 'kill "{id}": use the signal "NOSUCH": unknown signal', "running", (c) => ["kill", c.id, "NOSUCH"]),
-  onContainer("a signal number that is too large", 'kill "{id}": use the signal "65": unknown signal', "running", (c) => ["kill", c.id, "65"]),
-  onContainer("delete of a running container", 'delete "{id}": cannot delete container {id} that is not stopped: running', "running", (c) => ["delete", c.id]),
-  damaged("state of a container with an empty state.json", 'state "{id}": read "{root}/{id}/state.json": the file is damaged: not JSON', "", "state"),
-  damaged("start of a container with a cut state.json", 'start "{id}": read "{root}/{id}/state.json": the file is damaged: not JSON', '{"version":1,"id":', "start"),
-  damaged("kill of a container with another document as state.json", 'kill "{id}": read "{root}/{id}/state.json": the file is damaged: version undefined, expected 1', "{}", "kill"),
-  damaged("delete of a container with garbage as state.json", 'delete "{id}": read "{root}/{id}/state.json": the file is damaged: not JSON', "\0garbage", "delete"),
+  onContainer("a signal number that is too large", 'kill "{id}": use the signal "65": unknown signal', "running", (c) => [
+    "kill",
+    c.id,
+    "65",
+  ]),
+  onContainer(
+    "delete of a running container",
+    'delete "{id}": cannot delete container {id} that is not stopped: running',
+    "running",
+    (c) => ["delete", c.id],
+  ),
+  damaged(
+    "state of a container with an empty state.json",
+    'state "{id}": read "{root}/{id}/state.json": the file is damaged: not JSON',
+    "",
+    "state",
+  ),
+  damaged(
+    "start of a container with a cut state.json",
+    'start "{id}": read "{root}/{id}/state.json": the file is damaged: not JSON',
+    '{"version":1,"id":',
+    "start",
+  ),
+  damaged(
+    "kill of a container with another document as state.json",
+    'kill "{id}": read "{root}/{id}/state.json": the file is damaged: version undefined, expected 1',
+    "{}",
+    "kill",
+  ),
+  damaged(
+    "delete of a container with garbage as state.json",
+    'delete "{id}": read "{root}/{id}/state.json": the file is damaged: not JSON',
+    "\0garbage",
+    "delete",
+  ),
 ];
 
 const consoles: BadInput[] = [
-  consoleCase("a console socket that is missing", 'use the console socket "{dir}/none": it does not exist', true, (c) => `${c.directory}/none`),
+  consoleCase(
+    "a console socket that is missing",
+    'use the console socket "{dir}/none": it does not exist',
+    true,
+    (c) => `${c.directory}/none`,
+  ),
   consoleCase("a console socket that is no socket", 'use the console socket "{dir}/plain": it is a file', true, (c) => c.file("plain", "")),
-  consoleCase("a console socket that nobody listens on", 'connect to console socket "{dir}/dead": ECONNREFUSED (connection refused)', true, (c) => {
-    spawnSync("python3", ["-c", "import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", `${c.directory}/dead`]);
-    return `${c.directory}/dead`;
+  consoleCase(
+    "a console socket that nobody listens on",
+    'connect to console socket "{dir}/dead": ECONNREFUSED (connection refused)',
+    true,
+    async (c) => {
+      const listener = await c.helper("recvfd", ["terminal", `${c.directory}/dead`]);
+      await c.printed(listener, "listening");
+      listener.process.kill("SIGKILL");
+      await listener.wait();
+      return `${c.directory}/dead`;
+    },
+  ),
+  consoleCase(
+    "a console socket without a terminal",
+    "cannot use console socket if tsrunc will not detach or allocate tty",
+    false,
+    (c) => `${c.directory}/none`,
+  ),
+  bundled("a terminal without a console socket", "cannot allocate tty if tsrunc will detach without setting console socket", {
+    config: (config) => (config.process.terminal = true),
   }),
-  consoleCase("a console socket without a terminal", "cannot use console socket if tsrunc will not detach or allocate tty", false, (c) => `${c.directory}/none`),
-  bundled("a terminal without a console socket", "cannot allocate tty if tsrunc will detach without setting console socket", { config: (config) => (config.process.terminal = true) }),
 ];
 
-function consoleCase(name: string, message: string, terminal: boolean, socket: (c: Context) => string): BadInput {
+function consoleCase(name: string, message: string, terminal: boolean, socket: (c: Context) => string | Promise<string>): BadInput {
   return {
     name,
     message: `create "{id}": ${message}`,
-    prepare: (c) => create(c, c.bundle({ config: (config) => (config.process.terminal = terminal) }), "--console-socket", socket(c)),
+    prepare: async (c) =>
+      create(c, c.bundle({ config: (config) => (config.process.terminal = terminal) }), "--console-socket", await socket(c)),
   };
 }
 
 const commandLine: BadInput[] = [
-  call("a bundle that is missing", 'create "{id}": open directory "{dir}/none": ENOENT (no such file or directory)', "create", "-b", "{dir}/none", "{id}"),
+  call(
+    "a bundle that is missing",
+    'create "{id}": open directory "{dir}/none": ENOENT (no such file or directory)',
+    "create",
+    "-b",
+    "{dir}/none",
+    "{id}",
+  ),
   {
     name: "a bundle that is a file",
     message: 'create "{id}": open directory "{dir}/file": ENOTDIR (not a directory)',

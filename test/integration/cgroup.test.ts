@@ -92,7 +92,13 @@ test("parents of the cgroup that create had to make are usable for cpuset", asyn
 test("a relative cgroupsPath stays within the hierarchy", async (c) => {
   c.defer(() => {
     for (const { mountPoint } of hierarchies()) {
-      for (const folder of [`${mountPoint}${own(mountPoint)}/some/where`, `${mountPoint}${own(mountPoint)}/some`, `${mountPoint}/some/where`, `${mountPoint}/some`]) if (existsSync(folder)) rmdirSync(folder);
+      for (const folder of [
+        `${mountPoint}${own(mountPoint)}/some/where`,
+        `${mountPoint}${own(mountPoint)}/some`,
+        `${mountPoint}/some/where`,
+        `${mountPoint}/some`,
+      ])
+        if (existsSync(folder)) rmdirSync(folder);
     }
   });
   await c.create(c.bundle({ config: (config) => (config.linux.cgroupsPath = `some/where/${c.id}-rel`) }));
@@ -187,7 +193,11 @@ test("cpuset: cpus that the host does not have are refused", async (c) => {
 });
 
 test("pids: the limit is set and enforced", async (c) => {
-  const pid = await limited(c, { pids: { limit: 12 } }, ["sh", "-c", "(i=0; while [ $i -lt 30 ]; do sleep 100 & i=$((i+1)); done); exec sleep 100"]);
+  const pid = await limited(c, { pids: { limit: 12 } }, [
+    "sh",
+    "-c",
+    "(i=0; while [ $i -lt 30 ]; do sleep 100 & i=$((i+1)); done); exec sleep 100",
+  ]);
   assert.equal(limit(pid, "pids", "pids.max"), "12");
   const directory = cgroupDirectory(pid, hierarchyOf("pids") ? "pids" : "");
   await until("the limit is hit", () => /max [1-9]/.test(readCgroup(directory, "pids.events") ?? ""));
@@ -209,8 +219,20 @@ test("devices: everything is denied but the default devices and the rules of the
     ],
   });
   const list = limit(pid, "devices", "devices.list")?.split("\n").sort();
-  const defaults = ["c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm"];
-  for (const rule of [...defaults, "c 10:229 rw", "b 7:1 r", "c 4:* rm"]) assert.ok(list?.includes(rule), `${rule} is not in\n${list?.join("\n")}`);
+  const defaults = [
+    "c *:* m",
+    "b *:* m",
+    "c 1:3 rwm",
+    "c 1:5 rwm",
+    "c 1:7 rwm",
+    "c 1:8 rwm",
+    "c 1:9 rwm",
+    "c 5:0 rwm",
+    "c 5:2 rwm",
+    "c 136:* rwm",
+  ];
+  for (const rule of [...defaults, "c 10:229 rw", "b 7:1 r", "c 4:* rm"])
+    assert.ok(list?.includes(rule), `${rule} is not in\n${list?.join("\n")}`);
   assert.ok(!list?.includes("a *:* rwm"));
 });
 
@@ -263,7 +285,10 @@ test("blkio: throttles and weight", async (c) => {
     },
   });
   if (!hierarchyOf("blkio")) {
-    assert.match(limit(pid, "io", "", "io.max") ?? "", new RegExp(`^${major}:${minor} rbps=1000001 wbps=1000002 riops=1003 wiops=1004$`, "m"));
+    assert.match(
+      limit(pid, "io", "", "io.max") ?? "",
+      new RegExp(`^${major}:${minor} rbps=1000001 wbps=1000002 riops=1003 wiops=1004$`, "m"),
+    );
     return;
   }
   assert.equal(limit(pid, "blkio", "blkio.throttle.read_bps_device"), `${major}:${minor} 1000001`);

@@ -2,16 +2,13 @@
  * Commands, flags and their texts. What a runtime's callers (containerd's shim, conmon, CRI-O, podman) rely on is here.
  */
 import assert from "node:assert/strict";
-import { existsSync, openSync, closeSync, readFileSync, readSync, statSync, writeFileSync, chmodSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
 import { isTsrunc } from "./harness/environment.ts";
 import { describe } from "./harness/execute.ts";
 import { defaultConfig } from "./harness/config.ts";
-import { environmentOf } from "./harness/report.ts";
 import type { Config } from "./harness/config.ts";
 import type { Context, State } from "./harness/context.ts";
-import type { Started } from "./harness/execute.ts";
-import type { Report } from "./harness/report.ts";
 
 const commands = ["spec", "create", "start", "state", "kill", "delete", "run", "list", "features"];
 
@@ -84,7 +81,12 @@ test("no command prints the help and ends with 0", async (c) => {
 });
 
 test("an unknown command is an error that names it and the nearest", async (c) => {
-  for (const [wrong, right] of [["creat", "create"], ["stae", "state"], ["strat", "start"], ["lists", "list"]] as const) {
+  for (const [wrong, right] of [
+    ["creat", "create"],
+    ["stae", "state"],
+    ["strat", "start"],
+    ["lists", "list"],
+  ] as const) {
     const result = await bare(c, wrong);
     assert.equal(result.status, 1, describe(result));
     assert.equal(result.stdout, "");
@@ -96,7 +98,12 @@ test("an unknown command is an error that names it and the nearest", async (c) =
 });
 
 test("an unknown flag is an error with exit status 1 that names it", async (c) => {
-  for (const args of [["--bogus", "list"], ["list", "--bogus"], ["create", "--bogus", c.id], ["delete", "-x", c.id]]) {
+  for (const args of [
+    ["--bogus", "list"],
+    ["list", "--bogus"],
+    ["create", "--bogus", c.id],
+    ["delete", "-x", c.id],
+  ]) {
     const result = await bare(c, ...args);
     assert.equal(result.status, 1, describe(result));
     assert.match(result.stderr, /bogus|-x/);
@@ -133,7 +140,13 @@ test("a wrong number of arguments is an error", async (c) => {
     assert.equal(none.status, 1, describe(none));
     assert.match(none.stderr, /argument/);
   }
-  for (const args of [["create", "a", "b"], ["run", "a", "b"], ["start", "a", "b"], ["state", "a", "b"], ["kill", "a", "TERM", "c"]]) {
+  for (const args of [
+    ["create", "a", "b"],
+    ["run", "a", "b"],
+    ["start", "a", "b"],
+    ["state", "a", "b"],
+    ["kill", "a", "TERM", "c"],
+  ]) {
     const many = await c.runtime(args);
     assert.equal(many.status, 1, describe(many));
     assert.match(many.stderr, /argument/);
@@ -186,9 +199,15 @@ test("spec writes a config.json that runs once it has a root file system", async
   assert.equal(config.process.terminal, true);
   assert.equal(config.process.noNewPrivileges, true);
   assert.equal(config.root.readonly, true);
-  assert.deepEqual(config.mounts.map(({ destination }) => destination), defaultConfig().mounts.map(({ destination }) => destination));
   assert.deepEqual(
-    config.linux.namespaces.map(({ type }) => type).filter((type) => type !== "cgroup").sort(),
+    config.mounts.map(({ destination }) => destination),
+    defaultConfig().mounts.map(({ destination }) => destination),
+  );
+  assert.deepEqual(
+    config.linux.namespaces
+      .map(({ type }) => type)
+      .filter((type) => type !== "cgroup")
+      .sort(),
     ["ipc", "mount", "network", "pid", "uts"],
   );
   assert.equal(statSync(`${example}/config.json`).mode & 0o133, 0);
@@ -352,158 +371,10 @@ test("--debug writes debug lines to the log and changes nothing else", async (c)
   assert.ok(!levels.includes("error"), levels.join());
 });
 
-test("the pid-file holds the pid and replaces an older one at once", async (c) => {
-  const pidFile = c.file("pid", "old content that is longer than a pid\n");
-  const older = openSync(pidFile, "r");
-  await c.create(c.bundle(), ["--pid-file", pidFile]);
-  assert.equal(readFileSync(pidFile, "utf8"), String((await c.state()).pid));
-  const buffer = Buffer.alloc(100);
-  const length = readSync(older, buffer);
-  closeSync(older);
-  assert.equal(buffer.toString("utf8", 0, length), "old content that is longer than a pid\n");
-  assert.equal(existsSync(`${c.directory}/.pid`), false);
-});
-
-test("run writes the pid-file while the program runs", async (c) => {
-  const pidFile = `${c.directory}/pid`;
-  const started = await c.startRuntime(["run", "--pid-file", pidFile, "-b", c.bundle().directory, c.id]);
-  await c.printed(started, "ready");
-  const { pid } = await c.state();
-  assert.equal(await c.fileText(pidFile), String(pid));
-  process.kill(pid, "SIGTERM");
-  assert.equal((await started.wait()).status, 0);
-});
-
-test("a pid-file that cannot be written fails create, which is undone", async (c) => {
-  await c.fails(["create", "--pid-file", `${c.directory}/no/folder/pid`, "-b", c.bundle().directory, c.id], /no such file or directory/i);
-  await c.fails(["state", c.id], /container does not exist/);
-});
-
-/** Opens files whose names show which descriptor is which. */
-function openMarked(c: Context, count: number): number[] {
-  return Array.from({ length: count }, (_, index) => openSync(c.file(`mark${index}`, `mark${index}`), "r"));
-}
-
-/** `run` with marked descriptors from 3 on, below a shell that first runs `prelude`, as LISTEN_PID must be the runtime's own pid. */
-async function reportWithDescriptors(c: Context, count: number, args: string[], prelude = ""): Promise<Report> {
-  const descriptors = openMarked(c, count);
-  const bundle = c.bundle({ args: ["probe", "report"] });
-  const command = [c.program, "--root", c.root, "run", "-b", bundle.directory, ...args, c.id];
-  const started = await c.spawn("/bin/sh", ["-c", `${prelude} exec "$@"`, "sh", ...command], { descriptors });
-  const result = await started.wait();
-  for (const descriptor of descriptors) closeSync(descriptor);
-  assert.equal(result.status, 0, describe(result));
-  return JSON.parse(result.stdout) as Report;
-}
-
-/** The descriptors above 2, with the last part of what they are. */
-function extra(report: Report): string[] {
-  return Object.entries(report.descriptors)
-    .filter(([number]) => Number(number) > 2)
-    .map(([number, target]) => `${number}=${target.split("/").at(-1)}`);
-}
-
-test("descriptors of the caller do not reach the container", async (c) => {
-  const report = await reportWithDescriptors(c, 3, []);
-  assert.deepEqual(Object.keys(report.descriptors), ["0", "1", "2"]);
-});
-
-test("--preserve-fds passes that many descriptors and no more", async (c) => {
-  const report = await reportWithDescriptors(c, 3, ["--preserve-fds", "2"]);
-  assert.deepEqual(extra(report), ["3=mark0", "4=mark1"]);
-});
-
-test("--preserve-fds of a descriptor that is not open is refused", async (c) => {
-  const bundle = c.bundle();
-  const result = await c.runtime(["create", "--preserve-fds", "5", "-b", bundle.directory, c.id]);
-  assert.equal(result.status, 1, describe(result));
-});
-
-test("LISTEN_FDS passes descriptors and sets LISTEN_PID to 1", async (c) => {
-  const report = await reportWithDescriptors(c, 3, [], "export LISTEN_PID=$$ LISTEN_FDS=2;");
-  assert.deepEqual(extra(report), ["3=mark0", "4=mark1"]);
-  const environment = environmentOf(report);
-  assert.equal(environment["LISTEN_FDS"], "2");
-  assert.equal(environment["LISTEN_PID"], "1");
-});
-
-test("LISTEN_FDS that is meant for another process is left alone (sd_listen_fds(3))", async (c) => {
-  const report = await reportWithDescriptors(c, 2, [], "export LISTEN_PID=1 LISTEN_FDS=2;");
-  assert.deepEqual(extra(report), []);
-  assert.equal("LISTEN_FDS" in environmentOf(report), false);
-});
-
-test("LISTEN_FDS and --preserve-fds add up", async (c) => {
-  const report = await reportWithDescriptors(c, 3, ["--preserve-fds=1"], "export LISTEN_PID=$$ LISTEN_FDS=1;");
-  assert.deepEqual(extra(report), ["3=mark0", "4=mark1"]);
-});
-
-test("descriptors reach a program that create made and start started", async (c) => {
-  const descriptors = openMarked(c, 1);
-  const started = await c.create(c.bundle({ args: ["sh", "-c", "cat <&3"] }), ["--preserve-fds", "1"], { descriptors });
-  for (const descriptor of descriptors) closeSync(descriptor);
-  await c.ok(["start", c.id]);
-  await c.printed(started, "mark0");
-});
-
-/** A listening datagram socket in the place of systemd's. */
-async function notifySocket(c: Context): Promise<{ path: string; messages: Started }> {
-  const path = `${c.directory}/notify`;
-  const messages = await c.helper("notifysocket", [path]);
-  await c.printed(messages, "listening");
-  return { path, messages };
-}
-
-test("NOTIFY_SOCKET: READY=1 is forwarded, then the pid as the host sees it", async (c) => {
-  const { path, messages } = await notifySocket(c);
-  const bundle = c.bundle({ args: ["sh", "-c", "probe notify READY=1; exec probe wait"] });
-  await c.create(bundle, [], { env: { NOTIFY_SOCKET: path } });
-  await c.ok(["start", c.id], { env: { NOTIFY_SOCKET: path } });
-  const { pid } = await c.state();
-  await c.printed(messages, `MAINPID=${pid}`);
-  const lines = messages.output().trim().split("\n").slice(1);
-  assert.match(lines[0] ?? "", /^READY=1/);
-});
-
-test("NOTIFY_SOCKET: only READY=1 is taken from the container", async (c) => {
-  const { path, messages } = await notifySocket(c);
-  const bundle = c.bundle({
-    args: ["sh", "-c", "probe notify MAINPID=1; probe notify STATUS=x; sleep 0.2; probe notify READY=1; sleep 0.2"],
-  });
-  const result = await c.run(bundle, [], { env: { NOTIFY_SOCKET: path } });
-  assert.equal(result.status, 0, describe(result));
-  await c.printed(messages, "READY=1");
-  assert.doesNotMatch(messages.output(), /STATUS=x|MAINPID=1\b/);
-});
-
 test("a log in a directory and a bundle with spaces and other letters work", async (c) => {
   const folder = `${c.directory}/a b ä "q" \\`;
   const bundle = c.bundle({ args: ["echo", "fine"] });
   await (await c.spawn("/bin/mv", [bundle.directory, folder])).wait();
   const result = await c.ok(["--log", `${folder}/log file`, "run", "-b", folder, c.id]);
   assert.equal(result.stdout, "fine\n");
-});
-
-test("the caller's umask does not change what create makes", async (c) => {
-  const bundle = c.bundle({ args: ["sh", "-c", "stat -c '%a' /dev/shm /sub/dir; umask"], config: (config) => {
-    config.mounts.push({ destination: "/sub/dir", type: "tmpfs", source: "tmpfs", options: ["mode=0711"] });
-  } });
-  chmodSync(bundle.rootfs, 0o755);
-  const result = await (
-    await c.spawn("/bin/sh", ["-c", 'umask 0077; exec "$@"', "sh", c.program, "--root", c.root, "run", "-b", bundle.directory, c.id])
-  ).wait();
-  assert.equal(result.status, 0, describe(result));
-  assert.equal(result.stdout, "1777\n711\n0022\n");
-  assert.equal(statSync(`${bundle.rootfs}/sub/dir`).mode & 0o777, 0o755);
-});
-
-test("the caller's signal mask and ignored signals do not reach the container", async (c) => {
-  const bundle = c.bundle({ args: ["probe", "report"] });
-  const result = await (
-    await c.spawn("/bin/sh", ["-c", `trap '' HUP PIPE USR1 CHLD; exec "$@"`, "sh", c.program, "--root", c.root, "run", "-b", bundle.directory, c.id])
-  ).wait();
-  assert.equal(result.status, 0, describe(result));
-  const report = JSON.parse(result.stdout) as Report;
-  assert.equal(report.blockedSignals, "0000000000000000");
-  assert.equal(report.ignoredSignals, "0000000000000000");
 });

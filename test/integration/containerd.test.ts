@@ -101,7 +101,12 @@ function imageArchive(c: Context): string {
       layers: [{ mediaType: `${type}.layer.v1.tar`, ...layer }],
     }),
   );
-  const reference = { mediaType: `${type}.manifest.v1+json`, ...manifest, annotations: { "io.containerd.image.name": image }, platform: { architecture: "amd64", os: "linux" } };
+  const reference = {
+    mediaType: `${type}.manifest.v1+json`,
+    ...manifest,
+    annotations: { "io.containerd.image.name": image },
+    platform: { architecture: "amd64", os: "linux" },
+  };
   writeFileSync(`${layout}/index.json`, json({ schemaVersion: 2, manifests: [reference] }));
   writeFileSync(`${layout}/oci-layout`, json({ imageLayoutVersion: "1.0.0" }));
   const archive = `${c.directory}/image.tar`;
@@ -167,7 +172,16 @@ test("ctr run with limits, mounts, a hostname-less host network and environment"
   const containerd = await withImage(c);
   const source = c.folder("source");
   writeFileSync(`${source}/f`, "bound\n");
-  const flags = ["--rm", "--memory-limit", "33554432", "--env", "A=b", "--net-host", "--mount", `type=bind,src=${source},dst=/mnt,options=rbind:ro`];
+  const flags = [
+    "--rm",
+    "--memory-limit",
+    "33554432",
+    "--env",
+    "A=b",
+    "--net-host",
+    "--mount",
+    `type=bind,src=${source},dst=/mnt,options=rbind:ro`,
+  ];
   const result = await containerd.run(flags, "first", "sh", "-c", "cat /mnt/f; echo $A; touch /mnt/x 2>&1; readlink /proc/self/ns/net");
   assert.equal(result.status, 0, describe(result));
   const lines = result.stdout.split("\n");
@@ -188,7 +202,9 @@ test("ctr run --tty gives a terminal", async (c) => {
 
 test("ten containers at once", async (c) => {
   const containerd = await withImage(c);
-  const runs = Array.from({ length: 10 }, (_, number) => containerd.run(["--rm"], `many${number}`, "sh", "-c", `echo ${number}; exit ${number}`));
+  const runs = Array.from({ length: 10 }, (_, number) =>
+    containerd.run(["--rm"], `many${number}`, "sh", "-c", `echo ${number}; exit ${number}`),
+  );
   for (const [number, result] of (await Promise.all(runs)).entries()) {
     assert.equal(result.status, number, describe(result));
     assert.equal(result.stdout, `${number}\n`);

@@ -50,7 +50,8 @@ test("each hook runs at its moment, in the order of the specification", async (c
 test("several hooks of a kind run in their order", async (c) => {
   const bundle = c.bundle({
     args: ["true"],
-    config: (config) => (config.hooks = { createRuntime: [1, 2, 3].map((number) => shellHook(c, "createRuntime", `echo ${number} >>"$2/log"`)) }),
+    config: (config) =>
+      (config.hooks = { createRuntime: [1, 2, 3].map((number) => shellHook(c, "createRuntime", `echo ${number} >>"$2/log"`)) }),
   });
   await c.run(bundle);
   assert.deepEqual(log(c), ["1", "2", "3"]);
@@ -69,7 +70,14 @@ test("a hook's standard input is the state with the status of its moment", async
   const { pid } = await c.state();
   await c.ok(["start", c.id]);
   await c.ok(["delete", "-f", c.id]);
-  const statuses: Record<HookName, string> = { prestart: "creating", createRuntime: "creating", createContainer: "creating", startContainer: "created", poststart: "running", poststop: "stopped" };
+  const statuses: Record<HookName, string> = {
+    prestart: "creating",
+    createRuntime: "creating",
+    createContainer: "creating",
+    startContainer: "created",
+    poststart: "running",
+    poststop: "stopped",
+  };
   for (const name of names) {
     const state = JSON.parse(readFileSync(`${c.directory}/${name}.json`, "utf8")) as State;
     assert.equal(state.id, c.id, name);
@@ -104,14 +112,22 @@ test("a hook has the environment of its entry and nothing else", async (c) => {
 test("a hook's args are its argument vector, the first one included", async (c) => {
   const file = `${c.directory}/cmdline`;
   const script = c.file("hook", `#!/bin/sh\ntr '\\0' '\\n' </proc/$$/cmdline >${file}\n`, 0o755);
-  const bundle = c.bundle({ args: ["true"], config: (config) => (config.hooks = { createRuntime: [{ path: script, args: ["zeroth", "first arg", ""] }] }) });
+  const bundle = c.bundle({
+    args: ["true"],
+    config: (config) => (config.hooks = { createRuntime: [{ path: script, args: ["zeroth", "first arg", ""] }] }),
+  });
   assert.equal((await c.run(bundle)).status, 0);
   // An interpreter sees the script's path in the place of argument zero.
   assert.deepEqual(readFileSync(file, "utf8").split("\n").slice(-4), [script, "first arg", "", ""]);
 });
 
 test("hooks run in the namespaces of the specification", async (c) => {
-  await c.createAndStart(hooked(c, '(readlink /proc/self/ns/mnt; readlink /proc/self/ns/uts) >"$2/$1.ns"; [ -e /bin/probe ] && echo container-root >>"$2/$1.ns"; true'));
+  await c.createAndStart(
+    hooked(
+      c,
+      '(readlink /proc/self/ns/mnt; readlink /proc/self/ns/uts) >"$2/$1.ns"; [ -e /bin/probe ] && echo container-root >>"$2/$1.ns"; true',
+    ),
+  );
   const { pid } = await c.state();
   const container = [readlinkSync(`/proc/${pid}/ns/mnt`), readlinkSync(`/proc/${pid}/ns/uts`)];
   await c.ok(["delete", "-f", c.id]);
@@ -127,7 +143,12 @@ test("the container's mounts are made when createRuntime hooks run, and createCo
     args: ["true"],
     config: (config) => {
       config.hooks = {
-        createRuntime: [{ path: "/bin/sh", args: ["sh", "-c", `pid=$(sed -n 's/.*"pid": *\\([0-9]*\\).*/\\1/p'); cat /proc/$pid/mountinfo >${c.directory}/runtime`] }],
+        createRuntime: [
+          {
+            path: "/bin/sh",
+            args: ["sh", "-c", `pid=$(sed -n 's/.*"pid": *\\([0-9]*\\).*/\\1/p'); cat /proc/$pid/mountinfo >${c.directory}/runtime`],
+          },
+        ],
         createContainer: [{ path: "/bin/sh", args: ["sh", "-c", `cat /proc/self/mountinfo >${c.directory}/container`] }],
       };
       config.mounts.push({ destination: "/marked", type: "tmpfs", source: "tmpfs" });
@@ -135,13 +156,26 @@ test("the container's mounts are made when createRuntime hooks run, and createCo
   });
   const result = await c.run(bundle);
   assert.equal(result.status, 0, describe(result));
-  for (const file of ["runtime", "container"]) assert.ok(readFileSync(`${c.directory}/${file}`, "utf8").includes(`${bundle.rootfs}/marked`), file);
+  for (const file of ["runtime", "container"])
+    assert.ok(readFileSync(`${c.directory}/${file}`, "utf8").includes(`${bundle.rootfs}/marked`), file);
 });
 
 test("a createContainer hook can add a mount that the container sees", async (c) => {
   const bundle = c.bundle({ args: ["cat", "/added/mark"] });
   const config = JSON.parse(readFileSync(`${bundle.directory}/config.json`, "utf8"));
-  config.hooks = { createContainer: [{ path: "/bin/sh", args: ["sh", "-c", `mkdir ${bundle.rootfs}/added && mount -t tmpfs tmpfs ${bundle.rootfs}/added && echo yes >${bundle.rootfs}/added/mark`], env: ["PATH=/usr/bin:/bin:/sbin:/usr/sbin"] }] };
+  config.hooks = {
+    createContainer: [
+      {
+        path: "/bin/sh",
+        args: [
+          "sh",
+          "-c",
+          `mkdir ${bundle.rootfs}/added && mount -t tmpfs tmpfs ${bundle.rootfs}/added && echo yes >${bundle.rootfs}/added/mark`,
+        ],
+        env: ["PATH=/usr/bin:/bin:/sbin:/usr/sbin"],
+      },
+    ],
+  };
   writeFileSync(`${bundle.directory}/config.json`, JSON.stringify(config));
   const result = await c.run(bundle);
   assert.equal(result.stdout, "yes\n", describe(result));
@@ -166,7 +200,10 @@ for (const name of ["prestart", "createRuntime", "createContainer", "startContai
     assert.match(create.stderr, /problem of the hook/);
     await c.fails(["state", c.id], /container does not exist/);
     const before = atCreate.slice(0, atCreate.indexOf(name));
-    assert.deepEqual(log(c).filter((entry) => entry !== "poststop"), before);
+    assert.deepEqual(
+      log(c).filter((entry) => entry !== "poststop"),
+      before,
+    );
   });
 }
 
@@ -198,7 +235,9 @@ test("a failing poststop hook is a warning: delete goes on", async (c) => {
 
 for (const name of atCreate) {
   test(`a ${name} hook that takes longer than its timeout is killed and fails create`, async (c) => {
-    const bundle = c.bundle({ config: (config) => (config.hooks = { [name]: [{ path: "/bin/sleep", args: ["sleep", "100"], timeout: 1 }] }) });
+    const bundle = c.bundle({
+      config: (config) => (config.hooks = { [name]: [{ path: "/bin/sleep", args: ["sleep", "100"], timeout: 1 }] }),
+    });
     const begin = Date.now();
     await c.fails(["create", "-b", bundle.directory, c.id], /hook/);
     const seconds = (Date.now() - begin) / 1000;
@@ -207,7 +246,10 @@ for (const name of atCreate) {
 }
 
 test("a hook within its timeout is well", async (c) => {
-  const bundle = c.bundle({ args: ["true"], config: (config) => (config.hooks = { createRuntime: [{ path: "/bin/sleep", args: ["sleep", "0.2"], timeout: 10 }] }) });
+  const bundle = c.bundle({
+    args: ["true"],
+    config: (config) => (config.hooks = { createRuntime: [{ path: "/bin/sleep", args: ["sleep", "0.2"], timeout: 10 }] }),
+  });
   assert.equal((await c.run(bundle)).status, 0);
 });
 
@@ -224,7 +266,9 @@ test("a hook that does not read its input is well", async (c) => {
 });
 
 test("a hook that leaves a process behind which holds its output does not block create", async (c) => {
-  const bundle = c.bundle({ config: (config) => (config.hooks = { createRuntime: [{ path: "/bin/sh", args: ["sh", "-c", "sleep 3 &"] }] }) });
+  const bundle = c.bundle({
+    config: (config) => (config.hooks = { createRuntime: [{ path: "/bin/sh", args: ["sh", "-c", "sleep 3 &"] }] }),
+  });
   const begin = Date.now();
   await c.create(bundle);
   assert.ok(Date.now() - begin < 2500, `took ${Date.now() - begin} ms`);
@@ -234,18 +278,32 @@ test("a hook that leaves a process behind which holds its output does not block 
 test("a hook that does not exist or is not executable is an error that names it", async (c) => {
   for (const path of [`${c.directory}/missing-hook`, c.file("plain-hook", "x", 0o644)]) {
     const bundle = c.bundle({ config: (config) => (config.hooks = { createRuntime: [{ path }] }) });
-    await c.fails(["create", "-b", bundle.directory, c.id], new RegExp(`${path.split("/").at(-1)}.*(no such file|permission denied|ENOENT|EACCES)`, "i"));
+    await c.fails(
+      ["create", "-b", bundle.directory, c.id],
+      new RegExp(`${path.split("/").at(-1)}.*(no such file|permission denied|ENOENT|EACCES)`, "i"),
+    );
   }
 });
 
 test("descriptors and signals of the runtime do not reach hooks", async (c) => {
-  const bundle = hooked(c, 'ls -l /proc/self/fd >"$2/$1.fd"; grep Sig[BI] /proc/self/status >"$2/$1.sig"', ["createRuntime", "createContainer", "poststop"], ["true"]);
+  const bundle = hooked(
+    c,
+    'ls -l /proc/self/fd >"$2/$1.fd"; grep Sig[BI] /proc/self/status >"$2/$1.sig"',
+    ["createRuntime", "createContainer", "poststop"],
+    ["true"],
+  );
   const result = await c.run(bundle);
   assert.equal(result.status, 0, describe(result));
   for (const name of ["createRuntime", "createContainer", "poststop"]) {
-    const numbers = [...readFileSync(`${c.directory}/${name}.fd`, "utf8").matchAll(/ (\d+) -> (.*)$/gm)].filter(([, , target]) => !target?.startsWith("/proc/"));
+    const numbers = [...readFileSync(`${c.directory}/${name}.fd`, "utf8").matchAll(/ (\d+) -> (.*)$/gm)].filter(
+      ([, , target]) => !target?.startsWith("/proc/"),
+    );
     // Descriptor 1 is the file of this test; 0 and 2 are the runtime's pipes.
-    assert.deepEqual(numbers.map(([, number]) => number), ["0", "1", "2"], name);
+    assert.deepEqual(
+      numbers.map(([, number]) => number),
+      ["0", "1", "2"],
+      name,
+    );
     const signals = readFileSync(`${c.directory}/${name}.sig`, "utf8");
     assert.match(signals, /SigBlk:\t0000000000000000/, name);
     assert.match(signals, /SigIgn:\t0000000000000000/, name);

@@ -44,7 +44,9 @@ const victims: Victim[] = [
 async function killAfter(c: Context, microseconds: number, args: readonly string[]): Promise<string> {
   const file = c.file("outcome", "");
   const outcome = openSync(file, "w");
-  const started = await c.spawn(`${binaries}/killafter`, [String(microseconds), c.program, "--root", c.root, ...args], { descriptors: [outcome] });
+  const started = await c.spawn(`${binaries}/killafter`, [String(microseconds), c.program, "--root", c.root, ...args], {
+    descriptors: [outcome],
+  });
   closeSync(outcome);
   await started.wait();
   return readFileSync(file, "utf8").trim();

@@ -22,7 +22,11 @@ test("create leaves a container whose program waits for start", async (c) => {
 test("the commands print nothing on stdout and stderr when all is well", async (c) => {
   const bundle = c.bundle();
   c.deleteLater();
-  for (const args of [["create", "-b", bundle.directory, c.id], ["start", c.id], ["kill", c.id, "KILL"]]) {
+  for (const args of [
+    ["create", "-b", bundle.directory, c.id],
+    ["start", c.id],
+    ["kill", c.id, "KILL"],
+  ]) {
     const result = await c.ok(args);
     assert.equal(result.stdout + result.stderr, "", describe(result));
   }
@@ -164,7 +168,13 @@ test("kill sends TERM unless told otherwise", async (c) => {
 test("kill takes signals as names with and without SIG and as numbers", async (c) => {
   const started = await c.createAndStart(c.bundle());
   await c.printed(started, "ready");
-  for (const [signal, number] of [["HUP", 1], ["SIGQUIT", 3], ["USR1", 10], ["12", 12], ["SIGWINCH", 28]] as const) {
+  for (const [signal, number] of [
+    ["HUP", 1],
+    ["SIGQUIT", 3],
+    ["USR1", 10],
+    ["12", 12],
+    ["SIGWINCH", 28],
+  ] as const) {
     await c.ok(["kill", c.id, signal]);
     await c.printed(started, `signal ${number}\n`);
   }
@@ -173,7 +183,13 @@ test("kill takes signals as names with and without SIG and as numbers", async (c
 test("kill takes lower case names and real-time signals", async (c) => {
   const started = await c.createAndStart(c.bundle());
   await c.printed(started, "ready");
-  for (const [signal, number] of [["usr2", 12], ["SIGRTMIN+3", 37], ["RTMIN+4", 38], ["SIGRTMAX", 64], ["40", 40]] as const) {
+  for (const [signal, number] of [
+    ["usr2", 12],
+    ["SIGRTMIN+3", 37],
+    ["RTMIN+4", 38],
+    ["SIGRTMAX", 64],
+    ["40", 40],
+  ] as const) {
     await c.ok(["kill", c.id, signal]);
     await c.printed(started, `signal ${number}\n`);
   }
@@ -307,7 +323,11 @@ test("run returns the program's exit status", async (c) => {
 });
 
 test("run returns 128 and the signal that ended the program", async (c) => {
-  for (const [name, number] of [["KILL", 9], ["TERM", 15], ["SEGV", 11]] as const) {
+  for (const [name, number] of [
+    ["KILL", 9],
+    ["TERM", 15],
+    ["SEGV", 11],
+  ] as const) {
     const bundle = c.bundle({
       args: ["sh", "-c", `kill -${name} $$`],
       config: (config) => (config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid")),
@@ -351,7 +371,11 @@ test("run --detach returns while the program runs", async (c) => {
 test("run passes signals on to the program", async (c) => {
   const started = await c.startRuntime(["run", "-b", c.bundle().directory, c.id]);
   await c.printed(started, "ready");
-  for (const [name, number] of [["SIGUSR1", 10], ["SIGHUP", 1], ["SIGINT", 2]] as const) {
+  for (const [name, number] of [
+    ["SIGUSR1", 10],
+    ["SIGHUP", 1],
+    ["SIGINT", 2],
+  ] as const) {
     process.kill(started.pid, name);
     await c.printed(started, `signal ${number}\n`);
   }

@@ -27,7 +27,8 @@ async function runningPid(c: Context, config: (config: Config) => void, id = c.i
 
 test("each namespace of the config is new, the others are the caller's", async (c) => {
   const pid = await runningPid(c, () => undefined);
-  for (const type of ["ipc", "mount", "network", "pid", "uts"] as const) assert.notEqual(namespaceOf(pid, type), namespaceOf("self", type), type);
+  for (const type of ["ipc", "mount", "network", "pid", "uts"] as const)
+    assert.notEqual(namespaceOf(pid, type), namespaceOf("self", type), type);
   for (const type of ["cgroup", "time", "user"] as const) assert.equal(namespaceOf(pid, type), namespaceOf("self", type), type);
 });
 
@@ -35,7 +36,9 @@ for (const type of ["ipc", "network", "pid", "uts"] as const) {
   test(`without a ${type} namespace the container has the caller's`, async (c) => {
     const pid = await runningPid(c, (config) => {
       withoutNamespaces(config, type);
-      config.mounts = config.mounts.filter(({ type: kind }) => !(type === "network" && kind === "sysfs") && !(type === "ipc" && kind === "mqueue"));
+      config.mounts = config.mounts.filter(
+        ({ type: kind }) => !(type === "network" && kind === "sysfs") && !(type === "ipc" && kind === "mqueue"),
+      );
     });
     assert.equal(namespaceOf(pid, type), namespaceOf("self", type));
   });
@@ -70,7 +73,16 @@ for (const type of ["cgroup", "ipc", "network", "pid", "uts"] as const) {
 }
 
 test("a mount namespace is joined by path", async (c) => {
-  const holder = await c.spawn("/usr/bin/unshare", ["--mount", "--propagation", "private", "--kill-child", "--fork", "sh", "-c", "echo up; exec sleep 100"]);
+  const holder = await c.spawn("/usr/bin/unshare", [
+    "--mount",
+    "--propagation",
+    "private",
+    "--kill-child",
+    "--fork",
+    "sh",
+    "-c",
+    "echo up; exec sleep 100",
+  ]);
   c.defer(async () => {
     holder.process.kill("SIGKILL");
     await holder.wait();
@@ -82,7 +94,16 @@ test("a mount namespace is joined by path", async (c) => {
 });
 
 test("a time namespace is joined by path", async (c) => {
-  const holder = await c.spawn("/usr/bin/unshare", ["--time", "--boottime", "1000000", "--fork", "--kill-child", "sh", "-c", "echo up; exec sleep 100"]);
+  const holder = await c.spawn("/usr/bin/unshare", [
+    "--time",
+    "--boottime",
+    "1000000",
+    "--fork",
+    "--kill-child",
+    "sh",
+    "-c",
+    "echo up; exec sleep 100",
+  ]);
   c.defer(async () => {
     holder.process.kill("SIGKILL");
     await holder.wait();
@@ -171,7 +192,10 @@ test("sysctls of the container's namespaces are set there only", async (c) => {
   const before = Object.keys(names).map((name) => readFileSync(file(name), "utf8"));
   const seen = await c.shell(`cat ${Object.keys(names).map(file).join(" ")}`, (config) => (config.linux.sysctl = names));
   assert.deepEqual(seen.split("\n"), Object.values(names));
-  assert.deepEqual(Object.keys(names).map((name) => readFileSync(file(name), "utf8")), before);
+  assert.deepEqual(
+    Object.keys(names).map((name) => readFileSync(file(name), "utf8")),
+    before,
+  );
 });
 
 test("a sysctl of an interface with a dot in its name is found by slashes", async (c) => {
@@ -188,15 +212,27 @@ test("a sysctl of an interface with a dot in its name is found by slashes", asyn
 const refused: [name: string, sysctl: string, change: (config: Config) => void][] = [
   ["of the whole host", "kernel.panic", () => undefined],
   ["of virtual memory", "vm.swappiness", () => undefined],
-  ["of the network without a network namespace", "net.ipv4.ip_forward", (config) => {
-    withoutNamespaces(config, "network");
-    config.mounts = config.mounts.filter(({ type }) => type !== "sysfs");
-  }],
-  ["of the network that is joined and the caller's own", "net.ipv4.ip_forward", (config) => setNamespace(config, "network", "/proc/self/ns/net")],
-  ["of ipc without an ipc namespace", "kernel.shmmax", (config) => {
-    withoutNamespaces(config, "ipc");
-    config.mounts = config.mounts.filter(({ type }) => type !== "mqueue");
-  }],
+  [
+    "of the network without a network namespace",
+    "net.ipv4.ip_forward",
+    (config) => {
+      withoutNamespaces(config, "network");
+      config.mounts = config.mounts.filter(({ type }) => type !== "sysfs");
+    },
+  ],
+  [
+    "of the network that is joined and the caller's own",
+    "net.ipv4.ip_forward",
+    (config) => setNamespace(config, "network", "/proc/self/ns/net"),
+  ],
+  [
+    "of ipc without an ipc namespace",
+    "kernel.shmmax",
+    (config) => {
+      withoutNamespaces(config, "ipc");
+      config.mounts = config.mounts.filter(({ type }) => type !== "mqueue");
+    },
+  ],
   ["that leaves the folder of sysctls", "net/../kernel/panic", () => undefined],
   ["of the host name", "kernel.hostname", () => undefined],
 ];
@@ -209,11 +245,16 @@ for (const [name, sysctl, change] of refused) {
         config.linux.sysctl = { [sysctl]: "1" };
       },
     });
-    const host = ["kernel/panic", "vm/swappiness", "net/ipv4/ip_forward", "kernel/shmmax", "kernel/hostname"].map((file) => `/proc/sys/${file}`);
+    const host = ["kernel/panic", "vm/swappiness", "net/ipv4/ip_forward", "kernel/shmmax", "kernel/hostname"].map(
+      (file) => `/proc/sys/${file}`,
+    );
     const before = host.map((file) => readFileSync(file, "utf8"));
     c.defer(() => host.forEach((file, index) => writeFileSync(file, before[index] ?? "")));
     await c.fails(["create", "-b", bundle.directory, c.id], /sysctl|net\/kernel\/panic/);
-    assert.deepEqual(host.map((file) => readFileSync(file, "utf8")), before);
+    assert.deepEqual(
+      host.map((file) => readFileSync(file, "utf8")),
+      before,
+    );
   });
 }
 
@@ -229,7 +270,18 @@ test("the caller's own namespaces are unchanged by create", async (c) => {
   const bundle = c.bundle();
   c.deleteLater();
   const result = await (
-    await c.spawn("/bin/sh", ["-c", `${shell}; "$@" || exit 1; ${shell}`, "sh", c.program, "--root", c.root, "create", "-b", bundle.directory, c.id])
+    await c.spawn("/bin/sh", [
+      "-c",
+      `${shell}; "$@" || exit 1; ${shell}`,
+      "sh",
+      c.program,
+      "--root",
+      c.root,
+      "create",
+      "-b",
+      bundle.directory,
+      c.id,
+    ])
   ).wait();
   assert.equal(result.status, 0, describe(result));
   const lines = result.stdout.trim().split("\n");

@@ -91,7 +91,10 @@ export const differences: ParityDifference[] = [
     reason: "crun sets ro on the mount of /sys only, the others on the file system as well",
     runtime: both,
     with: "crun",
-    lines: ["mountinfo + /sys sysfs nodev,noexec,nosuid,relatime,ro ro private", "mountinfo - /sys sysfs nodev,noexec,nosuid,relatime,ro rw private"],
+    lines: [
+      "mountinfo + /sys sysfs nodev,noexec,nosuid,relatime,ro ro private",
+      "mountinfo - /sys sysfs nodev,noexec,nosuid,relatime,ro rw private",
+    ],
   },
   {
     reason: "runc lets every process of the keyring's owner search it; tsrunc and crun leave it to those who possess it",

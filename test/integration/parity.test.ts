@@ -24,7 +24,11 @@ const aspects: Record<string, { line: string; lines?: (output: string) => string
     line: "cat /proc/self/mountinfo",
     lines: (output) =>
       parseMountinfo(output).map((mount) => {
-        const options = (list: string[]): string => list.filter((option) => !/^(size=\d+k|nr_inodes=|inode64)/.test(option)).sort().join();
+        const options = (list: string[]): string =>
+          list
+            .filter((option) => !/^(size=\d+k|nr_inodes=|inode64)/.test(option))
+            .sort()
+            .join();
         const propagation = mount.propagation.map((field) => field.split(":")[0]).join() || "private";
         return `${mount.target} ${mount.type} ${options(mount.options)} ${mount.type === "ext4" ? "" : options(mount.superOptions)} ${propagation}`;
       }),
@@ -41,12 +45,17 @@ const aspects: Record<string, { line: string; lines?: (output: string) => string
   },
   limits: { line: "cat /proc/self/limits" },
   uid_map: { line: "cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups" },
-  dev: { line: "ls -ln /dev /dev/pts | awk '{print $1,$3,$4,($1 ~ /^[bc]/ ? $5 $6 : \"\"),$(NF-2),$(NF-1),$NF}' | sed 's/ [0-9][0-9]:[0-9][0-9] / /'" },
+  dev: {
+    line: "ls -ln /dev /dev/pts | awk '{print $1,$3,$4,($1 ~ /^[bc]/ ? $5 $6 : \"\"),$(NF-2),$(NF-1),$NF}' | sed 's/ [0-9][0-9]:[0-9][0-9] / /'",
+  },
   env: { line: "tr '\\0' '\\n' </proc/1/environ", lines: (output) => output.split("\n").sort() },
   cwd: { line: "readlink /proc/1/cwd" },
   descriptors: { line: "ls /proc/1/fd" },
-  signals: { line: "grep -E '^Sig(Blk|Ign|Cgt)' /proc/1/status", lines: (output) => output.split("\n").filter((line) => !line.startsWith("SigCgt")) },
-  keyring: { line: "probe report | grep -o '\"sessionKeyring\":\"[^\"]*'", lines: (output) => [output.slice(0, output.lastIndexOf(";"))] },
+  signals: {
+    line: "grep -E '^Sig(Blk|Ign|Cgt)' /proc/1/status",
+    lines: (output) => output.split("\n").filter((line) => !line.startsWith("SigCgt")),
+  },
+  keyring: { line: 'probe report | grep -o \'"sessionKeyring":"[^"]*\'', lines: (output) => [output.slice(0, output.lastIndexOf(";"))] },
   process: { line: "probe report | grep -E '^\"umask\"'", lines: (output) => output.replaceAll(/"(pid|parent)":\d+,/g, "").split(",") },
   names: { line: "hostname; cat /proc/sys/kernel/domainname" },
   oom: { line: "cat /proc/self/oom_score_adj" },
@@ -89,15 +98,25 @@ async function look(c: Context, program: string, config: (config: Config) => voi
 
 /** Lines of one side only: what this runtime shows and what the other does. */
 function onlyIn(ours: string[], theirs: string[]): string[] {
-  return [...ours.filter((line) => !theirs.includes(line)).map((line) => `+ ${line}`), ...theirs.filter((line) => !ours.includes(line)).map((line) => `- ${line}`)];
+  return [
+    ...ours.filter((line) => !theirs.includes(line)).map((line) => `+ ${line}`),
+    ...theirs.filter((line) => !ours.includes(line)).map((line) => `- ${line}`),
+  ];
 }
 
 /** crun 1.8 refuses hosts with both cgroup versions: it gets a mount namespace without the v2 hierarchy. */
 function crunWithoutUnified(c: Context): string {
-  return c.file("crun", `#!/bin/sh\nexec unshare -m --propagation slave sh -c '! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified; exec /usr/bin/crun "$@"' sh "$@"\n`, 0o755);
+  return c.file(
+    "crun",
+    `#!/bin/sh\nexec unshare -m --propagation slave sh -c '! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified; exec /usr/bin/crun "$@"' sh "$@"\n`,
+    0o755,
+  );
 }
 
-for (const [other, path] of [["runc", "/usr/sbin/runc"], ["crun", "/usr/bin/crun"]] as const) {
+for (const [other, path] of [
+  ["runc", "/usr/sbin/runc"],
+  ["crun", "/usr/bin/crun"],
+] as const) {
   if (other === runtimeName) continue;
   for (const [name, config] of Object.entries(configs)) {
     test(`what a container sees, compared with ${other}: ${name}`, async (c) => {

@@ -53,7 +53,10 @@ test("the environment is that of the config, plus HOME", async (c) => {
 
 test("of equal names in the environment the last one counts", async (c) => {
   const report = await c.report((config) => (config.process.env = ["A=1", "PATH=/bin", "A=2", "B=b", "A=3"]));
-  assert.deepEqual(report.env.filter((entry) => entry.startsWith("A=")), ["A=3"]);
+  assert.deepEqual(
+    report.env.filter((entry) => entry.startsWith("A=")),
+    ["A=3"],
+  );
 });
 
 test("HOME comes from the container's passwd unless the config sets it", async (c) => {
@@ -66,7 +69,11 @@ test("HOME comes from the container's passwd unless the config sets it", async (
 });
 
 test("HOME is / where there is no passwd", async (c) => {
-  const bundle = c.bundle({ rootfs: "scratch", args: ["/probe", "report"], config: (config) => (config.mounts = config.mounts.slice(0, 1)) });
+  const bundle = c.bundle({
+    rootfs: "scratch",
+    args: ["/probe", "report"],
+    config: (config) => (config.mounts = config.mounts.slice(0, 1)),
+  });
   mkdirSync(`${bundle.rootfs}/proc`);
   const result = await c.run(bundle);
   assert.equal(result.status, 0, describe(result));
@@ -120,7 +127,10 @@ test("a cwd that does not exist is made, as runc and crun do", async (c) => {
 });
 
 test("a cwd that only root may enter is entered for the user, as runc and crun do", async (c) => {
-  const bundle = c.bundle({ args: ["pwd"], config: (config) => Object.assign(config.process, { cwd: "/closed", user: { uid: 1000, gid: 1000 }, capabilities: {} }) });
+  const bundle = c.bundle({
+    args: ["pwd"],
+    config: (config) => Object.assign(config.process, { cwd: "/closed", user: { uid: 1000, gid: 1000 }, capabilities: {} }),
+  });
   mkdirSync(`${bundle.rootfs}/closed`, { mode: 0o700 });
   const result = await c.run(bundle);
   assert.equal(result.stdout, "/closed\n", describe(result));
@@ -192,7 +202,19 @@ test("the inheritable set is empty by default (CVE-2022-29162)", async (c) => {
 test("the caller's inheritable and ambient capabilities do not reach the container", async (c) => {
   const bundle = c.bundle({ args: ["probe", "report"] });
   const result = await (
-    await c.spawn("/usr/bin/setpriv", ["--inh-caps", "+net_raw,+kill", "--ambient-caps", "+net_raw,+kill", c.program, "--root", c.root, "run", "-b", bundle.directory, c.id])
+    await c.spawn("/usr/bin/setpriv", [
+      "--inh-caps",
+      "+net_raw,+kill",
+      "--ambient-caps",
+      "+net_raw,+kill",
+      c.program,
+      "--root",
+      c.root,
+      "run",
+      "-b",
+      bundle.directory,
+      c.id,
+    ])
   ).wait();
   assert.equal(result.status, 0, describe(result));
   const report = JSON.parse(result.stdout);
@@ -264,7 +286,18 @@ test("rlimits are set, also the largest there is", async (c) => {
 test("rlimits that the config does not name are the caller's", async (c) => {
   const bundle = c.bundle({ args: ["probe", "report"], config: (config) => (config.process.rlimits = []) });
   const result = await (
-    await c.spawn("/bin/sh", ["-c", 'ulimit -Sn 777; ulimit -c 5; exec "$@"', "sh", c.program, "--root", c.root, "run", "-b", bundle.directory, c.id])
+    await c.spawn("/bin/sh", [
+      "-c",
+      'ulimit -Sn 777; ulimit -c 5; exec "$@"',
+      "sh",
+      c.program,
+      "--root",
+      c.root,
+      "run",
+      "-b",
+      bundle.directory,
+      c.id,
+    ])
   ).wait();
   assert.equal(result.status, 0, describe(result));
   const { rlimits } = JSON.parse(result.stdout);
@@ -277,7 +310,18 @@ test("oomScoreAdj is set, and the caller's is inherited where the config says no
   assert.equal(await c.shell("cat /proc/self/oom_score_adj", (config) => (config.process.oomScoreAdj = 1000)), "1000");
   const bundle = c.bundle({ args: ["cat", "/proc/self/oom_score_adj"] });
   const result = await (
-    await c.spawn("/bin/sh", ["-c", 'echo 77 >/proc/self/oom_score_adj; exec "$@"', "sh", c.program, "--root", c.root, "run", "-b", bundle.directory, c.id])
+    await c.spawn("/bin/sh", [
+      "-c",
+      'echo 77 >/proc/self/oom_score_adj; exec "$@"',
+      "sh",
+      c.program,
+      "--root",
+      c.root,
+      "run",
+      "-b",
+      bundle.directory,
+      c.id,
+    ])
   ).wait();
   assert.equal(result.stdout, "77\n", describe(result));
 });
@@ -333,7 +377,18 @@ test("the program has no parent death signal, is dumpable and no subreaper", asy
 test("the program outlives the process that called create", async (c) => {
   const bundle = c.bundle();
   c.deleteLater();
-  const shell = await c.spawn("/bin/sh", ["-c", '"$@"; kill -KILL $$', "sh", c.program, "--root", c.root, "create", "-b", bundle.directory, c.id]);
+  const shell = await c.spawn("/bin/sh", [
+    "-c",
+    '"$@"; kill -KILL $$',
+    "sh",
+    c.program,
+    "--root",
+    c.root,
+    "create",
+    "-b",
+    bundle.directory,
+    c.id,
+  ]);
   assert.equal((await shell.wait()).signal, "SIGKILL");
   await c.ok(["start", c.id]);
   await c.printed(shell, "ready");

@@ -43,14 +43,25 @@ test("Debian: apt-get --version", async (c) => {
 test("Debian: ps shows the container's processes only", async (c) => {
   const result = await c.run(debian(c, { args: ["bash", "-c", "sleep 10 & ps -eo pid,comm"] }));
   assert.equal(result.status, 0, describe(result));
-  const rows = result.stdout.trim().split("\n").slice(1).map((line) => line.trim().split(/\s+/));
-  assert.deepEqual(rows.map(([, command]) => command), ["bash", "sleep", "ps"]);
+  const rows = result.stdout
+    .trim()
+    .split("\n")
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/));
+  assert.deepEqual(
+    rows.map(([, command]) => command),
+    ["bash", "sleep", "ps"],
+  );
   assert.equal(rows[0]?.[0], "1");
 });
 
 test("Debian: dpkg works as root of the container, and what it writes stays in the upper layer", async (c) => {
   const bundle = debian(c, {
-    args: ["bash", "-ec", "dpkg -l | grep -c ^ii; useradd -m somebody; su somebody -c 'id -un; touch ~/mine'; ls -l /home/somebody/mine | cut -d' ' -f3"],
+    args: [
+      "bash",
+      "-ec",
+      "dpkg -l | grep -c ^ii; useradd -m somebody; su somebody -c 'id -un; touch ~/mine'; ls -l /home/somebody/mine | cut -d' ' -f3",
+    ],
     config: (config) => {
       const capabilities = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETGID", "CAP_SETUID", "CAP_AUDIT_WRITE"];
       config.process.capabilities = { bounding: capabilities, permitted: capabilities, effective: capabilities };
@@ -100,7 +111,8 @@ test("Debian: a read-only root with a tmpfs on /tmp and /run", async (c) => {
     args: ["bash", "-c", "touch /usr/x 2>&1; touch /tmp/x /run/x && echo written"],
     config: (config) => {
       config.root.readonly = true;
-      for (const destination of ["/tmp", "/run"]) config.mounts.push({ destination, type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev"] });
+      for (const destination of ["/tmp", "/run"])
+        config.mounts.push({ destination, type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev"] });
     },
   });
   const result = await c.run(bundle);
@@ -133,7 +145,11 @@ test("one static binary without any mount", async (c) => {
 });
 
 test("one static binary in a read-only root", async (c) => {
-  const bundle = c.bundle({ rootfs: "scratch", args: ["/probe", "open", "w", "/probe"], config: (config) => (config.root.readonly = true) });
+  const bundle = c.bundle({
+    rootfs: "scratch",
+    args: ["/probe", "open", "w", "/probe"],
+    config: (config) => (config.root.readonly = true),
+  });
   const result = await c.run(bundle);
   assert.match(result.stdout, /^(EROFS|ETXTBSY)\n$/, describe(result));
 });
@@ -144,14 +160,20 @@ test("overlayfs: two containers share a lower layer and see their own changes on
   const second = c.otherId("second");
   const uppers: string[] = [];
   for (const id of [c.id, second]) {
-    const bundle = c.bundle({ rootfs: "empty", args: ["sh", "-c", `cat /shared; echo ${id} >/shared; rm /etc/group; cat /shared; exec probe wait`] });
+    const bundle = c.bundle({
+      rootfs: "empty",
+      args: ["sh", "-c", `cat /shared; echo ${id} >/shared; rm /etc/group; cat /shared; exec probe wait`],
+    });
     uppers.push(overlay(c, lower, bundle.rootfs));
     const started = await c.createAndStart(bundle, [], { id });
     await c.printed(started, "ready");
     assert.equal(started.output(), `of the image\n${id}\nready\n`);
   }
   assert.equal(readFileSync(`${lower}/shared`, "utf8"), "of the image\n");
-  assert.deepEqual(uppers.map((upper) => readFileSync(`${upper}/shared`, "utf8")), [`${c.id}\n`, `${second}\n`]);
+  assert.deepEqual(
+    uppers.map((upper) => readFileSync(`${upper}/shared`, "utf8")),
+    [`${c.id}\n`, `${second}\n`],
+  );
   assert.ok(existsSync(`${lower}/etc/group`));
   for (const id of [c.id, second]) await c.ok(["delete", "-f", id]);
 });
@@ -184,7 +206,9 @@ test("a configuration that podman wrote: its limits and mounts hold", async (c) 
   await c.printed(started, "ready");
   assert.equal(started.output(), "hostname\npod\n1024\nready\n");
   const { pid } = await c.state();
-  const memory = hierarchyOf("memory") ? readCgroup(cgroupDirectory(pid, "memory"), "memory.limit_in_bytes") : readCgroup(cgroupDirectory(pid, ""), "memory.max");
+  const memory = hierarchyOf("memory")
+    ? readCgroup(cgroupDirectory(pid, "memory"), "memory.limit_in_bytes")
+    : readCgroup(cgroupDirectory(pid, ""), "memory.max");
   assert.equal(memory, "67108864");
   const shm = readdirSync(c.directory).find((name) => name.startsWith("userdata-")) ?? "";
   assert.deepEqual(readdirSync(`${c.directory}/${shm}/shm`), ["x"]);

@@ -24,9 +24,16 @@ function chownTree(directory: string): void {
 
 /** Lays files with the plain user over /etc/passwd, /etc/subuid and their like, for the time of the test. */
 function addUser(c: Context): void {
-  const entries = { passwd: `tester:x:${user}:${user}::/nonexistent:/bin/sh\n`, group: `tester:x:${user}:\n`, subuid: `tester:${granted}:65536\n`, subgid: `tester:${granted}:65536\n` };
+  const entries = {
+    passwd: `tester:x:${user}:${user}::/nonexistent:/bin/sh\n`,
+    group: `tester:x:${user}:\n`,
+    subuid: `tester:${granted}:65536\n`,
+    subgid: `tester:${granted}:65536\n`,
+  };
   for (const [name, entry] of Object.entries(entries)) {
-    const host = existsSync(`/etc/${name}`) ? readFileSync(`/etc/${name}`, "utf8") : c.skip(`/etc/${name} is missing: apt-get install uidmap`);
+    const host = existsSync(`/etc/${name}`)
+      ? readFileSync(`/etc/${name}`, "utf8")
+      : c.skip(`/etc/${name} is missing: apt-get install uidmap`);
     const file = c.file(name, host + entry);
     assert.equal(spawnSync("mount", ["--bind", file, `/etc/${name}`]).status, 0);
     c.defer(() => assert.equal(spawnSync("umount", [`/etc/${name}`]).status, 0));
@@ -46,10 +53,14 @@ class Rootless {
 
   /** Runs a program as the plain user, without capabilities. */
   async as(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
-    const started = await this.c.spawn("/usr/bin/setpriv", ["--reuid", String(user), "--regid", String(user), "--clear-groups", command, ...args], {
-      cwd: this.home,
-      env: { PATH: path, HOME: this.home, USER: "tester", TMPDIR: this.c.temporary, ...env },
-    });
+    const started = await this.c.spawn(
+      "/usr/bin/setpriv",
+      ["--reuid", String(user), "--regid", String(user), "--clear-groups", command, ...args],
+      {
+        cwd: this.home,
+        env: { PATH: path, HOME: this.home, USER: "tester", TMPDIR: this.c.temporary, ...env },
+      },
+    );
     return started.wait();
   }
 
@@ -83,7 +94,9 @@ test("spec --rootless maps the plain user to root", async (c) => {
 
 test("a plain user runs a container with the config of spec --rootless", async (c) => {
   const rootless = new Rootless(c);
-  const bundle = await rootless.bundle((config) => (config.process.args = ["sh", "-c", "id -u; cat /proc/self/uid_map; touch /made; hostname; exit 9"]));
+  const bundle = await rootless.bundle(
+    (config) => (config.process.args = ["sh", "-c", "id -u; cat /proc/self/uid_map; touch /made; hostname; exit 9"]),
+  );
   const result = await rootless.runtime("run", "-b", bundle, c.id);
   assert.equal(result.status, 9, describe(result));
   const [id, map] = result.stdout.split("\n");
@@ -95,7 +108,10 @@ test("a plain user runs a container with the config of spec --rootless", async (
 test("a plain user goes from create to delete", async (c) => {
   const rootless = new Rootless(c);
   const bundle = await rootless.bundle((config) => (config.process.args = ["probe", "wait"]));
-  for (const args of [["create", "-b", bundle, c.id], ["start", c.id]]) {
+  for (const args of [
+    ["create", "-b", bundle, c.id],
+    ["start", c.id],
+  ]) {
     const result = await rootless.runtime(...args);
     assert.equal(result.status, 0, describe(result));
   }
@@ -113,7 +129,10 @@ test("ranges of ids are mapped through newuidmap and newgidmap", async (c) => {
   addUser(c);
   const rootless = new Rootless(c);
   const bundle = await rootless.bundle((config) => {
-    const mappings = [{ containerID: 0, hostID: user, size: 1 }, { containerID: 1, hostID: granted, size: 65536 }];
+    const mappings = [
+      { containerID: 0, hostID: user, size: 1 },
+      { containerID: 1, hostID: granted, size: 65536 },
+    ];
     config.linux.uidMappings = mappings;
     config.linux.gidMappings = mappings;
     config.process.args = ["sh", "-c", "touch /made && chown 1000:5 /made && id -u && id -G && cat /proc/self/uid_map"];
@@ -132,7 +151,10 @@ test("ids that were not granted are refused by newuidmap, and create says so", a
   addUser(c);
   const rootless = new Rootless(c);
   const bundle = await rootless.bundle((config) => {
-    config.linux.uidMappings = [{ containerID: 0, hostID: user, size: 1 }, { containerID: 1, hostID: 500000, size: 65536 }];
+    config.linux.uidMappings = [
+      { containerID: 0, hostID: user, size: 1 },
+      { containerID: 1, hostID: 500000, size: 65536 },
+    ];
   });
   const result = await rootless.runtime("create", "-b", bundle, c.id);
   assert.equal(result.status, 1, describe(result));
@@ -157,7 +179,8 @@ test("root's containers are below /run by default", async (c) => {
   const root = `/run/${isTsrunc ? "tsrunc" : runtimeName}`;
   const existed = existsSync(root);
   const { directory } = c.bundle();
-  const call = async (...args: string[]): Promise<Result> => (await c.spawn(c.program, args, { env: { XDG_RUNTIME_DIR: c.directory } })).wait();
+  const call = async (...args: string[]): Promise<Result> =>
+    (await c.spawn(c.program, args, { env: { XDG_RUNTIME_DIR: c.directory } })).wait();
   const created = await call("create", "-b", directory, c.id);
   assert.equal(created.status, 0, describe(created));
   assert.ok(existsSync(`${root}/${c.id}`));
@@ -196,7 +219,11 @@ test("a plain user without a user namespace in the config is refused", async (c)
 test("a plain user's container cannot write to the host's cgroups (CVE-2023-25809)", async (c) => {
   const rootless = new Rootless(c);
   const bundle = await rootless.bundle((config) => {
-    config.process.args = ["sh", "-c", "for d in $(grep cgroup /proc/self/mountinfo | grep -v tmpfs | cut -d' ' -f5); do mkdir $d/escape 2>/dev/null && echo $d; done; true"];
+    config.process.args = [
+      "sh",
+      "-c",
+      "for d in $(grep cgroup /proc/self/mountinfo | grep -v tmpfs | cut -d' ' -f5); do mkdir $d/escape 2>/dev/null && echo $d; done; true",
+    ];
   });
   const result = await rootless.runtime("run", "-b", bundle, c.id);
   assert.equal(result.status, 0, describe(result));

@@ -2,7 +2,21 @@
  * Regression tests of faults that other runtimes had, beyond those of mounts (mounts.test.ts) and cgroups (cgroup.test.ts).
  */
 import assert from "node:assert/strict";
-import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createHash } from "node:crypto";
 import { test } from "./harness/suite.ts";
 import { runtimePath } from "./harness/environment.ts";
@@ -57,8 +71,13 @@ for (const [name, args] of [
     await until("the attack begins", () => existsSync(`${bundle.rootfs}/result`));
     await new Promise((resolve) => setTimeout(resolve, 700));
     const result = readFileSync(`${bundle.rootfs}/result`, "utf8");
-    const own = new Set(["probe", "busybox"].map((file) => statSync(`${bundle.rootfs}/bin/${file}`)).map((info) => `${info.dev}:${info.ino}`));
-    const seen = result.trim().split("\n").map((line) => line.split(" "));
+    const own = new Set(
+      ["probe", "busybox"].map((file) => statSync(`${bundle.rootfs}/bin/${file}`)).map((info) => `${info.dev}:${info.ino}`),
+    );
+    const seen = result
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" "));
     // Init hides its executable (prctl(2), PR_SET_DUMPABLE), and a start that fails ends the attacker with the container.
     if (args[0] === "sleep") assert.notEqual(result, "", "the attack saw no executable at all, not even that of sleep");
     for (const [file, outcome] of seen) {
@@ -108,7 +127,11 @@ test("no descriptor of the runtime is open while init waits for start, but what 
   await c.create(c.bundle(), [], { descriptors: [host] });
   closeSync(host);
   const { pid } = await c.state();
-  const mounts = new Set(readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n").map((line) => line.split(" ")[0]));
+  const mounts = new Set(
+    readFileSync(`/proc/${pid}/mountinfo`, "utf8")
+      .split("\n")
+      .map((line) => line.split(" ")[0]),
+  );
   for (const number of readdirSync(`/proc/${pid}/fd`)) {
     const mount = /^mnt_id:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${number}`, "utf8"))?.[1];
     const outside = statSync(`/proc/${pid}/fd/${number}`).isDirectory() && !mounts.has(mount);

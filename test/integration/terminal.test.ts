@@ -206,7 +206,10 @@ async function listen(c: Context, input?: string): Promise<Console> {
 
 test("--console-socket receives the terminal of a created container", async (c) => {
   const { socket, receiver } = await listen(c, "typed\r");
-  const bundle = c.bundle({ args: ["sh", "-c", "echo on $(tty); read line; echo got $line"], config: (config) => (config.process.terminal = true) });
+  const bundle = c.bundle({
+    args: ["sh", "-c", "echo on $(tty); read line; echo got $line"],
+    config: (config) => (config.process.terminal = true),
+  });
   const created = await c.create(bundle, ["--console-socket", socket]);
   await c.printed(receiver, "received ");
   await c.ok(["start", c.id]);

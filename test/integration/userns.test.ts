@@ -75,7 +75,11 @@ test("root in the container is the mapped user on the host", async (c) => {
 
 test("the other namespaces belong to the user namespace", async (c) => {
   const seen = await output(c, ["sh", "-c", "hostname changed && hostname; ip link set lo down && echo down"], (config) => {
-    config.process.capabilities = { bounding: ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"], permitted: ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"], effective: ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"] };
+    config.process.capabilities = {
+      bounding: ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"],
+      permitted: ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"],
+      effective: ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"],
+    };
   });
   assert.equal(seen, "changed\ndown");
 });
@@ -85,7 +89,13 @@ test("user, groups, capabilities and cwd work as without mappings", async (c) =>
     await output(c, ["probe", "report"], (config) => {
       config.process.user = { uid: 1000, gid: 1000, additionalGids: [5, 2000] };
       config.process.cwd = "/home/worker";
-      config.process.capabilities = { bounding: ["CAP_KILL"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"], inheritable: ["CAP_KILL"], ambient: ["CAP_KILL"] };
+      config.process.capabilities = {
+        bounding: ["CAP_KILL"],
+        permitted: ["CAP_KILL"],
+        effective: ["CAP_KILL"],
+        inheritable: ["CAP_KILL"],
+        ambient: ["CAP_KILL"],
+      };
     }),
   ) as Report;
   assert.deepEqual([report.uid[0], report.gid[0], report.groups], [1000, 1000, [5, 2000]]);
@@ -96,7 +106,11 @@ test("user, groups, capabilities and cwd work as without mappings", async (c) =>
 });
 
 test("the default devices work", async (c) => {
-  const seen = await output(c, ["sh", "-c", "echo x >/dev/null && head -c 3 /dev/zero | wc -c; head -c 5 /dev/urandom | wc -c; stat -c '%F %t:%T' /dev/null; ls -l /dev/ptmx"]);
+  const seen = await output(c, [
+    "sh",
+    "-c",
+    "echo x >/dev/null && head -c 3 /dev/zero | wc -c; head -c 5 /dev/urandom | wc -c; stat -c '%F %t:%T' /dev/null; ls -l /dev/ptmx",
+  ]);
   const lines = seen.split("\n");
   assert.deepEqual(lines.slice(0, 3), ["3", "5", "character special file 1:3"]);
   assert.match(lines[3] ?? "", /pts\/ptmx$/);
@@ -104,7 +118,13 @@ test("the default devices work", async (c) => {
 
 test("proc, sysfs, devpts, mqueue and tmpfs are mounted in the user namespace", async (c) => {
   const mounts = parseMountinfo(await output(c, ["cat", "/proc/self/mountinfo"]));
-  for (const [target, type] of [["/proc", "proc"], ["/sys", "sysfs"], ["/dev", "tmpfs"], ["/dev/pts", "devpts"], ["/dev/mqueue", "mqueue"]] as const) {
+  for (const [target, type] of [
+    ["/proc", "proc"],
+    ["/sys", "sysfs"],
+    ["/dev", "tmpfs"],
+    ["/dev/pts", "devpts"],
+    ["/dev/mqueue", "mqueue"],
+  ] as const) {
     assert.equal(mountAt(mounts, target).type, type);
   }
 });
@@ -119,26 +139,42 @@ test("binds keep the locked options of their source when they are remounted", as
 });
 
 test("a read-only root, masked and read-only paths work", async (c) => {
-  const seen = await output(c, ["sh", "-c", "touch /x 2>&1; wc -c </proc/kcore 2>&1; echo 1 2>&1 >/proc/sys/kernel/panic; true"], (config) => (config.root.readonly = true));
+  const seen = await output(
+    c,
+    ["sh", "-c", "touch /x 2>&1; wc -c </proc/kcore 2>&1; echo 1 2>&1 >/proc/sys/kernel/panic; true"],
+    (config) => (config.root.readonly = true),
+  );
   assert.match(seen, /x: Read-only file system/);
 });
 
 test("rlimits, oomScoreAdj and sysctl work", async (c) => {
-  const seen = await output(c, ["sh", "-c", "ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj /proc/sys/net/ipv4/ip_forward"], (config) => {
-    config.process.rlimits = [{ type: "RLIMIT_NOFILE", soft: 300, hard: 400 }];
-    config.process.oomScoreAdj = 200;
-    config.linux.sysctl = { "net.ipv4.ip_forward": "1" };
-  });
+  const seen = await output(
+    c,
+    ["sh", "-c", "ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj /proc/sys/net/ipv4/ip_forward"],
+    (config) => {
+      config.process.rlimits = [{ type: "RLIMIT_NOFILE", soft: 300, hard: 400 }];
+      config.process.oomScoreAdj = 200;
+      config.linux.sysctl = { "net.ipv4.ip_forward": "1" };
+    },
+  );
   assert.equal(seen, "300\n400\n200\n1");
 });
 
 test("a sysctl of the user namespace is set", async (c) => {
-  const seen = await output(c, ["cat", "/proc/sys/user/max_net_namespaces"], (config) => (config.linux.sysctl = { "user.max_net_namespaces": "17" }));
+  const seen = await output(
+    c,
+    ["cat", "/proc/sys/user/max_net_namespaces"],
+    (config) => (config.linux.sysctl = { "user.max_net_namespaces": "17" }),
+  );
   assert.equal(seen, "17");
 });
 
 test("cgroups and their limits work", async (c) => {
-  const seen = await output(c, ["sh", "-c", "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; true"], (config) => (config.linux.resources.pids = { limit: 77 }));
+  const seen = await output(
+    c,
+    ["sh", "-c", "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; true"],
+    (config) => (config.linux.resources.pids = { limit: 77 }),
+  );
   assert.equal(seen, "77");
 });
 
@@ -228,7 +264,10 @@ test("a terminal by console socket belongs to the container's user", async (c) =
   const socket = `${c.directory}/console`;
   const console = await c.helper("recvfd", ["terminal", socket]);
   await c.printed(console, "listening");
-  const bundle = mappedBundle(c, { args: ["sh", "-c", "stat -c '%u' /dev/console; tty; echo end"], config: (config) => (config.process.terminal = true) });
+  const bundle = mappedBundle(c, {
+    args: ["sh", "-c", "stat -c '%u' /dev/console; tty; echo end"],
+    config: (config) => (config.process.terminal = true),
+  });
   await c.createAndStart(bundle, ["--console-socket", socket]);
   await c.printed(console, "end");
   assert.match(console.output(), /^0\r$/m);

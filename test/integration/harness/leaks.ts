@@ -115,7 +115,9 @@ function hostFacts(): string {
     const info = lstatSync(device, { throwIfNoEntry: false });
     return info ? `${device} mode ${info.mode.toString(8)} owner ${info.uid}:${info.gid} rdev ${info.rdev}` : `${device} missing`;
   });
-  const names = ["hostname", "domainname", "core_pattern"].map((name) => `${name} ${readFileSync(`/proc/sys/kernel/${name}`, "utf8").trim()}`);
+  const names = ["hostname", "domainname", "core_pattern"].map(
+    (name) => `${name} ${readFileSync(`/proc/sys/kernel/${name}`, "utf8").trim()}`,
+  );
   return [...devices, ...names].join("\n");
 }
 

@@ -24,7 +24,12 @@ async function runFile(folder: string, file: string, only: string | undefined): 
   const subject = file.replace(/\.test\.mjs$/, "");
   const child = spawn(process.execPath, ["--enable-source-maps", `${folder}/${file}`], {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, TAP_BAIL: "0", TAP_TIMEOUT: String(fileLimitMilliseconds / 1000), ...(only !== undefined && { TSRUNC_TEST_ONLY: only }) },
+    env: {
+      ...process.env,
+      TAP_BAIL: "0",
+      TAP_TIMEOUT: String(fileLimitMilliseconds / 1000),
+      ...(only !== undefined && { TSRUNC_TEST_ONLY: only }),
+    },
   });
   const timer = setTimeout(() => child.kill("SIGKILL"), fileLimitMilliseconds);
   const ended = new Promise<number | null>((resolve) => child.once("close", (status) => resolve(status)));
@@ -87,7 +92,9 @@ for (const { file, only } of selection(files, filters)) {
   total.skipped += tally.skipped;
   total.names.push(...tally.names);
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  console.log(`# ${file.replace(/\.test\.mjs$/, "")}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped, ${seconds} s`);
+  console.log(
+    `# ${file.replace(/\.test\.mjs$/, "")}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped, ${seconds} s`,
+  );
 }
 if (filters.length === 0) {
   for (const name of staleDifferences(total.names)) {

@@ -50,7 +50,7 @@ export class Terminal {
     try {
       await until(`the terminal shows ${String(text)}`, shown);
     } catch (error) {
-      throw new Error(`${(error as Error).message}; it shows:\n${this.#output}`);
+      throw new Error(`${(error as Error).message}; it shows:\n${this.#output}`, { cause: error });
     }
   }
 

@@ -1,0 +1,22 @@
+/**
+ * Mounts of the host, and those that a container sees.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { parseMountinfo } from "./mountinfo.ts";
+import type { Config } from "./config.ts";
+import type { Context } from "./context.ts";
+import type { MountRecord } from "./mountinfo.ts";
+
+/** mountinfo inside a container with `config`. */
+export async function mountsOf(c: Context, config: (config: Config) => void): Promise<MountRecord[]> {
+  return parseMountinfo(await c.output({ args: ["cat", "/proc/self/mountinfo"], config }));
+}
+
+/** Mounts something on the tests' own mount namespace for the time of a test. */
+export function mountOnHost(c: Context, ...args: string[]): void {
+  const result = spawnSync("mount", args, { encoding: "utf8" });
+  assert.equal(result.status, 0, `mount ${args.join(" ")}: ${result.stderr}`);
+  const target = args.at(-1) ?? "";
+  c.defer(() => assert.equal(spawnSync("umount", ["-l", target]).status, 0));
+}

@@ -1,0 +1,281 @@
+/**
+ * config.json's root, devices, masked and read-only paths (runtime-spec, config-linux.md), and what an image may hold to lead them
+ * astray.
+ */
+import assert from "node:assert/strict";
+import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { test } from "./harness/suite.ts";
+import { describe } from "./harness/execute.ts";
+import { mountAt, parseMountinfo } from "./harness/mountinfo.ts";
+import { mountOnHost, mountsOf } from "./harness/mounting.ts";
+
+test("the root is read-only when the config says so, and its mounts are not", async (c) => {
+  const seen = await c.shell("touch /x 2>&1; touch /dev/shm/x && echo written", (config) => (config.root.readonly = true));
+  assert.match(seen, /Read-only file system/);
+  assert.match(seen, /written/);
+});
+
+test("a read-only root keeps the options of the mount that it is", async (c) => {
+  const bundle = c.bundle({ args: ["cat", "/proc/self/mountinfo"], config: (config) => (config.root.readonly = true) });
+  mountOnHost(c, "--bind", bundle.rootfs, bundle.rootfs);
+  assert.equal(spawnSync("mount", ["-o", "remount,bind,nosuid,nodev", bundle.rootfs]).status, 0);
+  const result = await c.run(bundle);
+  const { options } = mountAt(parseMountinfo(result.stdout), "/");
+  for (const option of ["ro", "nosuid", "nodev"]) assert.ok(options.includes(option), options.join());
+});
+
+for (const [propagation, expected] of [
+  ["", []],
+  ["private", []],
+  ["rprivate", []],
+  ["slave", []],
+  ["rslave", []],
+  ["shared", ["shared"]],
+  ["rshared", ["shared"]],
+  ["unbindable", ["unbindable"]],
+  ["runbindable", ["unbindable"]],
+] as const) {
+  test(`rootfsPropagation "${propagation}" is that of the container's root`, async (c) => {
+    const mounts = await mountsOf(c, (config) => {
+      if (propagation !== "") config.linux.rootfsPropagation = propagation;
+    });
+    const kinds = mountAt(mounts, "/").propagation.map((field) => field.split(":")[0]);
+    assert.deepEqual(
+      kinds.filter((kind) => kind !== "master"),
+      expected,
+    );
+  });
+}
+
+test("the default devices and links are in /dev", async (c) => {
+  const seen = await c.shell(
+    "cd /dev; for f in null zero full random urandom tty; do stat -c '%n %a %F %t:%T %u:%g' $f; done; for l in fd stdin stdout stderr ptmx core; do echo $l $(readlink $l); done",
+  );
+  const lines = seen.split("\n");
+  const [nothing, zero, full, random, urandom, tty] = ["1:3", "1:5", "1:7", "1:8", "1:9", "5:0"].map(
+    (number) => `666 character special file ${number} 0:0`,
+  );
+  assert.deepEqual(lines.slice(0, 6), [
+    `null ${nothing}`,
+    `zero ${zero}`,
+    `full ${full}`,
+    `random ${random}`,
+    `urandom ${urandom}`,
+    `tty ${tty}`,
+  ]);
+  assert.deepEqual(lines.slice(6, 11), [
+    "fd /proc/self/fd",
+    "stdin /proc/self/fd/0",
+    "stdout /proc/self/fd/1",
+    "stderr /proc/self/fd/2",
+    "ptmx pts/ptmx",
+  ]);
+  assert.match(lines[11] ?? "", /^core( \/proc\/kcore)?$/);
+});
+
+test("devices of the config are made with type, numbers, mode and owner", async (c) => {
+  const seen = await c.shell("stat -c '%n %a %F %t:%T %u:%g' /dev/mynull /dev/sub/block /dev/pipe", (config) => {
+    config.linux.devices = [
+      { type: "c", path: "/dev/mynull", major: 1, minor: 3, fileMode: 0o640, uid: 12, gid: 34 },
+      { type: "b", path: "/dev/sub/block", major: 7, minor: 250, fileMode: 0o600, uid: 0, gid: 6 },
+      { type: "p", path: "/dev/pipe", fileMode: 0o622, uid: 1, gid: 2 },
+    ];
+  });
+  assert.equal(
+    seen,
+    "/dev/mynull 640 character special file 1:3 12:34\n/dev/sub/block 600 block special file 7:fa 0:6\n/dev/pipe 622 fifo 0:0 1:2",
+  );
+});
+
+test("a device of type u is a character device", async (c) => {
+  const seen = await c.shell("stat -c '%n %a %F %t:%T' /dev/u", (config) => {
+    config.linux.devices = [{ type: "u", path: "/dev/u", major: 1, minor: 5, fileMode: 0o666 }];
+  });
+  assert.equal(seen, "/dev/u 666 character special file 1:5");
+});
+
+test("a default device that the config names as well works", async (c) => {
+  const seen = await c.shell("stat -c '%n %a %F %t:%T' /dev/null; echo x >/dev/null && echo works", (config) => {
+    config.linux.devices = [{ type: "c", path: "/dev/null", major: 1, minor: 3, fileMode: 0o622 }];
+  });
+  assert.equal(seen, "/dev/null 622 character special file 1:3\nworks");
+});
+
+test("masked files read empty, masked folders are empty and read-only", async (c) => {
+  const bundle = c.bundle({
+    args: [
+      "sh",
+      "-c",
+      "wc -c </secret; ls -A /folder | wc -l; touch /folder/x 2>&1; echo x 2>/dev/null >/secret; cat /proc/keys | wc -c; ls -A /proc/acpi 2>/dev/null | wc -l",
+    ],
+    config: (config) => config.linux.maskedPaths?.push("/secret", "/folder", "/does/not/exist"),
+  });
+  writeFileSync(`${bundle.rootfs}/secret`, "secret");
+  mkdirSync(`${bundle.rootfs}/folder`);
+  writeFileSync(`${bundle.rootfs}/folder/secret`, "secret");
+  const result = await c.run(bundle);
+  const lines = result.stdout.trim().split("\n");
+  assert.deepEqual([lines[0], lines[1], lines[3], lines[4]], ["0", "0", "0", "0"], describe(result));
+  assert.match(lines[2] ?? "", /Read-only file system/);
+  assert.equal(readFileSync(`${bundle.rootfs}/secret`, "utf8"), "secret");
+});
+
+test("read-only paths refuse writes and keep their content", async (c) => {
+  const bundle = c.bundle({
+    args: ["sh", "-c", "cat /data/file; touch /data/x 2>&1; echo 1 2>&1 >/proc/sys/kernel/panic; ls /proc/sys/kernel/panic"],
+    config: (config) => config.linux.readonlyPaths?.push("/data", "/does/not/exist"),
+  });
+  mkdirSync(`${bundle.rootfs}/data`);
+  writeFileSync(`${bundle.rootfs}/data/file`, "content\n");
+  const result = await c.run(bundle);
+  assert.match(result.stdout, /^content\n.*Read-only file system\n/, describe(result));
+  assert.match(result.stdout + result.stderr, /panic: Read-only file system/);
+  assert.match(result.stdout, /\/proc\/sys\/kernel\/panic\n$/);
+});
+
+test("read-only paths keep nosuid, nodev and noexec of what they lie on", async (c) => {
+  const mounts = await mountsOf(c, (config) => {
+    config.mounts.push({ destination: "/target", type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "noexec"] });
+    config.linux.readonlyPaths = ["/target"];
+  });
+  const { options } = mountAt(mounts, "/target");
+  for (const option of ["ro", "nosuid", "nodev", "noexec"]) assert.ok(options.includes(option), options.join());
+});
+
+// ---- attacks: what the image holds must never move a mount, a device or a file out of the rootfs ----
+
+test("a mount target that is a symlink stays within the rootfs (CVE-2021-30465)", async (c) => {
+  const [host, source] = [c.folder("host"), c.folder("source")];
+  writeFileSync(`${source}/mark`, "x");
+  const bundle = c.bundle({
+    args: ["sh", "-c", "cat /link/mark && grep -c mark /proc/self/mountinfo; true"],
+    config: (config) => config.mounts.push({ destination: "/link", type: "bind", source, options: ["bind"] }),
+  });
+  symlinkSync(host, `${bundle.rootfs}/link`);
+  const result = await c.run(bundle);
+  assert.match(result.stdout, /^x/, describe(result));
+  assert.deepEqual(readdirSync(host), []);
+  assert.ok(existsSync(`${bundle.rootfs}${host}`), "the symlink is followed as if the rootfs were /");
+});
+
+test("a mount target with .. and symlinks on its way stays within the rootfs", async (c) => {
+  const host = c.folder("host");
+  const bundle = c.bundle({
+    args: ["true"],
+    config: (config) => {
+      config.mounts.push({ destination: "/up/made/here", type: "tmpfs", source: "tmpfs" });
+      config.mounts.push({ destination: "/../../../../escaped", type: "tmpfs", source: "tmpfs" });
+    },
+  });
+  symlinkSync(`../../../../../../../../..${host}`, `${bundle.rootfs}/up`);
+  const result = await c.run(bundle);
+  assert.equal(result.status, 0, describe(result));
+  assert.deepEqual(readdirSync(host), []);
+  assert.equal(existsSync("/escaped"), false);
+});
+
+test("/proc as a symlink or as a folder of the image is refused or real (CVE-2019-16884)", async (c) => {
+  for (const target of ["/fake", "/sys", "/tmp"]) {
+    const bundle = c.bundle({ args: ["grep", "-c", "proc", "/proc/self/mountinfo"] });
+    mkdirSync(`${bundle.rootfs}/fake`, { recursive: true });
+    rmSync(`${bundle.rootfs}/proc`, { recursive: true });
+    symlinkSync(target, `${bundle.rootfs}/proc`);
+    const result = await c.run(bundle);
+    assert.equal(result.status, 1, describe(result));
+    assert.match(result.stderr, /proc/);
+  }
+});
+
+test("/sys as a symlink is refused", async (c) => {
+  const bundle = c.bundle({ args: ["true"] });
+  rmSync(`${bundle.rootfs}/sys`, { recursive: true });
+  symlinkSync("/tmp", `${bundle.rootfs}/sys`);
+  const result = await c.run(bundle);
+  assert.equal(result.status, 1, describe(result));
+  assert.match(result.stderr, /sys/);
+});
+
+test("/dev as a symlink makes no device outside the rootfs (CVE-2026-41579)", async (c) => {
+  for (const mounted of [true, false]) {
+    const host = c.folder("host");
+    const bundle = c.bundle({
+      args: ["true"],
+      config: (config) => {
+        if (!mounted) config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/dev"));
+      },
+    });
+    rmSync(`${bundle.rootfs}/dev`, { recursive: true });
+    symlinkSync(host, `${bundle.rootfs}/dev`);
+    await c.run(bundle); // either refused, or done below the rootfs
+    assert.deepEqual(readdirSync(host), []);
+  }
+});
+
+test("/dev/ptmx, /dev/console and the links of an image's own /dev do not lead outside", async (c) => {
+  const host = c.file("victim", "untouched");
+  const bundle = c.bundle({
+    args: ["true"],
+    config: (config) => (config.mounts = config.mounts.filter(({ destination }) => destination !== "/dev")),
+  });
+  for (const name of ["ptmx", "null", "fd", "console"]) symlinkSync(host, `${bundle.rootfs}/dev/${name}`);
+  await c.run(bundle);
+  assert.equal(readFileSync(host, "utf8"), "untouched");
+  assert.ok(lstatSync(host).isFile());
+});
+
+test("an image's false /dev/null does not unmask what is masked (CVE-2025-31133)", async (c) => {
+  const bundle = c.bundle({
+    args: ["cat", "/masked"],
+    config: (config) => {
+      config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/dev"));
+      config.linux.maskedPaths = ["/masked"];
+    },
+  });
+  writeFileSync(`${bundle.rootfs}/shown`, "shown");
+  writeFileSync(`${bundle.rootfs}/masked`, "masked");
+  symlinkSync("/shown", `${bundle.rootfs}/dev/null`);
+  const result = await c.run(bundle);
+  assert.equal(result.stdout, "", describe(result));
+});
+
+test("a masked path that is a symlink masks within the container only", async (c) => {
+  const host = c.file("victim", "untouched");
+  const bundle = c.bundle({
+    args: ["sh", "-c", "wc -c </inside"],
+    config: (config) => (config.linux.maskedPaths = ["/out", "/in"]),
+  });
+  writeFileSync(`${bundle.rootfs}/inside`, "12345");
+  symlinkSync(host, `${bundle.rootfs}/out`);
+  symlinkSync("/inside", `${bundle.rootfs}/in`);
+  const result = await c.run(bundle);
+  assert.equal(result.stdout.trim(), "0", describe(result));
+  assert.equal(readFileSync(host, "utf8"), "untouched");
+});
+
+test("a mount target that is swapped with a symlink while it is made never lands on the host (CVE-2024-45310)", async (c) => {
+  const [host, source] = [c.folder("host"), c.folder("source")];
+  const bundle = c.bundle({
+    args: ["true"],
+    config: (config) => {
+      for (const name of ["a", "b", "c"]) {
+        config.mounts.push({ destination: `/race/${name}/deep/er`, type: "bind", source, options: ["bind"] });
+        config.mounts.push({ destination: `/race/file-${name}`, type: "bind", source: "/etc/hostname", options: ["bind"] });
+      }
+    },
+  });
+  mkdirSync(`${bundle.rootfs}/race`);
+  symlinkSync(host, `${bundle.rootfs}/other`);
+  await c.helper("swap", [`${bundle.rootfs}/race`, `${bundle.rootfs}/other`]);
+  for (let round = 0; round < 25; round++) {
+    await c.runtime(["run", "-b", bundle.directory, c.otherId(String(round))]);
+    assert.deepEqual(readdirSync(host), []);
+  }
+});
+
+test("a rootfs that is a symlink is refused or resolved, never left", async (c) => {
+  const bundle = c.bundle({ args: ["true"] });
+  await (await c.spawn("/bin/mv", [bundle.rootfs, `${bundle.directory}/real`])).wait();
+  symlinkSync("real", bundle.rootfs);
+  await c.fails(["create", "-b", bundle.directory, c.id], /symlink/);
+});
