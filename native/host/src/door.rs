@@ -169,3 +169,34 @@ impl Host {
 fn unknown(handle: u32) -> Failure {
     Failure::new(FailureCode::BadRequest, format!("use handle {handle}"), "there is none")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    fn ask(host: &mut Host, request: &str) -> String {
+        String::from_utf8(host.call(request.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn answers_what_makes_no_sense_with_a_failure() {
+        let mut host = Host::new(InitProgram::Embedded);
+        for request in ["", "{", "null", "\u{0}", r#"{"op":"fly"}"#, r#"{"op":"close","handle":1,"extra":1}"#, r#"{"op":"close","handle":-1}"#] {
+            assert!(ask(&mut host, request).starts_with(r#"{"kind":"failed","failure":{"code":"badRequest","operation":"read request""#), "{request:?}");
+        }
+        assert!(String::from_utf8(host.call(b"\xff")).unwrap().contains("badRequest"));
+    }
+
+    #[test]
+    fn a_handle_is_good_for_its_kind_until_it_is_closed() {
+        let temp = TempDir::new();
+        let mut host = Host::new(InitProgram::Embedded);
+        let reserve = format!(r#"{{"op":"reserve","root":{:?},"rootMode":448,"id":"c","state":"{{}}"}}"#, temp.path());
+        assert_eq!(ask(&mut host, &reserve), r#"{"kind":"handle","handle":1}"#);
+        assert!(ask(&mut host, r#"{"op":"release","handle":1}"#).contains(r#""operation":"use handle 1","cause":"there is none""#));
+        assert_eq!(ask(&mut host, r#"{"op":"removeContainer","handle":1}"#), r#"{"kind":"done"}"#);
+        assert_eq!(ask(&mut host, r#"{"op":"close","handle":1}"#), r#"{"kind":"done"}"#);
+        assert!(ask(&mut host, r#"{"op":"close","handle":1}"#).contains("badRequest"));
+    }
+}
