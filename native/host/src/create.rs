@@ -178,7 +178,10 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start
     let bind_sources = if in_user_namespace && !plan.spawn.rootless { open_bind_sources(&mut operations)? } else { Vec::new() };
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
-    let mut inherit: Vec<i32> = vec![theirs.as_raw_fd()];
+    // Node marks its standard streams close-on-exec.
+    let mut inherit: Vec<i32> = vec![0, 1, 2, theirs.as_raw_fd()];
+    // Node.js sets close-on-exec on all that it was given (libuv's uv_disable_stdio_inheritance).
+    inherit.extend((0..3).filter(|number| tsrunc_sys::process::is_open(*number).is_ok()));
     inherit.extend(bind_sources.iter().chain(&opened.gate).chain(&opened.console).map(AsRawFd::as_raw_fd));
     let join: Vec<(Namespace, i32)> = opened
         .joins
@@ -238,16 +241,21 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start
     Ok(pending)
 }
 
-/// The numbers that `--preserve-fds` and socket activation name. One that is ours was not open when we started.
+/// The numbers that `--preserve-fds` and socket activation name. One that is ours was not open when we started, nor was
+/// Node.js's: it makes an epoll(7) instance first of all, so that takes the first number after those it was given.
 fn preserved(plan: &ContainerPlan, lock: &Lock, ours: &[i32]) -> Result<Vec<i32>, Failure> {
     let numbers: Vec<i32> = (0..plan.process.preserve_fds).map(|index| 3 + index as i32).collect();
     for number in &numbers {
         let open = tsrunc_sys::process::is_open(*number).is_ok();
-        if !open || ours.contains(number) || lock.holds(*number) {
+        if !open || ours.contains(number) || lock.holds(*number) || is_epoll(*number) {
             return Err(Failure::new(FailureCode::BadRequest, format!("preserve file descriptor {number}"), "it is not open"));
         }
     }
     Ok(numbers)
+}
+
+fn is_epoll(number: i32) -> bool {
+    std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|link| link.as_os_str() == "anon_inode:[eventpoll]")
 }
 
 struct CloneFds<'a> {
