@@ -1,6 +1,6 @@
 /** Shared libraries inside the single executable, which the dynamic loader can only take from a file. */
 
-import { constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { getRawAsset } from "node:sea";
 
 /** Where a file without a name can be made, one after another: $TMPDIR may be mounted noexec. */
@@ -9,11 +9,13 @@ const directories = (): string[] => [process.env["TMPDIR"] || "/tmp", "/dev/shm"
 /** O_TMPFILE of open(2), with O_DIRECTORY as in <fcntl.h>; Node does not name it. */
 const O_TMPFILE = 0o20200000;
 
+let loads = 0;
+
 /**
  * Loads a library that is an asset of the executable.
  *
- * The file never has a name, so nothing stays behind, however the process ends, and nobody else can write to it. Its descriptor
- * stays open: the loader tells libraries apart by path, and a reused number would give it the one loaded before.
+ * The file never has a name, so nothing stays behind, however the process ends. The loader tells libraries apart by path, so
+ * every path is another one, though the descriptor's number may come again.
  *
  * @param load loads the library at a path; called again with another where that fails
  * @throws Error with the reason for each directory
@@ -22,12 +24,16 @@ export function loadAsset<T>(name: string, load: (path: string) => T): T {
   const asset = new Uint8Array(getRawAsset(name));
   const reasons = [];
   for (const directory of directories()) {
+    let fd: number | undefined;
     try {
-      const fd = openSync(directory, O_TMPFILE | constants.O_RDWR, 0o500);
+      fd = openSync(directory, O_TMPFILE | constants.O_RDWR, 0o500);
       for (let rest = asset; rest.length > 0;) rest = rest.subarray(writeSync(fd, rest));
-      return load(`/proc/self/fd/${fd}`);
+      return load(`/proc/self${"/.".repeat(loads++)}/fd/${fd}`);
     } catch (error) {
       reasons.push(`in ${directory}: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      // An open one could be passed on by --preserve-fds, and with it the code of this process.
+      if (fd !== undefined) closeSync(fd);
     }
   }
   throw new Error(`load library ${JSON.stringify(name)}: ${reasons.join("; ")}`);
