@@ -257,7 +257,10 @@ test("a program of the mapped image that the container's root cannot read is sti
 test("a cwd that the container's root and its user cannot enter fails create", async (c) => {
   const bundle = mappedBundle(c, { config: (config) => (config.process.cwd = "/closed") });
   mkdirSync(`${bundle.rootfs}/closed`, { mode: 0o700 });
-  await c.fails(["create", "-b", bundle.directory, c.id], /chdir to cwd \(\\?"\/closed\\?"\) set in config\.json failed: permission denied/);
+  await c.fails(
+    ["create", "-b", bundle.directory, c.id],
+    /chdir to cwd \(\\?"\/closed\\?"\) set in config\.json failed: permission denied/,
+  );
 });
 
 test("a terminal by console socket belongs to the container's user", async (c) => {
