@@ -1,7 +1,9 @@
 /**
- * Where the time of one `run` goes: the system calls of the runtime and its container, cut into phases. The phases are told
- * from the calls alone, so they hold for every runtime that makes the container with one clone. Traced with `perf trace`,
- * which makes a command two to three times slower, or else with strace (more): read the shares, not the times.
+ * Where the time of one `run` goes: the calls of the runtime and its container, cut into phases. The cuts are told from the
+ * calls alone, so they hold for every runtime that makes the container with one clone and switches the root with pivot_root.
+ *
+ * Two traces give it: strace stopping (by a seccomp filter) at the few calls that part the phases, for the times, which it
+ * lengthens little; and `perf trace` of every call, two to three times slower, for what the phases are made of.
  */
 
 import { spawn, spawnSync } from "node:child_process";
@@ -13,173 +15,176 @@ import { run } from "./measure.mjs";
 import { parsePerfTrace, parseStrace } from "./trace.mjs";
 import { commandEnvironment, outputDirectory } from "./workspace.mjs";
 
-const tracedRuns = 15;
+const tracedRuns = 25;
+/** Without mount(2)'s followers: dozens of stops would lengthen what they measure. */
+const partingCalls =
+  "execve,execveat,clone,clone3,vfork,mkdir,mkdirat,mount,fsopen,pivot_root,rmdir,unlinkat,exit,exit_group";
 
-/** What begins a phase, in order of time: the first call that matches ends the phase before. Given: the call, the one before, the phases begun. */
-const runtimePhases = [
-  { name: "load, read the configuration, plan", begins: () => true },
-  { name: "state directory and cgroups", begins: ({ call }) => /^mkdir(at)?$/.test(call) },
-  { name: "clone", begins: isClone },
-  { name: "while the container runs", begins: (_, previous) => isClone(previous) },
-  {
-    name: "take down",
-    begins: ({ call }) => /^(rmdir|unlinkat)$/.test(call),
+const tracers = {
+  phases: {
+    name: "strace",
+    program: "strace",
+    options: (file) => ["-f", "--seccomp-bpf", "-ttt", "-T", "-e", `trace=${partingCalls}`, "-o", file, "--"],
+    parse: parseStrace,
   },
-];
-const containerPhases = [
-  { name: "join, prepare", begins: () => true },
-  { name: "mounts and devices", begins: ({ call }) => /^(mount|fsopen|open_tree|move_mount)$/.test(call) },
-  { name: "root switch, masks, process attributes", begins: ({ call }) => call === "pivot_root" },
-  // not the exec of a runtime's own init, which comes before the root is switched
-  { name: "program", begins: ({ call }, _, begun) => begun === 3 && /^execve(at)?$/.test(call) },
-];
+  calls: {
+    name: "perf trace",
+    program: "perf",
+    options: (file) => ["trace", "-T", "-o", file, "--"],
+    parse: parsePerfTrace,
+  },
+  /** Decodes paths and structures, for reading. */
+  everything: {
+    name: "strace",
+    program: "strace",
+    options: (file) => ["-f", "-ttt", "-T", "-s", "96", "-o", file, "--"],
+    parse: parseStrace,
+  },
+};
 
 /**
- * Writes profile-NAME.md (phases, dearest calls) and profile-NAME.trace (the last raw trace, with strace's decoded arguments
- * where strace is installed) to the output directory.
+ * Writes profile-NAME.md (phases, dearest calls) and profile-NAME.trace (every call, decoded) to the output directory.
+ * Without a working perf, whose calls it counts, strace does that too.
  * @returns {Promise<string>} the Markdown
  */
 export async function writeProfile(workspace, subjects, name, signal) {
-  const subject = subjects.find((candidate) => candidate.name === name);
-  if (!subject)
-    throw new Error(`profile "${name}": no such subject; there are ${subjects.map((known) => known.name).join(", ")}`);
+  const subject = subjects.find((candidate) => candidate.name === name && candidate.kind !== "node");
+  const names = subjects.filter(({ kind }) => kind !== "node").map((known) => known.name);
+  if (!subject) throw new Error(`profile "${name}": no such subject; there are ${names.join(", ")}`);
   if (subject.absent !== undefined) throw new Error(`profile "${name}": ${subject.absent}`);
   const command = run(workspace, subject).steps[0].split("\t").slice(2);
-  const tracer = await pickTracer(workspace);
-  const runs = [];
+  await trace(workspace, tracers.everything, command, join(outputDirectory, `profile-${name}.trace`));
+  const callTracer = (await works(workspace, tracers.calls)) ? tracers.calls : tracers.everything;
+  const light = [];
+  const full = [];
   for (let i = 0; i < tracedRuns; i++) {
     signal.throwIfAborted();
-    runs.push(analyse(await trace(workspace, tracer, command)));
+    light.push(phasesOf(await trace(workspace, tracers.phases, command)));
+    full.push(countCalls(await trace(workspace, callTracer, command)));
   }
-  const rawFile = join(outputDirectory, `profile-${name}.trace`);
-  const raw = tracers.find((candidate) => candidate.name === "strace" && isInstalled(candidate)) ?? tracer;
-  await trace(workspace, raw, command, rawFile);
-  const markdown = render(subject, tracer, runs);
+  const markdown = render(subject, callTracer, { light, full });
   writeFileSync(join(outputDirectory, `profile-${name}.md`), markdown);
   return markdown;
 }
 
-const tracers = [
-  { name: "perf trace", program: "perf", options: (file) => ["trace", "-T", "-o", file, "--"], parse: parsePerfTrace },
-  { name: "strace", program: "strace", options: (file) => ["-f", "-ttt", "-T", "-o", file, "--"], parse: parseStrace },
-];
-
-function isInstalled({ program }) {
-  return spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined;
-}
-
-/** perf may be installed and yet not be allowed to, or not fit the kernel: it has to trace something first. */
-async function pickTracer(workspace) {
-  for (const tracer of tracers.filter(isInstalled)) {
-    try {
-      if ((await trace(workspace, tracer, ["/bin/true"])).length > 0) return tracer;
-    } catch {
-      continue; // the next one may work
-    }
+/** perf may be installed and yet not be allowed to trace, or not fit the kernel. */
+async function works(workspace, tracer) {
+  if (spawnSync(tracer.program, ["--version"], { stdio: "ignore" }).error) return false;
+  try {
+    return (await trace(workspace, tracer, ["/bin/true"])).length > 0;
+  } catch {
+    return false; // the caller has another tracer
   }
-  throw new Error("trace a run: neither perf nor strace works here (Debian: linux-perf, strace)");
 }
 
 async function trace(workspace, tracer, command, file = join(workspace.directory, "trace")) {
-  const child = spawn(tracer.program, [...tracer.options(file), ...command], {
-    stdio: ["ignore", "ignore", "inherit"],
-    env: commandEnvironment,
-  });
-  const [status] = await once(child, "close");
-  if (status !== 0) throw new Error(`trace "${command.join(" ")}" with ${tracer.name}: exit status ${status}`);
+  const argv = [...tracer.options(file), ...command];
+  const child = spawn(tracer.program, argv, { stdio: ["ignore", "ignore", "inherit"], env: commandEnvironment });
+  const [status] = await once(child, "close").catch((error) => [error.message]);
+  if (status !== 0) throw new Error(`trace "${command.join(" ")}" with ${tracer.name}: ${status}`);
   return tracer.parse(readFileSync(file, "utf8"));
 }
 
 /**
- * Cuts one trace into phases.
- * @returns {{phases: {key: string, wall: number, inCalls: number, calls: number}[], calls: Map<string, {milliseconds: number, count: number}>}}
+ * Cuts one trace into phases. A phase lasts from its own beginning to the next one of the same process.
+ * @returns {{key: string, process: number, from: number, to: number}[]} milliseconds
  */
-function analyse(events) {
+function phasesOf(events) {
   const runtime = events[0].process;
-  const clone = events.find((event) => event.process === runtime && isClone(event) && event.result > 0);
-  const container = clone ? initOf(events, clone) : undefined;
-  const end = (process) =>
-    Math.max(...events.filter((event) => event.process === process).map(({ start, duration }) => start + duration));
-  const phases = cut(
-    "runtime",
-    runtimePhases,
-    events.filter((event) => event.process === runtime),
-    end(runtime),
+  const pivot = events.find(({ call }) => call === "pivot_root");
+  if (!pivot) throw new Error("profile the run: its trace has no pivot_root");
+  const container = pivot.process;
+  const first = (process, calls, after = 0) =>
+    events.find((event) => event.process === process && calls.includes(event.call) && event.start >= after);
+  const clone = events.findLast(
+    ({ call, start }) => ["clone", "clone3", "vfork"].includes(call) && start < pivot.start,
   );
-  if (container !== undefined)
-    phases.push(
-      ...cut(
-        "container",
-        containerPhases,
-        events.filter((event) => event.process === container),
-        end(container),
-      ),
-    );
+  const program = first(container, ["execve", "execveat"], pivot.start);
+  const ends = events.filter(({ call }) => call === "exit_group");
+  const end = (process) => (ends.find((event) => event.process === process) ?? events.at(-1)).start;
+  const cleared = first(runtime, ["rmdir", "unlinkat"], program.start);
+  const chain = (role, process, points, last) =>
+    points
+      .filter(([, event]) => event !== undefined)
+      .map(([name, from], index, kept) => ({
+        key: `${role}: ${name}`,
+        process,
+        from,
+        to: kept[index + 1]?.[1] ?? last,
+      }));
+  return [
+    ...chain(
+      "runtime",
+      runtime,
+      [
+        ["load, read the configuration, plan", events[0].start],
+        ["state directory and cgroups", first(runtime, ["mkdir", "mkdirat"])?.start],
+        ["clone", clone.start],
+        ["beside the container", clone.start + clone.duration],
+        ["take down", cleared?.start],
+      ],
+      end(runtime),
+    ),
+    ...chain(
+      "container",
+      container,
+      [
+        ["clone, join, prepare", clone.start],
+        ["mounts and devices", first(container, ["mount", "fsopen"])?.start],
+        ["root switch, masks, attributes, wait for start", pivot.start],
+        ["program", program.start],
+      ],
+      end(container),
+    ),
+  ];
+}
+
+/**
+ * @returns {{phases: {key: string, calls: number, inCalls: number}[], calls: Map<string, {milliseconds: number, count: number}>}}
+ */
+function countCalls(events) {
+  const cuts = phasesOf(events);
+  const phases = cuts.map(({ key, process, from, to }) => {
+    const own = events.filter((event) => event.process === process && event.start >= from && event.start < to);
+    return { key, calls: own.length, inCalls: own.reduce((sum, { duration }) => sum + duration, 0) };
+  });
+  const roles = new Map(cuts.map(({ key, process }) => [process, key.split(":")[0]]));
   const calls = new Map();
   for (const { process, call, duration } of events) {
-    const role = process === runtime ? "runtime" : process === container ? "container" : "other";
-    const key = `${role}: ${call}`;
+    const key = `${roles.get(process) ?? "other"}: ${call}`;
     const sum = calls.get(key) ?? { milliseconds: 0, count: 0 };
     calls.set(key, { milliseconds: sum.milliseconds + duration, count: sum.count + 1 });
   }
   return { phases, calls };
 }
 
-/** The container's first process: the one that switches the root. */
-function initOf(events, clone) {
-  return events.find(({ call }) => call === "pivot_root")?.process ?? clone.result;
-}
-
-function isClone(event) {
-  return event !== undefined && /^(clone3?|vfork|fork)$/.test(event.call) && !/THREAD/.test(event.args);
-}
-
-function cut(role, rules, events, end) {
-  const phases = [];
-  let next = 0;
-  events.forEach((event, index) => {
-    const following = rules.findIndex(
-      (rule, position) => position >= next && rule.begins(event, events[index - 1], next),
+function render({ name, version }, callTracer, { light, full }) {
+  const phaseRows = light[0].map(({ key }) => {
+    const wall = median(
+      light.flatMap((phases) => phases.filter((phase) => phase.key === key)).map(({ from, to }) => to - from),
     );
-    if (following >= 0) {
-      phases.push({ key: `${role}: ${rules[following].name}`, start: event.start, inCalls: 0, calls: 0 });
-      next = following + 1;
-    }
-    const phase = phases.at(-1);
-    phase.inCalls += event.duration;
-    phase.calls += 1;
+    const own = full.flatMap(({ phases }) => phases.filter((phase) => phase.key === key));
+    const [calls, inCalls] = [median(own.map((phase) => phase.calls)), median(own.map((phase) => phase.inCalls))];
+    return `| ${key} | ${wall.toFixed(3)} | ${calls} | ${inCalls.toFixed(3)} |`;
   });
-  return phases.map(({ start, ...phase }, index) => ({ ...phase, wall: (phases[index + 1]?.start ?? end) - start }));
-}
-
-function render({ name, version }, tracer, runs) {
-  const keys = runs[0].phases.map(({ key }) => key);
-  const phaseRows = keys.map((key) => {
-    const of = runs
-      .map(({ phases }) => phases.find((phase) => phase.key === key))
-      .filter((phase) => phase !== undefined);
-    const cell = (field) => median(of.map((phase) => phase[field]));
-    return `| ${key} | ${cell("wall").toFixed(3)} | ${cell("inCalls").toFixed(3)} | ${(cell("wall") - cell("inCalls")).toFixed(3)} | ${cell("calls")} |`;
-  });
-  const callRows = [...runs[0].calls.keys()]
+  const callRows = [...full[0].calls.keys()]
     .map((key) => {
-      const of = runs.map(({ calls }) => calls.get(key) ?? { milliseconds: 0, count: 0 });
+      const own = full.map(({ calls }) => calls.get(key) ?? { milliseconds: 0, count: 0 });
       return {
         key,
-        milliseconds: median(of.map((call) => call.milliseconds)),
-        count: median(of.map((call) => call.count)),
+        milliseconds: median(own.map((sum) => sum.milliseconds)),
+        count: median(own.map((sum) => sum.count)),
       };
     })
     .sort((a, b) => b.milliseconds - a.milliseconds)
     .slice(0, 25)
-    .map(({ key, milliseconds, count }) => `| ${key} | ${milliseconds.toFixed(3)} | ${count} |`);
+    .map(({ key, milliseconds, count }) => `| ${key} | ${count} | ${milliseconds.toFixed(3)} |`);
   return [
     `# Timeline of \`${name} run\` (${version})`,
-    `Medians of ${runs.length} runs under ${tracer.name}, in milliseconds. "own" is the time between the system calls: the program's own code, ` +
-      "its page faults, and what the tracer costs at each call (about 0.01). " +
-      "The container's phases overlap the runtime's.",
-    ["| phase | wall | in calls | own | calls |", "| --- | ---: | ---: | ---: | ---: |", ...phaseRows].join("\n"),
-    ["| call | total | count |", "| --- | ---: | ---: |", ...callRows].join("\n"),
+    `Medians of ${light.length} runs, in milliseconds. "wall" is from strace stopping only where phases part; calls and the time in them ` +
+      `are from ${callTracer.name}, which counts waiting and its own cost (about 0.01 a call). The container's phases run beside the runtime's.`,
+    ["| phase | wall | calls | in calls |", "| --- | ---: | ---: | ---: |", ...phaseRows].join("\n"),
+    ["| call | count | total |", "| --- | ---: | ---: |", ...callRows].join("\n"),
     "",
   ].join("\n\n");
 }
