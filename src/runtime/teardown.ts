@@ -18,6 +18,8 @@ export function killAndWait({ host }: RuntimeContext, record: ContainerRecord): 
   const { process, cgroups, ownPidNamespace } = record;
   if (process) {
     killIfThere(host, process);
+    // A frozen process of cgroup v1 does not even die.
+    if (cgroups.freezer !== undefined) perform(host, { op: "thaw", path: cgroups.freezer });
     // Without a pid namespace of its own nothing else dies with the first process.
     if (!ownPidNamespace && cgroups.paths.length > 0) perform(host, { op: "killCgroup", paths: cgroups.paths, signal: SIGKILL });
     if (!askFlag(host, { op: "waitGone", process, timeoutMilliseconds: KILL_TIMEOUT_MILLISECONDS })) {

@@ -18,6 +18,11 @@ fn main() {
             None => 255,
         }
     } else {
+        // Hooks and helpers get none of the caller's descriptors; what a container keeps is named by number.
+        if let Err(errno) = tsrunc_sys::process::close_on_exec_from_3() {
+            stdio::write(stdio::Stream::Error, &format!("internal error: mark descriptors close-on-exec: {errno}\n"));
+            std::process::exit(1);
+        }
         core::run()
     };
     // Ends without freeing: the kernel is faster at it.

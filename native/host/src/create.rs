@@ -82,7 +82,7 @@ struct Opened {
 pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan) -> Result<Pending, Failure> {
     let opened = open_all(lock, plan)?;
     let joined = cgroup::make(&plan.cgroup)?;
-    let result = init_program::open(init, lock).and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined }));
+    let result = init_program::open(init, lock, has_user_namespace(plan)).and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined }));
     if result.is_err() {
         cgroup::remove_made(&joined.made);
     }
@@ -101,7 +101,7 @@ fn open_all(lock: &Lock, plan: &ContainerPlan) -> Result<Opened, Failure> {
         }
         joins.push((join.namespace, fd));
     }
-    refuse_own_network(plan, &joins)?;
+    refuse_own_namespace(plan, &joins)?;
     Ok(Opened {
         joins,
         gate: match plan.gate {
@@ -116,29 +116,44 @@ fn open_all(lock: &Lock, plan: &ContainerPlan) -> Result<Opened, Failure> {
     })
 }
 
-/// A network namespace that is joined by path may be the caller's own, whose parameters are the host's.
-fn refuse_own_network(plan: &ContainerPlan, joins: &[(Namespace, OwnedFd)]) -> Result<(), Failure> {
-    let Some((_, joined)) = joins.iter().find(|(namespace, _)| *namespace == Namespace::Network) else { return Ok(()) };
-    let Some(name) = plan.operations.iter().find_map(|operation| match operation {
-        Operation::Sysctl { name, .. } if name.starts_with("net/") => Some(name),
-        _ => None,
-    }) else {
-        return Ok(());
-    };
-    let during = || format!("set sysctl {name:?}");
-    let (own, joined) = (rustix::fs::stat("/proc/self/ns/net").during(during)?, rustix::fs::fstat(joined).during(during)?);
-    if (own.st_dev, own.st_ino) == (joined.st_dev, joined.st_ino) {
-        return Err(Failure::new(FailureCode::Other, during(), "the network namespace is the caller's own, it would change the host"));
+/// A namespace that is joined by path may be the caller's own: then its names and parameters are the host's.
+fn refuse_own_namespace(plan: &ContainerPlan, joins: &[(Namespace, OwnedFd)]) -> Result<(), Failure> {
+    for (namespace, joined) in joins {
+        let Some(operation) = plan.operations.iter().find_map(|operation| changes(operation, *namespace)) else { continue };
+        let link = match namespace {
+            Namespace::Network => "/proc/self/ns/net",
+            Namespace::Ipc => "/proc/self/ns/ipc",
+            _ => "/proc/self/ns/uts",
+        };
+        let (own, joined) = (rustix::fs::stat(link).during(|| operation.clone())?, rustix::fs::fstat(joined).during(|| operation.clone())?);
+        if (own.st_dev, own.st_ino) == (joined.st_dev, joined.st_ino) {
+            let kind = format!("{namespace:?}").to_lowercase();
+            return Err(Failure::new(FailureCode::Other, operation, format!("the {kind} namespace is the caller's own, it would change the host")));
+        }
     }
     Ok(())
+}
+
+/// What an operation changes in a namespace of that type.
+fn changes(operation: &Operation, namespace: Namespace) -> Option<String> {
+    match (operation, namespace) {
+        (Operation::Sysctl { name, .. }, Namespace::Network) if name.starts_with("net/") => Some(format!("set sysctl {name:?}")),
+        (Operation::Sysctl { name, .. }, Namespace::Ipc) if !name.starts_with("net/") && name != "kernel/domainname" => Some(format!("set sysctl {name:?}")),
+        (Operation::Sysctl { name, .. }, Namespace::Uts) if name == "kernel/domainname" => Some(format!("set sysctl {name:?}")),
+        (Operation::Hostname { name }, Namespace::Uts) => Some(format!("set hostname {name:?}")),
+        (Operation::Domainname { name }, Namespace::Uts) => Some(format!("set domainname {name:?}")),
+        _ => None,
+    }
 }
 
 fn has_user_namespace(plan: &ContainerPlan) -> bool {
     plan.spawn.create.contains(&Namespace::User) || plan.spawn.join.iter().any(|join| join.namespace == Namespace::User)
 }
 
-/// Clones bind sources with the caller's permissions: root of a user namespace may not reach them. A clone stays a
-/// peer of the host's mount, so it is made a slave (or private) as the container's copy of the host would be.
+/// Clones bind sources with the caller's permissions: root of a user namespace may not reach them. Only those whose clone
+/// hides nothing: in a mount namespace of a user namespace, options like `ro` and what is mounted below are locked
+/// (mount_namespaces(7)), but a clone from outside would come without the locks. A clone stays a peer of the host's
+/// mount, so it is made a slave (or private) as the container's copy of the host would be.
 fn open_bind_sources(operations: &mut [Operation]) -> Result<Vec<OwnedFd>, Failure> {
     use rustix::mount::{open_tree, OpenTreeFlags};
     let root_propagation = operations.iter().find_map(|operation| match operation {
@@ -146,10 +161,14 @@ fn open_bind_sources(operations: &mut [Operation]) -> Result<Vec<OwnedFd>, Failu
         _ => None,
     });
     let mut sources = Vec::new();
+    let mounts = std::fs::read("/proc/self/mountinfo").during(|| "read \"/proc/self/mountinfo\"".into())?;
     for operation in operations {
         let Operation::Mount { source: mount_source, pointer, .. } = operation else { continue };
         let MountSource::Bind { source, recursive } = mount_source else { continue };
         let during = || format!("clone bind source {source:?} ({pointer})");
+        if !hides_nothing(source, &mounts).during(during)? {
+            continue;
+        }
         let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         if *recursive {
             flags |= OpenTreeFlags::AT_RECURSIVE;
@@ -159,7 +178,7 @@ fn open_bind_sources(operations: &mut [Operation]) -> Result<Vec<OwnedFd>, Failu
             tsrunc_init::mounts::set_propagation(&clone, propagation).during(during)?;
         }
         let index = sources.len() as u32;
-        *mount_source = MountSource::BindDescriptor { source: source.clone(), index };
+        *mount_source = MountSource::BindDescriptor { source: source.clone(), recursive: *recursive, index };
         sources.push(clone);
     }
     Ok(sources)
@@ -169,6 +188,16 @@ fn open_bind_sources(operations: &mut [Operation]) -> Result<Vec<OwnedFd>, Failu
 struct Start<'a> {
     program: OwnedFd,
     joined: &'a cgroup::Joined,
+}
+
+/// Whether a path's mount has no restricting option and no mount below the path.
+fn hides_nothing(source: &str, mounts: &[u8]) -> Result<bool, rustix::io::Errno> {
+    use rustix::fs::StatVfsMountFlags as Flags;
+    let resolved = std::fs::canonicalize(source).map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))?;
+    let flags = rustix::fs::statvfs(source)?.f_flag;
+    let points = crate::undo::points_at_or_below(mounts, resolved.as_os_str().as_encoded_bytes());
+    let below = points.iter().any(|point| point.as_slice() != resolved.as_os_str().as_encoded_bytes());
+    Ok(!below && !flags.intersects(Flags::RDONLY | Flags::NOSUID | Flags::NODEV | Flags::NOEXEC))
 }
 
 fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start<'_>) -> Result<Pending, Failure> {
@@ -310,6 +339,7 @@ fn converse(plan: &ContainerPlan, channel: &Channel, pending: &mut Pending) -> R
         match next_message(channel)? {
             FromInit::Ready => return Ok(()),
             FromInit::Failed(failure) => return Err(failure),
+            FromInit::Executing => return Err(Failure::new(FailureCode::Other, "wait for the init", "it answered out of turn")),
             FromInit::Terminal => pending.master = Some(receive_descriptor(channel)?),
             FromInit::Limits => {
                 // In a user namespace the init could not raise any (prlimit(2), CAP_SYS_RESOURCE).

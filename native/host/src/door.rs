@@ -127,6 +127,7 @@ impl Host {
             Request::WriteCgroup { writes } => cgroup::write_all(&writes).map(done),
             Request::Undo { steps } => undo::undo(&steps).map(done),
             Request::Frozen { path } => cgroup::frozen(&path).map(flag),
+            Request::Thaw { path } => cgroup::thaw(std::path::Path::new(&path)).map(done),
             Request::Now => Ok(text(clock::now())),
             Request::UserName { uid } => Ok(text(files::user_name(uid))),
             Request::OwnerOf { path } => files::owner(&path).map(|number| Reply::Number { number }),

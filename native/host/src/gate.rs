@@ -41,9 +41,15 @@ fn knock(lock: &Lock) -> Result<Option<OwnedFd>, Failure> {
     }
 }
 
-/// Whether the init waits at its gate.
+/// Whether the init waits at its gate. Does not wait for it: a stopped one takes no connection, yet it is there.
 pub fn at_gate(lock: &Lock) -> Result<bool, Failure> {
-    knock(lock).map(|socket| socket.is_some())
+    let during = || "connect to the start gate".to_owned();
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None).during(during)?;
+    match connect(&socket, &address(lock.dir_fd()).during(during)?) {
+        Ok(()) | Err(Errno::AGAIN) => Ok(true),
+        Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno).during(during),
+    }
 }
 
 /// Opens the gate and waits until the user's program runs.
@@ -59,12 +65,17 @@ pub fn start(lock: &Lock) -> Result<(), Failure> {
     await_exec(&channel)
 }
 
-/// Waits for the end of the conversation: the exec closes the init's end.
+/// Waits for the end of the conversation: the exec closes the init's end. Without the word that it comes now, the init was killed.
 pub fn await_exec(channel: &Channel) -> Result<(), Failure> {
-    match channel.receive()? {
-        None => Ok(()),
-        Some(FromInit::Failed(failure)) => Err(failure),
-        Some(_) => Err(Failure::new(FailureCode::Other, "wait for the exec", "the init answered out of turn")),
+    let mut announced = false;
+    loop {
+        match channel.receive()? {
+            None if announced => return Ok(()),
+            None => return Err(Failure::new(FailureCode::Finished, "wait for the exec", "the container's init was killed before it")),
+            Some(FromInit::Executing) => announced = true,
+            Some(FromInit::Failed(failure)) => return Err(failure),
+            Some(_) => return Err(Failure::new(FailureCode::Other, "wait for the exec", "the init answered out of turn")),
+        }
     }
 }
 

@@ -27,13 +27,20 @@ pub enum InitProgram {
 /// The own executable is opened on an overlay without an upper layer: it is the file of the page cache, no copy, yet
 /// nothing can make that mount writable (measured: 28 us against 170 us for a memory file of 650 kB). Where
 /// overlays cannot be had (no privilege, no module, stacked too deep) a sealed memory file is filled with the embedded init.
-pub fn open(program: InitProgram, lock: &Lock) -> Result<OwnedFd, Failure> {
-    if program == InitProgram::OwnExecutable {
+///
+/// In a user namespace it is always the memory file, executable but not readable for others: the kernel then lets nobody of that
+/// namespace trace the init, who joins their pid namespace with the host's file system still in view (ptrace(2), CVE-2016-9962).
+pub fn open(program: InitProgram, lock: &Lock, in_user_namespace: bool) -> Result<OwnedFd, Failure> {
+    if program == InitProgram::OwnExecutable && !in_user_namespace {
         if let Ok(file) = on_overlay(lock) {
             return Ok(file);
         }
     }
-    sealed_copy()
+    let copy = sealed_copy()?;
+    if in_user_namespace {
+        rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o111)).during(|| "make the sealed init unreadable".into())?;
+    }
+    Ok(copy)
 }
 
 fn on_overlay(lock: &Lock) -> Result<OwnedFd, Failure> {

@@ -19,6 +19,7 @@ pub fn undo(steps: &[Undo]) -> Result<(), Failure> {
 fn step(step: &Undo) -> Result<(), Failure> {
     match step {
         Undo::RemoveCgroup { path } => cgroup::remove(path),
+        Undo::RemoveVacatedCgroup { path } => cgroup::remove_vacated(path),
         Undo::RemoveEmptyCgroup { path } => cgroup::remove_empty(path),
         Undo::Unmount { path } => unmount_tree(path),
     }
@@ -37,7 +38,7 @@ fn unmount_tree(path: &str) -> Result<(), Failure> {
 }
 
 /// Mount points in mountinfo's order, parents before what is mounted on them (proc_pid_mountinfo(5), field 5).
-fn points_at_or_below(table: &[u8], path: &[u8]) -> Vec<Vec<u8>> {
+pub fn points_at_or_below(table: &[u8], path: &[u8]) -> Vec<Vec<u8>> {
     let below = |point: &Vec<u8>| point.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
     table.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').nth(4)).map(unescape).filter(below).collect()
 }

@@ -81,6 +81,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
         }
     }
     run_hooks(&plan.process.start_container_hooks, &state)?;
+    channel.send(&FromInit::Executing)?;
     Err(program.execute(&plan.process))
 }
 

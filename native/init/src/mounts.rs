@@ -92,6 +92,15 @@ pub fn clone_mount(at: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd, Errno
     open_tree(at, "", flags)
 }
 
+/// A detached clone of the mount at a path of the host, as this mount namespace sees it.
+fn clone_path(source: &str, recursive: bool) -> Result<OwnedFd, Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(rustix::fs::CWD, source, flags)
+}
+
 /// Attaches a detached mount on a descriptor.
 pub fn attach(mount: BorrowedFd<'_>, on: BorrowedFd<'_>) -> Result<(), Errno> {
     move_mount(mount, "", on, "", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH)
@@ -120,17 +129,19 @@ pub fn mount(root: &Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Result
             new_file_system(&NewFileSystem { fs_type, source, data: &data, attributes: entry.attributes }).map_err(|failure| within(failure, during))?
         }
         MountSource::Bind { source, recursive } => {
-            let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-            if *recursive {
-                flags |= OpenTreeFlags::AT_RECURSIVE;
-            }
-            let clone = open_tree(rustix::fs::CWD, source.as_str(), flags).during(during)?;
+            let clone = clone_path(source, *recursive).during(during)?;
             set_attributes(&clone, entry.attributes, false).during(during)?;
             clone
         }
-        MountSource::BindDescriptor { index, .. } => {
-            let clone = bind_sources.get(*index as usize).ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), "no such source descriptor"))?;
-            let clone = rustix::io::fcntl_dupfd_cloexec(clone, 3).during(during)?;
+        MountSource::BindDescriptor { source, recursive, index } => {
+            let clone = match clone_path(source, *recursive) {
+                Err(Errno::ACCESS | Errno::PERM) => {
+                    let lent = bind_sources.get(*index as usize).ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), "no such source descriptor"))?;
+                    rustix::io::fcntl_dupfd_cloexec(lent, 3)
+                }
+                result => result,
+            }
+            .during(during)?;
             set_attributes(&clone, entry.attributes, false).during(during)?;
             clone
         }

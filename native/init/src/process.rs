@@ -1,6 +1,7 @@
 //! From a container that is set up to the user's program: terminal, user, capabilities, working directory, exec.
 
 use std::ffi::CString;
+use std::io::Read;
 use std::os::fd::AsFd;
 
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags};
@@ -143,9 +144,21 @@ fn enter_directory(cwd: &str, entered_before: Result<(), Errno>) -> Result<(), F
     }
 }
 
+/// The container's passwd. An image may put anything there: a FIFO or an endless device must not hold us up.
+fn passwd() -> Option<String> {
+    const MAX_BYTES: u64 = 1 << 20;
+    let file = rustix::fs::open("/etc/passwd", OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    if FileType::from_raw_mode(rustix::fs::fstat(&file).ok()?.st_mode) != FileType::RegularFile {
+        return None;
+    }
+    let mut text = String::new();
+    std::fs::File::from(file).take(MAX_BYTES).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
 /// HOME of the uid in the container's passwd, `/` if it has none.
 fn home(uid: u32) -> String {
-    let found = std::fs::read_to_string("/etc/passwd").ok().and_then(|passwd| {
+    let found = passwd().and_then(|passwd| {
         passwd.lines().find_map(|line| {
             let mut fields = line.split(':');
             let of_user = fields.nth(2).and_then(|field| field.parse::<u32>().ok()) == Some(uid);

@@ -12,7 +12,7 @@
 //!   Release            ->           waits at the gate
 //! starter
 //!   Start              ->           startContainer hooks, exec      over the gate socket, or the same pair for `run`
-//!                      <-           Failed, or end of file: the program runs
+//!                      <-           Executing, then end of file: the program runs; or Failed
 //! ```
 //! Every message is a 32-bit native-endian length and that many bytes of JSON.
 
@@ -78,6 +78,8 @@ pub enum FromInit {
     /// It is time to set the resource limits.
     Limits,
     Ready,
+    /// The exec comes now.
+    Executing,
     Failed(Failure),
 }
 

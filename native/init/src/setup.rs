@@ -138,6 +138,11 @@ impl<'a> Setup<'a> {
     fn move_root(&mut self) -> Result<(), Failure> {
         let during = || "move the rootfs to \"/\"".to_owned();
         let root = self.root()?;
+        if !self.host_is_detached {
+            // else the unmounts below would reach the host
+            let host = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+            set_propagation(&host, Propagation::Rslave).during(during)?;
+        }
         unmount_host_kernel_files(root)?;
         rustix::process::fchdir(root.fd()).during(during)?;
         let host = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;

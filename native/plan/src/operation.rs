@@ -37,9 +37,9 @@ pub enum MountSource {
     FileSystem { fs_type: String, source: String, data: Vec<String> },
     /// A clone of the mount at a path of the host.
     Bind { source: String, recursive: bool },
-    /// A clone of the host mount at position `index` of the descriptors that the parent opened (user namespaces:
-    /// the init may lack the permission to reach the source). Filled in by the native layer alone.
-    BindDescriptor { source: String, index: u32 },
+    /// As `bind`, or, where the init may not reach the source (user namespaces), the clone at position `index` of those that
+    /// the parent made. Filled in by the native layer alone.
+    BindDescriptor { source: String, recursive: bool, index: u32 },
     /// Change attributes of what is mounted at the destination already (`remount`). `bind`: only the mount's own flags;
     /// else the file system's too, with `data`.
     Remount { bind: bool, data: Vec<String> },

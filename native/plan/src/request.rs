@@ -21,6 +21,9 @@ plain! {
 pub enum Undo {
     /// Kill everything in the cgroup tree and remove it with its children.
     RemoveCgroup { path: String },
+    /// Remove the cgroup tree once its processes have ended, as those of a container with its own pid namespace do with its
+    /// init. A tree with live processes is somebody else's by now and stays.
+    RemoveVacatedCgroup { path: String },
     /// Remove the directory if it is an empty cgroup (a parent that create made).
     RemoveEmptyCgroup { path: String },
     /// Detach the mounts at and below a path (container without a mount namespace).
@@ -96,6 +99,8 @@ pub enum Request {
     Undo { steps: Vec<Undo> },
     /// Whether the cgroup at the path (v1 freezer directory or v2) is frozen. -> `Flag`
     Frozen { path: String },
+    /// Thaw a frozen directory of the v1 freezer, so that what was killed in it can end. -> `Done`
+    Thaw { path: String },
     /// Current time, RFC 3339 with nanoseconds, UTC. -> `Text`
     Now,
     /// Login name of a uid in the host's passwd, or the number. -> `Text`

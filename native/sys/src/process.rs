@@ -128,6 +128,12 @@ pub fn set_uid(uid: u32) -> Result<(), Errno> {
     check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
 }
 
+/// Marks every descriptor from 3 on close-on-exec (close_range(2)).
+pub fn close_on_exec_from_3() -> Result<(), Errno> {
+    // SAFETY: takes integers only.
+    check(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
+}
+
 /// Closes every descriptor from 3 on but `keep`, and marks those close-on-exec (close_range(2)). For a process that has
 /// just been executed: nothing of it owns another descriptor yet.
 pub fn close_all_but(keep: &[i32]) -> Result<(), Errno> {
@@ -142,8 +148,7 @@ pub fn close_all_but(keep: &[i32]) -> Result<(), Errno> {
         }
         first = number.saturating_add(1);
     }
-    // SAFETY: takes integers only.
-    check(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
+    close_on_exec_from_3()
 }
 
 /// Sets the NIS domain name of the UTS namespace.

@@ -274,6 +274,8 @@ unsafe extern "C" fn run_child(child: *const Child) -> ! {
             result
         };
         if child.join_user >= 0 {
+            // Not traceable by those whose namespace we are about to join; the memory is a copy.
+            call(Step::JoinUser, libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0]);
             let join_pid = [child.join_pid as u64, libc::CLONE_NEWPID as u64, 0, 0, 0];
             // It may belong to the caller's user namespace or to the joined one: only there we have the privilege.
             let joined = child.join_pid < 0 || raw(libc::SYS_setns, join_pid) == 0;

@@ -106,5 +106,5 @@ t.test("undo removes the container's directories and the parents that were missi
 t.test("while creating, a directory that was there before is left alone", async (t) => {
   const placements = placeCgroups(request(FACTS, "/a"));
   t.same(planCgroupUndo(placements, new Set(), false), []);
-  t.same(planCgroupUndo(placements, new Set(), true), [{ op: "removeCgroup", path: "/sys/fs/cgroup/a" }]);
+  t.same(planCgroupUndo(placements, new Set(), { whole: true, endsWithInit: false }), [{ op: "removeCgroup", path: "/sys/fs/cgroup/a" }]);
 });

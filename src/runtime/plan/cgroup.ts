@@ -76,10 +76,15 @@ export function cgroupDirectories(placements: readonly CgroupPlacement[]): strin
  * What removes the container's directories and then the parents that `create` made.
  * @param whole false while it is not known that the container's cgroups are its own: a directory that was there before
  * may hold somebody else's processes, which removing would kill
+ * @param endsWithInit all processes end with the first one: whatever lives there afterwards is somebody else's
  */
-export function planCgroupUndo(placements: readonly CgroupPlacement[], missing: ReadonlySet<string>, whole: boolean): Undo[] {
+export function planCgroupUndo(
+  placements: readonly CgroupPlacement[],
+  missing: ReadonlySet<string>,
+  { whole, endsWithInit }: { whole: boolean; endsWithInit: boolean },
+): Undo[] {
   const own = placements.filter(({ path }) => whole || missing.has(path));
-  const undo: Undo[] = own.map(({ path }) => ({ op: "removeCgroup", path }));
+  const undo: Undo[] = own.map(({ path }) => ({ op: whole && endsWithInit ? "removeVacatedCgroup" : "removeCgroup", path }));
   for (const { hierarchy, path } of placements) {
     for (const parent of ancestorsBelow(hierarchy.mountpoint, path)) {
       if (missing.has(parent)) undo.push({ op: "removeEmptyCgroup", path: parent });

@@ -82,7 +82,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
     extraMounts: notify === undefined ? [] : [notifyMount(notify)],
   });
   const missing = new Set(facts.missing);
-  const undoCgroups = (whole: boolean): Undo[] => (ownCgroups ? planCgroupUndo(placements, missing, whole) : []);
+  const undoCgroups = (whole: boolean): Undo[] => (ownCgroups ? planCgroupUndo(placements, missing, { whole, endsWithInit: createsNamespace(spec, "pid") }) : []);
   return {
     plan: {
       spawn: planSpawn(spec, facts),
@@ -118,14 +118,14 @@ function freezerOf(placements: ReturnType<typeof placeCgroups>): string | undefi
   return (v1 ?? placements.find(({ hierarchy }) => hierarchy.controllers.length === 0))?.path;
 }
 
-/** Shows the directory with the notify socket to the container, read-only enough: sockets need no write to the directory. */
+/** Shows the directory with the notify socket to the container, read-only: sending to a socket needs no write to the mount. */
 function notifyMount(source: string): Operation {
   return {
     op: "mount",
     destination: NOTIFY_DIRECTORY,
     source: { kind: "bind", source, recursive: false },
     target: "directory",
-    attributes: { set: ["nosuid", "nodev", "noexec"], clear: [] },
+    attributes: { set: ["ro", "nosuid", "nodev", "noexec"], clear: [] },
     recursive: { set: [], clear: [] },
     propagation: [],
     pointer: "",

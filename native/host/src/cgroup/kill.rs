@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{pidfd_open, Pid, PidfdFlags};
@@ -20,7 +21,7 @@ const MAX_ROUNDS: u32 = 32;
 /// meanwhile and what is frozen.
 pub fn kill(path: &str, signal: i32) -> Result<(), Failure> {
     if is_cgroup(path)? {
-        kill_tree(path, signal)?;
+        kill_tree(Path::new(path), signal)?;
     }
     Ok(())
 }
@@ -28,12 +29,12 @@ pub fn kill(path: &str, signal: i32) -> Result<(), Failure> {
 /// The same for what is known to be a cgroup.
 ///
 /// Returns pidfds of what was signalled, as far as it is known, to wait for.
-pub fn kill_tree(path: &str, signal: i32) -> Result<Vec<OwnedFd>, Failure> {
+pub fn kill_tree(path: &Path, signal: i32) -> Result<Vec<OwnedFd>, Failure> {
     if signal != SIGKILL {
         return signal_new(path, signal, &mut HashSet::new());
     }
     // v2 since Linux 5.14: all at once, forks too. A threaded cgroup has the file, but refuses.
-    if std::fs::write(format!("{path}/cgroup.kill"), "1").is_ok() {
+    if std::fs::write(path.join("cgroup.kill"), "1").is_ok() {
         return Ok(Vec::new());
     }
     let mut known = HashSet::new();
@@ -49,14 +50,14 @@ pub fn kill_tree(path: &str, signal: i32) -> Result<Vec<OwnedFd>, Failure> {
     Ok(killed)
 }
 
-fn thaw_tree(path: &str) -> Result<(), Failure> {
+fn thaw_tree(path: &Path) -> Result<(), Failure> {
     children(path)?.iter().try_for_each(|child| thaw_tree(child))?;
     freezer::thaw(path)
 }
 
 /// Signals the processes that are not `known` yet. By descriptors, and only those that are listed after the descriptor was
 /// opened: a pid that was reused in between must not be hit.
-fn signal_new(path: &str, signal: i32, known: &mut HashSet<i32>) -> Result<Vec<OwnedFd>, Failure> {
+fn signal_new(path: &Path, signal: i32, known: &mut HashSet<i32>) -> Result<Vec<OwnedFd>, Failure> {
     let opened: Vec<(i32, OwnedFd)> = processes(path)?
         .into_iter()
         .filter(|pid| known.insert(*pid))
@@ -80,8 +81,8 @@ fn signal_new(path: &str, signal: i32, known: &mut HashSet<i32>) -> Result<Vec<O
 }
 
 /// Pids in a cgroup and those below. A process of a pid namespace that is not ours has none (0 is listed).
-fn processes(path: &str) -> Result<Vec<i32>, Failure> {
-    let listed = read_if_there(&format!("{path}/cgroup.procs"))?.unwrap_or_default();
+pub fn processes(path: &Path) -> Result<Vec<i32>, Failure> {
+    let listed = read_if_there(&path.join("cgroup.procs"))?.unwrap_or_default();
     let mut pids: Vec<i32> = listed.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect();
     for child in children(path)? {
         pids.extend(processes(&child)?);

@@ -1,6 +1,7 @@
 //! Makes cgroup directories and writes their limits.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -8,7 +9,8 @@ use tsrunc_plan::cgroup::{CgroupDirectory, CgroupPlan, CgroupWrite};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::{describe, During};
 
-use super::{device_filter, frozen, is_cgroup, read_if_there, remove, remove_empty};
+use super::kill::processes;
+use super::{device_filter, frozen, is_cgroup, remove, remove_empty};
 
 /// What the container's process needs to be in its cgroups.
 #[derive(Default)]
@@ -140,8 +142,8 @@ fn names_below<'a>(mountpoint: &str, path: &'a str) -> Option<Vec<&'a str>> {
 /// A cgroup that was there must be empty: our limits would hit processes that are not ours, and its removal kills them.
 fn refuse_occupied(path: &str) -> Result<(), Failure> {
     let during = || format!("use cgroup {path:?}");
-    let listed = read_if_there(&format!("{path}/cgroup.procs"))?.unwrap_or_default();
-    if let Some(pid) = listed.lines().next() {
+    // Below it too: a manager's cgroup may hold others' containers.
+    if let Some(pid) = processes(Path::new(path))?.first() {
         return Err(Failure::new(FailureCode::Exists, during(), format!("it is not empty (process {pid})")));
     }
     if frozen(path)? {

@@ -6,10 +6,12 @@ mod kill;
 mod make;
 mod remove;
 
-pub use freezer::frozen;
+pub use freezer::{frozen, thaw};
 pub use kill::kill;
 pub use make::{make, remove_made, write_all, Joined};
-pub use remove::{remove, remove_empty};
+pub use remove::{remove, remove_empty, remove_vacated};
+
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -32,7 +34,7 @@ fn is_cgroup(path: &str) -> Result<bool, Failure> {
 }
 
 /// Text of a cgroup's file; None when the cgroup or the file is not there (any more).
-fn read_if_there(path: &str) -> Result<Option<String>, Failure> {
+fn read_if_there(path: &Path) -> Result<Option<String>, Failure> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NODEV)) => Ok(None),
@@ -40,8 +42,8 @@ fn read_if_there(path: &str) -> Result<Option<String>, Failure> {
     }
 }
 
-/// Paths of a cgroup's children; none when it is gone.
-fn children(path: &str) -> Result<Vec<String>, Failure> {
+/// Paths of a cgroup's children, whatever their names (a container may have made them); none when it is gone.
+fn children(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let during = || format!("list cgroup {path:?}");
     let entries = match std::fs::read_dir(path) {
         Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => return Ok(Vec::new()),
@@ -51,8 +53,7 @@ fn children(path: &str) -> Result<Vec<String>, Failure> {
     for entry in entries {
         let entry = entry.during(during)?;
         if entry.file_type().during(during)?.is_dir() {
-            let name = entry.file_name().into_string().map_err(|name| Failure::new(FailureCode::NotUtf8, during(), format!("the name {name:?}")))?;
-            children.push(format!("{path}/{name}"));
+            children.push(entry.path());
         }
     }
     Ok(children)

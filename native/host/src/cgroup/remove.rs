@@ -1,5 +1,6 @@
 //! Removes cgroups, with what is in them.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, CWD};
@@ -13,6 +14,8 @@ use crate::processes::wait_end;
 
 /// A killed process may take its time to go (a core dump, a slow disk).
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A process leaves its cgroup a moment after its end is told.
+const PATIENCE_FOR_VACATED: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -25,17 +28,17 @@ pub fn remove(path: &str) -> Result<(), Failure> {
         return Ok(());
     }
     // The common case: no process and no child is left.
-    if remove_if_empty(path)? {
+    if remove_if_empty(Path::new(path))? {
         return Ok(());
     }
     refuse_root(path)?;
     let deadline = Instant::now() + PATIENCE;
     let mut pause = SHORTEST_PAUSE;
     loop {
-        for killed in kill_tree(path, SIGKILL)? {
+        for killed in kill_tree(Path::new(path), SIGKILL)? {
             wait_end(&killed, deadline).during(|| format!("wait for the processes of cgroup {path:?}"))?;
         }
-        if remove_tree(path)? {
+        if remove_tree(Path::new(path))? {
             return Ok(());
         }
         if Instant::now() > deadline {
@@ -58,7 +61,7 @@ fn refuse_root(path: &str) -> Result<(), Failure> {
 }
 
 /// Removes a tree, the deepest first. False while something is in it.
-fn remove_tree(path: &str) -> Result<bool, Failure> {
+fn remove_tree(path: &Path) -> Result<bool, Failure> {
     for child in children(path)? {
         if !remove_tree(&child)? {
             return Ok(false);
@@ -68,7 +71,7 @@ fn remove_tree(path: &str) -> Result<bool, Failure> {
 }
 
 /// False for a cgroup with processes or children.
-fn remove_if_empty(path: &str) -> Result<bool, Failure> {
+fn remove_if_empty(path: &Path) -> Result<bool, Failure> {
     match rustix::fs::rmdir(path) {
         Ok(()) | Err(Errno::NOENT) => Ok(true),
         Err(Errno::BUSY | Errno::NOTEMPTY) => Ok(false),
@@ -79,7 +82,20 @@ fn remove_if_empty(path: &str) -> Result<bool, Failure> {
 /// Removes a cgroup that has neither processes nor children; others stay.
 pub fn remove_empty(path: &str) -> Result<(), Failure> {
     if is_cgroup(path)? {
-        remove_if_empty(path)?;
+        remove_if_empty(Path::new(path))?;
+    }
+    Ok(())
+}
+
+/// Removes a tree whose processes have ended, and waits a moment for the last to leave it. One with live processes stays.
+pub fn remove_vacated(path: &str) -> Result<(), Failure> {
+    if !is_cgroup(path)? || remove_if_empty(Path::new(path))? {
+        return Ok(());
+    }
+    refuse_root(path)?;
+    let deadline = Instant::now() + PATIENCE_FOR_VACATED;
+    while !remove_tree(Path::new(path))? && Instant::now() < deadline {
+        std::thread::sleep(LONGEST_PAUSE);
     }
     Ok(())
 }
@@ -92,7 +108,7 @@ mod tests {
     #[test]
     fn what_is_no_cgroup_stays() {
         let temp = TempDir::new();
-        for removal in [remove, remove_empty] {
+        for removal in [remove, remove_empty, remove_vacated] {
             let failure = removal(temp.path()).unwrap_err();
             assert_eq!(failure.to_string(), format!("look at cgroup {:?}: not a cgroup", temp.path()));
         }
