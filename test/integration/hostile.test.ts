@@ -1,0 +1,129 @@
+/**
+ * What a hostile container, image or neighbour tries. Each test is a way that once led out of the container, killed
+ * somebody else's processes or held the runtime up.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { test } from "./harness/suite.ts";
+import { describe, until } from "./harness/execute.ts";
+import { setNamespace } from "./harness/config.ts";
+import type { Context } from "./harness/context.ts";
+
+const pids = "/sys/fs/cgroup/pids";
+const freezer = "/sys/fs/cgroup/freezer";
+
+/** A process of somebody else in a cgroup. */
+async function foreigner(c: Context, cgroup: string): Promise<number> {
+  const sleeper = await c.spawn("/bin/sleep", ["100"]);
+  c.defer(async () => {
+    sleeper.process.kill("SIGKILL");
+    await sleeper.wait();
+  });
+  writeFileSync(`${cgroup}/cgroup.procs`, String(sleeper.pid));
+  return sleeper.pid;
+}
+
+function lives(pid: number): boolean {
+  return existsSync(`/proc/${pid}/cmdline`) && spawnSync("kill", ["-0", String(pid)]).status === 0;
+}
+
+test("a cgroup with others' processes below it is refused, and they live on", async (c) => {
+  if (!existsSync(pids)) c.skip("the host has no pids hierarchy of cgroup v1");
+  const directory = `${pids}/${c.id}-manager`;
+  mkdirSync(`${directory}/foreign`, { recursive: true });
+  c.defer(() => {
+    rmdirSync(`${directory}/foreign`);
+    rmdirSync(directory);
+  });
+  const pid = await foreigner(c, `${directory}/foreign`);
+  const bundle = c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}-manager`) });
+  await c.fails(["create", "-b", bundle.directory, c.id], /not empty/);
+  assert.ok(lives(pid));
+});
+
+test("delete of a stopped container leaves one alive that uses its cgroup now", async (c) => {
+  const second = c.otherId("second");
+  const shared = { config: (config: { linux: { cgroupsPath?: string } }) => (config.linux.cgroupsPath = `/${c.id}-shared`) };
+  await c.create(c.bundle(shared));
+  process.kill((await c.state()).pid, "SIGKILL");
+  await c.status("stopped");
+  await c.createAndStart(c.bundle({ args: ["probe", "wait"], ...shared }), [], { id: second });
+  await c.ok(["delete", c.id]);
+  assert.equal((await c.state(second)).status, "running");
+});
+
+for (const [what, make] of [
+  ["a FIFO", ["mkfifo"]],
+  ["an endless device", ["ln", "-s", "/dev/zero"]],
+] as const) {
+  test(`a passwd that is ${what} does not hold create up`, async (c) => {
+    const bundle = c.bundle({ args: ["sh", "-c", "echo $HOME"], config: (config) => (config.process.env = ["PATH=/bin"]) });
+    const passwd = `${bundle.rootfs}/etc/passwd`;
+    spawnSync("rm", ["-f", passwd]);
+    assert.equal(spawnSync(make[0], [...make.slice(1), passwd]).status, 0);
+    const result = await c.run(bundle, [], { timeoutSeconds: 5 });
+    assert.equal(result.stdout, "/\n", describe(result));
+  });
+}
+
+test("a stopped init does not hold state and delete up", async (c) => {
+  await c.create(c.bundle());
+  await c.ok(["kill", c.id, "STOP"]);
+  for (let call = 0; call < 12; call++) assert.equal((await c.state()).status, "created");
+  await c.ok(["delete", "-f", c.id], { timeoutSeconds: 5 });
+});
+
+test("delete -f ends a container that is frozen", async (c) => {
+  if (!existsSync(freezer)) c.skip("the host has no freezer hierarchy of cgroup v1");
+  await c.createAndStart(c.bundle({ args: ["probe", "wait"], config: (config) => (config.linux.cgroupsPath = `/${c.id}-ice`) }));
+  writeFileSync(`${freezer}/${c.id}-ice/freezer.state`, "FROZEN");
+  await c.ok(["delete", "-f", c.id], { timeoutSeconds: 5 });
+});
+
+test("delete removes cgroups whatever names the container gave them", async (c) => {
+  if (!existsSync(pids)) c.skip("the host has no pids hierarchy of cgroup v1");
+  await c.create(c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}-names`) }));
+  mkdirSync(Buffer.concat([Buffer.from(`${pids}/${c.id}-names/`), Buffer.from([0xff])]));
+  await c.ok(["delete", "-f", c.id]);
+  assert.ok(!existsSync(`${pids}/${c.id}-names`));
+});
+
+test("start fails when the init dies before the program runs", async (c) => {
+  const bundle = c.bundle({ config: (config) => (config.hooks = { startContainer: [{ path: "/bin/sleep", args: ["sleep", "30"] }] }) });
+  await c.create(bundle);
+  const { pid } = await c.state();
+  const starting = await c.startRuntime(["start", c.id]);
+  await until("the hook runs", () => spawnSync("pgrep", ["-P", String(pid)]).status === 0);
+  process.kill(pid, "SIGKILL");
+  const result = await starting.wait();
+  assert.equal(result.status, 1, describe(result));
+  assert.match(result.stderr, /killed before/);
+});
+
+test("the hostname of a joined namespace that is the caller's own is refused", async (c) => {
+  const bundle = c.bundle({ config: (config) => setNamespace(config, "uts", "/proc/self/ns/uts") });
+  await c.fails(["create", "-b", bundle.directory, c.id], /the uts namespace is the caller's own/);
+});
+
+test("a user namespace keeps the locks of the host's mounts: a read-only source stays read-only", async (c) => {
+  const source = c.folder("source");
+  spawnSync("chmod", ["0777", source]);
+  assert.equal(spawnSync("mount", ["--bind", source, source]).status, 0);
+  c.defer(() => spawnSync("umount", [source]));
+  assert.equal(spawnSync("mount", ["-o", "remount,bind,ro", source]).status, 0);
+  const bundle = c.bundle({
+    args: ["sh", "-c", "mount -o remount,bind,rw /data; touch /data/escaped; echo done"],
+    config: (config) => {
+      setNamespace(config, "user");
+      config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+      config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+      config.process.capabilities = { bounding: ["CAP_SYS_ADMIN"], effective: ["CAP_SYS_ADMIN"], permitted: ["CAP_SYS_ADMIN"] };
+      config.mounts = config.mounts.filter(({ destination }) => destination !== "/sys");
+      config.mounts.push({ destination: "/data", type: "bind", source, options: ["bind"] });
+    },
+  });
+  const result = await c.run(bundle);
+  assert.match(result.stdout, /done/, describe(result));
+  assert.ok(!existsSync(`${source}/escaped`));
+});
