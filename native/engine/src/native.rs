@@ -33,6 +33,8 @@ pub fn load<'js, T: rquickjs::FromJs<'js>>(ctx: &Ctx<'js>, name: &str) -> Result
     // SAFETY: build.rs made the bytecode with the same engine.
     #[allow(unsafe_code)]
     let exports = unsafe { tsrunc_sys::engine::evaluate(ctx, bytecode) }?;
+    // Its functions are never freed: the process ends soon.
+    std::mem::forget(exports.clone());
     exports.get()
 }
 

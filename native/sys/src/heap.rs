@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Address space taken from the kernel at a time; pages count only once they are touched.
 const CHUNK_BYTES: usize = 8 << 20;
+/// Pages are taken this much at a time, and not by a page fault each. Divides `CHUNK_BYTES`.
+const POPULATE_BYTES: usize = 128 << 10;
 /// Larger blocks have a mapping of their own.
 const LARGE_BYTES: usize = 1 << 20;
 /// Sizes up to here are rounded to 16 bytes, larger ones to powers of two.
@@ -28,6 +30,8 @@ struct State {
     free: [*mut u8; CLASSES],
     next: usize,
     end: usize,
+    /// The chunk's pages below are there.
+    populated: usize,
 }
 
 // SAFETY: the state is only touched by who set `busy`.
@@ -35,7 +39,7 @@ unsafe impl Sync for Heap {}
 
 impl Heap {
     pub const fn new() -> Self {
-        Heap { busy: AtomicBool::new(false), state: UnsafeCell::new(State { free: [null_mut(); CLASSES], next: 0, end: 0 }) }
+        Heap { busy: AtomicBool::new(false), state: UnsafeCell::new(State { free: [null_mut(); CLASSES], next: 0, end: 0, populated: 0 }) }
     }
 
     fn locked<T>(&self, body: impl FnOnce(&mut State) -> T) -> T {
@@ -75,14 +79,6 @@ fn map(bytes: usize) -> *mut u8 {
     memory.cast()
 }
 
-/// Bytes of a chunk whose pages are made at once: what the smallest command needs. Fault by fault they cost more.
-const POPULATED_BYTES: usize = 256 << 10;
-
-fn populate(chunk: *mut u8) {
-    // SAFETY: the range is the start of a mapping of ours. Kernels before 5.14 refuse, and pages come by faults.
-    unsafe { libc::madvise(chunk.cast(), POPULATED_BYTES, libc::MADV_POPULATE_WRITE) };
-}
-
 // SAFETY: blocks are disjoint, at least as large as asked for and aligned to 16 bytes, or to a page where they have a
 // mapping of their own; a block goes back to the class that the same layout gives.
 unsafe impl GlobalAlloc for Heap {
@@ -103,11 +99,15 @@ unsafe impl GlobalAlloc for Heap {
                 if chunk.is_null() {
                     return chunk;
                 }
-                populate(chunk);
-                (state.next, state.end) = (chunk as usize, chunk as usize + CHUNK_BYTES);
+                (state.next, state.end, state.populated) = (chunk as usize, chunk as usize + CHUNK_BYTES, chunk as usize);
             }
             let block = state.next;
             state.next += bytes;
+            while state.next > state.populated {
+                // SAFETY: the range lies in the chunk, a mapping of ours. Kernels before 5.14 refuse; then pages come one by one.
+                unsafe { libc::madvise(state.populated as *mut libc::c_void, POPULATE_BYTES, libc::MADV_POPULATE_WRITE) };
+                state.populated += POPULATE_BYTES;
+            }
             block as *mut u8
         })
     }
