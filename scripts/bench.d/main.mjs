@@ -27,9 +27,7 @@ Times tsrunc, tsrunc-node, runc, crun and the kernel's floor in turns, on one bu
 /** @returns {{rounds: number, also: {name: string, path: string}[], keepUnified: boolean, profile: string | undefined}} */
 function readOptions(argv) {
   // a bare `--profile` means tsrunc
-  const words = argv.map((word, index) =>
-    word === "--profile" && (argv[index + 1] ?? "-").startsWith("-") ? "--profile=tsrunc" : word,
-  );
+  const words = argv.map((word, index) => (word === "--profile" && (argv[index + 1] ?? "-").startsWith("-") ? "--profile=tsrunc" : word));
   const { values } = parseArgs({
     args: words,
     options: {
@@ -39,8 +37,7 @@ function readOptions(argv) {
       profile: { type: "string" },
     },
   });
-  if (!/^[1-9][0-9]{0,4}$/.test(values.rounds))
-    throw new Error(`read --rounds "${values.rounds}": not a number from 1 to 99999`);
+  if (!/^[1-9][0-9]{0,4}$/.test(values.rounds)) throw new Error(`read --rounds "${values.rounds}": not a number from 1 to 99999`);
   const also = values.also.map((text) => {
     const [, name, path] = /^([\w.-]+)=(.+)$/.exec(text) ?? [];
     if (!name) throw new Error(`read --also "${text}": not NAME=PATH`);

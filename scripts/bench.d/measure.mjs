@@ -95,9 +95,7 @@ async function runTimer({ workspace, signal }, entries, rounds) {
   signal.throwIfAborted();
   const plan = join(workspace.directory, "plan");
   const errors = join(workspace.directory, "errors");
-  const jobs = entries.map(({ subject, job, rounds: own }) =>
-    [`job\t${subject.name}\t${own}\t${job.idle ?? 0}`, ...job.steps].join("\n"),
-  );
+  const jobs = entries.map(({ subject, job, rounds: own }) => [`job\t${subject.name}\t${own}\t${job.idle ?? 0}`, ...job.steps].join("\n"));
   writeFileSync(plan, [`rounds\t${rounds}`, ...jobs, ""].join("\n"));
   const errorFile = openSync(errors, "w");
   const child = spawn(workspace.timer, [plan], { stdio: ["ignore", "pipe", errorFile], env: commandEnvironment });

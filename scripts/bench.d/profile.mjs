@@ -17,8 +17,7 @@ import { commandEnvironment, outputDirectory } from "./workspace.mjs";
 
 const tracedRuns = 25;
 /** Without mount(2)'s followers: dozens of stops would lengthen what they measure. */
-const partingCalls =
-  "execve,execveat,clone,clone3,vfork,mkdir,mkdirat,mount,fsopen,pivot_root,rmdir,unlinkat,exit,exit_group";
+const partingCalls = "execve,execveat,clone,clone3,vfork,mkdir,mkdirat,mount,fsopen,pivot_root,rmdir,unlinkat,exit,exit_group";
 
 const tracers = {
   phases: {
@@ -96,9 +95,7 @@ function phasesOf(events) {
   const container = pivot.process;
   const first = (process, calls, after = 0) =>
     events.find((event) => event.process === process && calls.includes(event.call) && event.start >= after);
-  const clone = events.findLast(
-    ({ call, start }) => ["clone", "clone3", "vfork"].includes(call) && start < pivot.start,
-  );
+  const clone = events.findLast(({ call, start }) => ["clone", "clone3", "vfork"].includes(call) && start < pivot.start);
   const program = first(container, ["execve", "execveat"], pivot.start);
   const ends = events.filter(({ call }) => call === "exit_group");
   const end = (process) => (ends.find((event) => event.process === process) ?? events.at(-1)).start;
@@ -160,9 +157,7 @@ function countCalls(events) {
 
 function render({ name, version }, callTracer, { light, full }) {
   const phaseRows = light[0].map(({ key }) => {
-    const wall = median(
-      light.flatMap((phases) => phases.filter((phase) => phase.key === key)).map(({ from, to }) => to - from),
-    );
+    const wall = median(light.flatMap((phases) => phases.filter((phase) => phase.key === key)).map(({ from, to }) => to - from));
     const own = full.flatMap(({ phases }) => phases.filter((phase) => phase.key === key));
     const [calls, inCalls] = [median(own.map((phase) => phase.calls)), median(own.map((phase) => phase.inCalls))];
     return `| ${key} | ${wall.toFixed(3)} | ${calls} | ${inCalls.toFixed(3)} |`;

@@ -23,9 +23,7 @@ export function renderReport({ date, host, rounds, subjects, targets }) {
       ["", ...columns.map(([, title]) => title), "peak RSS of `run`, KiB", "executable, kB"],
       present.map((subject) => [
         subject.name,
-        ...columns.map(([key]) =>
-          subject.measures[key] ? milliseconds(subject.measures[key].medianMilliseconds) : "",
-        ),
+        ...columns.map(([key]) => (subject.measures[key] ? milliseconds(subject.measures[key].medianMilliseconds) : "")),
         subject.measures.run ? `${subject.measures.run.peakKibibytes}` : "",
         `${Math.round(subject.bytes / 1000)}`,
       ]),
@@ -40,12 +38,7 @@ export function renderReport({ date, host, rounds, subjects, targets }) {
     "Targets:",
     table(
       ["target", "measured", "limit", "verdict"],
-      targets.map(({ name, value, limit, unit, verdict }) => [
-        name,
-        quantity(value, unit),
-        quantity(limit, unit),
-        verdict,
-      ]),
+      targets.map(({ name, value, limit, unit, verdict }) => [name, quantity(value, unit), quantity(limit, unit), verdict]),
     ),
     `Versions: ${present
       .filter(({ kind }) => kind !== "floor")
@@ -82,9 +75,7 @@ function notes(subjects) {
     .filter((subject) => subject.absent !== undefined)
     .map(({ name, absent: reason }) => `- ${name}: absent (${reason})`);
   const failed = subjects.flatMap(({ name, failures }) =>
-    Object.entries(failures).map(
-      ([measure, reason]) => `- ${name}: \`${measure}\` failed: ${reason.replaceAll("\n", " / ")}`,
-    ),
+    Object.entries(failures).map(([measure, reason]) => `- ${name}: \`${measure}\` failed: ${reason.replaceAll("\n", " / ")}`),
   );
   const lines = [...absent, ...failed];
   return lines.length === 0 ? [] : [`Not measured:\n\n${lines.join("\n")}`];

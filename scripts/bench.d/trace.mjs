@@ -16,8 +16,7 @@
  * @returns {Event[]} in order of time
  */
 export function parsePerfTrace(text) {
-  const pattern =
-    /^\s*([\d.?]+) \(\s*([\d.]*)(?: ms)?\s*\): .*?\/(\d+) +(\.\.\. \[continued\]: )?(\w+)\((.*)\)\s+(?:= (-?\w+)|\.\.\.)/;
+  const pattern = /^\s*([\d.?]+) \(\s*([\d.]*)(?: ms)?\s*\): .*?\/(\d+) +(\.\.\. \[continued\]: )?(\w+)\((.*)\)\s+(?:= (-?\w+)|\.\.\.)/;
   return collect(text, pattern, ([, time, duration, process, continued, call, args, result]) => ({
     ends: continued !== undefined,
     event: {
@@ -36,8 +35,7 @@ export function parsePerfTrace(text) {
  * @returns {Event[]} in order of time
  */
 export function parseStrace(text) {
-  const pattern =
-    /^(\d+) +([\d.]+) (<\.\.\. )?(\w+)(?:\(| resumed>)(.*?)(?:<unfinished \.\.\.>|= (-?\w+)[^<]*(?:<([\d.]+)>)?)$/;
+  const pattern = /^(\d+) +([\d.]+) (<\.\.\. )?(\w+)(?:\(| resumed>)(.*?)(?:<unfinished \.\.\.>|= (-?\w+)[^<]*(?:<([\d.]+)>)?)$/;
   return collect(text, pattern, ([, process, time, resumed, call, args, result, seconds]) => ({
     ends: resumed !== undefined,
     event: {

@@ -75,8 +75,7 @@ function compile(name) {
   const options = ["-static", "-O2", "-s", "-Wall", "-Wextra", "-Werror", "-o", target, join(sources, `${name}.c`)];
   const withMusl = spawnSync("musl-gcc", [...options, ...kernelHeaders], { encoding: "utf8" });
   if (withMusl.status === 0) return target;
-  if (withMusl.error?.code !== "ENOENT")
-    throw new Error(`compile "${name}.c": ${withMusl.stderr || withMusl.error?.message}`);
+  if (withMusl.error?.code !== "ENOENT") throw new Error(`compile "${name}.c": ${withMusl.stderr || withMusl.error?.message}`);
   execFileSync("cc", options, { stdio: ["ignore", "inherit", "inherit"] });
   return target;
 }
@@ -90,8 +89,7 @@ function makeBundle(bundle) {
   for (const name of ["true", "sh"]) symlinkSync("busybox", join(rootfs, "bin", name));
   const writers = ["runc", join(repository, "build/tsrunc")];
   const attempts = writers.map((writer) => () => spawnSync(writer, ["spec", "--bundle", bundle], { encoding: "utf8" }));
-  if (!attempts.some((attempt) => attempt().status === 0))
-    throw new Error(`make the bundle: "spec" of ${writers.join(" and ")} failed`);
+  if (!attempts.some((attempt) => attempt().status === 0)) throw new Error(`make the bundle: "spec" of ${writers.join(" and ")} failed`);
   const path = join(bundle, "config.json");
   const config = JSON.parse(readFileSync(path, "utf8"));
   config.ociVersion = "1.0.2"; // crun 1.8 accepts 1.0 only

@@ -119,10 +119,11 @@ test("a user namespace keeps the locks of the host's mounts: a read-only source 
       config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
       config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
       config.process.capabilities = { bounding: ["CAP_SYS_ADMIN"], effective: ["CAP_SYS_ADMIN"], permitted: ["CAP_SYS_ADMIN"] };
-      config.mounts = config.mounts.filter(({ destination }) => destination !== "/sys");
+      config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/sys"));
       config.mounts.push({ destination: "/data", type: "bind", source, options: ["bind"] });
     },
   });
+  mkdirSync(`${bundle.rootfs}/data`);
   const result = await c.run(bundle);
   assert.match(result.stdout, /done/, describe(result));
   assert.ok(!existsSync(`${source}/escaped`));

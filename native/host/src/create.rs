@@ -21,8 +21,8 @@ use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::namespaces::{clone_flag, type_of};
 use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Step};
 
-use crate::store::Lock;
 use crate::init_program::{self, InitProgram};
+use crate::store::Lock;
 use crate::{cgroup, gate, idmap, processes};
 
 /// A container at its start gate that dies with this value unless it is released.
@@ -82,7 +82,8 @@ struct Opened {
 pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan) -> Result<Pending, Failure> {
     let opened = open_all(lock, plan)?;
     let joined = cgroup::make(&plan.cgroup)?;
-    let result = init_program::open(init, lock, has_user_namespace(plan)).and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined }));
+    let result =
+        init_program::open(init, lock, has_user_namespace(plan)).and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined }));
     if result.is_err() {
         cgroup::remove_made(&joined.made);
     }
@@ -407,4 +408,3 @@ fn hook_state(plan: &ContainerPlan, pid: i32, status: &str) -> Result<String, Fa
     state.insert("pid".into(), pid.into());
     serde_json::to_string(&state).map_err(|error| Failure::new(FailureCode::Other, "write the hooks' state", error.to_string()))
 }
-

@@ -109,9 +109,7 @@ impl Host {
             Request::Alive { process } => processes::alive(&process).map(flag),
             Request::Kill { process, signal } => processes::kill(&process, signal).map(done),
             Request::KillCgroup { paths, signal } => paths.iter().try_for_each(|path| cgroup::kill(path, signal)).map(done),
-            Request::WaitGone { process, timeout_milliseconds } => {
-                processes::wait_gone(&process, Duration::from_millis(timeout_milliseconds.into())).map(flag)
-            }
+            Request::WaitGone { process, timeout_milliseconds } => processes::wait_gone(&process, Duration::from_millis(timeout_milliseconds.into())).map(flag),
             Request::Foreground { handle, subreaper, notify } => {
                 // Both are borrowed at once: the proxy is taken out, and gone with the container's process.
                 let mut proxy = notify.map(|notify| self.take_notify(notify)).transpose()?;

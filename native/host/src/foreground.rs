@@ -175,8 +175,6 @@ impl Session<'_> {
         let status = waitid(WaitId::PidFd(self.container.as_fd()), WaitIdOptions::EXITED).during(during)?;
         let status = status.ok_or_else(|| Failure::new(FailureCode::Other, during(), "it has no status"))?;
         let signalled = status.terminating_signal().map(|signal| 128 + signal as u32);
-        signalled
-            .or(status.exit_status().map(|code| code as u32))
-            .ok_or_else(|| Failure::new(FailureCode::Other, during(), "it neither exited nor was killed"))
+        signalled.or(status.exit_status().map(|code| code as u32)).ok_or_else(|| Failure::new(FailureCode::Other, during(), "it neither exited nor was killed"))
     }
 }

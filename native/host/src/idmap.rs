@@ -43,12 +43,7 @@ fn write_map(pid: i32, file: &str, mappings: &[IdMapping]) -> Result<(), Failure
 
 fn run_tool(tool: &str, pid: i32, mappings: &[IdMapping]) -> Result<(), Failure> {
     let numbers = mappings.iter().flat_map(|line| [line.container_id, line.host_id, line.size]).map(|number| number.to_string());
-    let output = Command::new(tool)
-        .arg(pid.to_string())
-        .args(numbers)
-        .stdin(Stdio::null())
-        .output()
-        .during(|| format!("run {tool:?} (package uidmap)"))?;
+    let output = Command::new(tool).arg(pid.to_string()).args(numbers).stdin(Stdio::null()).output().during(|| format!("run {tool:?} (package uidmap)"))?;
     if output.status.success() {
         return Ok(());
     }

@@ -48,7 +48,8 @@ fn on_overlay(lock: &Lock) -> Result<OwnedFd, Failure> {
     let path = rustix::fs::readlinkat(rustix::fs::CWD, "/proc/self/exe", Vec::new()).during(during)?;
     let path = path.to_str().map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))?;
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let directory = rustix::fs::open(if directory.is_empty() { "/" } else { directory }, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let directory = rustix::fs::open(if directory.is_empty() { "/" } else { directory }, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .during(during)?;
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).during(during)?;
     // An overlay without upper layer wants two lower ones; the container's state directory is as good as any. By
     // descriptor: colons and commas in paths would be separators.

@@ -4,7 +4,7 @@
 //! So nobody sees half a container, and of two creates of one id exactly one wins.
 
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;

@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn finds_mounts_at_and_below_a_path_alone() {
-        let table = b"1 0 0:1 / / rw - ext4 a rw\n2 1 0:2 / /c/root rw - tmpfs a rw\n3 2 0:3 / /c/root/a\\040b rw - tmpfs a rw\n4 1 0:4 / /c/rootfs rw - tmpfs a rw\n";
+        let table =
+            b"1 0 0:1 / / rw - ext4 a rw\n2 1 0:2 / /c/root rw - tmpfs a rw\n3 2 0:3 / /c/root/a\\040b rw - tmpfs a rw\n4 1 0:4 / /c/rootfs rw - tmpfs a rw\n";
         assert_eq!(points_at_or_below(table, b"/c/root"), [b"/c/root".to_vec(), b"/c/root/a b".to_vec()]);
     }
 

@@ -199,10 +199,7 @@ mod tests {
 
     #[test]
     fn tells_status_and_output() {
-        assert_eq!(
-            error_of(&shell("echo one; echo two >&2; exit 3"), "{}"),
-            "run hook \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: one\ntwo"
-        );
+        assert_eq!(error_of(&shell("echo one; echo two >&2; exit 3"), "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: one\ntwo");
         assert_eq!(error_of(&shell("kill -9 $$"), "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): killed by signal 9");
     }
 

@@ -44,7 +44,8 @@ impl Masks {
             return attach(clone.as_fd(), on.as_fd()).during(|| "attach".into());
         }
         let attributes = MountAttributes { set: vec![MountAttribute::Ro], clear: vec![] };
-        let empty = new_file_system(&NewFileSystem { fs_type: "tmpfs", source: "tmpfs", data: &["size=0".into(), "mode=755".into()], attributes: &attributes })?;
+        let empty =
+            new_file_system(&NewFileSystem { fs_type: "tmpfs", source: "tmpfs", data: &["size=0".into(), "mode=755".into()], attributes: &attributes })?;
         attach(empty.as_fd(), on.as_fd()).during(|| "attach".into())?;
         self.empty = Some(empty);
         Ok(())

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    fsconfig_create, fsconfig_reconfigure, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, fspick, move_mount,
-    open_tree, FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags,
+    fsconfig_create, fsconfig_reconfigure, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, fspick, move_mount, open_tree, FsMountFlags, FsOpenFlags,
+    FsPickFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags,
 };
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{MountAttribute, MountAttributes, MountSource, MountTarget, Propagation};

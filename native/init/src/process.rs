@@ -137,7 +137,13 @@ fn enter_directory(cwd: &str, entered_before: Result<(), Errno>) -> Result<(), F
             return Err(Failure { cause: text.into(), ..tsrunc_sys::errno::os_failure(during(), first) });
         }
     }
-    let outside = || Failure::new(FailureCode::Other, during(), "current working directory is outside of container mount namespace root -- possible container breakout detected");
+    let outside = || {
+        Failure::new(
+            FailureCode::Other,
+            during(),
+            "current working directory is outside of container mount namespace root -- possible container breakout detected",
+        )
+    };
     match rustix::process::getcwd(Vec::new()) {
         Ok(path) if path.to_bytes().starts_with(b"/") => Ok(()),
         _ => Err(outside()),
@@ -199,16 +205,17 @@ fn find_program(process: &Process, env: Vec<CString>) -> Result<Program, Failure
     } else {
         let search = process.env.iter().rev().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or("");
         let mut denied = None;
-        let found = search.split(':').map(|directory| if directory.is_empty() { format!("./{name}") } else { format!("{directory}/{name}") }).find(|candidate| {
-            match executable(candidate) {
-                Ok(()) => true,
-                Err(Errno::ACCESS) => {
-                    denied = Some(Errno::ACCESS);
-                    false
+        let found =
+            search.split(':').map(|directory| if directory.is_empty() { format!("./{name}") } else { format!("{directory}/{name}") }).find(|candidate| {
+                match executable(candidate) {
+                    Ok(()) => true,
+                    Err(Errno::ACCESS) => {
+                        denied = Some(Errno::ACCESS);
+                        false
+                    }
+                    Err(_) => false,
                 }
-                Err(_) => false,
-            }
-        });
+            });
         match (found, denied) {
             (Some(path), _) => path,
             (None, Some(errno)) => return Err(failed(format!("exec: {name:?}"), errno)),

@@ -87,9 +87,13 @@ pub enum FromInit {
 pub enum ToInit {
     Plan(Box<InitPlan>),
     /// `state`: the JSON that createContainer hooks read.
-    Continue { state: String },
+    Continue {
+        state: String,
+    },
     /// `state`: the JSON that startContainer hooks read.
-    Release { state: String },
+    Release {
+        state: String,
+    },
     Start,
 }
 

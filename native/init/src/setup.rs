@@ -78,9 +78,7 @@ impl<'a> Setup<'a> {
             Operation::PivotRoot => self.pivot_root().and_then(|()| self.make_cwd()),
             Operation::MoveRoot => self.move_root().and_then(|()| self.make_cwd()),
             Operation::Chroot => self.chroot().and_then(|()| self.make_cwd()),
-            Operation::RootfsPropagation { propagation } => {
-                set_propagation(self.root()?.fd(), *propagation).during(|| "set the propagation of \"/\"".into())
-            }
+            Operation::RootfsPropagation { propagation } => set_propagation(self.root()?.fd(), *propagation).during(|| "set the propagation of \"/\"".into()),
             Operation::ReadonlyRoot => {
                 let (set, _) = attribute_bits(&MountAttributes { set: vec![MountAttribute::Ro], clear: vec![] });
                 mount_setattr(self.root()?.fd(), MountSetattr { set, ..MountSetattr::default() }).during(|| "make \"/\" read-only".into())

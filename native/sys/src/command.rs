@@ -58,11 +58,7 @@ fn check(result: libc::c_int) -> Result<(), Errno> {
 
 /// # Safety
 /// Both structures are initialised.
-unsafe fn set_up(
-    attributes: &mut libc::posix_spawnattr_t,
-    actions: &mut libc::posix_spawn_file_actions_t,
-    command: &Command<'_>,
-) -> Result<(), Errno> {
+unsafe fn set_up(attributes: &mut libc::posix_spawnattr_t, actions: &mut libc::posix_spawn_file_actions_t, command: &Command<'_>) -> Result<(), Errno> {
     // SAFETY: as promised by the caller; a set of signals is bits without padding, so any bytes are one.
     unsafe {
         let none: libc::sigset_t = std::mem::zeroed();

@@ -44,12 +44,12 @@ pub fn describe(errno: Errno) -> (String, &'static str) {
     }
 }
 
-macro_rules! table { ($($name:ident $text:literal)*) => { &[$((Errno::$name, concat!("E", stringify!($name)), $text)),*] } }
+macro_rules! table { ($($name:ident $text:literal)*) => { &[(Errno::ACCESS, "EACCES", "permission denied"), (Errno::TOOBIG, "E2BIG", "argument list too long"), $((Errno::$name, concat!("E", stringify!($name)), $text)),*] } }
 
 const TABLE: &[(Errno, &str, &str)] = table! {
     PERM "operation not permitted" NOENT "no such file or directory" SRCH "no such process" INTR "interrupted system call"
     IO "input/output error" NXIO "no such device or address" NOEXEC "exec format error" BADF "bad file descriptor"
-    CHILD "no child processes" AGAIN "resource temporarily unavailable" NOMEM "cannot allocate memory" ACCESS "permission denied"
+    CHILD "no child processes" AGAIN "resource temporarily unavailable" NOMEM "cannot allocate memory"
     FAULT "bad address" BUSY "device or resource busy" EXIST "file exists" XDEV "invalid cross-device link" NODEV "no such device"
     NOTDIR "not a directory" ISDIR "is a directory" INVAL "invalid argument" NFILE "too many open files in system"
     MFILE "too many open files" NOTTY "inappropriate ioctl for device" TXTBSY "text file busy" FBIG "file too large"
@@ -59,7 +59,7 @@ const TABLE: &[(Errno, &str, &str)] = table! {
     USERS "too many users" NOTSOCK "socket operation on non-socket" PROTOTYPE "protocol wrong type for socket"
     OPNOTSUPP "operation not supported" ADDRINUSE "address already in use" CONNREFUSED "connection refused"
     CONNRESET "connection reset by peer" NOTCONN "transport endpoint is not connected" TIMEDOUT "connection timed out"
-    STALE "stale file handle" DQUOT "disk quota exceeded" TOOBIG "argument list too long" LIBBAD "accessing a corrupted shared library"
+    STALE "stale file handle" DQUOT "disk quota exceeded" LIBBAD "accessing a corrupted shared library"
     NOTUNIQ "name not unique on network" DEADLK "resource deadlock avoided" NOLCK "no locks available" NOKEY "required key not available"
 };
 
@@ -73,5 +73,7 @@ mod tests {
         let failure = failed.during(|| "mount \"proc\" on \"/proc\"".into()).unwrap_err();
         assert_eq!(failure.to_string(), "mount \"proc\" on \"/proc\": EPERM (operation not permitted)");
         assert_eq!(failure.errno.as_deref(), Some("EPERM"));
+        assert_eq!(describe(Errno::ACCESS), ("EACCES".to_owned(), "permission denied"));
+        assert_eq!(describe(Errno::TOOBIG).0, "E2BIG");
     }
 }

@@ -33,18 +33,13 @@ pub fn new_session_keyring(name: &str) -> Result<(), Errno> {
 pub fn set_limit(pid: i32, resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
     let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
     // SAFETY: `limit` lives through the call; no old value is asked for.
-    check(unsafe {
-        libc::syscall(libc::SYS_prlimit64, pid, resource, &limit as *const libc::rlimit64, std::ptr::null_mut::<u8>())
-    })
-    .map(drop)
+    check(unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, &limit as *const libc::rlimit64, std::ptr::null_mut::<u8>()) }).map(drop)
 }
 
 /// The number of a resource limit by its config.json name, `RLIMIT_NOFILE`.
 pub fn limit_number(name: &str) -> Option<u32> {
-    const NAMES: [&str; 16] = [
-        "CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING",
-        "MSGQUEUE", "NICE", "RTPRIO", "RTTIME",
-    ];
+    const NAMES: [&str; 16] =
+        ["CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME"];
     let name = name.strip_prefix("RLIMIT_")?;
     NAMES.iter().position(|known| *known == name).map(|number| number as u32)
 }

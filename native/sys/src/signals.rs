@@ -60,7 +60,7 @@ impl Caught {
         }
         let mut caught = Caught { pipe, before: Vec::new() };
         caught.take(); // a handler of an earlier use, late
-        // The C library keeps the real-time signals below SIGRTMIN to itself.
+                       // The C library keeps the real-time signals below SIGRTMIN to itself.
         for signal in (1..32).chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
             if !OWN.contains(&signal) && ![libc::SIGKILL, libc::SIGSTOP, libc::SIGCHLD].contains(&signal) {
                 caught.catch(signal)?;

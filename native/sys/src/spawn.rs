@@ -300,10 +300,7 @@ unsafe extern "C" fn run_child(child: *const Child) -> ! {
             call(Step::JoinCgroup, libc::SYS_write, [fd as u64, c"0".as_ptr() as u64, 1, 0, 0]);
         }
         if child.join_user >= 0 {
-            let args = CloneArgs {
-                flags: child.inner_flags | libc::CLONE_PARENT as u64,
-                ..CloneArgs::default()
-            };
+            let args = CloneArgs { flags: child.inner_flags | libc::CLONE_PARENT as u64, ..CloneArgs::default() };
             let pid = call(Step::Clone, libc::SYS_clone3, [&raw const args as u64, size_of::<CloneArgs>() as u64, 0, 0, 0]);
             if pid != 0 {
                 let pid = pid as i32;
@@ -314,8 +311,7 @@ unsafe extern "C" fn run_child(child: *const Child) -> ! {
         for index in 0..child.inherit_count {
             call(Step::Inherit, libc::SYS_fcntl, [*child.inherit.add(index) as u64, libc::F_SETFD as u64, 0, 0, 0]);
         }
-        call(Step::Execute, libc::SYS_execveat,
-            [child.program as u64, c"".as_ptr() as u64, child.argv as u64, child.envp as u64, libc::AT_EMPTY_PATH as u64]);
+        call(Step::Execute, libc::SYS_execveat, [child.program as u64, c"".as_ptr() as u64, child.argv as u64, child.envp as u64, libc::AT_EMPTY_PATH as u64]);
     }
     unreachable!()
 }

@@ -82,7 +82,8 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
     extraMounts: notify === undefined ? [] : [notifyMount(notify)],
   });
   const missing = new Set(facts.missing);
-  const undoCgroups = (whole: boolean): Undo[] => (ownCgroups ? planCgroupUndo(placements, missing, { whole, endsWithInit: createsNamespace(spec, "pid") }) : []);
+  const undoCgroups = (whole: boolean): Undo[] =>
+    ownCgroups ? planCgroupUndo(placements, missing, { whole, endsWithInit: createsNamespace(spec, "pid") }) : [];
   return {
     plan: {
       spawn: planSpawn(spec, facts),

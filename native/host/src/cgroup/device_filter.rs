@@ -134,11 +134,26 @@ mod tests {
             let (offset, value) = ((word >> 16) as i16, (word >> 32) as u32);
             at += 1;
             let jumps = match word as u8 {
-                LOAD_WORD => { registers[to] = context[offset as usize / 4]; false }
-                MOVE_32 => { registers[to] = registers[from]; false }
-                MOVE_VALUE_32 => { registers[to] = value; false }
-                AND_VALUE_32 => { registers[to] &= value; false }
-                SHIFT_RIGHT_VALUE_32 => { registers[to] >>= value; false }
+                LOAD_WORD => {
+                    registers[to] = context[offset as usize / 4];
+                    false
+                }
+                MOVE_32 => {
+                    registers[to] = registers[from];
+                    false
+                }
+                MOVE_VALUE_32 => {
+                    registers[to] = value;
+                    false
+                }
+                AND_VALUE_32 => {
+                    registers[to] &= value;
+                    false
+                }
+                SHIFT_RIGHT_VALUE_32 => {
+                    registers[to] >>= value;
+                    false
+                }
                 JUMP => true,
                 JUMP_NOT_EQUAL_32 => registers[to] != value,
                 JUMP_ANY_BIT_32 => registers[to] & value != 0,

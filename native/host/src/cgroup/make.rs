@@ -252,12 +252,8 @@ mod tests {
     #[test]
     fn makes_nothing_where_there_is_no_hierarchy() {
         let temp = TempDir::new();
-        let directory = CgroupDirectory {
-            path: format!("{}/a", temp.path()),
-            mountpoint: temp.path().to_owned(),
-            inherit_cpuset: false,
-            enable_controllers: Vec::new(),
-        };
+        let directory =
+            CgroupDirectory { path: format!("{}/a", temp.path()), mountpoint: temp.path().to_owned(), inherit_cpuset: false, enable_controllers: Vec::new() };
         let failure = make(&CgroupPlan { directories: vec![directory], ..CgroupPlan::default() }).err().unwrap();
         assert_eq!(failure.cause, "not a cgroup");
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
@@ -276,10 +272,7 @@ mod tests {
         write_all(&[write(a.clone(), "1"), write(a.clone(), "2"), write(b.clone(), "3")]).unwrap();
         assert_eq!((std::fs::read_to_string(&a).unwrap(), std::fs::read_to_string(&b).unwrap()), ("12".into(), "3".into()));
         let failure = write_all(&[write(format!("{}/memory.limit_in_bytes", temp.path()), "4096")]).unwrap_err();
-        assert_eq!(
-            failure.to_string(),
-            "write \"memory.limit_in_bytes\" = \"4096\" (/linux/resources/memory/limit): this kernel has no such file in a cgroup"
-        );
+        assert_eq!(failure.to_string(), "write \"memory.limit_in_bytes\" = \"4096\" (/linux/resources/memory/limit): this kernel has no such file in a cgroup");
         let failure = write_all(&[write("/dev/full".into(), "4096")]).unwrap_err();
         assert_eq!(failure.to_string(), "write \"full\" = \"4096\" (/linux/resources/memory/limit): ENOSPC (no space left on device)");
     }
