@@ -90,7 +90,7 @@ t.test("a failing poststart hook stops and destroys the container", async (t) =>
     answers: { runHooks: () => (hooks++ === 0 ? failed("other", 'hook "/h"', "exit status 1") : { kind: "done" }) },
   });
   t.throws(() => startContainer(context, "c1"), { message: 'start "c1": hook "/h": exit status 1' });
-  t.same(ops().slice(ops().indexOf("runHooks")), ["runHooks", "kill", "waitGone", "undo", "removeContainer", "runHooks", "close"]);
+  t.same(ops().slice(ops().indexOf("runHooks")), ["runHooks", "kill", "thaw", "waitGone", "undo", "removeContainer", "runHooks", "close"]);
 });
 
 t.test("kill signals the identified process alone", async (t) => {
