@@ -13,11 +13,12 @@ const CHUNK_BYTES: usize = 8 << 20;
 const POPULATE_BYTES: usize = 128 << 10;
 /// Larger blocks have a mapping of their own.
 const LARGE_BYTES: usize = 1 << 20;
-/// Sizes up to here are rounded to 16 bytes, larger ones to powers of two.
+/// Sizes up to here are rounded to 16 bytes, larger ones to an eighth of the power of two below them: QuickJS asks for 4 KiB and a
+/// little, hundreds of times.
 const SMALL_BYTES: usize = 1024;
 const SMALL_CLASSES: usize = SMALL_BYTES / 16;
-/// 2 KiB to 1 MiB.
-const CLASSES: usize = SMALL_CLASSES + 10;
+/// Eight for each doubling from 1 KiB to 1 MiB.
+const CLASSES: usize = SMALL_CLASSES + 8 * 10;
 
 /// To be declared as `#[global_allocator]`.
 pub struct Heap {
@@ -65,8 +66,10 @@ fn class_of(size: usize) -> (usize, usize) {
         let blocks = size.div_ceil(16).max(1);
         (blocks - 1, blocks * 16)
     } else {
-        let rounded = size.next_power_of_two();
-        (SMALL_CLASSES + (rounded.trailing_zeros() - 11) as usize, rounded)
+        let doubling = (size - 1).ilog2();
+        let step = 1 << (doubling - 3);
+        let steps = size.div_ceil(step);
+        (SMALL_CLASSES + 8 * (doubling as usize - 10) + steps - 9, steps * step)
     }
 }
 
@@ -153,7 +156,9 @@ mod tests {
         assert_eq!(class_of(16), (0, 16));
         assert_eq!(class_of(17), (1, 32));
         assert_eq!(class_of(SMALL_BYTES), (SMALL_CLASSES - 1, SMALL_BYTES));
-        assert_eq!(class_of(SMALL_BYTES + 1), (SMALL_CLASSES, 2048));
+        assert_eq!(class_of(SMALL_BYTES + 1), (SMALL_CLASSES, 1152));
+        assert_eq!(class_of(2048), (SMALL_CLASSES + 7, 2048));
+        assert_eq!(class_of(2049), (SMALL_CLASSES + 8, 2304));
         assert_eq!(class_of(LARGE_BYTES), (CLASSES - 1, LARGE_BYTES));
     }
 
