@@ -108,3 +108,13 @@ t.test("while creating, a directory that was there before is left alone", async 
   t.same(planCgroupUndo(placements, new Set(), false), []);
   t.same(planCgroupUndo(placements, new Set(), { whole: true, endsWithInit: false }), [{ op: "removeCgroup", path: "/sys/fs/cgroup/a" }]);
 });
+
+t.test("a hybrid host's limits go to v2 where only that has the controller", async (t) => {
+  const facts = { ...HYBRID, v2Controllers: ["hugetlb"] };
+  const spec: Spec = { ociVersion: "1.0.0", linux: { resources: { hugepageLimits: [{ pageSize: "2MB", limit: 4096 }] } } };
+  const hybrid = { spec, id: "c1", facts, rootless: false };
+  const planned = planCgroup(hybrid, placeCgroups(hybrid));
+  const unified = planned.directories.find(({ path }) => path.includes("/unified/"));
+  t.same(unified?.enableControllers, ["hugetlb"]);
+  t.ok(planned.writes.some(({ path, value }) => path.endsWith("/unified/c1/hugetlb.2MB.max") && value === "4096"));
+});

@@ -105,21 +105,44 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
   const limitsDevices = !rootless;
   let deviceFilter: DeviceRule[] | null = null;
   let writes: CgroupWrite[];
+  let enabled: readonly string[] = facts.v2Controllers;
   if (v2) {
     writes = unified ? planV2Writes(resources, { path: unified.path, controllers: facts.v2Controllers }) : [];
     if (limitsDevices) deviceFilter = rules;
   } else {
     const directory = directoryFinder(placements);
-    writes = [...(limitsDevices ? planV1DeviceWrites(rules, directory) : []), ...planV1Writes(resources, directory)];
+    const { onV1, onV2, controllers } = splitHybrid(resources, placements, facts.v2Controllers);
+    enabled = controllers;
+    writes = [...(limitsDevices ? planV1DeviceWrites(rules, directory) : []), ...planV1Writes(onV1, directory)];
+    if (unified) writes.push(...planV2Writes(onV2, { path: unified.path, controllers }));
   }
   return {
-    directories: placements.map((placement) => planDirectory(placement, v2 ? facts.v2Controllers : [])),
+    directories: placements.map((placement) => planDirectory(placement, enabled)),
     writes,
     joinTasks: placements.filter((placement) => placement !== unified).map(({ path }) => path),
     cloneInto: unified?.path ?? null,
     deviceFilter,
     optional: false,
   };
+}
+
+/** Limits that a hybrid host may have on v2 alone, by the name of their controller. */
+const EITHER_VERSION = { hugetlb: "hugepageLimits", rdma: "rdma" } as const;
+
+/** Which limits go to the v1 hierarchies of a hybrid host and which to its v2 one, with the controllers that those need. */
+function splitHybrid(resources: Resources, placements: readonly CgroupPlacement[], v2Controllers: readonly string[]) {
+  const onV1: Resources = { ...resources };
+  const onV2: Resources = {};
+  const controllers: string[] = [];
+  for (const controller of ["hugetlb", "rdma"] as const) {
+    const field = EITHER_VERSION[controller];
+    const isOnV1 = placements.some(({ hierarchy }) => hierarchy.controllers.includes(controller));
+    if (resources[field] === undefined || isOnV1 || !v2Controllers.includes(controller)) continue;
+    Object.assign(onV2, { [field]: resources[field] });
+    delete onV1[field];
+    controllers.push(controller);
+  }
+  return { onV1, onV2, controllers };
 }
 
 function stayInCallersCgroups(): CgroupPlan {
