@@ -64,6 +64,7 @@ const CASES: { rule: string; path: string; text: string; says: string }[] = [
     text: "export const x: unknown = globalThis;",
     says: "only one engine has",
   },
+  { rule: "the core has no Date", path: "src/runtime/a.ts", text: "export const now = new Date();", says: "The static host leaves it out" },
 ];
 
 for (const { rule, path, text, says } of CASES) {
@@ -84,4 +85,12 @@ t.test("lint: nothing outside of src/host imports node: or ffi-rs", async (t) =>
     files.filter((file) => !/^src\/host\/(node|library)/.test(file) && !/\.test\.ts$|\/fixtures\/|\/testing\//.test(file)),
     [],
   );
+});
+
+t.test("lint: the core has no async functions: the static host leaves promises out", async (t) => {
+  const found = spawnSync("git", ["grep", "-nE", "\\b(async|await)\\b", "--", "src/runtime", "src/cli"], { encoding: "utf8" }).stdout.split(
+    "\n",
+  );
+  const code = found.filter((line) => line !== "" && !/(\.test\.ts|\/testing\/[^:]*|\/fixtures\/[^:]*):\d+:|mount-option/.test(line));
+  t.strictSame(code, []);
 });
