@@ -26,6 +26,8 @@ struct Container {
     pending: Pending,
     /// The caller stays with it: it keeps the terminal.
     stays: bool,
+    /// startContainer hooks stand between its release and the program.
+    runs_hooks: bool,
     attendance: Option<Attendance>,
 }
 
@@ -35,8 +37,11 @@ impl Container {
             return self.pending.release();
         }
         Attendance::prepare(&self.pending);
+        // The program may signal readiness, and be answered by a signal, before we hear that it runs. Hooks may take
+        // long: until they are done a signal ends us, and the container with us.
+        let early = if self.runs_hooks { None } else { Some(Attendance::begin()?) };
         self.pending.release()?;
-        self.attendance = Some(Attendance::begin()?);
+        self.attendance = Some(early.map_or_else(Attendance::begin, Ok)?);
         Ok(())
     }
 
@@ -100,7 +105,8 @@ impl Host {
                 let pending = create::create(self.init, self.lock(lock)?, &plan)?;
                 let process = pending.identity.clone();
                 let stays = matches!(plan.console, ConsolePlan::Keep);
-                let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, attendance: None })));
+                let runs_hooks = !plan.process.start_container_hooks.is_empty();
+                let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, runs_hooks, attendance: None })));
                 Ok(Reply::Created { handle, process })
             }
             Request::Release { handle } => self.container(handle)?.release().map(done),
