@@ -77,7 +77,11 @@ test("a stopped init does not hold state and delete up", async (c) => {
 test("delete -f ends a container that is frozen", async (c) => {
   if (!existsSync(freezer)) c.skip("the host has no freezer hierarchy of cgroup v1");
   await c.createAndStart(c.bundle({ args: ["probe", "wait"], config: (config) => (config.linux.cgroupsPath = `/${c.id}-ice`) }));
-  writeFileSync(`${freezer}/${c.id}-ice/freezer.state`, "FROZEN");
+  const state = `${freezer}/${c.id}-ice/freezer.state`;
+  c.defer(() => {
+    if (existsSync(state)) writeFileSync(state, "THAWED");
+  });
+  writeFileSync(state, "FROZEN");
   await c.ok(["delete", "-f", c.id], { timeoutSeconds: 5 });
 });
 
