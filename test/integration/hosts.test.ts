@@ -1,0 +1,45 @@
+/**
+ * What could differ between the hosts because one of them is Node.js: its start, its libraries, its way to write.
+ */
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { describe } from "./harness/execute.ts";
+import { mountOnHost } from "./harness/mounting.ts";
+import { test } from "./harness/suite.ts";
+
+test("the program works in any directory and leaves no file where temporary files go", async (c) => {
+  const temporary = c.folder("temporary");
+  for (const cwd of ["/", "/proc", temporary]) await c.ok(["list"], { cwd, env: { TMPDIR: temporary } });
+  assert.deepEqual(readdirSync(temporary), []);
+});
+
+test("the program works where temporary files cannot be executed, or cannot be made", async (c) => {
+  const temporary = c.folder("noexec");
+  mountOnHost(c, "-t", "tmpfs", "-o", "noexec", "tmpfs", temporary);
+  await c.ok(["list"], { env: { TMPDIR: temporary } });
+  await c.ok(["list"], { env: { TMPDIR: "/nonexistent" } });
+});
+
+test("options for Node.js in the caller's environment are ignored", async (c) => {
+  const preload = `${c.directory}/preload.cjs`;
+  writeFileSync(preload, `require("node:fs").writeFileSync(${JSON.stringify(`${c.directory}/loaded`)}, "")`);
+  const plain = await c.ok(["list"]);
+  const result = await c.ok(["list"], { env: { NODE_OPTIONS: `--require=${preload} --trace-warnings` } });
+  assert.equal(result.stdout, plain.stdout);
+  assert.equal(result.stderr, "");
+  assert.ok(!readdirSync(c.directory).includes("loaded"));
+});
+
+test("output into a full pipe that does not block arrives whole, and the pipe stays as it was", async (c) => {
+  const plain = await c.ok(["features"]);
+  const reader = await c.helper("slowreader", [c.program, "features"]);
+  const result = await reader.wait();
+  assert.equal(result.status, 0, describe(result));
+  assert.equal(result.stdout, plain.stdout);
+});
+
+test("output to a reader who is gone is no error of the command", async (c) => {
+  const shell = await c.spawn("/bin/sh", ["-c", `(sleep 0.2; "${c.program}" features; echo $? >${c.directory}/status) | true`]);
+  await shell.wait();
+  assert.equal(readFileSync(`${c.directory}/status`, "utf8"), "0\n");
+});
