@@ -97,7 +97,7 @@ t.test("a limit whose controller is not mounted is refused", async (t) => {
 t.test("undo removes the container's directories and the parents that were missing", async (t) => {
   const placements = placeCgroups(request(FACTS, "/a/b/c"));
   t.same(cgroupDirectories(placements), ["/sys/fs/cgroup/a/b/c", "/sys/fs/cgroup/a/b", "/sys/fs/cgroup/a"]);
-  t.same(planCgroupUndo(placements, new Set(["/sys/fs/cgroup/a/b/c", "/sys/fs/cgroup/a/b"]), true), [
+  t.same(planCgroupUndo(placements, new Set(["/sys/fs/cgroup/a/b/c", "/sys/fs/cgroup/a/b"]), { whole: true, endsWithInit: false }), [
     { op: "removeCgroup", path: "/sys/fs/cgroup/a/b/c" },
     { op: "removeEmptyCgroup", path: "/sys/fs/cgroup/a/b" },
   ]);
@@ -105,7 +105,7 @@ t.test("undo removes the container's directories and the parents that were missi
 
 t.test("while creating, a directory that was there before is left alone", async (t) => {
   const placements = placeCgroups(request(FACTS, "/a"));
-  t.same(planCgroupUndo(placements, new Set(), false), []);
+  t.same(planCgroupUndo(placements, new Set(), { whole: false, endsWithInit: true }), []);
   t.same(planCgroupUndo(placements, new Set(), { whole: true, endsWithInit: false }), [{ op: "removeCgroup", path: "/sys/fs/cgroup/a" }]);
 });
 
