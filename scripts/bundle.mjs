@@ -1,7 +1,7 @@
 // Bundles the TypeScript core for what runs it:
 //
-//   bundle.mjs static   build/scripts/*.js     one script for the program and one for each command, so that a command loads
-//                                              only what it needs; native/engine/build.rs compiles them to bytecode
+//   bundle.mjs static   build/scripts/*.js     one script for the program, one for each command and each part that few of
+//                                              them need (LazyParts of src/host/host.ts), so that a command loads little; native/engine/build.rs compiles them to bytecode
 //   bundle.mjs node     build/sea/program.js   the program for the single executable (scripts/build-sea)
 //   bundle.mjs lib      build/lib/*.js         the npm library
 
@@ -34,6 +34,7 @@ async function bundleStatic() {
     entryPoints: {
       main: "src/host/embedded.ts",
       careful: "src/runtime/careful.ts",
+      warnings: "src/runtime/warnings.ts",
       ...Object.fromEntries(commands.map((name) => [`command-${basename(name, ".ts")}`, join(COMMANDS, name)])),
     },
     outdir: SCRIPTS,

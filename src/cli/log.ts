@@ -13,14 +13,14 @@ export interface LogOptions {
 }
 
 /**
- * Logs a message: a line in the log file, or on standard error where there is none. What a person must see is on standard
- * error in any case: callers who only keep that show it to their users.
+ * Logs a message: a line in the log file, or on standard error where there is none. An error is on standard error in any
+ * case: callers who only keep that show it to their users.
  * @throws RuntimeError when the log file cannot be written.
  */
 export function log(host: Host, options: LogOptions, level: LogLevel, message: string): void {
   if (level === "debug" && !options.debug) return;
   const { file, format } = options;
-  if (file === undefined || level !== "debug")
+  if (file === undefined || level === "error")
     host.write(2, `${file === undefined && format === "json" ? line(host, "json", level, message) : plain(level, message)}\n`);
   if (file !== undefined) perform(host, { op: "appendFile", path: file, text: `${line(host, format, level, message)}\n` });
 }

@@ -12,6 +12,7 @@ import { commandArity, commandFlags, commandNames, globalFlags } from "./command
 import { EXIT_STATUS, exitStatusOf } from "./exit-status.js";
 import { log } from "./log.js";
 import type { LogOptions } from "./log.js";
+import { withoutSecrets } from "./secrets.js";
 import { suggestion } from "./suggestion.js";
 import { usageError } from "./usage.js";
 
@@ -107,11 +108,11 @@ function logRequests(host: Host, options: LogOptions): Host {
     env: host.env,
     build: host.build,
     call: (request) => {
-      log(host, options, "debug", `request ${request}`);
+      log(host, options, "debug", `request ${withoutSecrets(request)}`);
       return host.call(request);
     },
     write: (fd, text) => host.write(fd, text),
     exit: (status) => host.exit(status),
-    carefulLoader: () => host.carefulLoader(),
+    part: (name) => host.part(name),
   };
 }

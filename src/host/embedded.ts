@@ -2,7 +2,7 @@
 
 import type { CommandModule } from "../cli/command.js";
 import { main } from "../cli/main.js";
-import type { CarefulLoader } from "./host.js";
+import type { LazyParts } from "./host.js";
 
 /** What native/engine/src/native.rs provides. */
 export interface Native {
@@ -24,7 +24,7 @@ export function start(native: Native): number {
   const host = {
     ...native,
     build: { version: TSRUNC_VERSION, commit: TSRUNC_COMMIT, hostName: "static" as const },
-    carefulLoader: () => (native.load("careful") as { readCarefully: CarefulLoader }).readCarefully,
+    part: <Name extends keyof LazyParts>(name: Name) => native.load(name) as LazyParts[Name],
   };
   return main(host, (name) => native.load(`command-${name}`) as CommandModule);
 }

@@ -3,6 +3,9 @@
  * it cannot compute it asks of a `Host`, so that the same code runs in Node.js and in the static binary.
  */
 
+import type { Warning } from "../runtime/generated/plan.js";
+import type { LeftOut } from "../runtime/plan/capabilities.js";
+import type { Spec } from "../runtime/spec/generated/spec-types.js";
 import type { LoadOptions, ValidatedSpec } from "../runtime/spec/load.js";
 
 /** The only way the core reaches the world. */
@@ -18,8 +21,16 @@ export interface Host {
   exit(status: number): never;
   /** Version facts baked in at build time. */
   readonly build: { version: string; commit: string; hostName: "static" | "node" };
-  /** Loads src/runtime/careful.ts, which is large: needed only when a configuration is faulty or holds integers beyond 2^53. */
-  carefulLoader(): CarefulLoader;
+  /** Loads a part of the core that few calls need. */
+  part<Name extends keyof LazyParts>(name: Name): LazyParts[Name];
+}
+
+/** The parts of the core that a program may load late; the static one has a script of each (scripts/bundle.mjs). */
+export interface LazyParts {
+  /** src/runtime/careful.ts: for a configuration that is faulty or holds integers beyond 2^53. Large. */
+  careful: { readCarefully: CarefulLoader };
+  /** src/runtime/warnings.ts: for a configuration that is worth a warning. */
+  warnings: { warningsOf(spec: Spec, leftOut: readonly LeftOut[]): Warning[] };
 }
 
 /** What src/runtime/careful.ts exports as `readCarefully`. */

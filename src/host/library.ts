@@ -2,9 +2,9 @@
 
 import { fileURLToPath } from "node:url";
 import { DataType, load, open } from "ffi-rs";
-import { readCarefully } from "../runtime/careful.js";
 import { type RuntimeContext, defaultStateRoot, namedStateRoot } from "../runtime/runtime.js";
 import { nativeDoor } from "./node.js";
+import { part } from "./node-parts.js";
 
 export * from "../runtime/runtime.js";
 
@@ -12,7 +12,7 @@ export * from "../runtime/runtime.js";
 export interface NodeContextOptions {
   /** Directory of the containers' states; default: that of the program `tsrunc`. */
   root?: string;
-  /** Takes what went wrong without stopping an operation, and what helps to find a mistake; default: nobody. */
+  /** Takes what went wrong without stopping an operation, warnings about a configuration, and what helps to find a mistake; default: nobody. */
   log?: RuntimeContext["log"];
 }
 
@@ -25,7 +25,7 @@ let call: ((request: string) => string) | undefined;
  */
 export function nodeContext({ root, log = () => {} }: NodeContextOptions = {}): RuntimeContext {
   call ??= nativeDoor({ DataType, load, open }, fileURLToPath(new URL("../../native/libtsrunc.so", import.meta.url)));
-  const host = { call, carefulLoader: () => readCarefully };
+  const host = { call, part };
   const stateRoot = root === undefined ? defaultStateRoot(host, process.env) : namedStateRoot(host, root);
   return { host, ...stateRoot, log };
 }

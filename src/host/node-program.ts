@@ -12,10 +12,10 @@ import * as run from "../cli/commands/run.js";
 import * as spec from "../cli/commands/spec.js";
 import * as start from "../cli/commands/start.js";
 import * as state from "../cli/commands/state.js";
-import { readCarefully } from "../runtime/careful.js";
 import type { Host } from "./host.js";
 import { type Ffi, nativeDoor } from "./node.js";
 import { loadAsset } from "./node-asset.js";
+import { part } from "./node-parts.js";
 import { write } from "./node-stdio.js";
 
 // Set by scripts/build-sea.mjs.
@@ -33,7 +33,7 @@ const host: Host = {
   write,
   exit: (status) => process.exit(status),
   build: { version: TSRUNC_VERSION, commit: TSRUNC_COMMIT, hostName: "node" },
-  carefulLoader: () => readCarefully,
+  part,
 };
 
 function openDoor(): (request: string) => string {

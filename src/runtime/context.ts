@@ -1,12 +1,13 @@
 /** What every operation of the library works in: the host and the directory that holds the containers' states. */
 
 import type { Host } from "../host/host.js";
+import type { Warning } from "./generated/plan.js";
 import { RuntimeError } from "./errors.js";
 import { askText, hostFacts } from "./native.js";
 import { cleanAbsolute } from "./plan/paths.js";
 
 /** The parts of `Host` that the library uses: it reads no argv, writes nothing and never exits. */
-export type LibraryHost = Pick<Host, "call" | "carefulLoader">;
+export type LibraryHost = Pick<Host, "call" | "part">;
 
 export interface RuntimeContext {
   host: LibraryHost;
@@ -14,8 +15,11 @@ export interface RuntimeContext {
   root: string;
   /** Mode of `root` when it has to be made. */
   rootMode: number;
-  /** Takes what went wrong without stopping the operation (`warning`) and what helps to find a mistake (`debug`). */
-  log(level: "warning" | "debug", message: string): void;
+  /**
+   * Takes what went wrong without stopping the operation (`warning`) and what helps to find a mistake (`debug`). `about`: with
+   * a warning about config.json, the field that it is about.
+   */
+  log(level: "warning" | "debug", message: string, about?: Warning): void;
 }
 
 /** Where states are kept, and the mode of that directory. */

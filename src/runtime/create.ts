@@ -17,6 +17,7 @@ import type { ValidatedSpec } from "./spec/load.js";
 import { STATE_VERSION, serializeRecord } from "./state/store.js";
 import type { ContainerRecord } from "./state/store.js";
 import { runPoststop } from "./teardown.js";
+import { warn, warnOf } from "./warn.js";
 
 /** What a caller decides about a new container. Every path may be relative to the working directory. */
 export interface CreateOptions {
@@ -96,12 +97,14 @@ export function launchContainer(context: RuntimeContext, request: CreateRequest)
   refuseUnusableConsole(host, spec, request);
   const planned = planContainer(host, spec, facts, planOptions(context, request, bundle));
   refuseUnusableRootfs(host, planned.rootfs);
+  warnOf(context, spec, planned.leftOut);
   const attempted: Attempt = { lock: 0, notify: undefined, created: undefined, record: newRecord(host, { id, bundle, spec, planned }) };
   attempted.lock = reserve(context, attempted.record);
   try {
     attempted.notify = bindNotify(host, attempted.lock, options.notifySocket);
     attempted.created = send(host, "created", { op: "create", lock: attempted.lock, plan: planned.plan });
-    const { process } = attempted.created;
+    const { process, warnings } = attempted.created;
+    warn(context, warnings);
     // With startContainer hooks the program does not run yet when the gate opens: `running` is recorded after them.
     const runsAtOnce = continuation !== "wait" && planned.plan.process.startContainerHooks.length === 0;
     attempted.record = { ...attempted.record, status: runsAtOnce ? "running" : "created", process, undo: planned.undo };

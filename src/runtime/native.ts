@@ -2,7 +2,7 @@
 
 import type { Host } from "../host/host.js";
 import { RuntimeError, errorFromFailure } from "./errors.js";
-import type { Failure, HostFacts, ProcessIdentity, Reply, Request } from "./generated/plan.js";
+import type { Failure, HostFacts, ProcessIdentity, Reply, Request, Warning } from "./generated/plan.js";
 
 /** The part of `Host` that the library needs. */
 export type NativeDoor = Pick<Host, "call">;
@@ -14,6 +14,8 @@ type ReplyOf<K extends ReplyKind> = Extract<Reply, { kind: K }>;
 export interface CreatedProcess {
   handle: number;
   process: ProcessIdentity;
+  /** What only carrying the plan out has shown. */
+  warnings: Warning[];
 }
 
 /** A reply or a failure as a value, for callers whom a certain failure does not surprise. */

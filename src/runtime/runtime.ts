@@ -13,6 +13,7 @@ export { deleteContainer } from "./delete.js";
 export type { DeleteOptions } from "./delete.js";
 export { RuntimeError, isRuntimeError } from "./errors.js";
 export type { ErrorCode, ErrorFacts } from "./errors.js";
+export type { Warning } from "./generated/plan.js";
 export { features } from "./features.js";
 export { containerIds, containerState, listContainers } from "./inspect.js";
 export { killContainer } from "./kill.js";

@@ -227,16 +227,6 @@ const process: BadInput[] = [
     (config) => (config.process.user.umask = 0o1000),
   ),
   fault(
-    "an unknown capability",
-    '/process/capabilities/bounding/0: found "CAP_SYS_ADMINN", allowed: a capability such as "CAP_SYS_ADMIN"',
-    (config) => (config.process.capabilities = { bounding: ["CAP_SYS_ADMINN"] }),
-  ),
-  fault(
-    "an effective capability that is not permitted",
-    '/process/capabilities/effective/0: found "CAP_KILL", allowed: one of those in "permitted"',
-    (config) => (config.process.capabilities = { effective: ["CAP_KILL"], bounding: ["CAP_KILL"] }),
-  ),
-  fault(
     "an unknown rlimit",
     '/process/rlimits/0/type: found "RLIMIT_NOFILES", allowed: a limit of Linux such as "RLIMIT_NOFILE"',
     (config) => (config.process.rlimits = [{ type: "RLIMIT_NOFILES", soft: 1, hard: 1 }]),

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn every_script_runs_with_the_objects_the_context_has() {
-        for name in ["main", "careful", "command-create", "command-run", "command-spec", "command-list", "command-help"] {
+        for name in ["main", "careful", "warnings", "command-create", "command-run", "command-spec", "command-list", "command-help"] {
             let (_runtime, context) = new_context().unwrap();
             context.with(|ctx| native::load::<Object>(&ctx, name).catch(&ctx).map(drop).map_err(|error| describe(&error))).unwrap();
         }

@@ -17,6 +17,7 @@ use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{MountSource, Operation, Propagation};
 use tsrunc_plan::request::ProcessIdentity;
+use tsrunc_plan::warning::Warning;
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::namespaces::{clone_flag, type_of};
 use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Step};
@@ -29,6 +30,8 @@ use crate::{cgroup, gate, idmap, processes};
 pub struct Pending {
     pub identity: ProcessIdentity,
     pub pidfd: OwnedFd,
+    /// For the caller to tell.
+    pub warnings: Vec<Warning>,
     /// The terminal's master, for `ConsolePlan::Keep`.
     pub master: Option<OwnedFd>,
     channel: Option<Channel>,
@@ -226,6 +229,7 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start
     let mut pending = Pending {
         identity: ProcessIdentity { pid: spawned.pid, start_time_ticks: String::new() },
         pidfd: spawned.pidfd,
+        warnings: Vec::new(),
         master: None,
         channel: None,
         state: String::new(),

@@ -104,10 +104,11 @@ impl Host {
             Request::Create { lock, plan } => {
                 let pending = create::create(self.init, self.lock(lock)?, &plan)?;
                 let process = pending.identity.clone();
+                let warnings = pending.warnings.clone();
                 let stays = matches!(plan.console, ConsolePlan::Keep);
                 let runs_hooks = !plan.process.start_container_hooks.is_empty();
                 let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, runs_hooks, attendance: None })));
-                Ok(Reply::Created { handle, process })
+                Ok(Reply::Created { handle, process, warnings })
             }
             Request::Release { handle } => self.container(handle)?.release().map(done),
             Request::Start { lock } => gate::start(self.lock(lock)?).map(done),

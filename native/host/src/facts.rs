@@ -18,6 +18,8 @@ pub fn host_facts() -> Result<HostFacts, Failure> {
         None => Vec::new(),
     };
     let cwd = rustix::process::getcwd(Vec::new()).during(|| "find the working directory".into())?;
+    let last_capability = read("/proc/sys/kernel/cap_last_cap")?.trim().parse().unwrap_or(0);
+    let permitted = tsrunc_sys::process::permitted_capabilities().during(|| "find the caller's capabilities".into())?;
     Ok(HostFacts {
         euid: rustix::process::geteuid().as_raw(),
         egid: rustix::process::getegid().as_raw(),
@@ -26,7 +28,8 @@ pub fn host_facts() -> Result<HostFacts, Failure> {
         hierarchies,
         v2_controllers,
         cwd: cwd.to_string_lossy().into_owned(),
-        last_capability: read("/proc/sys/kernel/cap_last_cap")?.trim().parse().unwrap_or(0),
+        last_capability,
+        lacked_capabilities: (0..=last_capability.min(63)).filter(|bit| permitted & (1 << bit) == 0).collect(),
     })
 }
 

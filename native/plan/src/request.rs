@@ -5,6 +5,7 @@ use crate::container::ContainerPlan;
 use crate::failure::Failure;
 use crate::operation::Hook;
 use crate::plain;
+use crate::warning::Warning;
 
 plain! {
 /// A process, named so that a reused pid is not mistaken for it (proc_pid_stat(5), field 22).
@@ -140,6 +141,8 @@ pub struct HostFacts {
     pub cwd: String,
     /// Highest capability the kernel knows (/proc/sys/kernel/cap_last_cap).
     pub last_capability: u32,
+    /// Those up to there that the caller is without.
+    pub lacked_capabilities: Vec<u32>,
 }
 }
 
@@ -153,7 +156,8 @@ pub enum Reply {
     Number { number: u32 },
     Handle { handle: u32 },
     Facts { facts: HostFacts },
-    Created { handle: u32, process: ProcessIdentity },
+    /// `warnings`: what only carrying it out has shown.
+    Created { handle: u32, process: ProcessIdentity, warnings: Vec<Warning> },
     /// Exit status as a shell tells it: the code, or 128 + signal.
     Exit { status: u32 },
     Failed { failure: Failure },

@@ -52,18 +52,33 @@ pub struct CapabilitySets {
     pub inheritable: u64,
 }
 
-/// capset(2) of the calling thread, version 3.
+#[repr(C)]
+struct CapabilityHeader {
+    version: u32,
+    pid: i32,
+}
+
+impl CapabilityHeader {
+    /// Version 3, the calling thread.
+    const OWN: Self = CapabilityHeader { version: 0x2008_0522, pid: 0 };
+}
+
+/// The permitted set of the calling thread (capget(2)).
+pub fn permitted_capabilities() -> Result<u64, Errno> {
+    let mut header = CapabilityHeader::OWN;
+    let mut data = [[0u32; 3]; 2];
+    // SAFETY: header and both data halves have the layout of version 3 and live through the call.
+    check(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) })?;
+    Ok(u64::from(data[0][1]) | u64::from(data[1][1]) << 32)
+}
+
+/// capset(2) of the calling thread.
 pub fn set_capabilities(sets: CapabilitySets) -> Result<(), Errno> {
-    #[repr(C)]
-    struct Header {
-        version: u32,
-        pid: i32,
-    }
-    let header = Header { version: 0x2008_0522, pid: 0 };
+    let header = CapabilityHeader::OWN;
     let half = |shift: u32| [(sets.effective >> shift) as u32, (sets.permitted >> shift) as u32, (sets.inheritable >> shift) as u32];
     let data = [half(0), half(32)];
     // SAFETY: header and both data halves have the layout of version 3 and live through the call.
-    check(unsafe { libc::syscall(libc::SYS_capset, &header as *const Header, data.as_ptr()) }).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) }).map(drop)
 }
 
 fn prctl(option: libc::c_int, argument: u64, second: u64) -> Result<libc::c_long, Errno> {

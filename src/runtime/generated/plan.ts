@@ -160,7 +160,11 @@ v2Controllers: Array<string>, cwd: string,
 /**
  * Highest capability the kernel knows (/proc/sys/kernel/cap_last_cap).
  */
-lastCapability: number, };
+lastCapability: number, 
+/**
+ * Those up to there that the caller is without.
+ */
+lackedCapabilities: Array<number>, };
 
 /**
  * A line of uid_map or gid_map (user_namespaces(7)).
@@ -237,7 +241,7 @@ startTimeTicks: string, };
 
 export type Propagation = "private" | "shared" | "slave" | "unbindable" | "rprivate" | "rshared" | "rslave" | "runbindable";
 
-export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "names", names: Array<string>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
+export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "names", names: Array<string>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
 
 export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "listDirectory", path: string, } | { "op": "hostFacts" } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "reserve", root: string, rootMode: number, id: string, state: string, } | { "op": "lockContainer", root: string, id: string, wait: boolean, } | { "op": "saveState", handle: number, state: string, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, } | { "op": "release", handle: number, } | { "op": "start", lock: number, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: string, } | { "op": "writeCgroup", writes: Array<CgroupWrite>, } | { "op": "undo", steps: Array<Undo>, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "ownerOf", path: string, };
 
@@ -264,3 +268,20 @@ rootless: boolean, oomScoreAdj: number | null, };
  * Undone in the given order by `undo`; each is safe to repeat and to run half-done.
  */
 export type Undo = { "op": "removeCgroup", path: string, } | { "op": "removeVacatedCgroup", path: string, } | { "op": "removeEmptyCgroup", path: string, } | { "op": "unmount", path: string, };
+
+/**
+ * Something that is done otherwise than config.json has it, or that it should say otherwise (runtime.md#warnings).
+ */
+export type Warning = { 
+/**
+ * JSON pointer of the field concerned, the first one where there are several.
+ */
+pointer: string, 
+/**
+ * What comes of it and why, in words.
+ */
+message: string, 
+/**
+ * Stable name of its kind, for callers to branch on.
+ */
+rule: string, };

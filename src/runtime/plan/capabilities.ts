@@ -1,40 +1,82 @@
 /** Capability names and the bit masks that the kernel knows them by (capabilities(7), linux/capability.h). */
 
-import { RuntimeError } from "../errors.js";
-import type { Capabilities as CapabilityMasks } from "../generated/plan.js";
+import type { Capabilities as CapabilityMasks, HostFacts } from "../generated/plan.js";
 import { capabilityNumbers, isCapability } from "../spec/capability-names.js";
 import type { Capabilities } from "../spec/generated/spec-types.js";
 
+/** Why a capability cannot be given. */
+export type LeftOutReason =
+  /** Nobody knows it. */
+  | "unknown"
+  /** The host's kernel is older. */
+  | "newer"
+  /** The runtime is without it, so it cannot pass it on (capabilities(7): a bounding set never grows). */
+  | "lacked"
+  /** Effective or ambient, but not permitted. */
+  | "notPermitted"
+  /** Ambient, but not inheritable. */
+  | "notInheritable"
+  /** Inheritable, but not in the bounding set. */
+  | "notBounding";
+
+/** A capability that a set goes without. */
+export interface LeftOut {
+  set: keyof Capabilities;
+  /** Its index in the set. */
+  index: number;
+  name: string;
+  reason: LeftOutReason;
+}
+
+/** The sets as the kernel takes them, and what they are without. */
+export interface PlannedCapabilities {
+  masks: CapabilityMasks;
+  leftOut: LeftOut[];
+}
+
+/** What of `HostFacts` counts here. In a user namespace of its own a process lacks none. */
+export type CapabilityFacts = Pick<HostFacts, "lastCapability" | "lackedCapabilities">;
+
 /**
- * The five sets as masks; an absent set is empty. An ambient capability needs to be permitted and inheritable
- * (capabilities(7)): what is not is left out, as the kernel would refuse to raise it.
- * @throws RuntimeError on a name that is unknown or beyond `lastCapability`, with its JSON pointer.
+ * The five sets as masks; an absent set is empty. What cannot be given is left out and told, not refused (config.md,
+ * "Linux Process", capabilities): capset(2) would fail with EPERM for the whole set.
  */
-export function planCapabilities(sets: Capabilities | undefined, lastCapability: number): CapabilityMasks {
-  const bits = (set: keyof Capabilities): number[] =>
-    (sets?.[set] ?? []).map((name, index) => {
-      const bit = isCapability(name) ? (capabilityNumbers[name] ?? -1) : -1;
-      const pointer = `/process/capabilities/${set}/${index}`;
-      if (bit < 0) throw refused(pointer, `unknown capability "${name}"`);
-      if (bit > lastCapability) throw refused(pointer, `the kernel does not know "${name}"`);
-      return bit;
+export function planCapabilities(
+  sets: Capabilities | undefined,
+  { lastCapability, lackedCapabilities }: CapabilityFacts,
+): PlannedCapabilities {
+  const leftOut: LeftOut[] = [];
+  const bits = (set: keyof Capabilities, refuse: (bit: number) => LeftOutReason | undefined): number[] => {
+    const found: number[] = [];
+    sets?.[set]?.forEach((name, index) => {
+      const bit = isCapability(name) ? (capabilityNumbers[name] as number) : -1;
+      const reason = bit < 0 ? "unknown" : bit > lastCapability ? "newer" : lackedCapabilities.includes(bit) ? "lacked" : refuse(bit);
+      if (reason === undefined) found.push(bit);
+      else leftOut.push({ set, index, name, reason });
     });
-  const inheritable = bits("inheritable");
-  const permitted = bits("permitted");
+    return found;
+  };
+  const anyway = (): undefined => undefined;
+  const bounding = bits("bounding", anyway);
+  const permitted = bits("permitted", anyway);
+  const effective = bits("effective", (bit) => (permitted.includes(bit) ? undefined : "notPermitted"));
+  const inheritable = bits("inheritable", (bit) => (bounding.includes(bit) ? undefined : "notBounding"));
+  const ambient = bits("ambient", (bit) =>
+    permitted.includes(bit) ? (inheritable.includes(bit) ? undefined : "notInheritable") : "notPermitted",
+  );
   return {
-    bounding: mask(bits("bounding")),
-    effective: mask(bits("effective")),
-    inheritable: mask(inheritable),
-    permitted: mask(permitted),
-    ambient: mask(bits("ambient").filter((bit) => inheritable.includes(bit) && permitted.includes(bit))),
+    masks: {
+      bounding: mask(bounding),
+      effective: mask(effective),
+      inheritable: mask(inheritable),
+      permitted: mask(permitted),
+      ambient: mask(ambient),
+    },
+    leftOut,
   };
 }
 
 /** Sums powers of two: exact in a double, as capabilities have fewer than 53 numbers. */
 function mask(bits: readonly number[]): string {
   return String([...new Set(bits)].reduce((sum, bit) => sum + 2 ** bit, 0));
-}
-
-function refused(pointer: string, cause: string): RuntimeError {
-  return new RuntimeError(cause, { code: "invalidConfig", operation: pointer, path: pointer });
 }

@@ -4,9 +4,11 @@ import type { ConsolePlan, ContainerPlan, GatePlan, HostFacts, Operation, Undo }
 import { RuntimeError } from "../errors.js";
 import { OCI_VERSION } from "../oci.js";
 import type { ValidatedSpec } from "../spec/load.js";
+import { planCapabilities } from "./capabilities.js";
+import type { LeftOut } from "./capabilities.js";
 import { cgroupDirectories, placeCgroups, planCgroup, planCgroupUndo, makesCgroups } from "./cgroup.js";
 import { planRuntimeHooks } from "./hooks.js";
-import { createsNamespace, planSpawn } from "./namespaces.js";
+import { createsNamespace, planSpawn, sharesNamespace } from "./namespaces.js";
 import { planOperations } from "./operations.js";
 import { resolveFrom } from "./paths.js";
 import { planProcess } from "./process.js";
@@ -42,6 +44,8 @@ export interface PlannedContainer {
   undo: Undo[];
   /** The part of `undo` that is safe before the container stands. */
   undoWhileCreating: Undo[];
+  /** Capabilities that the configuration asks for and that cannot be given, to be warned of. */
+  leftOut: LeftOut[];
   /** Absolute path of the root file system. */
   rootfs: string;
   /** Who the container belongs to. */
@@ -84,12 +88,14 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   const missing = new Set(facts.missing);
   const undoCgroups = (whole: boolean): Undo[] =>
     ownCgroups ? planCgroupUndo(placements, missing, { whole, endsWithInit: createsNamespace(spec, "pid") }) : [];
+  const capabilities = planCapabilities(process.capabilities, sharesNamespace(spec, "user") ? facts : { ...facts, lackedCapabilities: [] });
   return {
     plan: {
       spawn: planSpawn(spec, facts),
       cgroup: planCgroup(request, placements),
       operations,
       process: planProcess(spec, process, facts, {
+        capabilities: capabilities.masks,
         preserveFds: options.preserveFds,
         newKeyring: options.newKeyring,
         listenFds: options.listenFds,
@@ -102,6 +108,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
       pidFile: options.pidFile ?? null,
       pidfdSocket: options.pidfdSocket ?? null,
     },
+    leftOut: capabilities.leftOut,
     undo: undoCgroups(true),
     undoWhileCreating: undoCgroups(false),
     rootfs,

@@ -4,7 +4,8 @@ import { FACTS } from "../testing/fake-host.js";
 import { dedupeEnvironment, planProcess } from "./process.js";
 import type { ProcessOptions } from "./process.js";
 
-const options: ProcessOptions = { preserveFds: 0, listenFds: 0, newKeyring: true };
+const capabilities = { bounding: "0", effective: "0", inheritable: "0", permitted: "0", ambient: "0" };
+const options: ProcessOptions = { preserveFds: 0, listenFds: 0, newKeyring: true, capabilities };
 const planOf = (process: Partial<Process>, more: Partial<ProcessOptions> = {}, spec: Partial<Spec> = {}, euid = 0) =>
   planProcess({ ociVersion: "1.0.0", ...spec }, { cwd: "/", args: ["sh"], ...process }, { ...FACTS, euid }, { ...options, ...more });
 
@@ -18,7 +19,7 @@ t.test("defaults are explicit", async (t) => {
     gid: 0,
     additionalGids: [],
     umask: 0o022,
-    capabilities: { bounding: "0", effective: "0", inheritable: "0", permitted: "0", ambient: "0" },
+    capabilities,
     rlimits: [],
     noNewPrivileges: false,
     terminal: false,

@@ -1,9 +1,8 @@
 /** The user's program and what it runs with (config.md#process). */
 
 import { RuntimeError } from "../errors.js";
-import type { HostFacts, Process as PlannedProcess } from "../generated/plan.js";
+import type { Capabilities, HostFacts, Process as PlannedProcess } from "../generated/plan.js";
 import type { Process, Spec } from "../spec/generated/spec-types.js";
-import { planCapabilities } from "./capabilities.js";
 import { planHooks } from "./hooks.js";
 
 /** What the caller of `create` decides about the process. */
@@ -11,6 +10,7 @@ export interface ProcessOptions {
   /** Descriptors from 3 on that the program keeps, beside those of socket activation. */
   preserveFds: number;
   newKeyring: boolean;
+  capabilities: Capabilities;
   /** Number of descriptors passed by systemd's socket activation (sd_listen_fds(3)); they come first. */
   listenFds: number;
   /** The program gets a NOTIFY_SOCKET (sd_notify(3)) at this path in the container. */
@@ -20,7 +20,7 @@ export interface ProcessOptions {
 /** umask(2) where the configuration names none: the common one, not whatever the caller has. */
 const DEFAULT_UMASK = 0o022;
 
-/** @throws RuntimeError on an unknown capability, or groups that the caller may not set. */
+/** @throws RuntimeError on groups that the caller may not set. */
 export function planProcess(spec: Spec, process: Process, facts: HostFacts, options: ProcessOptions): PlannedProcess {
   const env = dedupeEnvironment([...(process.env ?? []), ...runtimeEnvironment(options)]);
   return {
@@ -32,7 +32,7 @@ export function planProcess(spec: Spec, process: Process, facts: HostFacts, opti
     gid: process.user?.gid ?? 0,
     additionalGids: planGroups(spec, facts, process.user?.additionalGids ?? []),
     umask: process.user?.umask ?? DEFAULT_UMASK,
-    capabilities: planCapabilities(process.capabilities, facts.lastCapability),
+    capabilities: options.capabilities,
     rlimits: (process.rlimits ?? []).map(({ type, soft, hard }) => ({ kind: type, soft: String(soft), hard: String(hard) })),
     noNewPrivileges: process.noNewPrivileges ?? false,
     terminal: process.terminal ?? false,

@@ -47,6 +47,3 @@ export const capabilityNumbers: { readonly [name: string]: number } = {
 export function isCapability(name: string): boolean {
   return Object.hasOwn(capabilityNumbers, name);
 }
-
-/** The five sets of `process.capabilities`. */
-export const capabilitySets = ["bounding", "permitted", "effective", "inheritable", "ambient"] as const;

@@ -7,7 +7,6 @@ import { inDocumentOrder, type Fault } from "./fault.js";
 import type { Spec } from "./generated/spec-types.js";
 import { versionSupported } from "./oci-version.js";
 import { runRules, subjectOf, type CheckContext, type Rules } from "./rule.js";
-import { capabilityRules } from "./rules/capabilities.js";
 import { deviceCgroupRules } from "./rules/device-cgroup.js";
 import { deviceRules } from "./rules/devices.js";
 import { hookRules } from "./rules/hooks.js";
@@ -24,7 +23,6 @@ import { sysctlRules } from "./rules/sysctl.js";
 export const rules: readonly Rules[] = [
   { "version-supported": versionSupported },
   processRules,
-  capabilityRules,
   rlimitRules,
   pathRules,
   mountRules,

@@ -1,9 +1,11 @@
 /** A host for tests: answers requests from tables, remembers every one. No file, no process. */
 
+import type { LazyParts } from "../../host/host.js";
 import type { LibraryHost, RuntimeContext } from "../context.js";
 import type { Failure, HostFacts, Reply, Request } from "../generated/plan.js";
 import { loadSpec } from "../spec/load.js";
 import type { ValidatedSpec } from "../spec/load.js";
+import { warningsOf } from "../warnings.js";
 
 /** Answers to requests by their `op`; one that is not here is answered as a healthy host would. */
 export type Answers = { [Op in Request["op"]]?: (request: Extract<Request, { op: Op }>) => Reply };
@@ -32,6 +34,7 @@ export const FACTS: HostFacts = {
   v2Controllers: ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"],
   cwd: "/work",
   lastCapability: 40,
+  lackedCapabilities: [],
 };
 
 const done: Reply = { kind: "done" };
@@ -40,6 +43,15 @@ const done: Reply = { kind: "done" };
 export function failed(code: Failure["code"], operation: string, cause: string): Reply {
   return { kind: "failed", failure: { code, operation, cause } };
 }
+
+const PARTS: LazyParts = {
+  careful: {
+    readCarefully: () => {
+      throw new Error("the configuration needs the careful loader");
+    },
+  },
+  warnings: { warningsOf },
+};
 
 export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeHost {
   const requests: Request[] = [];
@@ -77,7 +89,7 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
           ? { kind: "handle", handle: ++handles }
           : failed("notFound", "lock", "ENOENT");
       case "create":
-        return { kind: "created", handle: ++handles, process: { pid: 4321, startTimeTicks: "99" } };
+        return { kind: "created", handle: ++handles, process: { pid: 4321, startTimeTicks: "99" }, warnings: [] };
       case "foreground":
         return { kind: "exit", status: 0 };
       case "alive":
@@ -103,9 +115,7 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
         requests.push(request);
         return JSON.stringify(answer(request));
       },
-      carefulLoader: () => () => {
-        throw new Error("the configuration needs the careful loader");
-      },
+      part: <Name extends keyof LazyParts>(name: Name) => PARTS[name],
     },
     requests,
     ops: () => requests.map(({ op }) => op),

@@ -85,12 +85,3 @@ export const mountRules: Rules = {
     });
   },
 };
-
-export const mountWarnings: Rules = {
-  // config.md: "Relative paths are deprecated".
-  "mount-destination-absolute": ({ spec }, report) => {
-    spec.mounts?.forEach(({ destination }, i) => {
-      if (!destination.startsWith("/")) report(`/mounts/${i}/destination`, destination, "an absolute path: taken as relative to /");
-    });
-  },
-};

@@ -1,0 +1,17 @@
+/** Handing warnings to the caller of the library. A sound configuration costs no more here than a look. */
+
+import type { RuntimeContext } from "./context.js";
+import type { Warning } from "./generated/plan.js";
+import type { LeftOut } from "./plan/capabilities.js";
+import type { Spec } from "./spec/generated/spec-types.js";
+
+/** Tells what is worth a warning about a configuration (runtime.md#warnings). */
+export function warnOf(context: RuntimeContext, spec: Spec, leftOut: readonly LeftOut[]): void {
+  if (leftOut.length === 0 && !spec.mounts?.some(({ destination }) => !destination.startsWith("/"))) return;
+  warn(context, context.host.part("warnings").warningsOf(spec, leftOut));
+}
+
+/** Tells warnings, each as one message. */
+export function warn(context: RuntimeContext, warnings: readonly Warning[]): void {
+  for (const warning of warnings) context.log("warning", `config.json: ${warning.pointer}: ${warning.message}`, warning);
+}

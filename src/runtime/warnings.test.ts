@@ -1,0 +1,60 @@
+import t from "tap";
+import { planCapabilities } from "./plan/capabilities.js";
+import { configuration } from "./spec/fixtures/configurations.js";
+import type { Capabilities, Spec } from "./spec/generated/spec-types.js";
+import { FACTS, fakeContext, fakeHost } from "./testing/fake-host.js";
+import { warnOf } from "./warn.js";
+import { warningsOf } from "./warnings.js";
+
+function told(spec: Spec, facts = FACTS): string[] {
+  const { leftOut } = planCapabilities(spec.process?.capabilities, facts);
+  return warningsOf(spec, leftOut).map(({ pointer, message, rule }) => `${rule} ${pointer}: ${message}`);
+}
+
+const withCapabilities = (capabilities: Capabilities): Spec => configuration(({ process }) => (process.capabilities = capabilities));
+
+t.test("capabilities with one fate share a warning, as of what runc spec writes", async (t) => {
+  t.strictSame(told(configuration()), [
+    'capability-not-inheritable /process/capabilities/ambient/0: "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE" are left out of ambient: not in the inheritable set',
+  ]);
+});
+
+t.test("an unknown capability is told once, with the name that was meant", async (t) => {
+  const names = ["CAP_KILL", "CAP_SYS_ADMN"];
+  t.strictSame(told(withCapabilities({ bounding: names, effective: names, permitted: names })), [
+    'capability-unknown /process/capabilities/bounding/1: "CAP_SYS_ADMN" is left out of bounding, permitted, effective: no such capability, did you mean "CAP_SYS_ADMIN"?',
+  ]);
+  const meant = (name: string): string | undefined =>
+    /did you mean "(\w+)"/.exec(told(withCapabilities({ bounding: [name] }))[0] ?? "")?.[1];
+  t.strictSame(["cap_kill", "NET_RAW", "CAP_", "toString"].map(meant), ["CAP_KILL", "CAP_NET_RAW", "CAP_CHOWN", "CAP_CHOWN"]);
+});
+
+t.test("what the kernel or the runtime is without is told as such", async (t) => {
+  const spec = withCapabilities({ bounding: ["CAP_BPF", "CAP_KILL"], inheritable: ["CAP_CHOWN"], effective: ["CAP_SYS_TIME"] });
+  t.strictSame(told(spec, { ...FACTS, lastCapability: 37, lackedCapabilities: [5] }), [
+    'capability-unknown-to-kernel /process/capabilities/bounding/0: "CAP_BPF" is left out of bounding: unknown to the host\'s kernel',
+    'capability-lacked /process/capabilities/bounding/1: "CAP_KILL" is left out of bounding: the runtime itself is without it',
+    'capability-not-permitted /process/capabilities/effective/0: "CAP_SYS_TIME" is left out of effective: not in the permitted set',
+    'capability-not-bounding /process/capabilities/inheritable/0: "CAP_CHOWN" is left out of inheritable: not in the bounding set',
+  ]);
+});
+
+t.test("a relative mount destination is worth a warning", async (t) => {
+  const spec = configuration(({ mounts, process }) => {
+    delete process.capabilities;
+    mounts.push({ destination: "data", type: "tmpfs" });
+  });
+  t.strictSame(told(spec), [
+    'mount-destination-relative /mounts/7/destination: "data" is taken as relative to "/": a destination should be an absolute path',
+  ]);
+});
+
+t.test("a warning is logged with the field that it is about; a sound configuration loads no words", async (t) => {
+  const context = fakeContext(fakeHost().host);
+  const about: unknown[] = [];
+  const spec = configuration(({ mounts }) => mounts.push({ destination: "data", type: "tmpfs" }));
+  warnOf({ ...context, log: (...told) => about.push(told) }, spec, []);
+  t.match(about, [["warning", /^config.json: \/mounts\/7\/destination: "data" is/, { rule: "mount-destination-relative" }]]);
+  const host = { ...context.host, part: () => t.fail("nothing to tell") as never };
+  warnOf({ ...context, host }, configuration(), []);
+});

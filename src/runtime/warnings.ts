@@ -1,0 +1,84 @@
+/** What is worth telling about a configuration that is carried out nevertheless, in words: a script of its own. */
+
+import type { Warning } from "./generated/plan.js";
+import type { LeftOut, LeftOutReason } from "./plan/capabilities.js";
+import { capabilityNumbers } from "./spec/capability-names.js";
+import { quote } from "./spec/fault.js";
+import type { Spec } from "./spec/generated/spec-types.js";
+import { nearest } from "./spec/nearest.js";
+
+/** The warnings about a configuration (runtime.md#warnings), those of mounts first. */
+export function warningsOf(spec: Spec, leftOut: readonly LeftOut[]): Warning[] {
+  return [...mountWarnings(spec), ...capabilityWarnings(leftOut)];
+}
+
+/** config.md#mounts: relative destinations are deprecated. */
+function mountWarnings(spec: Spec): Warning[] {
+  return (spec.mounts ?? []).flatMap(({ destination }, index) =>
+    destination.startsWith("/")
+      ? []
+      : {
+          pointer: `/mounts/${index}/destination`,
+          message: `${quote(destination)} is taken as relative to "/": a destination should be an absolute path`,
+          rule: "mount-destination-relative",
+        },
+  );
+}
+
+/** config.md#linux-process, capabilities: what cannot be granted is logged as a warning. */
+function capabilityWarnings(leftOut: readonly LeftOut[]): Warning[] {
+  const sets = new Map<string, LeftOut[]>();
+  for (const one of leftOut) addTo(sets, `${one.name} ${one.reason}`, one);
+  // Capabilities with one fate share a line.
+  const fates = new Map<string, LeftOut[][]>();
+  for (const ones of sets.values()) {
+    const fate = `left out of ${ones.map(({ set }) => set).join(", ")}: ${wordsFor(ones[0] as LeftOut)}`;
+    addTo(fates, fate, ones);
+  }
+  return [...fates].map(([fate, group]) => {
+    const first = (group[0] as LeftOut[])[0] as LeftOut;
+    return {
+      pointer: `/process/capabilities/${first.set}/${first.index}`,
+      message: `${group.map(([one]) => quote((one as LeftOut).name)).join(", ")} ${group.length === 1 ? "is" : "are"} ${fate}`,
+      rule: `capability-${RULES[first.reason]}`,
+    };
+  });
+}
+
+const RULES: Record<LeftOutReason, string> = {
+  unknown: "unknown",
+  newer: "unknown-to-kernel",
+  lacked: "lacked",
+  notPermitted: "not-permitted",
+  notInheritable: "not-inheritable",
+  notBounding: "not-bounding",
+};
+
+function wordsFor({ name, reason }: LeftOut): string {
+  switch (reason) {
+    case "unknown":
+      return `no such capability, did you mean "${meant(name)}"?`;
+    case "newer":
+      return "unknown to the host's kernel";
+    case "lacked":
+      return "the runtime itself is without it";
+    case "notPermitted":
+      return "not in the permitted set";
+    case "notInheritable":
+      return "not in the inheritable set";
+    case "notBounding":
+      return "not in the bounding set";
+  }
+}
+
+/** The capability that a mistyped name may mean: in any case, with or without CAP_. */
+function meant(name: string): string {
+  const upper = name.toUpperCase();
+  return nearest(upper.startsWith("CAP_") ? upper : `CAP_${upper}`, Object.keys(capabilityNumbers)) ?? "CAP_CHOWN";
+}
+
+function addTo<T>(groups: Map<string, T[]>, key: string, value: T): void {
+  const group = groups.get(key);
+  if (group) group.push(value);
+  else groups.set(key, [value]);
+}
