@@ -3,19 +3,18 @@
 import type { Host } from "../host/host.js";
 import { OCI_VERSION, OCI_VERSION_MIN } from "./oci.js";
 import { capabilityNumbers } from "./spec/capability-names.js";
-import { copyUpOptionName, idMapOptionNames, knownMountOptions } from "./spec/mount-option-names.js";
+import { knownMountOptions } from "./spec/mount-option-names.js";
 import { hookNames } from "./spec/rules/hooks.js";
 
 const NAMESPACES = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
 
 /** The features document. Only what is carried out is said to be enabled. */
 export function features(build: Host["build"]): object {
-  const notCarriedOut: readonly string[] = [copyUpOptionName, ...idMapOptionNames];
   return {
     ociVersionMin: OCI_VERSION_MIN,
     ociVersionMax: OCI_VERSION,
     hooks: [...hookNames],
-    mountOptions: [...knownMountOptions()].filter((name) => !notCarriedOut.includes(name)).sort(),
+    mountOptions: [...knownMountOptions()].sort(),
     linux: {
       namespaces: NAMESPACES,
       capabilities: Object.keys(capabilityNumbers),
@@ -25,7 +24,7 @@ export function features(build: Host["build"]): object {
       selinux: { enabled: false },
       intelRdt: { enabled: false, schemata: false, monitoring: false },
       memoryPolicy: { modes: [], flags: [] },
-      mountExtensions: { idmap: { enabled: false } },
+      mountExtensions: { idmap: { enabled: true } },
       netDevices: { enabled: false },
     },
     annotations: {

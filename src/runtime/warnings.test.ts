@@ -49,6 +49,21 @@ t.test("a relative mount destination is worth a warning", async (t) => {
   ]);
 });
 
+t.test("an option of the file system on a bind mount is worth a warning", async (t) => {
+  const spec = configuration(({ mounts, process }) => {
+    delete process.capabilities;
+    mounts.push({ destination: "/data", source: "/data", options: ["rbind", "ro", "sync", "nolazytime"] });
+    mounts.push({ destination: "/other", type: "tmpfs", options: ["sync"] });
+  });
+  t.strictSame(told(spec), [
+    'bind-file-system-option /mounts/7/options/2: "sync" has no effect: a bind mount shares the file system of its source',
+    'bind-file-system-option /mounts/7/options/3: "nolazytime" has no effect: a bind mount shares the file system of its source',
+  ]);
+  const context = fakeContext(fakeHost().host);
+  warnOf(context, spec, []);
+  t.equal(context.logged.length, 2);
+});
+
 t.test("a warning is logged with the field that it is about; a sound configuration loads no words", async (t) => {
   const context = fakeContext(fakeHost().host);
   const about: unknown[] = [];

@@ -4,24 +4,40 @@ import type { Warning } from "./generated/plan.js";
 import type { LeftOut, LeftOutReason } from "./plan/capabilities.js";
 import { capabilityNumbers } from "./spec/capability-names.js";
 import { quote } from "./spec/fault.js";
-import type { Spec } from "./spec/generated/spec-types.js";
+import type { Mount, Spec } from "./spec/generated/spec-types.js";
+import { isFileSystemOption } from "./spec/mount-option-names.js";
 import { nearest } from "./spec/nearest.js";
+import { isBindMount } from "./spec/rules/mounts.js";
 
 /** The warnings about a configuration (runtime.md#warnings), those of mounts first. */
 export function warningsOf(spec: Spec, leftOut: readonly LeftOut[]): Warning[] {
   return [...mountWarnings(spec), ...capabilityWarnings(leftOut)];
 }
 
-/** config.md#mounts: relative destinations are deprecated. */
 function mountWarnings(spec: Spec): Warning[] {
-  return (spec.mounts ?? []).flatMap(({ destination }, index) =>
-    destination.startsWith("/")
-      ? []
-      : {
-          pointer: `/mounts/${index}/destination`,
-          message: `${quote(destination)} is taken as relative to "/": a destination should be an absolute path`,
-          rule: "mount-destination-relative",
-        },
+  return (spec.mounts ?? []).flatMap((mount, index) => [
+    ...destinationWarnings(mount, `/mounts/${index}`),
+    ...(isBindMount(mount) ? bindWarnings(mount, `/mounts/${index}`) : []),
+  ]);
+}
+
+/** config.md#mounts: relative destinations are deprecated. */
+function destinationWarnings({ destination }: Mount, pointer: string): Warning[] {
+  if (destination.startsWith("/")) return [];
+  const message = `${quote(destination)} is taken as relative to "/": a destination should be an absolute path`;
+  return [{ pointer: `${pointer}/destination`, message, rule: "mount-destination-relative" }];
+}
+
+/** mount(2), "Creating a bind mount": only flags of the mount itself can differ. */
+function bindWarnings({ options }: Mount, pointer: string): Warning[] {
+  return (options ?? []).flatMap((option, index) =>
+    isFileSystemOption(option)
+      ? {
+          pointer: `${pointer}/options/${index}`,
+          message: `${quote(option)} has no effect: a bind mount shares the file system of its source`,
+          rule: "bind-file-system-option",
+        }
+      : [],
   );
 }
 

@@ -399,6 +399,37 @@ const mounts: BadInput[] = [
     '/mounts/7/options/1: found "nosuidd", allowed: flags alone on a bind mount, which has no data; did you mean "nosuid"?',
     (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc", options: ["bind", "nosuidd"] }),
   ),
+  bundled(
+    "mapped owners on a file system without",
+    'bind "/proc/sys" with mapped owners (/mounts/7): the file system "proc" on "/proc" cannot map owners',
+    {
+      config: (config) => {
+        const lines = [{ containerID: 0, hostID: 1000, size: 1 }];
+        config.mounts.push({ destination: "/tmp", source: "/proc/sys", options: ["bind"], uidMappings: lines, gidMappings: lines });
+      },
+    },
+  ),
+  fault(
+    "idmap without mappings and user namespace",
+    '/mounts/7/options/1: found "idmap", allowed: uidMappings and gidMappings beside it, or an entry of type "user" in /linux/namespaces',
+    (config) => config.mounts.push({ destination: "/tmp", source: "/etc", options: ["bind", "idmap"] }),
+  ),
+  fault(
+    "mapped users without mapped groups",
+    "/mounts/7/gidMappings: found nothing, allowed: at least one mapping: the other list has some",
+    (config) =>
+      config.mounts.push({
+        destination: "/tmp",
+        source: "/etc",
+        options: ["bind"],
+        uidMappings: [{ containerID: 0, hostID: 1000, size: 1 }],
+      }),
+  ),
+  fault(
+    "tmpcopyup on a file system that is no tmpfs",
+    '/mounts/7/options/0: found "tmpcopyup", allowed: nothing, or the type "tmpfs": it is what the copy is made in',
+    (config) => config.mounts.push({ destination: "/tmp", type: "ramfs", source: "ramfs", options: ["tmpcopyup"] }),
+  ),
   fault("a bind without a source", "/mounts/7/source: found nothing, allowed: the path to bind", (config) =>
     config.mounts.push({ destination: "/tmp", type: "bind", options: ["bind"] }),
   ),

@@ -2,14 +2,26 @@
  * config.json's mounts: file systems, binds, options and propagation (runtime-spec, config.md#mounts).
  */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { spawnSync } from "node:child_process";
 import { test } from "./harness/suite.ts";
+import { isTsrunc } from "./harness/environment.ts";
 import { describe } from "./harness/execute.ts";
 import { mountAt } from "./harness/mountinfo.ts";
 import { mountOnHost, mountsOf } from "./harness/mounting.ts";
 import type { Config, Mount } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+import type { Bundle, Context } from "./harness/context.ts";
 import type { MountRecord } from "./harness/mountinfo.ts";
 
 /** mountinfo of the mount on /target. */
@@ -81,7 +93,17 @@ test("file system options reach the file system", async (c) => {
   assert.equal(tmpfs.source, "name-of-source");
 });
 
-for (const option of ["sync", "dirsync", "lazytime"]) {
+test("options that are a new file system's default are taken", async (c) => {
+  const options = ["defaults", "async", "nomand", "nolazytime", "loud", "silent", "symfollow", "diratime", "norelatime", "nostrictatime"];
+  const tmpfs = await mountOf(c, {
+    type: "tmpfs",
+    source: "tmpfs",
+    options: [...options, "iversion", "noiversion", "atime", "rw", "exec", "suid", "dev"],
+  });
+  assert.deepEqual(tmpfs.options, ["rw", "relatime"]);
+});
+
+for (const option of ["sync", "dirsync", "lazytime", "mand"]) {
   test(`${option} is set on the file system`, async (c) => {
     const tmpfs = await mountOf(c, { type: "tmpfs", source: "tmpfs", options: [option] });
     assert.ok(tmpfs.superOptions.includes(option), tmpfs.superOptions.join());
@@ -184,6 +206,62 @@ test("tmpcopyup copies what was there into the tmpfs", async (c) => {
   const result = await c.run(bundle);
   assert.equal(result.stdout, "one\ntwo\n/nowhere\n640 0\n", describe(result));
   assert.equal(readFileSync(`${bundle.rootfs}/data/file`, "utf8"), "one\n");
+});
+
+test("tmpcopyup keeps owners, modes, times, nodes and FIFOs, of the folder itself too", async (c) => {
+  const bundle = c.bundle({
+    args: ["sh", "-c", "stat -c '%n %a %u:%g %Y %F' /data /data/*; cat /data/note"],
+    config: (config) => config.mounts.push({ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "nodev"] }),
+  });
+  const data = `${bundle.rootfs}/data`;
+  mkdirSync(data);
+  writeFileSync(`${data}/note`, "text\n");
+  for (const [name, type] of [
+    ["null", "c"],
+    ["pipe", "p"],
+  ] as const)
+    assert.equal(spawnSync("mknod", [`${data}/${name}`, type, ...(type === "c" ? ["1", "3"] : [])]).status, 0);
+  chownSync(`${data}/note`, 5, 6);
+  chmodSync(`${data}/note`, 0o4755);
+  for (const name of ["note", "null", "pipe", ""]) utimesSync(`${data}/${name}`, 1000, 2000);
+  chownSync(data, 1000, 1000);
+  chmodSync(data, 0o1755);
+  utimesSync(data, 1000, 3000);
+  assert.equal(
+    (await c.run(bundle)).stdout,
+    `/data 1755 1000:1000 3000 directory
+/data/note 4755 5:6 2000 regular file
+/data/null 644 0:0 2000 character special file
+/data/pipe 644 0:0 2000 fifo
+text
+`,
+  );
+});
+
+test("tmpcopyup leads no further than the folder, is bounded by the tmpfs and may be read-only", async (c) => {
+  const secret = c.folder("secret");
+  writeFileSync(`${secret}/key`, "of the host");
+  const prepare = (options: string[]): Bundle => {
+    const bundle = c.bundle({
+      args: ["sh", "-c", "ls -R /data; cat /data/link/key 2>&1; touch /data/new 2>&1; true"],
+      config: (config) => config.mounts.push({ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", ...options] }),
+    });
+    mkdirSync(`${bundle.rootfs}/data`);
+    symlinkSync(secret, `${bundle.rootfs}/data/link`);
+    return bundle;
+  };
+  const seen = await c.run(prepare(["ro"]));
+  assert.match(seen.stdout, /^\/data:\nlink\n.*key': No such file.*\n.*Read-only file system\n$/, describe(seen));
+  const full = prepare(["size=64k"]);
+  writeFileSync(`${full.rootfs}/data/big`, Buffer.alloc(1 << 20));
+  await c.fails(["create", "-b", full.directory, c.id], isTsrunc ? /copy "big": ENOSPC/ : /no space left on device/);
+});
+
+test("tmpcopyup of a folder that is not there makes an empty tmpfs", async (c) => {
+  const seen = await c.shell("ls -A /new/place; stat -c %a /new/place", (config) =>
+    config.mounts.push({ destination: "/new/place", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] }),
+  );
+  assert.equal(seen, "755");
 });
 
 test("later mounts lie over earlier ones", async (c) => {

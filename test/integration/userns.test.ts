@@ -2,9 +2,11 @@
  * Containers in a user namespace, made by root (runtime-spec, config-linux.md#user-namespace-mappings).
  */
 import assert from "node:assert/strict";
-import { mkdirSync, chownSync, lchownSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, chownSync, lchownSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
+import { isTsrunc } from "./harness/environment.ts";
 import { describe } from "./harness/execute.ts";
+import { mountOnHost } from "./harness/mounting.ts";
 import { setNamespace } from "./harness/config.ts";
 import { mountAt, parseMountinfo } from "./harness/mountinfo.ts";
 import { capabilities } from "./harness/report.ts";
@@ -291,8 +293,58 @@ for (const recursive of [false, true]) {
   });
 }
 
+test("ridmap maps the mounts below, idmap the top alone", async (c) => {
+  const source = c.folder("source");
+  mkdirSync(`${source}/sub`);
+  mountOnHost(c, "-t", "tmpfs", "tmpfs", `${source}/sub`);
+  for (const folder of [source, `${source}/sub`]) {
+    chmodSync(folder, 0o755);
+    writeFileSync(`${folder}/file`, "");
+  }
+  const lines = [{ containerID: 0, hostID: 1000, size: 10 }];
+  for (const [option, below] of [
+    ["idmap", 0],
+    ["ridmap", 1000],
+  ] as const) {
+    const seen = await c.shell("stat -c %u /target/file /target/sub/file", (config) =>
+      config.mounts.push({ destination: "/target", source, options: ["rbind", option], uidMappings: lines, gidMappings: lines }),
+    );
+    assert.equal(seen, `1000\n${below}`);
+  }
+});
+
+test("idmap takes the ids of a user namespace that is joined", async (c) => {
+  const source = c.folder("source");
+  writeFileSync(`${source}/file`, "");
+  await c.create(mappedBundle(c, {}));
+  const { pid } = await c.state();
+  const bundle = mappedBundle(c, {
+    args: ["stat", "-c", "%u:%g", "/target/file"],
+    config: (config) => {
+      setNamespace(config, "user", `/proc/${pid}/ns/user`);
+      delete config.linux.uidMappings;
+      delete config.linux.gidMappings;
+      config.mounts.push({ destination: "/target", source, options: ["bind", "idmap"] });
+    },
+  });
+  const result = await c.runtime(["run", "-b", bundle.directory, c.otherId("joining")]);
+  assert.equal(result.stdout, "0:0\n", describe(result));
+});
+
+test("a copy of a folder into a tmpfs keeps its owners", async (c) => {
+  const bundle = mappedBundle(c, {
+    args: ["stat", "-c", "%u:%g %a", "/data", "/data/file"],
+    config: (config) => config.mounts.push({ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] }),
+  });
+  mkdirSync(`${bundle.rootfs}/data`);
+  writeFileSync(`${bundle.rootfs}/data/file`, "", { mode: 0o600 });
+  chownTree(`${bundle.rootfs}/data`, base + 7);
+  assert.equal((await c.run(bundle)).stdout, "7:7 755\n7:7 600\n");
+});
+
 test("a bind with mappings of its own shows the files by them, also without a user namespace", async (c) => {
   const source = c.folder("source");
+  chmodSync(source, 0o755);
   writeFileSync(`${source}/file`, "");
   const seen = await c.shell("stat -c '%u:%g' /target/file", (config) =>
     config.mounts.push({
@@ -305,4 +357,36 @@ test("a bind with mappings of its own shows the files by them, also without a us
     }),
   );
   assert.equal(seen, "1000:2000");
+});
+
+test("options of the host's mount that a user namespace locks stay, whether or not more are set", async (c) => {
+  const source = c.folder("source");
+  mountOnHost(c, "-t", "tmpfs", "-o", "ro,nosuid,nodev,noatime", "tmpfs", source);
+  for (const options of [["bind"], ["rbind", "noexec"], ["bind", "ro", "nosuid"], ["rbind", "rro", "noatime"]]) {
+    const seen = await output(c, ["cat", "/proc/self/mountinfo"], (config) =>
+      config.mounts.push({ destination: "/target", type: "bind", source, options }),
+    );
+    const mount = mountAt(parseMountinfo(seen), "/target");
+    for (const option of ["ro", "nosuid", "nodev", "noatime"]) assert.ok(mount.options.includes(option), `${options}: ${mount.options}`);
+    assert.equal(mount.options.includes("noexec"), options.includes("noexec"));
+  }
+});
+
+test("an option that a user namespace locks cannot be taken back, and the error names it", async (c) => {
+  const source = c.folder("source");
+  mountOnHost(c, "-t", "tmpfs", "-o", "ro,nosuid,noatime", "tmpfs", source);
+  for (const [option, locked] of [
+    ["rw", "ro"],
+    ["suid", "nosuid"],
+    ["rsuid", "nosuid"],
+    ["strictatime", "noatime"],
+  ] as const) {
+    const bundle = mappedBundle(c, {
+      config: (config) => config.mounts.push({ destination: "/target", type: "bind", source, options: ["rbind", option] }),
+    });
+    await c.fails(
+      ["create", "-b", bundle.directory, c.id],
+      isTsrunc ? new RegExp(`locks "${locked}" of the mount it came from`) : /not permitted/,
+    );
+  }
 });

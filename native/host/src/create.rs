@@ -11,11 +11,12 @@ use rustix::net::{recvmsg, socketpair, AddressFamily, RecvAncillaryBuffer, RecvA
 use rustix::process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions};
 use tsrunc_init::gate::send_descriptor;
 use tsrunc_init::hooks::run_hook;
+use tsrunc_init::mountinfo::{self, MountEntry};
 use tsrunc_init::process::set_limits;
 use tsrunc_init::protocol::{Channel, Console, FromInit, Gate, InitPlan, ToInit};
 use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::operation::{MountSource, Operation, Propagation};
+use tsrunc_plan::operation::{MountSource, Operation};
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_plan::warning::Warning;
 use tsrunc_sys::errno::{os_failure, During};
@@ -24,7 +25,7 @@ use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Step};
 
 use crate::init_program::{self, InitProgram};
 use crate::store::Lock;
-use crate::{cgroup, gate, idmap, processes};
+use crate::{cgroup, gate, idmap, mapped_mounts, processes};
 
 /// A container at its start gate that dies with this value unless it is released.
 pub struct Pending {
@@ -160,12 +161,9 @@ fn has_user_namespace(plan: &ContainerPlan) -> bool {
 /// mount, so it is made a slave (or private) as the container's copy of the host would be.
 fn open_bind_sources(operations: &mut [Operation]) -> Result<Vec<OwnedFd>, Failure> {
     use rustix::mount::{open_tree, OpenTreeFlags};
-    let root_propagation = operations.iter().find_map(|operation| match operation {
-        Operation::RootPropagation { propagation } => Some(*propagation),
-        _ => None,
-    });
+    let root_propagation = mapped_mounts::root_propagation(operations);
     let mut sources = Vec::new();
-    let mounts = std::fs::read("/proc/self/mountinfo").during(|| "read \"/proc/self/mountinfo\"".into())?;
+    let mounts = mountinfo::read().during(|| "read \"/proc/self/mountinfo\"".into())?;
     for operation in operations {
         let Operation::Mount { source: mount_source, pointer, .. } = operation else { continue };
         let MountSource::Bind { source, recursive } = mount_source else { continue };
@@ -178,9 +176,7 @@ fn open_bind_sources(operations: &mut [Operation]) -> Result<Vec<OwnedFd>, Failu
             flags |= OpenTreeFlags::AT_RECURSIVE;
         }
         let clone = open_tree(rustix::fs::CWD, source.as_str(), flags).during(during)?;
-        if let Some(propagation @ (Propagation::Rslave | Propagation::Rprivate | Propagation::Slave | Propagation::Private)) = root_propagation {
-            tsrunc_init::mounts::set_propagation(&clone, propagation).during(during)?;
-        }
+        mapped_mounts::keep_from_host(&clone, root_propagation).during(during)?;
         let index = sources.len() as u32;
         *mount_source = MountSource::BindDescriptor { source: source.clone(), recursive: *recursive, index };
         sources.push(clone);
@@ -195,12 +191,12 @@ struct Start<'a> {
 }
 
 /// Whether a path's mount has no restricting option and no mount below the path.
-fn hides_nothing(source: &str, mounts: &[u8]) -> Result<bool, rustix::io::Errno> {
+fn hides_nothing(source: &str, mounts: &[MountEntry]) -> Result<bool, rustix::io::Errno> {
     use rustix::fs::StatVfsMountFlags as Flags;
     let resolved = std::fs::canonicalize(source).map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))?;
     let flags = rustix::fs::statvfs(source)?.f_flag;
-    let points = crate::undo::points_at_or_below(mounts, resolved.as_os_str().as_encoded_bytes());
-    let below = points.iter().any(|point| point.as_slice() != resolved.as_os_str().as_encoded_bytes());
+    let resolved = resolved.as_os_str().as_encoded_bytes();
+    let below = mountinfo::at_or_below(mounts, resolved).any(|entry| entry.point != resolved);
     Ok(!below && !flags.intersects(Flags::RDONLY | Flags::NOSUID | Flags::NODEV | Flags::NOEXEC))
 }
 
@@ -208,7 +204,9 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start
     let mut operations = plan.operations.clone();
     // Only now: a mount of type cgroup binds the container's own cgroups.
     let in_user_namespace = has_user_namespace(plan);
-    let bind_sources = if in_user_namespace && !plan.spawn.rootless { open_bind_sources(&mut operations)? } else { Vec::new() };
+    let mut bind_sources = if in_user_namespace && !plan.spawn.rootless { open_bind_sources(&mut operations)? } else { Vec::new() };
+    let joined_user = opened.joins.iter().find(|(namespace, _)| *namespace == Namespace::User).map(|(_, fd)| fd.as_fd());
+    mapped_mounts::lend(&mut operations, joined_user, &mut bind_sources)?;
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     // Node marks its standard streams close-on-exec.

@@ -12,8 +12,7 @@ pub fn write_maps(pid: i32, plan: &SpawnPlan) -> Result<(), Failure> {
     let own_uid = rustix::process::geteuid().as_raw();
     let own_gid = rustix::process::getegid().as_raw();
     if !plan.rootless {
-        write_map(pid, "uid_map", &plan.uid_mappings)?;
-        return write_map(pid, "gid_map", &plan.gid_mappings);
+        return write_with_privilege(pid, &plan.uid_mappings, &plan.gid_mappings);
     }
     if is_own(&plan.gid_mappings, own_gid) {
         // Without privilege a gid_map is accepted only once setgroups is off for good.
@@ -28,6 +27,12 @@ pub fn write_maps(pid: i32, plan: &SpawnPlan) -> Result<(), Failure> {
     } else {
         run_tool("newuidmap", pid, &plan.uid_mappings)
     }
+}
+
+/// Writes both maps of a process with the caller's own privilege.
+pub fn write_with_privilege(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<(), Failure> {
+    write_map(pid, "uid_map", uids)?;
+    write_map(pid, "gid_map", gids)
 }
 
 fn is_own(mappings: &[IdMapping], id: u32) -> bool {

@@ -10,6 +10,7 @@ mod foreground;
 mod gate;
 mod idmap;
 pub mod init_program;
+mod mapped_mounts;
 mod notify;
 mod processes;
 mod store;

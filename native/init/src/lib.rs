@@ -1,10 +1,12 @@
 //! The container's init: what runs between the clone and the user's program. A small static program of its own, executed
 //! from a sealed memory file, so that nothing in the container can reach the runtime's own executable (CVE-2019-5736).
 
+pub mod copy_up;
 pub mod devices;
 pub mod gate;
 pub mod hooks;
 pub mod masks;
+pub mod mountinfo;
 pub mod mounts;
 pub mod process;
 pub mod protocol;

@@ -14,6 +14,7 @@ use tsrunc_plan::operation::{MountAttribute, MountAttributes, MountSource, Mount
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 
+use crate::copy_up::copy_up;
 use crate::root::Root;
 
 const PROC_SUPER_MAGIC: u64 = 0x9fa0;
@@ -83,6 +84,42 @@ fn set_attributes(mount: impl AsFd, attributes: &MountAttributes, recursive: boo
     mount_setattr(mount, MountSetattr { set, clear, recursive, ..MountSetattr::default() })
 }
 
+/// The same for a bind mount: in a user namespace, options of the mount that it came from are locked.
+fn set_bind_attributes(mount: &OwnedFd, attributes: &MountAttributes, recursive: bool) -> Result<(), Failure> {
+    set_attributes(mount, attributes, recursive).map_err(|errno| {
+        let mut failure = os_failure("set attributes".into(), errno);
+        if let (Errno::PERM, Some(name)) = (errno, locked(mount, attributes)) {
+            failure.cause = format!("{}: the user namespace locks {name:?} of the mount it came from", failure.cause);
+        }
+        failure
+    })
+}
+
+/// An option of the mount that `attributes` would take back (mount_namespaces(7), "Restrictions on mount namespaces").
+fn locked(mount: &OwnedFd, attributes: &MountAttributes) -> Option<&'static str> {
+    use rustix::fs::StatVfsMountFlags as Flags;
+    const NOSYMFOLLOW: u64 = 8192;
+    let now = rustix::fs::fstatvfs(mount).ok()?.f_flag;
+    let cleared = |attribute: MountAttribute| attributes.clear.contains(&attribute);
+    let atime = [(MountAttribute::Noatime, Flags::NOATIME, "noatime"), (MountAttribute::Relatime, Flags::RELATIME, "relatime")]
+        .into_iter()
+        .find(|(_, flag, _)| now.contains(*flag))
+        .map_or((MountAttribute::Strictatime, "strictatime"), |(attribute, _, name)| (attribute, name));
+    let other_atime = attributes.set.iter().any(|attribute| is_atime(*attribute) && *attribute != atime.0);
+    [
+        (MountAttribute::Ro, Flags::RDONLY, "ro"),
+        (MountAttribute::Nosuid, Flags::NOSUID, "nosuid"),
+        (MountAttribute::Nodev, Flags::NODEV, "nodev"),
+        (MountAttribute::Noexec, Flags::NOEXEC, "noexec"),
+        (MountAttribute::Nodiratime, Flags::NODIRATIME, "nodiratime"),
+        (MountAttribute::Nosymfollow, Flags::from_bits_retain(NOSYMFOLLOW), "nosymfollow"),
+    ]
+    .into_iter()
+    .find(|(attribute, flag, _)| cleared(*attribute) && now.contains(*flag))
+    .map(|(_, _, name)| name)
+    .or((other_atime || cleared(atime.0)).then_some(atime.1))
+}
+
 /// A detached clone of the mount at a descriptor.
 pub fn clone_mount(at: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd, Errno> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
@@ -130,7 +167,7 @@ pub fn mount(root: &Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Result
         }
         MountSource::Bind { source, recursive } => {
             let clone = clone_path(source, *recursive).during(during)?;
-            set_attributes(&clone, entry.attributes, false).during(during)?;
+            set_bind_attributes(&clone, entry.attributes, false).map_err(|failure| within(failure, during))?;
             clone
         }
         MountSource::BindDescriptor { source, recursive, index } => {
@@ -142,12 +179,19 @@ pub fn mount(root: &Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Result
                 result => result,
             }
             .during(during)?;
-            set_attributes(&clone, entry.attributes, false).during(during)?;
+            set_bind_attributes(&clone, entry.attributes, false).map_err(|failure| within(failure, during))?;
             clone
         }
+        MountSource::Lent { index, .. } => {
+            let lent = bind_sources.get(*index as usize).ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), "no such source descriptor"))?;
+            set_bind_attributes(lent, entry.attributes, false).map_err(|failure| within(failure, during))?;
+            rustix::io::fcntl_dupfd_cloexec(lent, 3).during(during)?
+        }
+        MountSource::CopyUp { source, data } => copy_up_tmpfs(root, entry, source, data).map_err(|failure| within(failure, during))?,
+        MountSource::MappedBind { .. } => return Err(Failure::new(FailureCode::BadRequest, during(), "the creator did not make its clone")),
         MountSource::Remount { .. } => unreachable!("handled above"),
     };
-    set_attributes(&mount, entry.recursive, true).during(during)?;
+    set_bind_attributes(&mount, entry.recursive, true).map_err(|failure| within(failure, during))?;
     let destination = destination(root, entry, mount.as_fd()).map_err(|failure| within(failure, during))?;
     attach(mount.as_fd(), destination.as_fd()).during(during)?;
     for propagation in entry.propagation {
@@ -159,7 +203,11 @@ pub fn mount(root: &Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Result
 fn describe(source: &MountSource) -> String {
     match source {
         MountSource::FileSystem { fs_type, .. } => format!("{fs_type:?}"),
-        MountSource::Bind { source, .. } | MountSource::BindDescriptor { source, .. } => format!("{source:?}"),
+        MountSource::CopyUp { .. } => "\"tmpfs\"".into(),
+        MountSource::Bind { source, .. }
+        | MountSource::BindDescriptor { source, .. }
+        | MountSource::MappedBind { source, .. }
+        | MountSource::Lent { source, .. } => format!("{source:?}"),
         MountSource::Remount { .. } => "remount".into(),
     }
 }
@@ -213,6 +261,21 @@ fn with_inherited_mode(root: &Root, destination: &str, fs_type: &str, data: &[St
         data.push(format!("mode={:o}", covered.map_or(0o755, |stat| stat.st_mode & 0o7777)));
     }
     data
+}
+
+/// A tmpfs with what is in the directory that it is to cover; without one, an empty tmpfs.
+fn copy_up_tmpfs(root: &Root, entry: &Mount<'_>, source: &str, data: &[String]) -> Result<OwnedFd, Failure> {
+    let data = with_inherited_mode(root, entry.destination, "tmpfs", data);
+    let tmpfs = new_file_system(&NewFileSystem { fs_type: "tmpfs", source, data: &data, attributes: entry.attributes })?;
+    match root.open(entry.destination, OFlags::PATH | OFlags::DIRECTORY) {
+        Ok(covered) => {
+            let owner = !data.iter().any(|option| option.starts_with("uid=") || option.starts_with("gid="));
+            copy_up(covered.as_fd(), tmpfs.as_fd(), owner)?;
+        }
+        Err(Errno::NOENT) => {}
+        Err(errno) => return Err(errno).during(|| format!("open {:?} in the rootfs", entry.destination)),
+    }
+    Ok(tmpfs)
 }
 
 /// A file system to make.

@@ -13,6 +13,7 @@ use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 
 use crate::devices::{bind_node, make_link, make_node, open_terminal, Device, Terminal};
 use crate::masks::{make_readonly, Masks};
+use crate::mountinfo::{self, MountEntry};
 use crate::mounts::{attach, attribute_bits, clone_mount, mount, new_file_system, set_propagation, Mount, NewFileSystem};
 use crate::root::Root;
 
@@ -213,20 +214,16 @@ fn make_mount_private(directory: &OwnedFd) -> Result<(), Errno> {
 
 fn unmount_host_kernel_files(root: &Root) -> Result<(), Failure> {
     let during = || "read the host's mounts".to_owned();
-    let own = rustix::fs::readlinkat(rustix::fs::CWD, "/proc/self/cwd", Vec::new()).during(during)?;
-    drop(own);
-    let table = std::fs::read_to_string("/proc/self/mountinfo").during(during)?;
+    let table = mountinfo::read().during(during)?;
     rustix::process::fchdir(root.fd()).during(during)?;
     let rootfs = rustix::process::getcwd(Vec::new()).during(during)?;
-    let rootfs = rootfs.to_string_lossy().into_owned();
-    for line in table.lines() {
-        let (Some(point), Some((_, tail))) = (line.split(' ').nth(4), line.split_once(" - ")) else { continue };
-        let is_kernel_files = tail.starts_with("proc ") || tail.starts_with("sysfs ");
-        if is_kernel_files && !(point == rootfs || point.starts_with(&format!("{rootfs}/"))) {
-            match unmount(point, UnmountFlags::DETACH) {
-                Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {} // gone with one above it
-                Err(errno) => return Err(errno).during(|| format!("unmount the host's {point:?}")),
-            }
+    for MountEntry { point, fs_type, .. } in table {
+        if !matches!(fs_type.as_str(), "proc" | "sysfs") || mountinfo::is_at_or_below(&point, rootfs.as_bytes()) {
+            continue;
+        }
+        match unmount(point.as_slice(), UnmountFlags::DETACH) {
+            Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {} // gone with one above it
+            Err(errno) => return Err(errno).during(|| format!("unmount the host's {:?}", String::from_utf8_lossy(&point))),
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 //! Every `destination` and `path` inside the container is resolved below the rootfs descriptor (openat2
 //! `RESOLVE_IN_ROOT`), never by a path of the host.
 
+use crate::container::IdMapping;
 use crate::plain;
 
 plain! {
@@ -30,16 +31,32 @@ pub enum Propagation { Private, Shared, Slave, Unbindable, Rprivate, Rshared, Rs
 }
 
 plain! {
+/// Whose owners a mount's files get (mount_setattr(2), MOUNT_ATTR_IDMAP): `container_id` is the owner on the file system, `host_id`
+/// who it is for the host. Empty lists mean the user namespace that the container joins.
+pub struct OwnerMap {
+    pub uid_mappings: Vec<IdMapping>,
+    pub gid_mappings: Vec<IdMapping>,
+}
+}
+
+plain! {
 /// Where a mount's content comes from.
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum MountSource {
     /// A new file system: fsopen(2), one fsconfig(2) per entry of `data` (`key` or `key=value`).
     FileSystem { fs_type: String, source: String, data: Vec<String> },
+    /// A new tmpfs with a copy of the directory that it covers.
+    CopyUp { source: String, data: Vec<String> },
     /// A clone of the mount at a path of the host.
     Bind { source: String, recursive: bool },
     /// As `bind`, or, where the init may not reach the source (user namespaces), the clone at position `index` of those that
     /// the parent made. Filled in by the native layer alone.
     BindDescriptor { source: String, recursive: bool, index: u32 },
+    /// As `bind`, with mapped owners; `map_recursive`: those of the mounts below it too. The parent makes the clone: mapping takes
+    /// privilege over the file system.
+    MappedBind { source: String, recursive: bool, owners: OwnerMap, map_recursive: bool },
+    /// The clone of `source` at position `index` of those that the parent made. Filled in by the native layer alone.
+    Lent { source: String, index: u32 },
     /// Change attributes of what is mounted at the destination already (`remount`). `bind`: only the mount's own flags;
     /// else the file system's too, with `data`.
     Remount { bind: bool, data: Vec<String> },

@@ -12,3 +12,4 @@ pub mod network;
 pub mod process;
 pub mod signals;
 pub mod spawn;
+pub mod user_namespace;

@@ -58,25 +58,34 @@ pub struct MountSetattr {
 
 /// Changes the attributes of the mount whose root is `fd`.
 pub fn mount_setattr(fd: impl AsFd, change: MountSetattr) -> Result<(), Errno> {
-    #[repr(C)]
-    struct MountAttr {
-        attr_set: u64,
-        attr_clr: u64,
-        propagation: u64,
-        userns_fd: u64,
-    }
     let attr = MountAttr { attr_set: change.set, attr_clr: change.clear, propagation: change.propagation, userns_fd: 0 };
-    let recursive = if change.recursive { libc::AT_RECURSIVE } else { 0 };
+    set_mount_attr(fd.as_fd(), &attr, change.recursive)
+}
+
+/// Maps the owners of files in the detached mount at `fd` (with `recursive` and in those below it) as a user namespace does.
+///
+/// # Errors
+/// `EINVAL`: a file system that cannot do that. `EPERM`: no privilege over the file system, or it is done already.
+pub fn map_owners(fd: impl AsFd, user_namespace: BorrowedFd<'_>, recursive: bool) -> Result<(), Errno> {
+    const MOUNT_ATTR_IDMAP: u64 = 0x10_0000;
+    let attr = MountAttr { attr_set: MOUNT_ATTR_IDMAP, attr_clr: 0, propagation: 0, userns_fd: user_namespace.as_raw_fd() as u64 };
+    set_mount_attr(fd.as_fd(), &attr, recursive)
+}
+
+/// `struct mount_attr` (mount_setattr(2)).
+#[repr(C)]
+struct MountAttr {
+    attr_set: u64,
+    attr_clr: u64,
+    propagation: u64,
+    userns_fd: u64,
+}
+
+fn set_mount_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<(), Errno> {
+    let recursive = if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is an empty C string and `attr` lives through the call with its size given.
     check(unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            fd.as_fd().as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH | recursive,
-            &attr as *const MountAttr,
-            size_of::<MountAttr>(),
-        )
+        libc::syscall(libc::SYS_mount_setattr, fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH | recursive, attr as *const MountAttr, size_of::<MountAttr>())
     })
     .map(drop)
 }

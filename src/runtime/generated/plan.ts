@@ -181,7 +181,7 @@ export type MountAttributes = { set: Array<MountAttribute>, clear: Array<MountAt
 /**
  * Where a mount's content comes from.
  */
-export type MountSource = { "kind": "fileSystem", fsType: string, source: string, data: Array<string>, } | { "kind": "bind", source: string, recursive: boolean, } | { "kind": "bindDescriptor", source: string, recursive: boolean, index: number, } | { "kind": "remount", bind: boolean, data: Array<string>, };
+export type MountSource = { "kind": "fileSystem", fsType: string, source: string, data: Array<string>, } | { "kind": "copyUp", source: string, data: Array<string>, } | { "kind": "bind", source: string, recursive: boolean, } | { "kind": "bindDescriptor", source: string, recursive: boolean, index: number, } | { "kind": "mappedBind", source: string, recursive: boolean, owners: OwnerMap, mapRecursive: boolean, } | { "kind": "lent", source: string, index: number, } | { "kind": "remount", bind: boolean, data: Array<string>, };
 
 /**
  * The object made at a mount's destination when it is missing.
@@ -208,6 +208,12 @@ recursive: MountAttributes, propagation: Array<Propagation>,
  * Index in config.json's `mounts`, for the error text.
  */
 pointer: string, } | { "op": "device", path: string, kind: DeviceKind, major: number, minor: number, mode: number, uid: number, gid: number, bind: boolean, pointer: string, } | { "op": "symlink", target: string, path: string, } | { "op": "console", height: number, width: number, } | { "op": "hooks", createContainer: Array<Hook>, } | { "op": "pivotRoot" } | { "op": "moveRoot" } | { "op": "chroot" } | { "op": "rootfsPropagation", propagation: Propagation, } | { "op": "readonlyRoot" } | { "op": "hostname", name: string, } | { "op": "domainname", name: string, } | { "op": "sysctl", name: string, value: string, } | { "op": "readonlyPath", path: string, } | { "op": "maskPath", path: string, };
+
+/**
+ * Whose owners a mount's files get (mount_setattr(2), MOUNT_ATTR_IDMAP): `container_id` is the owner on the file system, `host_id`
+ * who it is for the host. Empty lists mean the user namespace that the container joins.
+ */
+export type OwnerMap = { uidMappings: Array<IdMapping>, gidMappings: Array<IdMapping>, };
 
 /**
  * The user's program and what it runs with.

@@ -26,6 +26,11 @@ t.test("bind, remount and propagation are told apart from data", async (t) => {
   t.same(options.data, ["size=64k", "sync"]);
 });
 
+t.test("owners and copies are told apart from data", async (t) => {
+  t.match(parseMountOptions(["bind", "idmap"]), { mapOwners: "one", copyUp: false, data: [] });
+  t.match(parseMountOptions(["ridmap", "idmap", "tmpcopyup"]), { mapOwners: "recursive", copyUp: true, data: [] });
+});
+
 t.test("isReadonly asks for the final word", async (t) => {
   t.ok(isReadonly(parseMountOptions(["rw", "ro"])));
   t.notOk(isReadonly(parseMountOptions(["ro", "rw"])));
@@ -33,10 +38,9 @@ t.test("isReadonly asks for the final word", async (t) => {
 });
 
 t.test("every option that the checks know has an effect, or is data that fsconfig takes by its name", async (t) => {
-  const flagsOfFsconfig = ["async", "sync", "dirsync", "mand", "nomand", "lazytime", "nolazytime", "iversion", "noiversion"];
-  const notCarriedOut = ["idmap", "ridmap", "tmpcopyup"];
+  const flagsOfFsconfig = ["async", "sync", "dirsync", "mand", "nomand", "lazytime", "nolazytime"];
   for (const name of knownMountOptions()) {
     const { data } = parseMountOptions([name]);
-    t.same(data, [...flagsOfFsconfig, ...notCarriedOut].includes(name) ? [name] : [], name);
+    t.same(data, flagsOfFsconfig.includes(name) ? [name] : [], name);
   }
 });

@@ -10,6 +10,10 @@ export interface MountOptions {
   /** `bind` and `rbind`. */
   bind: "none" | "one" | "recursive";
   remount: boolean;
+  /** `idmap` and `ridmap`. */
+  mapOwners: "none" | "one" | "recursive";
+  /** `tmpcopyup`. */
+  copyUp: boolean;
   /** For the mount itself. */
   attributes: MountAttributes;
   /** For the mount and everything below it (`rro`, `rnosuid`, ...). */
@@ -19,13 +23,15 @@ export interface MountOptions {
   data: string[];
 }
 
+type OtherOptions = Omit<MountOptions, "attributes" | "recursive">;
+
 type AttributeChange = readonly [attribute: MountAttribute, set: boolean];
 
 /** @returns what the options ask for. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
   const own = new Map<MountAttribute, boolean>();
   const recursive = new Map<MountAttribute, boolean>();
-  const parsed: Omit<MountOptions, "attributes" | "recursive"> = { bind: "none", remount: false, propagation: [], data: [] };
+  const parsed: OtherOptions = { bind: "none", remount: false, mapOwners: "none", copyUp: false, propagation: [], data: [] };
   for (const option of options) {
     const change = attributeChange(option);
     if (change) {
@@ -87,7 +93,7 @@ function attributeChange(option: string): AttributeChange | undefined {
   }
 }
 
-function applyOther(parsed: Pick<MountOptions, "bind" | "remount" | "propagation" | "data">, option: string): void {
+function applyOther(parsed: OtherOptions, option: string): void {
   switch (option) {
     case "bind":
       if (parsed.bind === "none") parsed.bind = "one";
@@ -97,6 +103,15 @@ function applyOther(parsed: Pick<MountOptions, "bind" | "remount" | "propagation
       break;
     case "remount":
       parsed.remount = true;
+      break;
+    case "idmap":
+      if (parsed.mapOwners === "none") parsed.mapOwners = "one";
+      break;
+    case "ridmap":
+      parsed.mapOwners = "recursive";
+      break;
+    case "tmpcopyup":
+      parsed.copyUp = true;
       break;
     case "private":
     case "shared":
@@ -112,6 +127,9 @@ function applyOther(parsed: Pick<MountOptions, "bind" | "remount" | "propagation
     // With the new mount API a file system's messages go to its caller, not to the kernel log: always silent.
     case "silent":
     case "loud":
+    // fsconfig(2) has no name for this flag, and file systems that keep versions of files set it by themselves (ext4, xfs, btrfs, tmpfs).
+    case "iversion":
+    case "noiversion":
     case "":
       break;
     default:

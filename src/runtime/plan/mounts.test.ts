@@ -3,7 +3,7 @@ import type { Mount } from "../spec/generated/spec-types.js";
 import { FACTS } from "../testing/fake-host.js";
 import { planMounts } from "./mounts.js";
 
-const context = { facts: FACTS, placements: [], ownCgroupNamespace: false, bundle: "/bundle" };
+const context = { facts: FACTS, placements: [], ownCgroupNamespace: false, bundle: "/bundle", ownerMap: undefined };
 const planOf = (...mounts: Mount[]) => planMounts({ ociVersion: "1.0.0", mounts }, context);
 
 t.test("planMounts keeps config.json order and names each entry", async (t) => {
@@ -47,6 +47,42 @@ t.test("a read-only tmpfs and /dev become read-only after everything in them is 
     { destination: "/dev", source: { kind: "remount", bind: true }, attributes: { set: ["ro"] }, pointer: "/mounts/0" },
     { destination: "/t", source: { kind: "remount", bind: true } },
   ]);
+});
+
+const line = (containerID: number, hostID: number) => ({ containerID, hostID, size: 10 });
+const owners = {
+  uidMappings: [{ containerId: 0, hostId: 1, size: 10 }],
+  gidMappings: [{ containerId: 0, hostId: 2, size: 10 }],
+};
+
+t.test("a bind's own mappings come before the container's, and need no option", async (t) => {
+  const mount = { destination: "/d", source: "/s", uidMappings: [line(0, 1)], gidMappings: [line(0, 2)] };
+  for (const ownerMap of [undefined, { uidMappings: [], gidMappings: [] }]) {
+    const { operations } = planMounts({ ociVersion: "1.0.0", mounts: [{ ...mount, options: ["bind"] }] }, { ...context, ownerMap });
+    t.match(operations, [
+      { source: { kind: "mappedBind", source: "/s", recursive: false, owners, mapRecursive: false }, target: "likeSource" },
+    ]);
+  }
+});
+
+t.test("idmap alone takes the ids of the container's user namespace", async (t) => {
+  const mounts: Mount[] = [
+    { destination: "/a", source: "/s", options: ["rbind", "ridmap", "idmap", "ro"] },
+    { destination: "/b", source: "/s", options: ["rbind", "idmap"] },
+    { destination: "/c", source: "/s", options: ["rbind"] },
+  ];
+  t.match(planMounts({ ociVersion: "1.0.0", mounts }, { ...context, ownerMap: owners }).operations, [
+    { source: { kind: "mappedBind", recursive: true, owners, mapRecursive: true }, attributes: { set: ["ro"] } },
+    { source: { kind: "mappedBind", owners, mapRecursive: false } },
+    { source: { kind: "bind" } },
+  ]);
+  t.throws(() => planOf(...mounts), { message: 'mount at "/a": no mapping of owners given' });
+});
+
+t.test("tmpcopyup copies before the tmpfs becomes read-only", async (t) => {
+  const { operations, late } = planOf({ destination: "/t", type: "tmpfs", options: ["tmpcopyup", "ro", "size=1m"] });
+  t.match(operations, [{ source: { kind: "copyUp", source: "tmpfs", data: ["size=1m"] }, attributes: { set: [] } }]);
+  t.match(late, [{ destination: "/t", attributes: { set: ["ro"] } }]);
 });
 
 t.test("remount changes what is there", async (t) => {

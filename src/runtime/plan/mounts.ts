@@ -1,12 +1,13 @@
 /** The mounts of config.json as operations, in its order (config.md#mounts). */
 
 import { RuntimeError } from "../errors.js";
-import type { MountAttributes, Operation, Propagation } from "../generated/plan.js";
+import type { MountAttributes, MountSource, Operation, OwnerMap, Propagation } from "../generated/plan.js";
 import type { Mount, Spec } from "../spec/generated/spec-types.js";
 import { planCgroupMount } from "./cgroup-mounts.js";
 import type { CgroupMountContext } from "./cgroup-mounts.js";
 import { isReadonly, parseMountOptions } from "./mount-options.js";
 import type { MountOptions } from "./mount-options.js";
+import { planMappings } from "./namespaces.js";
 import { cleanAbsolute, resolveFrom } from "./paths.js";
 
 type MountOperation = Extract<Operation, { op: "mount" }>;
@@ -15,6 +16,8 @@ type MountOperation = Extract<Operation, { op: "mount" }>;
 export interface MountContext extends CgroupMountContext {
   /** Absolute path: relative sources of bind mounts are seen from it. */
   bundle: string;
+  /** Whose ids map the owners of a mount that gives no mappings; undefined without a user namespace. */
+  ownerMap: OwnerMap | undefined;
 }
 
 export interface PlannedMounts {
@@ -44,7 +47,7 @@ function planMount(mount: Mount, pointer: string, context: MountContext, planned
   const planMountOperation = options.remount ? planRemount : options.bind !== "none" || mount.type === "bind" ? planBind : planFileSystem;
   const operation = planMountOperation(mount, destination, options, context);
   operation.pointer = pointer;
-  if (operation.source.kind === "fileSystem" && waitsForContent(operation.source.fsType, destination) && isReadonly(options)) {
+  if (isReadonly(options) && waitsForContent(operation.source, destination)) {
     planned.late.push(readonlyRemount(destination, pointer));
     operation.attributes = { ...operation.attributes, set: operation.attributes.set.filter((attribute) => attribute !== "ro") };
   }
@@ -52,8 +55,8 @@ function planMount(mount: Mount, pointer: string, context: MountContext, planned
 }
 
 /** Later mounts, devices and mount points are made below these: they become read-only last. */
-function waitsForContent(fsType: string, destination: string): boolean {
-  return fsType === "tmpfs" || destination === "/dev";
+function waitsForContent(source: MountSource, destination: string): boolean {
+  return source.kind === "copyUp" || (source.kind === "fileSystem" && (source.fsType === "tmpfs" || destination === "/dev"));
 }
 
 function planRemount(_mount: Mount, destination: string, options: MountOptions): MountOperation {
@@ -63,14 +66,32 @@ function planRemount(_mount: Mount, destination: string, options: MountOptions):
 function planBind(mount: Mount, destination: string, options: MountOptions, context: MountContext): MountOperation {
   if (!mount.source) throw missing("source", destination);
   const source = resolveFrom(context.bundle, mount.source);
-  const operation = mountOperation(destination, { kind: "bind", source, recursive: options.bind === "recursive" }, options);
-  return { ...operation, target: "likeSource" };
+  const recursive = options.bind === "recursive";
+  const owners = planOwners(mount, destination, options, context);
+  const bind: MountSource = owners
+    ? { kind: "mappedBind", source, recursive, owners, mapRecursive: options.mapOwners === "recursive" }
+    : { kind: "bind", source, recursive };
+  return { ...mountOperation(destination, bind, options), target: "likeSource" };
+}
+
+/** Mappings alone ask for what `idmap` does, and `idmap` alone for those of the container. */
+function planOwners(mount: Mount, destination: string, options: MountOptions, context: MountContext): OwnerMap | undefined {
+  if (mount.uidMappings?.length) return { uidMappings: planMappings(mount.uidMappings), gidMappings: planMappings(mount.gidMappings) };
+  if (options.mapOwners === "none") return undefined;
+  if (!context.ownerMap) throw missing("mapping of owners", destination);
+  return context.ownerMap;
 }
 
 function planFileSystem(mount: Mount, destination: string, options: MountOptions): MountOperation {
   const fsType = mount.type;
   if (!fsType || fsType === "none") throw missing("type", destination);
-  return mountOperation(destination, { kind: "fileSystem", fsType, source: mount.source ?? fsType, data: options.data }, options);
+  const { data } = options;
+  const source = mount.source ?? fsType;
+  return mountOperation(
+    destination,
+    options.copyUp ? { kind: "copyUp", source, data } : { kind: "fileSystem", fsType, source, data },
+    options,
+  );
 }
 
 function mountOperation(destination: string, source: MountOperation["source"], options: MountOptions): MountOperation {

@@ -1,6 +1,6 @@
 /** Which namespaces a container makes, which it joins, and the id maps of its user namespace. */
 
-import type { HostFacts, IdMapping, Namespace, NamespaceJoin, SpawnPlan } from "../generated/plan.js";
+import type { HostFacts, IdMapping, Namespace, NamespaceJoin, OwnerMap, SpawnPlan } from "../generated/plan.js";
 import type { IDMapping, Spec } from "../spec/generated/spec-types.js";
 
 /** @returns true when the container gets a namespace of its own of that type. */
@@ -33,6 +33,14 @@ export function planSpawn(spec: Spec, facts: HostFacts): SpawnPlan {
   };
 }
 
-function planMappings(mappings: readonly IDMapping[] | undefined): IdMapping[] {
+/** Whose ids `idmap` without mappings means (config.md#mounts): those of the container's user namespace, if it has one. */
+export function planOwnerMap(spec: Spec): OwnerMap | undefined {
+  if (sharesNamespace(spec, "user")) return undefined;
+  if (!createsNamespace(spec, "user")) return { uidMappings: [], gidMappings: [] };
+  return { uidMappings: planMappings(spec.linux?.uidMappings), gidMappings: planMappings(spec.linux?.gidMappings) };
+}
+
+/** Mappings in the words of the plan. */
+export function planMappings(mappings: readonly IDMapping[] | undefined): IdMapping[] {
   return (mappings ?? []).map(({ containerID, hostID, size }) => ({ containerId: containerID, hostId: hostID, size }));
 }

@@ -9,6 +9,7 @@ const context: OperationContext = {
   placements: [],
   ownCgroupNamespace: false,
   bundle: "/bundle",
+  ownerMap: undefined,
   rootfs: "/bundle/rootfs",
   pivot: true,
   kcoreExists: false,

@@ -8,7 +8,7 @@ import { planCapabilities } from "./capabilities.js";
 import type { LeftOut } from "./capabilities.js";
 import { cgroupDirectories, placeCgroups, planCgroup, planCgroupUndo, makesCgroups } from "./cgroup.js";
 import { planRuntimeHooks } from "./hooks.js";
-import { createsNamespace, planSpawn, sharesNamespace } from "./namespaces.js";
+import { createsNamespace, planOwnerMap, planSpawn, sharesNamespace } from "./namespaces.js";
 import { planOperations } from "./operations.js";
 import { resolveFrom } from "./paths.js";
 import { planProcess } from "./process.js";
@@ -79,6 +79,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
     placements,
     ownCgroupNamespace: createsNamespace(spec, "cgroup"),
     bundle,
+    ownerMap: planOwnerMap(spec),
     rootfs,
     pivot: options.pivot,
     kcoreExists: !facts.missing.includes(KCORE),

@@ -11,6 +11,7 @@ import { deviceCgroupRules } from "./rules/device-cgroup.js";
 import { deviceRules } from "./rules/devices.js";
 import { hookRules } from "./rules/hooks.js";
 import { idMappingRules } from "./rules/id-mappings.js";
+import { mountOwnerRules } from "./rules/mount-owners.js";
 import { mountRules } from "./rules/mounts.js";
 import { namespaceRules } from "./rules/namespaces.js";
 import { pathRules } from "./rules/paths.js";
@@ -26,6 +27,7 @@ export const rules: readonly Rules[] = [
   rlimitRules,
   pathRules,
   mountRules,
+  mountOwnerRules,
   namespaceRules,
   idMappingRules,
   deviceRules,

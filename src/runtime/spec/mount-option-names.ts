@@ -37,3 +37,8 @@ export function knownMountOptions(): ReadonlySet<string> {
   ]);
   return known;
 }
+
+/** Whether an option is for a whole file system, which a bind mount has in common with its source (mount(2), "Creating a bind mount"). */
+export function isFileSystemOption(name: string): boolean {
+  return /^(no)?(sync|dirsync|mand|lazytime|iversion|silent|loud)$|^async$/.test(name);
+}

@@ -23,27 +23,6 @@ const cases: readonly (readonly [change: (spec: Spec & Parts) => unknown, ...lin
   [({ linux }) => (linux.timeOffsets = { boottime: { secs: 1 } }), `/linux/timeOffsets: found clock offsets, ${notYet}`],
   [({ linux }) => (linux.intelRdt = {}), `/linux/intelRdt: found a resource class of Intel RDT, ${notYet}`],
   [({ linux }) => (linux.netDevices = { eth0: {} }), `/linux/netDevices: found network devices to move, ${notYet}`],
-  [
-    ({ mounts }) =>
-      mounts.push({
-        destination: "/a",
-        source: "/a",
-        options: ["bind", "idmap"],
-        uidMappings: [{ containerID: 0, hostID: 0, size: 1 }],
-        gidMappings: [{ containerID: 0, hostID: 0, size: 1 }],
-      }),
-    `/mounts/7/options/1: found "idmap", ${notYet}`,
-    `/mounts/7/uidMappings: found a mapping of owners, ${notYet}`,
-    `/mounts/7/gidMappings: found a mapping of owners, ${notYet}`,
-  ],
-  [
-    ({ mounts }) => mounts.push({ destination: "/a", source: "/a", options: ["ridmap", "rbind"] }),
-    `/mounts/7/options/0: found "ridmap", ${notYet}`,
-  ],
-  [
-    ({ mounts }) => mounts.push({ destination: "/a", type: "tmpfs", options: ["tmpcopyup"] }),
-    `/mounts/7/options/0: found "tmpcopyup", ${notYet}`,
-  ],
   [({ process }) => (process.commandLine = "cmd"), `/process/commandLine: found a command line, ${other}`],
   [(spec) => (spec.vm = { kernel: { path: "/k" } }), `/vm: found a section, ${other}`],
   [(spec) => (spec.windows = {}), `/windows: found a section, ${other}`],
@@ -61,7 +40,7 @@ t.test("several are told at once, in the order of the document", async (t) => {
     for (const [change] of cases) change(spec);
   });
   const pointers = unbuilt(all, context).map(({ pointer }) => pointer);
-  t.equal(pointers.length, 23);
+  t.equal(pointers.length, 18);
   t.equal(pointers[0], "/process/apparmorProfile");
   t.equal(pointers.at(-1), "/freebsd");
   t.ok(unbuilt(all, context).every(isUnbuilt));

@@ -5,7 +5,6 @@
 
 import { inDocumentOrder, Words, type Fault, type Report } from "./fault.js";
 import type { Spec } from "./generated/spec-types.js";
-import { copyUpOptionName } from "./mount-option-names.js";
 import { runRules, subjectOf, type CheckContext, type Rules } from "./rule.js";
 
 const notYet = "nothing: not supported by this version of tsrunc";
@@ -41,16 +40,6 @@ export const unbuiltRules: Rules = {
     // Even an empty one asks for a class of service named after the container.
     if (linux.intelRdt !== undefined) refuse("intelRdt", "a resource class of Intel RDT");
     if (hasMembers(linux.netDevices)) refuse("netDevices", "network devices to move");
-  },
-
-  "unsupported-mount": ({ spec }, report) => {
-    spec.mounts?.forEach(({ uidMappings, gidMappings, options }, i) => {
-      if (uidMappings?.length) report(`/mounts/${i}/uidMappings`, new Words("a mapping of owners"), notYet);
-      if (gidMappings?.length) report(`/mounts/${i}/gidMappings`, new Words("a mapping of owners"), notYet);
-      options?.forEach((option, j) => {
-        if (option === copyUpOptionName || option === "idmap" || option === "ridmap") report(`/mounts/${i}/options/${j}`, option, notYet);
-      });
-    });
   },
 };
 

@@ -31,9 +31,7 @@ export const idMappingRules: Rules = {
 
   "mapping-lines": ({ spec }, report) => {
     for (const list of lists) {
-      const mappings = spec.linux?.[list] ?? [];
-      if (mappings.length > mostLines) report(`/linux/${list}`, new Words(`${mappings.length} mappings`), `at most ${mostLines}`);
-      else reportLines(mappings, `/linux/${list}`, report);
+      reportMappings(spec.linux?.[list] ?? [], `/linux/${list}`, report);
     }
   },
 
@@ -70,6 +68,12 @@ export const idMappingRules: Rules = {
     if (mapped === 1) report("/process/user/additionalGids", groups, "nothing: not running as root, and one group id mapped");
   },
 };
+
+/** Reports what the kernel takes in no map. */
+export function reportMappings(mappings: readonly IDMapping[], pointer: string, report: Report): void {
+  if (mappings.length > mostLines) report(pointer, new Words(`${mappings.length} mappings`), `at most ${mostLines}`);
+  else reportLines(mappings, pointer, report);
+}
 
 function reportLines(mappings: readonly IDMapping[], pointer: string, report: Report): void {
   mappings.forEach(({ containerID, hostID, size }, i) => {

@@ -1,0 +1,101 @@
+//! Bind mounts with mapped owners (config.md#mounts, `idmap` and `uidMappings`). Runs in the creator: mapping takes CAP_SYS_ADMIN
+//! over the file system, which root of a container does not have, and a mount that was never attached (mount_setattr(2)).
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{statx, AtFlags, StatxFlags, CWD};
+use rustix::io::Errno;
+use rustix::mount::{open_tree, OpenTreeFlags};
+use tsrunc_init::mountinfo::{self, MountEntry};
+use tsrunc_init::mounts::set_propagation;
+use tsrunc_plan::container::IdMapping;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::operation::{MountSource, Operation, OwnerMap, Propagation};
+use tsrunc_sys::errno::{os_failure, During};
+use tsrunc_sys::namespaces::map_owners;
+use tsrunc_sys::user_namespace::Holder;
+
+use crate::idmap::write_with_privilege;
+
+/// Makes the clones of all binds with mapped owners, adds them to `sources` and points the operations at them.
+///
+/// # Errors
+/// A source that is not there, a file system that cannot map owners, a caller without the privilege.
+pub fn lend(operations: &mut [Operation], joined_user: Option<BorrowedFd<'_>>, sources: &mut Vec<OwnedFd>) -> Result<(), Failure> {
+    let root_propagation = root_propagation(operations);
+    let mut made: Vec<(OwnerMap, OwnedFd)> = Vec::new();
+    for operation in operations {
+        let Operation::Mount { source: mount_source, pointer, .. } = operation else { continue };
+        let MountSource::MappedBind { source, recursive, owners, map_recursive } = mount_source else { continue };
+        let during = || format!("bind {source:?} with mapped owners ({pointer})");
+        let namespace = if owners.uid_mappings.is_empty() {
+            joined_user.ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), "no user namespace is joined"))?
+        } else {
+            if !made.iter().any(|(known, _)| known == owners) {
+                made.push((owners.clone(), namespace_with(&owners.uid_mappings, &owners.gid_mappings)?));
+            }
+            made.iter().find(|(known, _)| known == owners).map(|(_, fd)| fd.as_fd()).ok_or(Errno::NOENT).during(during)?
+        };
+        let clone = clone_path(source.as_bytes(), *recursive).during(during)?;
+        match map_owners(&clone, namespace, *map_recursive) {
+            Ok(()) => {}
+            Err(Errno::INVAL) => {
+                let failed = os_failure(during(), Errno::INVAL);
+                return Err(match incapable(source, *map_recursive, namespace) {
+                    Some(cause) => Failure { cause, ..failed },
+                    None => failed,
+                });
+            }
+            Err(errno) => return Err(errno).during(during),
+        }
+        keep_from_host(&clone, root_propagation).during(during)?;
+        *mount_source = MountSource::Lent { source: source.clone(), index: sources.len() as u32 };
+        sources.push(clone);
+    }
+    Ok(())
+}
+
+/// A user namespace with these maps, which nobody is in.
+fn namespace_with(uids: &[IdMapping], gids: &[IdMapping]) -> Result<OwnedFd, Failure> {
+    let during = || "make a user namespace for a mount's owners".to_owned();
+    let holder = Holder::new().during(during)?;
+    write_with_privilege(holder.pid, uids, gids)?;
+    holder.open().during(during)
+}
+
+fn clone_path(source: &[u8], recursive: bool) -> Result<OwnedFd, Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(CWD, source, flags)
+}
+
+/// The first of the source's mounts whose file system cannot map owners, in words; None when none is found.
+fn incapable(source: &str, recursive: bool, namespace: BorrowedFd<'_>) -> Option<String> {
+    const STATX_MNT_ID: u32 = 0x1000;
+    let table = mountinfo::read().ok()?;
+    let id = statx(CWD, source, AtFlags::empty(), StatxFlags::from_bits_retain(STATX_MNT_ID)).ok()?.stx_mnt_id;
+    let resolved = std::fs::canonicalize(source).ok()?;
+    let cannot = |at: &[u8]| clone_path(at, false).is_ok_and(|clone| map_owners(clone, namespace, false) == Err(Errno::INVAL));
+    let own = table.iter().find(|entry| entry.id == id).filter(|_| cannot(source.as_bytes()));
+    let below = || mountinfo::at_or_below(&table, resolved.as_os_str().as_encoded_bytes()).find(|entry| recursive && cannot(&entry.point));
+    let MountEntry { fs_type, point, .. } = own.or_else(below)?;
+    Some(format!("the file system {fs_type:?} on {:?} cannot map owners", String::from_utf8_lossy(point)))
+}
+
+/// The propagation that the container's copy of the host's mounts gets.
+pub fn root_propagation(operations: &[Operation]) -> Option<Propagation> {
+    operations.iter().find_map(|operation| match operation {
+        Operation::RootPropagation { propagation } => Some(*propagation),
+        _ => None,
+    })
+}
+
+/// A clone stays a peer of the host's mount: makes it what a copy of it in the container's mount namespace would be.
+pub fn keep_from_host(clone: &OwnedFd, root_propagation: Option<Propagation>) -> Result<(), Errno> {
+    match root_propagation {
+        Some(propagation @ (Propagation::Rslave | Propagation::Rprivate | Propagation::Slave | Propagation::Private)) => set_propagation(clone, propagation),
+        _ => Ok(()),
+    }
+}

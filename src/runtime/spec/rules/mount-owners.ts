@@ -1,0 +1,52 @@
+/** Rules for mounts whose files get other owners (config.md, "Mounts": `idmap`, `ridmap`, `uidMappings`) or are copied (`tmpcopyup`). */
+
+import type { Report } from "../fault.js";
+import type { Mount } from "../generated/spec-types.js";
+import { copyUpOptionName, idMapOptionNames } from "../mount-option-names.js";
+import type { Rules } from "../rule.js";
+import { reportMappings } from "./id-mappings.js";
+import { isBindMount } from "./mounts.js";
+
+const lists = ["uidMappings", "gidMappings"] as const;
+
+/** Where a mount asks for mapped owners first, with what stands there; undefined where it does not. */
+function wish(mount: Mount, pointer: string): { pointer: string; found: unknown } | undefined {
+  const index = mount.options?.findIndex((option) => option === idMapOptionNames[0] || option === idMapOptionNames[1]) ?? -1;
+  if (index >= 0) return { pointer: `${pointer}/options/${index}`, found: mount.options?.[index] };
+  for (const list of lists) if (mount[list]?.length) return { pointer: `${pointer}/${list}`, found: mount[list] };
+  return undefined;
+}
+
+export const mountOwnerRules: Rules = {
+  // The kernel maps the owners of a mount that was never visible, and whole file systems by their own namespace.
+  "idmap-bind": ({ spec, rootless, namespaces }, report) => {
+    spec.mounts?.forEach((mount, i) => {
+      const pointer = `/mounts/${i}`;
+      const asked = wish(mount, pointer);
+      if (!asked) return;
+      const say = (allowed: string): void => report(asked.pointer, asked.found, allowed);
+      if (!isBindMount(mount)) say('nothing, or the option "bind" or "rbind": owners are mapped in a bind mount alone');
+      else if (mount.options?.includes("remount")) say('nothing: the owners of a mount that is there already cannot be mapped ("remount")');
+      else if (rootless) say("nothing: not running as root");
+      else if (mount.uidMappings?.length || mount.gidMappings?.length) reportBoth(mount, pointer, report);
+      else if (!namespaces.has("user")) say(`uidMappings and gidMappings beside it, or an entry of type "user" in /linux/namespaces`);
+    });
+  },
+
+  "copy-up-tmpfs": ({ spec }, report) => {
+    spec.mounts?.forEach((mount, i) => {
+      const index = mount.options?.indexOf(copyUpOptionName) ?? -1;
+      if (index >= 0 && (mount.type !== "tmpfs" || isBindMount(mount) || mount.options?.includes("remount")))
+        report(`/mounts/${i}/options/${index}`, copyUpOptionName, 'nothing, or the type "tmpfs": it is what the copy is made in');
+    });
+  },
+};
+
+/** config.md: each "MUST be specified along with" the other. */
+function reportBoth(mount: Mount, pointer: string, report: Report): void {
+  for (const list of lists) {
+    const mappings = mount[list] ?? [];
+    if (mappings.length === 0) report(`${pointer}/${list}`, mount[list], "at least one mapping: the other list has some");
+    else reportMappings(mappings, `${pointer}/${list}`, report);
+  }
+}
