@@ -47,15 +47,39 @@ export function cgroupsOf(pid: number | "self"): Map<string, string> {
   return found;
 }
 
-/** The directory of process `pid` in the hierarchy of `controller` ("" is v2). */
-export function cgroupDirectory(pid: number, controller: string): string {
-  const hierarchy = controller === "" ? unifiedHierarchy() : hierarchyOf(controller);
-  if (!hierarchy) throw new Error(`no hierarchy for controller "${controller}"`);
+/** What the host's hierarchies are, together. */
+export type CgroupMode = "v1" | "hybrid" | "v2";
+
+export function cgroupMode(): CgroupMode {
+  const versions = new Set(hierarchies().map(({ version }) => version));
+  return versions.size > 1 ? "hybrid" : versions.has(1) ? "v1" : "v2";
+}
+
+/** The v1 hierarchy of a controller or, where none has it, that of v2; "" is v2. */
+function home(controller: string): Hierarchy {
+  const found = (controller === "" ? undefined : hierarchyOf(controller)) ?? unifiedHierarchy();
+  if (!found) throw new Error(`no hierarchy for controller "${controller}"`);
+  return found;
+}
+
+/** Where that hierarchy is mounted. */
+export function mountPointOf(controller: string): string {
+  return home(controller).mountPoint;
+}
+
+/** The cgroup of process `pid` in it, from the hierarchy's root. */
+export function cgroupOf(pid: number | "self", controller: string): string {
+  const { version } = home(controller);
   for (const [controllers, path] of cgroupsOf(pid)) {
-    const same = controller === "" ? controllers === "" : controllers.split(",").includes(controller);
-    if (same) return `${hierarchy.mountPoint}${path}`;
+    const same = version === 2 ? controllers === "" : controllers.split(",").includes(controller);
+    if (same) return path;
   }
   throw new Error(`process ${pid} has no cgroup of controller "${controller}"`);
+}
+
+/** The same as a directory. */
+export function cgroupDirectory(pid: number, controller: string): string {
+  return `${mountPointOf(controller)}${cgroupOf(pid, controller)}`;
 }
 
 /** A file of a cgroup without its trailing newline; undefined when the kernel does not offer it. */

@@ -34,6 +34,9 @@ export const cacheDirectory = process.env["TSRUNC_TEST_CACHE"] ?? "/var/tmp/tsru
 /** What a host lacks makes a test fail, not skip. */
 export const mustWork = process.env["TSRUNC_MUST_WORK"] === "1";
 
+/** Factor for all time limits of the tests; an emulated machine is slow. */
+export const slowness = Number(process.env["TSRUNC_TEST_SLOWNESS"] ?? "1");
+
 /** Nothing else uses this machine, so whatever is new after a test came from it. */
 export const exclusive = process.env["CI"] === "true";
 

@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { slowness } from "./environment.ts";
 
 export interface Options {
   /** Replaces the environment. Default: PATH, HOME and TMPDIR only. */
@@ -78,7 +79,7 @@ export async function start(command: string, args: readonly string[], launch: La
         timedOut = true;
         child.kill("SIGKILL");
       },
-      (launch.timeoutSeconds ?? 30) * 1000,
+      (launch.timeoutSeconds ?? 30) * slowness * 1000,
     );
     const end = await ended;
     clearTimeout(timer);
@@ -99,11 +100,11 @@ export async function until<T>(
   check: () => T | undefined | false | Promise<T | undefined | false>,
   seconds = 10,
 ): Promise<T> {
-  const end = Date.now() + seconds * 1000;
+  const end = Date.now() + seconds * slowness * 1000;
   for (;;) {
     const value = await check();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > end) throw new Error(`waited ${seconds} s in vain: ${what}`);
+    if (Date.now() > end) throw new Error(`waited ${seconds * slowness} s in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -7,14 +7,18 @@ import { existsSync, readdirSync, rmSync, rmdirSync } from "node:fs";
 import { basename } from "node:path";
 import { spawnSync } from "node:child_process";
 import { Context, Skip } from "./context.ts";
+import { cgroupMode } from "./cgroups.ts";
+import type { CgroupMode } from "./cgroups.ts";
 import { differences, settledDifferences, snapshot } from "./leaks.ts";
+import { slowness } from "./environment.ts";
 import { loadExpected } from "./expected.ts";
 import type { Snapshot } from "./leaks.ts";
 
 const file = basename(process.argv[1] ?? "").replace(/\.test\.mjs$/, "");
 const expected = loadExpected();
-const only = process.env["TSRUNC_TEST_ONLY"];
-const slowMilliseconds = 120_000;
+/** Parts of the names of the tests to run; undefined runs all. */
+const only = process.env["TSRUNC_TEST_ONLY"]?.split("\n");
+const slowMilliseconds = 120_000 * slowness;
 
 /** State left in --root, and files left in TMPDIR. A lock file or an empty folder is no container. */
 function leftFiles(context: Context): string[] {
@@ -96,7 +100,7 @@ async function attempt(body: (context: Context) => Promise<void>): Promise<unkno
  * A test; `name` is a sentence. It runs after all tests declared before it.
  */
 export function test(name: string, body: (context: Context) => Promise<void>): void {
-  if (only !== undefined && !name.includes(only)) return;
+  if (only?.every((part) => !name.includes(part))) return;
   void t.test(name, { timeout: slowMilliseconds + 60_000 }, async (report) => {
     const difference = expected.get(`${file} > ${name}`);
     const errors = await attempt(body);
@@ -117,4 +121,11 @@ export function test(name: string, body: (context: Context) => Promise<void>): v
       report.pass("passed");
     }
   });
+}
+
+/**
+ * A test of what only some hosts can show, by their cgroups. On others it is not declared: there it cannot fail and is not skipped.
+ */
+export function testOn(modes: readonly CgroupMode[], name: string, body: (context: Context) => Promise<void>): void {
+  if (modes.includes(cgroupMode())) test(name, body);
 }
