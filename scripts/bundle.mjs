@@ -1,17 +1,13 @@
 // Bundles the TypeScript core for what runs it:
 //
-//   bundle.mjs static   build/scripts/*.js     one script for the program, one for each command and each part that few of
-//                                              them need (LazyParts of src/host/host.ts), so that a command loads little; native/engine/build.rs compiles them to bytecode
+//   bundle.mjs static   build/scripts/*.js     the program for QuickJS (native/engine)
 //   bundle.mjs node     build/sea/program.js   the program for the single executable (scripts/build-sea)
 //   bundle.mjs lib      build/lib/*.js         the npm library
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { build } from "esbuild";
-
-const COMMANDS = "src/cli/commands";
-const SCRIPTS = "build/scripts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 
@@ -26,19 +22,14 @@ const common = {
   define: { TSRUNC_VERSION: JSON.stringify(version), TSRUNC_COMMIT: JSON.stringify(commit()) },
 };
 
-/** Each script is an expression whose value is its exports. */
+/** Each is an expression whose value is the exports of its entry point. */
 async function bundleStatic() {
-  const commands = readdirSync(COMMANDS).filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"));
   const { outputFiles } = await build({
     ...common,
-    entryPoints: {
-      main: "src/host/embedded.ts",
-      careful: "src/runtime/careful.ts",
-      warnings: "src/runtime/warnings.ts",
-      ...Object.fromEntries(commands.map((name) => [`command-${basename(name, ".ts")}`, join(COMMANDS, name)])),
-    },
-    outdir: SCRIPTS,
-    // Shorter names are fewer bytes of bytecode and fewer atoms to make at every start.
+    // Beside the core the `LazyParts` of src/host/host.ts.
+    entryPoints: { core: "src/host/embedded.ts", careful: "src/runtime/careful.ts", warnings: "src/runtime/warnings.ts" },
+    outdir: "build/scripts",
+    // Shorter names are fewer bytes.
     minify: true,
     format: "cjs",
     platform: "neutral",
@@ -46,8 +37,6 @@ async function bundleStatic() {
     banner: { js: "(() => { const module = { exports: {} };" },
     footer: { js: "return module.exports; })()" },
   });
-  const made = new Set(outputFiles.map(({ path }) => basename(path)));
-  if (existsSync(SCRIPTS)) for (const name of readdirSync(SCRIPTS)) if (!made.has(name)) rmSync(join(SCRIPTS, name));
   return outputFiles;
 }
 

@@ -1,6 +1,6 @@
 /** The static host: this runs in QuickJS; the rest of the host is native/engine. */
 
-import type { CommandModule } from "../cli/command.js";
+import { commandModule } from "../cli/command-modules.js";
 import { main } from "../cli/main.js";
 import type { LazyParts } from "./host.js";
 
@@ -26,5 +26,5 @@ export function start(native: Native): number {
     build: { version: TSRUNC_VERSION, commit: TSRUNC_COMMIT, hostName: "static" as const },
     part: <Name extends keyof LazyParts>(name: Name) => native.load(name) as LazyParts[Name],
   };
-  return main(host, (name) => native.load(`command-${name}`) as CommandModule);
+  return main(host, commandModule);
 }

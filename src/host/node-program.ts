@@ -1,17 +1,7 @@
 /** The Node host: the program as a single executable, with ffi-rs and the native layer inside. */
 
+import { commandModule } from "../cli/command-modules.js";
 import { main } from "../cli/main.js";
-import type { CommandModule } from "../cli/command.js";
-import * as create from "../cli/commands/create.js";
-import * as deletion from "../cli/commands/delete.js";
-import * as features from "../cli/commands/features.js";
-import * as help from "../cli/commands/help.js";
-import * as kill from "../cli/commands/kill.js";
-import * as list from "../cli/commands/list.js";
-import * as run from "../cli/commands/run.js";
-import * as spec from "../cli/commands/spec.js";
-import * as start from "../cli/commands/start.js";
-import * as state from "../cli/commands/state.js";
 import type { Host } from "./host.js";
 import { type Ffi, nativeDoor } from "./node.js";
 import { loadAsset } from "./node-asset.js";
@@ -21,8 +11,6 @@ import { write } from "./node-stdio.js";
 // Set by scripts/build-sea.mjs.
 declare const TSRUNC_VERSION: string;
 declare const TSRUNC_COMMIT: string;
-
-const commands: Record<string, CommandModule> = { create, delete: deletion, features, help, kill, list, run, spec, start, state };
 
 let door: ((request: string) => string) | undefined;
 
@@ -42,4 +30,4 @@ function openDoor(): (request: string) => string {
   return loadAsset("libtsrunc.so", (path) => nativeDoor(ffi, path));
 }
 
-process.exit(main(host, (name) => commands[name] as CommandModule));
+process.exit(main(host, commandModule));

@@ -1,8 +1,9 @@
 //! Runs the TypeScript core (src/host/embedded.ts) in QuickJS.
 
 use rquickjs::context::intrinsic::{Json, MapSet, RegExp, RegExpCompiler};
-use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, Error, Function, Object, Runtime};
+use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, Error, Function, Object, Persistent, Runtime};
 use rustix::process::{getrlimit, Resource};
+use tsrunc_sys::engine::{begin_stack, renew_arenas, Bytecode};
 
 use crate::{native, stdio};
 
@@ -16,41 +17,64 @@ type Intrinsics = (RegExpCompiler, RegExp, Json, MapSet);
 /// Status of a fault of the program itself; its own errors it reports itself.
 const INTERNAL_ERROR_STATUS: i32 = 1;
 
-/// Runs the program once and returns its exit status.
-pub fn run() -> i32 {
-    run_in_engine().unwrap_or_else(|error| {
-        stdio::write(stdio::Stream::Error, &format!("internal error: start the engine: {error}\n"));
-        INTERNAL_ERROR_STATUS
-    })
+/// The engine with the core loaded: what the program's image is made of.
+pub struct Engine {
+    /// `start` of src/host/embedded.ts.
+    start: Persistent<Function<'static>>,
+    /// `LazyParts` of src/host/host.ts by their names.
+    parts: Vec<(String, Bytecode)>,
+    // Freed last, as the others live in them.
+    context: Context,
+    runtime: Runtime,
+}
+
+impl Engine {
+    /// Starts an engine and evaluates the core.
+    ///
+    /// # Errors
+    /// What the script threw, or the engine for want of memory.
+    pub fn with_core(core: &Bytecode, parts: Vec<(String, Bytecode)>) -> Result<Engine, String> {
+        let (runtime, context) = new_context().map_err(|error| error.to_string())?;
+        let start = context.with(|ctx| start_of(&ctx, core).catch(&ctx).map_err(|error| describe(&error)))?;
+        Ok(Engine { start, parts, context, runtime })
+    }
+
+    /// See `tsrunc_sys::engine::renew_arenas`.
+    pub fn renew_arenas(&self, end: usize) {
+        self.context.with(|ctx| renew_arenas(&ctx, end));
+    }
+
+    /// Runs the program once and returns its exit status.
+    pub fn run(&'static self) -> i32 {
+        self.runtime.set_max_stack_size(stack_bytes());
+        self.context.with(|ctx| {
+            begin_stack(&ctx);
+            let status = self.start.clone().restore(&ctx).and_then(|start| start.call((native::object(&ctx, &self.parts)?,)));
+            status.catch(&ctx).unwrap_or_else(|error| {
+                stdio::write(stdio::Stream::Error, &describe(&error));
+                INTERNAL_ERROR_STATUS
+            })
+        })
+    }
+}
+
+fn stack_bytes() -> usize {
+    let limit = getrlimit(Resource::Stack).current;
+    limit.map_or(STACK_BYTES, |bytes| STACK_BYTES.min(bytes / 2)) as usize
 }
 
 fn new_context() -> Result<(Runtime, Context), Error> {
     let runtime = Runtime::new()?;
-    let stack = getrlimit(Resource::Stack).current.map_or(STACK_BYTES, |bytes| STACK_BYTES.min(bytes / 2));
-    runtime.set_max_stack_size(stack as usize);
+    runtime.set_max_stack_size(stack_bytes());
     // One command fits in memory: cycles are left to the end of the process.
     runtime.set_gc_threshold(usize::MAX);
     let context = Context::custom::<Intrinsics>(&runtime)?;
     Ok((runtime, context))
 }
 
-fn run_in_engine() -> Result<i32, Error> {
-    let (runtime, context) = new_context()?;
-    let status = context.with(|ctx| {
-        start(&ctx).catch(&ctx).unwrap_or_else(|error| {
-            stdio::write(stdio::Stream::Error, &describe(&error));
-            INTERNAL_ERROR_STATUS
-        })
-    });
-    // The process ends now; tearing the engine down would only cost time.
-    std::mem::forget((context, runtime));
-    Ok(status)
-}
-
-fn start(ctx: &Ctx<'_>) -> Result<i32, Error> {
-    let exports: Object = native::load(ctx, "main")?;
-    let start: Function = exports.get("start")?;
-    start.call((native::object(ctx)?,))
+fn start_of(ctx: &Ctx<'_>, core: &Bytecode) -> Result<Persistent<Function<'static>>, Error> {
+    let exports: Object = core.evaluate(ctx)?.get()?;
+    Ok(Persistent::save(ctx, exports.get::<_, Function>("start")?))
 }
 
 /// The message and stack of an exception that nobody caught.
@@ -68,27 +92,30 @@ fn describe(error: &CaughtError<'_>) -> String {
 mod tests {
     use super::*;
     use rquickjs::FromJs;
-    use tsrunc_sys::engine;
 
     /// Runs a script as the core runs, and hands its value on.
     fn run<T: for<'js> FromJs<'js>>(source: &str) -> Result<T, String> {
-        let compiler = Context::full(&Runtime::new().unwrap()).unwrap();
-        let bytecode = compiler.with(|ctx| engine::compile(&ctx, c"test.js", source)).unwrap().leak();
+        let bytecode = Bytecode::compile(c"test.js", source).unwrap();
         let (_runtime, context) = new_context().unwrap();
-        context.with(|ctx| {
-            // SAFETY: compiled above.
-            #[allow(unsafe_code)]
-            let value = unsafe { engine::evaluate(&ctx, bytecode) };
-            value.and_then(|value| value.get()).catch(&ctx).map_err(|error| describe(&error))
-        })
+        context.with(|ctx| bytecode.evaluate(&ctx).and_then(|value| value.get()).catch(&ctx).map_err(|error| describe(&error)))
     }
 
     #[test]
-    fn every_script_runs_with_the_objects_the_context_has() {
-        for name in ["main", "careful", "warnings", "command-create", "command-run", "command-spec", "command-list", "command-help"] {
-            let (_runtime, context) = new_context().unwrap();
-            context.with(|ctx| native::load::<Object>(&ctx, name).catch(&ctx).map(drop).map_err(|error| describe(&error))).unwrap();
+    fn the_core_loads_with_the_objects_the_context_has() {
+        let script = |name: &str| {
+            let source = std::fs::read_to_string(format!("{}/../../build/scripts/{name}.js", env!("CARGO_MANIFEST_DIR"))).unwrap();
+            Bytecode::compile(c"test.js", &source).unwrap()
+        };
+        let engine = Engine::with_core(&script("core"), vec![]).unwrap();
+        for part in ["careful", "warnings"] {
+            engine.context.with(|ctx| script(part).evaluate(&ctx).catch(&ctx).map_err(|error| describe(&error)).map(drop)).unwrap();
         }
+    }
+
+    #[test]
+    fn a_core_that_throws_is_an_error() {
+        let core = Bytecode::compile(c"test.js", "null.start").unwrap();
+        assert!(Engine::with_core(&core, vec![]).err().unwrap().starts_with("internal error: cannot read property 'start' of null"));
     }
 
     #[test]

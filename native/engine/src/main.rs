@@ -1,30 +1,92 @@
-//! The static host: the TypeScript core as bytecode in QuickJS, with the native layer called directly. Under the name
-//! `tsrunc-init` the same file is the init of a container.
+//! The static host: the TypeScript core in QuickJS, with the native layer called directly. Under the name `tsrunc-init` the
+//! same file is the init of a container.
+//!
+//! Cargo makes the program with an empty image (native/sys/src/image.rs). That one does nothing but fill it:
+//! `tsrunc PROGRAM CORE [PART...]` starts the engine, evaluates the core and writes the program that users run (scripts/build).
 
 mod core;
 mod native;
 mod stdio;
 
+use std::error::Error;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use tsrunc_sys::{engine::Bytecode, heap::Heap, image, process};
+
+use crate::core::Engine;
 
 #[global_allocator]
-static HEAP: tsrunc_sys::heap::Heap = tsrunc_sys::heap::Heap::new();
+static HEAP: Heap = Heap::new();
 
 fn main() {
     let mut arguments = std::env::args_os();
     let status = if arguments.next().is_some_and(|name| name.as_bytes() == b"tsrunc-init") {
-        match arguments.next().and_then(|socket| socket.to_str()?.parse().ok()) {
-            Some(socket) => tsrunc_init::gate::run(socket),
-            None => 255,
-        }
+        init(arguments.next())
     } else {
-        // Hooks and helpers get none of the caller's descriptors; what a container keeps is named by number.
-        if let Err(errno) = tsrunc_sys::process::close_on_exec_from_3() {
-            stdio::write(stdio::Stream::Error, &format!("internal error: mark descriptors close-on-exec: {errno}\n"));
-            std::process::exit(1);
+        // SAFETY: `fill` below makes every image.
+        #[allow(unsafe_code)]
+        match unsafe { image::load::<Engine>() } {
+            Some(engine) => run(engine),
+            None => fill(&arguments.collect::<Vec<_>>()),
         }
-        core::run()
     };
     // Ends without freeing: the kernel is faster at it.
     std::process::exit(status);
+}
+
+fn init(socket: Option<OsString>) -> i32 {
+    match socket.and_then(|socket| socket.to_str()?.parse().ok()) {
+        Some(socket) => tsrunc_init::gate::run(socket),
+        None => 255,
+    }
+}
+
+fn run(engine: &'static Engine) -> i32 {
+    // Hooks and helpers get none of the caller's descriptors; what a container keeps is named by number.
+    if let Err(errno) = process::close_on_exec_from_3() {
+        stdio::write(stdio::Stream::Error, &format!("internal error: mark descriptors close-on-exec: {errno}\n"));
+        return 1;
+    }
+    engine.run()
+}
+
+fn fill(arguments: &[OsString]) -> i32 {
+    let [program, core, parts @ ..] = arguments else {
+        stdio::write(stdio::Stream::Error, "this program has no core yet: tsrunc PROGRAM CORE [PART...] writes one that has\n");
+        return 1;
+    };
+    match write_program(Path::new(program), Path::new(core), parts) {
+        Ok(()) => 0,
+        Err(error) => {
+            stdio::write(stdio::Stream::Error, &format!("write {program:?}: {error}\n"));
+            1
+        }
+    }
+}
+
+fn write_program(program: &Path, core: &Path, parts: &[OsString]) -> Result<(), Box<dyn Error>> {
+    let core = read(core)?;
+    HEAP.enter_image();
+    // The parts come first: they are not among what every command needs.
+    let parts = parts.iter().map(|part| Ok((name_of(part)?, read(Path::new(part))?))).collect::<Result<_, Box<dyn Error>>>()?;
+    let hot_start = HEAP.close();
+    let engine = Box::leak(Box::new(Engine::with_core(&core, parts)?));
+    engine.renew_arenas(HEAP.close());
+    // SAFETY: the engine is in the image, as is all it leads to.
+    #[allow(unsafe_code)]
+    unsafe { image::write_program(engine, hot_start..HEAP.close(), program) }?;
+    Ok(())
+}
+
+fn read(bytecode: &Path) -> std::io::Result<Bytecode> {
+    // SAFETY: scripts/build made it with tsrunc-compile.
+    #[allow(unsafe_code)]
+    Ok(unsafe { Bytecode::from_bytes(std::fs::read(bytecode)?) })
+}
+
+fn name_of(part: &OsStr) -> Result<String, Box<dyn Error>> {
+    let name = Path::new(part).file_stem().and_then(OsStr::to_str).ok_or_else(|| format!("the name of {part:?} is not UTF-8"))?;
+    Ok(name.to_owned())
 }

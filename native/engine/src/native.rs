@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use rquickjs::{Ctx, Error, Exception, Function, Object, Value};
 use tsrunc_host::door::Host;
 use tsrunc_host::init_program::InitProgram;
+use tsrunc_sys::engine::Bytecode;
 
 use crate::stdio::{self, Stream};
 
@@ -12,34 +13,24 @@ use crate::stdio::{self, Stream};
 ///
 /// # Errors
 /// A JavaScript exception: out of memory.
-pub fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>, Error> {
+pub fn object<'js>(ctx: &Ctx<'js>, parts: &'static [(String, Bytecode)]) -> Result<Object<'js>, Error> {
     let object = Object::new(ctx.clone())?;
     object.set("argv", arguments(ctx)?)?;
     object.set("env", environment(ctx)?)?;
     let host = RefCell::new(Host::new(InitProgram::OwnExecutable));
     object.set("call", Function::new(ctx.clone(), move |ctx: Ctx<'js>, request: String| call(&ctx, &host, &request))?)?;
     object.set("write", Function::new(ctx.clone(), |fd: i32, text: String| stdio::write(if fd == 1 { Stream::Output } else { Stream::Error }, &text))?)?;
+    object.set("load", Function::new(ctx.clone(), |ctx: Ctx<'js>, name: String| load(&ctx, parts, &name))?)?;
     object.set("exit", Function::new(ctx.clone(), exit)?)?;
-    object.set("load", Function::new(ctx.clone(), |ctx: Ctx<'js>, name: String| load::<Value>(&ctx, &name))?)?;
     Ok(object)
 }
 
-/// Evaluates an embedded script and returns its exports.
-///
-/// # Errors
-/// A JavaScript exception: an unknown name, or what the script threw.
-pub fn load<'js, T: rquickjs::FromJs<'js>>(ctx: &Ctx<'js>, name: &str) -> Result<T, Error> {
-    let Some(bytecode) = bytecode(name) else { return Err(Exception::throw_message(ctx, &format!("load script {name:?}: no such script"))) };
-    // SAFETY: build.rs made the bytecode with the same engine.
-    #[allow(unsafe_code)]
-    let exports = unsafe { tsrunc_sys::engine::evaluate(ctx, bytecode) }?;
-    // Its functions are never freed: the process ends soon.
-    std::mem::forget(exports.clone());
-    exports.get()
-}
-
-fn bytecode(name: &str) -> Option<&'static [u8]> {
-    include!(concat!(env!("OUT_DIR"), "/scripts.rs"))
+/// Evaluates a part of the core and returns its exports.
+fn load<'js>(ctx: &Ctx<'js>, parts: &[(String, Bytecode)], name: &str) -> Result<Value<'js>, Error> {
+    match parts.iter().find(|(part, _)| part == name) {
+        Some((_, bytecode)) => bytecode.evaluate(ctx),
+        None => Err(Exception::throw_message(ctx, &format!("load part {name:?}: no such part"))),
+    }
 }
 
 fn call<'js>(ctx: &Ctx<'js>, host: &RefCell<Host>, request: &str) -> Result<String, Error> {

@@ -1,13 +1,82 @@
-//! The unsafe part of running QuickJS: scripts as bytecode. The safe rest is rquickjs.
+//! The unsafe part of running QuickJS: scripts without source and line numbers. The safe rest is rquickjs.
 
-use rquickjs::{qjs, Ctx, Error, Result, Value};
+use std::ffi::{CStr, CString};
 
-/// Compiles a strict script to bytecode without source and line numbers, for `evaluate` of the same build of the engine.
+use rquickjs::{qjs, CatchResultExt, Context, Ctx, Error, Result, Runtime, Value};
+
+/// A strict script, compiled.
+#[derive(Clone)]
+pub struct Bytecode(Vec<u8>);
+
+impl Bytecode {
+    /// Compiles a script, in an engine of its own.
+    ///
+    /// # Errors
+    /// The SyntaxError in words.
+    pub fn compile(name: &CStr, source: &str) -> std::result::Result<Bytecode, String> {
+        let context = Runtime::new().and_then(|runtime| Context::full(&runtime)).map_err(|error| error.to_string())?;
+        let bytes = context.with(|ctx| compile(&ctx, name, source).catch(&ctx).map_err(|error| error.to_string()))?;
+        Ok(Bytecode(bytes))
+    }
+
+    /// What `as_bytes` gave.
+    ///
+    /// # Safety
+    /// The same build of the engine must have compiled it: the engine does not verify bytecode.
+    pub unsafe fn from_bytes(bytes: Vec<u8>) -> Bytecode {
+        Bytecode(bytes)
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Runs the script and returns its completion value.
+    ///
+    /// # Errors
+    /// `Error::Exception` with the pending exception.
+    pub fn evaluate<'js>(&self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
+        let raw = ctx.as_raw().as_ptr();
+        // SAFETY: the context is alive; the bytes are what this build of the engine wrote;
+        // JS_EvalFunction takes the function over; its result is owned here.
+        unsafe {
+            let script = qjs::JS_ReadObject(raw, self.0.as_ptr(), self.0.len() as _, qjs::JS_READ_OBJ_BYTECODE as i32);
+            if qjs::JS_IsException(script) {
+                return Err(Error::Exception);
+            }
+            let value = qjs::JS_EvalFunction(raw, script);
+            if qjs::JS_IsException(value) {
+                return Err(Error::Exception);
+            }
+            Ok(Value::from_raw(ctx.clone(), value))
+        }
+    }
+}
+
+/// Tells the engine that its stack begins here: one that was started elsewhere believes in another.
+pub fn begin_stack(ctx: &Ctx<'_>) {
+    // SAFETY: the context and so its runtime are alive.
+    unsafe { qjs::JS_UpdateStackTop(qjs::JS_GetRuntime(ctx.as_raw().as_ptr())) }
+}
+
+/// Takes every free block of the engine's arenas (quickjs.c: 4 KiB for blocks of one size, up to 512 bytes) and one of a new
+/// arena each, so that what a command allocates lies together in the new ones, and not scattered among what the engine has.
 ///
-/// # Errors
-/// `Error::Exception` with a pending SyntaxError.
-pub fn compile(ctx: &Ctx<'_>, name: &std::ffi::CStr, source: &str) -> Result<Vec<u8>> {
-    let source = std::ffi::CString::new(source)?;
+/// # Arguments
+/// `end`: all arenas lie below this address, and new ones will lie above (`Heap::close`).
+pub fn renew_arenas(ctx: &Ctx<'_>, end: usize) {
+    const LARGEST_BLOCK: usize = 512 - 8;
+    // SAFETY: the context and so its runtime are alive; the blocks are given up.
+    unsafe {
+        let runtime = qjs::JS_GetRuntime(ctx.as_raw().as_ptr());
+        for size in (8..=LARGEST_BLOCK).step_by(8) {
+            while (1..end).contains(&(qjs::js_malloc_rt(runtime, size as _) as usize)) {}
+        }
+    }
+}
+
+fn compile(ctx: &Ctx<'_>, name: &CStr, source: &str) -> Result<Vec<u8>> {
+    let source = CString::new(source)?;
     let kind = (qjs::JS_EVAL_TYPE_GLOBAL | qjs::JS_EVAL_FLAG_STRICT | qjs::JS_EVAL_FLAG_COMPILE_ONLY) as i32;
     let format = (qjs::JS_WRITE_OBJ_BYTECODE | qjs::JS_WRITE_OBJ_STRIP_SOURCE | qjs::JS_WRITE_OBJ_STRIP_DEBUG) as i32;
     let raw = ctx.as_raw().as_ptr();
@@ -27,31 +96,5 @@ pub fn compile(ctx: &Ctx<'_>, name: &std::ffi::CStr, source: &str) -> Result<Vec
         let bytes = std::slice::from_raw_parts(buffer, length as usize).to_vec();
         qjs::js_free(raw, buffer.cast());
         Ok(bytes)
-    }
-}
-
-/// Runs a script made by `compile` and returns its completion value.
-///
-/// # Safety
-/// `bytecode` must be what `compile` returned in a build of the same engine: QuickJS does not verify bytecode.
-///
-/// # Errors
-/// `Error::Exception` with the pending exception.
-pub unsafe fn evaluate<'js>(ctx: &Ctx<'js>, bytecode: &'static [u8]) -> Result<Value<'js>> {
-    let raw = ctx.as_raw().as_ptr();
-    // The bytecode is never freed, so the engine may point into it.
-    let flags = (qjs::JS_READ_OBJ_BYTECODE | qjs::JS_READ_OBJ_ROM_DATA) as i32;
-    // SAFETY: the context is alive and the bytes are valid by the caller's word; JS_EvalFunction takes the function
-    // over; its result is owned here.
-    unsafe {
-        let script = qjs::JS_ReadObject(raw, bytecode.as_ptr(), bytecode.len() as _, flags);
-        if qjs::JS_IsException(script) {
-            return Err(Error::Exception);
-        }
-        let value = qjs::JS_EvalFunction(raw, script);
-        if qjs::JS_IsException(value) {
-            return Err(Error::Exception);
-        }
-        Ok(Value::from_raw(ctx.clone(), value))
     }
 }

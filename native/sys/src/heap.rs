@@ -7,18 +7,21 @@ use std::cell::UnsafeCell;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::image;
+
 /// Address space taken from the kernel at a time; pages count only once they are touched.
 const CHUNK_BYTES: usize = 8 << 20;
 /// Pages are taken this much at a time, and not by a page fault each. Divides `CHUNK_BYTES`.
 const POPULATE_BYTES: usize = 128 << 10;
 /// Larger blocks have a mapping of their own.
 const LARGE_BYTES: usize = 1 << 20;
-/// Sizes up to here are rounded to 16 bytes, larger ones to an eighth of the power of two below them: QuickJS asks for 4 KiB and a
+/// Sizes up to here are rounded to 16 bytes, larger ones to a 32nd of the power of two below them: QuickJS asks for 4 KiB and a
 /// little, hundreds of times.
 const SMALL_BYTES: usize = 1024;
 const SMALL_CLASSES: usize = SMALL_BYTES / 16;
-/// Eight for each doubling from 1 KiB to 1 MiB.
-const CLASSES: usize = SMALL_CLASSES + 8 * 10;
+/// Of each doubling from 1 KiB to 1 MiB.
+const STEPS: usize = 32;
+const CLASSES: usize = SMALL_CLASSES + STEPS * 10;
 
 /// To be declared as `#[global_allocator]`.
 pub struct Heap {
@@ -35,12 +38,40 @@ struct State {
     populated: usize,
 }
 
+impl State {
+    /// Takes a new chunk; what is left of the last one is lost. False when the kernel has no memory.
+    fn extend(&mut self) -> bool {
+        let chunk = map(CHUNK_BYTES) as usize;
+        if chunk == 0 {
+            return false;
+        }
+        (self.next, self.end, self.populated) = (chunk, chunk + CHUNK_BYTES, chunk);
+        true
+    }
+}
+
 // SAFETY: the state is only touched by who set `busy`.
 unsafe impl Sync for Heap {}
 
 impl Heap {
     pub const fn new() -> Self {
         Heap { busy: AtomicBool::new(false), state: UnsafeCell::new(State { free: [null_mut(); CLASSES], next: 0, end: 0, populated: 0 }) }
+    }
+
+    /// Allocates from the program's empty image from now on. False when it is not empty.
+    pub fn enter_image(&self) -> bool {
+        let Some((start, bytes)) = image::space_to_fill() else { return false };
+        // Freed blocks elsewhere are lost: nothing in the image may lie there.
+        self.locked(|state| *state = State { free: [null_mut(); CLASSES], next: start, end: start + bytes, populated: start + bytes });
+        true
+    }
+
+    /// Forgets the freed blocks: what is allocated from now on lies behind the address that is returned.
+    pub fn close(&self) -> usize {
+        self.locked(|state| {
+            state.free = [null_mut(); CLASSES];
+            state.next
+        })
     }
 
     fn locked<T>(&self, body: impl FnOnce(&mut State) -> T) -> T {
@@ -67,9 +98,9 @@ fn class_of(size: usize) -> (usize, usize) {
         (blocks - 1, blocks * 16)
     } else {
         let doubling = (size - 1).ilog2();
-        let step = 1 << (doubling - 3);
+        let step = (1 << doubling) / STEPS;
         let steps = size.div_ceil(step);
-        (SMALL_CLASSES + 8 * (doubling as usize - 10) + steps - 9, steps * step)
+        (SMALL_CLASSES + STEPS * (doubling as usize - 10) + steps - STEPS - 1, steps * step)
     }
 }
 
@@ -97,12 +128,8 @@ unsafe impl GlobalAlloc for Heap {
                 state.free[class] = unsafe { block.cast::<*mut u8>().read() };
                 return block;
             }
-            if state.end - state.next < bytes {
-                let chunk = map(CHUNK_BYTES);
-                if chunk.is_null() {
-                    return chunk;
-                }
-                (state.next, state.end, state.populated) = (chunk as usize, chunk as usize + CHUNK_BYTES, chunk as usize);
+            if state.end - state.next < bytes && !state.extend() {
+                return null_mut();
             }
             let block = state.next;
             state.next += bytes;
@@ -156,9 +183,9 @@ mod tests {
         assert_eq!(class_of(16), (0, 16));
         assert_eq!(class_of(17), (1, 32));
         assert_eq!(class_of(SMALL_BYTES), (SMALL_CLASSES - 1, SMALL_BYTES));
-        assert_eq!(class_of(SMALL_BYTES + 1), (SMALL_CLASSES, 1152));
-        assert_eq!(class_of(2048), (SMALL_CLASSES + 7, 2048));
-        assert_eq!(class_of(2049), (SMALL_CLASSES + 8, 2304));
+        assert_eq!(class_of(SMALL_BYTES + 1), (SMALL_CLASSES, SMALL_BYTES + 32));
+        assert_eq!(class_of(2048), (SMALL_CLASSES + STEPS - 1, 2048));
+        assert_eq!(class_of(2049), (SMALL_CLASSES + STEPS, 2112));
         assert_eq!(class_of(LARGE_BYTES), (CLASSES - 1, LARGE_BYTES));
     }
 

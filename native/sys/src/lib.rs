@@ -7,6 +7,8 @@ pub mod engine;
 pub mod errno;
 #[cfg(feature = "engine")]
 pub mod heap;
+#[cfg(feature = "engine")]
+pub mod image;
 pub mod namespaces;
 pub mod network;
 pub mod process;
