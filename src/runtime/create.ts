@@ -10,7 +10,8 @@ import { askNames, askText, attempt, hostFacts, perform, send } from "./native.j
 import type { CreatedProcess } from "./native.js";
 import { bindNotify } from "./notify.js";
 import { planHooks } from "./plan/hooks.js";
-import { createsNamespace } from "./plan/namespaces.js";
+import { createsNamespace, sharesNamespace } from "./plan/namespaces.js";
+import { resolveFrom } from "./plan/paths.js";
 import { pathsToProbe, plan } from "./plan/plan.js";
 import type { PlanOptions, PlannedContainer } from "./plan/plan.js";
 import type { ValidatedSpec } from "./spec/load.js";
@@ -119,7 +120,13 @@ export function launchContainer(context: RuntimeContext, request: CreateRequest)
 /** The plan for this host. @throws RuntimeError on what it cannot carry out. */
 function planContainer(host: LibraryHost, spec: ValidatedSpec, facts: HostFacts, options: PlanOptions): PlannedContainer {
   const missing = askNames(host, { op: "missing", paths: pathsToProbe(spec, facts, options) });
-  return plan(spec, { ...facts, missing }, options);
+  const rootfsMount = sharesNamespace(spec, "mount") ? rootfsMountId(host, spec, options.bundle) : undefined;
+  return plan(spec, { ...facts, missing, rootfsMount }, options);
+}
+
+/** What lies there before the container does; a rootfs that is not there is refused later, in words. */
+function rootfsMountId(host: LibraryHost, spec: ValidatedSpec, bundle: string): number | undefined {
+  return attempt(host, "number", { op: "mountId", path: resolveFrom(bundle, spec.root?.path ?? "") }).reply?.number;
 }
 
 function planOptions({ root }: RuntimeContext, { id, options, continuation }: CreateRequest, bundle: string): PlanOptions {

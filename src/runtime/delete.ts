@@ -13,9 +13,8 @@ export interface DeleteOptions {
 }
 
 /**
- * Deletes a stopped container, or one that was never started (its process is killed). With `force` any: a running one is
- * killed, one with a damaged state.json loses its directory alone.
- * @throws RuntimeError `notFound` without `force`, `wrongStatus` for a running container.
+ * Deletes a stopped container; with `force` any: what lives is killed, one with a damaged state.json loses its directory alone.
+ * @throws RuntimeError `notFound` without `force`, `wrongStatus` for a container that is not stopped (runtime.md#delete).
  */
 export function deleteContainer(context: RuntimeContext, id: string, { force }: DeleteOptions): void {
   try {
@@ -26,7 +25,7 @@ export function deleteContainer(context: RuntimeContext, id: string, { force }: 
         return;
       }
       const status = lockedStatus(context, { lock, record });
-      if (!force && status !== "stopped" && status !== "created") {
+      if (!force && status !== "stopped") {
         throw new RuntimeError(`cannot delete container ${id} that is not stopped: ${status}`, { code: "wrongStatus" });
       }
       if (status !== "stopped") killAndWait(context, record);

@@ -134,10 +134,13 @@ t.test("delete of a stopped container undoes, forgets, then runs poststop hooks,
   ]);
 });
 
-t.test("delete kills a container that was never started, refuses one that runs", async (t) => {
+t.test("delete refuses what is not stopped and leaves it alone", async (t) => {
   const { context, ops } = created();
-  deleteContainer(context, "c1", {});
-  t.ok(ops().includes("kill"));
+  t.throws(() => deleteContainer(context, "c1", {}), {
+    code: "wrongStatus",
+    message: 'delete "c1": cannot delete container c1 that is not stopped: created',
+  });
+  t.notOk(ops().includes("kill"));
   t.throws(() => deleteContainer(created({ atGate: false }).context, "c1", {}), {
     code: "wrongStatus",
     message: 'delete "c1": cannot delete container c1 that is not stopped: running',

@@ -3,18 +3,23 @@
 import type { RuntimeContext } from "./context.js";
 import type { Warning } from "./generated/plan.js";
 import type { LeftOut } from "./plan/capabilities.js";
+import { sharesNamespace } from "./plan/namespaces.js";
 import type { Mount, Spec } from "./spec/generated/spec-types.js";
-import { isFileSystemOption } from "./spec/mount-option-names.js";
+import { isFileSystemOption, knownMountOptions } from "./spec/mount-option-names.js";
 import { isBindMount } from "./spec/rules/mounts.js";
 
 /** Tells what is worth a warning about a configuration (runtime.md#warnings). */
 export function warnOf(context: RuntimeContext, spec: Spec, leftOut: readonly LeftOut[]): void {
-  if (leftOut.length === 0 && !spec.mounts?.some(isDubious)) return;
+  if (leftOut.length === 0 && !sharesNamespace(spec, "mount") && !spec.mounts?.some(isDubious)) return;
   warn(context, context.host.part("warnings").warningsOf(spec, leftOut));
 }
 
 function isDubious(mount: Mount): boolean {
-  return !mount.destination.startsWith("/") || (isBindMount(mount) && mount.options?.some(isFileSystemOption) === true);
+  return !mount.destination.startsWith("/") || (isBindMount(mount) && mount.options?.some(isNoBindOption) === true);
+}
+
+function isNoBindOption(option: string): boolean {
+  return isFileSystemOption(option) || !knownMountOptions().has(option);
 }
 
 /** Tells warnings, each as one message. */

@@ -73,3 +73,29 @@ t.test("a warning is logged with the field that it is about; a sound configurati
   const host = { ...context.host, part: () => t.fail("nothing to tell") as never };
   warnOf({ ...context, host }, configuration(), []);
 });
+
+t.test("data of a bind mount is told, with the option that was meant", async (t) => {
+  const spec = configuration(({ mounts, process }) => {
+    delete process.capabilities;
+    mounts.push({ destination: "/a", source: "/a", options: ["bind", "ro", "mode=755", "nosuidd"] });
+    mounts.push({ destination: "/b", source: "b", type: "tmpfs", options: ["mode=755"] });
+  });
+  const at = `/mounts/${(spec.mounts?.length ?? 0) - 2}/options`;
+  t.strictSame(told(spec), [
+    `bind-data ${at}/2: "mode=755" is left out: a bind mount has no data`,
+    `bind-data ${at}/3: "nosuidd" is left out: a bind mount has no data; did you mean "nosuid"?`,
+  ]);
+  const context = fakeContext(fakeHost().host);
+  warnOf(context, spec, []);
+  t.equal(context.logged.length, 2);
+});
+
+t.test("a container without a mount namespace is told, and nothing else of a sound configuration", async (t) => {
+  const spec = configuration(({ process }) => delete process.capabilities);
+  const context = fakeContext(fakeHost().host);
+  warnOf(context, spec, []);
+  t.strictSame(context.logged, []);
+  if (spec.linux) spec.linux.namespaces = [{ type: "pid" }];
+  warnOf(context, spec, []);
+  t.match(context.logged, [/^warning: config.json: \/linux\/namespaces: no entry of type "mount": the mounts are made/]);
+});

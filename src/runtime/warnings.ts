@@ -2,16 +2,17 @@
 
 import type { Warning } from "./generated/plan.js";
 import type { LeftOut, LeftOutReason } from "./plan/capabilities.js";
+import { sharesNamespace } from "./plan/namespaces.js";
 import { capabilityNumbers } from "./spec/capability-names.js";
 import { quote } from "./spec/fault.js";
 import type { Mount, Spec } from "./spec/generated/spec-types.js";
-import { isFileSystemOption } from "./spec/mount-option-names.js";
+import { isFileSystemOption, knownMountOptions } from "./spec/mount-option-names.js";
 import { nearest } from "./spec/nearest.js";
 import { isBindMount } from "./spec/rules/mounts.js";
 
 /** The warnings about a configuration (runtime.md#warnings), those of mounts first. */
 export function warningsOf(spec: Spec, leftOut: readonly LeftOut[]): Warning[] {
-  return [...mountWarnings(spec), ...capabilityWarnings(leftOut)];
+  return [...mountWarnings(spec), ...namespaceWarnings(spec), ...capabilityWarnings(leftOut)];
 }
 
 function mountWarnings(spec: Spec): Warning[] {
@@ -30,15 +31,25 @@ function destinationWarnings({ destination }: Mount, pointer: string): Warning[]
 
 /** mount(2), "Creating a bind mount": only flags of the mount itself can differ. */
 function bindWarnings({ options }: Mount, pointer: string): Warning[] {
-  return (options ?? []).flatMap((option, index) =>
-    isFileSystemOption(option)
-      ? {
-          pointer: `${pointer}/options/${index}`,
-          message: `${quote(option)} has no effect: a bind mount shares the file system of its source`,
-          rule: "bind-file-system-option",
-        }
-      : [],
-  );
+  return (options ?? []).flatMap((option, index) => {
+    const at = `${pointer}/options/${index}`;
+    if (isFileSystemOption(option)) {
+      const message = `${quote(option)} has no effect: a bind mount shares the file system of its source`;
+      return [{ pointer: at, message, rule: "bind-file-system-option" }];
+    }
+    if (knownMountOptions().has(option)) return [];
+    // config.md#linux-mount-options: an unknown option is data of the file system.
+    const meant = nearest(option, knownMountOptions());
+    const message = `${quote(option)} is left out: a bind mount has no data${meant === undefined ? "" : `; did you mean "${meant}"?`}`;
+    return [{ pointer: at, message, rule: "bind-data" }];
+  });
+}
+
+/** config-linux.md#namespaces: a type that is not given is the runtime's own. */
+function namespaceWarnings(spec: Spec): Warning[] {
+  if (!sharesNamespace(spec, "mount")) return [];
+  const message = 'no entry of type "mount": the mounts are made in the mount namespace of the runtime, for everybody there';
+  return [{ pointer: "/linux/namespaces", message, rule: "mount-namespace-shared" }];
 }
 
 /** config.md#linux-process, capabilities: what cannot be granted is logged as a warning. */

@@ -229,10 +229,16 @@ test("delete of a running container is refused", async (c) => {
   assert.equal((await c.state()).status, "running");
 });
 
-test("delete of a created container ends it", async (c) => {
+test("delete of a created container is refused", async (c) => {
+  await c.create(c.bundle());
+  await c.fails(["delete", c.id], new RegExp(`cannot delete container ${c.id} that is not stopped: created`));
+  assert.equal((await c.state()).status, "created");
+});
+
+test("delete -f ends a created container", async (c) => {
   await c.create(c.bundle());
   const { pid } = await c.state();
-  await c.ok(["delete", c.id]);
+  await c.ok(["delete", "-f", c.id]);
   assert.equal(await c.exitOf(pid), 137);
   await c.fails(["state", c.id], /container does not exist/);
 });

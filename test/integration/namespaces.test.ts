@@ -6,6 +6,7 @@ import { readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { test } from "./harness/suite.ts";
 import { describe } from "./harness/execute.ts";
+import { mountOnHost } from "./harness/mounting.ts";
 import { setNamespace, withoutNamespaces } from "./harness/config.ts";
 import type { Config } from "./harness/config.ts";
 import type { Context } from "./harness/context.ts";
@@ -43,6 +44,29 @@ for (const type of ["ipc", "network", "pid", "uts"] as const) {
     assert.equal(namespaceOf(pid, type), namespaceOf("self", type));
   });
 }
+
+test("a container without a mount namespace has that of the runtime, and delete leaves only what was there", async (c) => {
+  const bundle = c.bundle({ config: (config) => withoutNamespaces(config, "mount") });
+  // A rootfs that is a mount of the caller's, as managers have it: it is not the container's to remove.
+  mountOnHost(c, "--bind", bundle.rootfs, bundle.rootfs);
+  const before = readFileSync("/proc/self/mountinfo", "utf8");
+  await c.create(bundle);
+  const { pid } = await c.state();
+  assert.equal(namespaceOf(pid, "mount"), namespaceOf("self", "mount"));
+  assert.equal(readlinkSync(`/proc/${pid}/root`), bundle.rootfs);
+  await c.ok(["start", c.id]);
+  await c.ok(["kill", c.id, "KILL"]);
+  await c.status("stopped");
+  await c.ok(["delete", c.id]);
+  assert.equal(readFileSync("/proc/self/mountinfo", "utf8"), before);
+});
+
+test("a create that fails without a mount namespace leaves no mount", async (c) => {
+  const bundle = c.bundle({ args: ["/no/such/program"], config: (config) => withoutNamespaces(config, "mount") });
+  const before = readFileSync("/proc/self/mountinfo", "utf8");
+  await c.fails(["create", "-b", bundle.directory, c.id], /no such file or directory/);
+  assert.equal(readFileSync("/proc/self/mountinfo", "utf8"), before);
+});
 
 test("a cgroup namespace makes the container's cgroup the root of what it sees", async (c) => {
   const bundle = c.bundle({ args: ["cat", "/proc/self/cgroup"], config: (config) => setNamespace(config, "cgroup") });

@@ -115,3 +115,14 @@ test("--debug tells no value of the environment", async (c) => {
   assert.doesNotMatch(stderr, /hunter2/);
   if (isTsrunc) assert.match(stderr, /PASSWORD=\.\.\./);
 });
+
+test("an option of a bind mount that only a file system knows is left out with a warning", async (c) => {
+  const { stderr } = await reported(c, (config) => {
+    config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc", options: ["bind", "size=1m", "nosuidd"] });
+  });
+  const left = "is left out: a bind mount has no data";
+  assert.equal(
+    stderr,
+    `warning: config.json: /mounts/7/options/1: "size=1m" ${left}\nwarning: config.json: /mounts/7/options/2: "nosuidd" ${left}; did you mean "nosuid"?\n`,
+  );
+});

@@ -135,6 +135,7 @@ impl Host {
             Request::Thaw { path } => cgroup::thaw(std::path::Path::new(&path)).map(done),
             Request::Now => Ok(text(clock::now())),
             Request::UserName { uid } => Ok(text(files::user_name(uid))),
+            Request::MountId { path } => undo::mount_id(&path).map(|number| Reply::Number { number }),
             Request::OwnerOf { path } => files::owner(&path).map(|number| Reply::Number { number }),
         }
     }

@@ -1,9 +1,9 @@
 //! Undoes what a create did. Every step is safe to repeat, so that a delete that was killed can be run again.
 
+use rustix::fs::{statx, AtFlags, StatxFlags, CWD};
 use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
-use tsrunc_init::mountinfo;
-use tsrunc_plan::failure::Failure;
+use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::Undo;
 use tsrunc_sys::errno::During;
 
@@ -22,20 +22,36 @@ fn step(step: &Undo) -> Result<(), Failure> {
         Undo::RemoveCgroup { path } => cgroup::remove(path),
         Undo::RemoveVacatedCgroup { path } => cgroup::remove_vacated(path),
         Undo::RemoveEmptyCgroup { path } => cgroup::remove_empty(path),
-        Undo::Unmount { path } => unmount_tree(path),
+        Undo::Unmount { path, above } => unmount_down_to(path, *above),
     }
 }
 
-/// Detaches the mounts at and below a path, the latest first. Those that are gone meanwhile are what is wanted.
-fn unmount_tree(path: &str) -> Result<(), Failure> {
-    let table = mountinfo::read().during(|| "read \"/proc/self/mountinfo\"".into())?;
-    for entry in mountinfo::at_or_below(&table, path.as_bytes()).rev() {
-        match unmount(entry.point.as_slice(), UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
-            Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {}
-            Err(errno) => return Err(errno).during(|| format!("unmount {:?}", String::from_utf8_lossy(&entry.point))),
+/// Detaches what lies on top of the mount `above` at a path. Other mounts there are not the container's.
+fn unmount_down_to(path: &str, above: u32) -> Result<(), Failure> {
+    loop {
+        match mount_id(path) {
+            Ok(id) if id == above => return Ok(()),
+            Err(failure) if failure.code == FailureCode::NotFound => return Ok(()),
+            found => found?,
+        };
+        match unmount(path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+            Ok(()) => {}
+            Err(Errno::INVAL | Errno::NOENT) => return Ok(()), // nothing is mounted there any more, not even `above`
+            Err(errno) => return Err(errno).during(|| format!("unmount {path:?}")),
         }
     }
-    Ok(())
+}
+
+/// The mount that a path lies on. Ids are small numbers that the kernel uses again, but not while the mount is there.
+///
+/// # Errors
+/// Those of statx(2).
+pub fn mount_id(path: &str) -> Result<u32, Failure> {
+    const STATX_MNT_ID: u32 = 0x1000;
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    let during = || format!("look up the mount of {path:?}");
+    let stat = statx(CWD, path, flags, StatxFlags::from_bits_retain(STATX_MNT_ID)).during(during)?;
+    u32::try_from(stat.stx_mnt_id).map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))
 }
 
 #[cfg(test)]
@@ -48,6 +64,9 @@ mod tests {
         let other = crate::testing::TempDir::new();
         let steps = [temp.path(), other.path()].map(|path| Undo::RemoveEmptyCgroup { path: path.to_owned() });
         assert_eq!(undo(&steps).unwrap_err().operation, format!("look at cgroup {:?}", temp.path()));
-        undo(&[Undo::Unmount { path: temp.path().to_owned() }]).unwrap();
+        let above = mount_id(temp.path()).unwrap();
+        undo(&[Undo::Unmount { path: temp.path().to_owned(), above }]).unwrap();
+        undo(&[Undo::Unmount { path: temp.path().to_owned(), above: above + 1 }]).unwrap();
+        undo(&[Undo::Unmount { path: format!("{}/gone", temp.path()), above }]).unwrap();
     }
 }

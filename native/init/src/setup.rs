@@ -54,7 +54,8 @@ impl<'a> Setup<'a> {
     pub fn run(&mut self, operation: &Operation, creator: &mut dyn Creator) -> Result<(), Failure> {
         match operation {
             Operation::RootPropagation { propagation } => self.root_propagation(*propagation),
-            Operation::Rootfs { path } => self.rootfs(path),
+            Operation::Rootfs { path } => self.rootfs(path, !self.host_is_detached),
+            Operation::SharedRootfs { path } => self.rootfs(path, false),
             Operation::Mount { destination, source, target, attributes, recursive, propagation, pointer } => {
                 let entry = Mount { destination, source, target: *target, attributes, recursive, propagation, pointer };
                 mount(self.root()?, &entry, self.bind_sources)
@@ -103,16 +104,20 @@ impl<'a> Setup<'a> {
         Ok(())
     }
 
-    fn rootfs(&mut self, path: &str) -> Result<(), Failure> {
+    fn rootfs(&mut self, path: &str, private_parent: bool) -> Result<(), Failure> {
         let during = || format!("bind rootfs {path:?}");
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Mode::empty()).during(during)?;
-        if !self.host_is_detached {
+        if private_parent {
             make_mount_private(&directory).during(during)?;
         }
         let clone = clone_mount(directory.as_fd(), true).during(during)?;
         set_propagation(&clone, Propagation::Private).during(during)?;
         attach(clone.as_fd(), directory.as_fd()).during(during)?;
+        if !private_parent {
+            // What is attached below a shared mount becomes shared (mount_namespaces(7)): what comes onto it must not spread.
+            set_propagation(&clone, Propagation::Private).during(during)?;
+        }
         rustix::process::umask(Mode::empty()); // modes of what we make are exact
         self.root = Some(Root::new(clone));
         Ok(())

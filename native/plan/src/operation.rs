@@ -88,6 +88,8 @@ pub enum Operation {
     /// Make the rootfs a mount point (a recursive bind on itself) and the directory all later paths resolve below.
     /// Its parent mount is made private (pivot_root(2) refuses shared ones).
     Rootfs { path: String },
+    /// As `rootfs`, in the mount namespace of the runtime: its other mounts stay as they are, and `delete` detaches this one.
+    SharedRootfs { path: String },
     Mount {
         destination: String,
         source: MountSource,

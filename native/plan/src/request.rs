@@ -27,8 +27,9 @@ pub enum Undo {
     RemoveVacatedCgroup { path: String },
     /// Remove the directory if it is an empty cgroup (a parent that create made).
     RemoveEmptyCgroup { path: String },
-    /// Detach the mounts at and below a path (container without a mount namespace).
-    Unmount { path: String },
+    /// Detach what is mounted at a path, with everything below it, until the mount `above` (an id) is what is seen there
+    /// (container without a mount namespace).
+    Unmount { path: String, above: u32 },
 }
 }
 
@@ -106,6 +107,8 @@ pub enum Request {
     Now,
     /// Login name of a uid in the host's passwd, or the number. -> `Text`
     UserName { uid: u32 },
+    /// Id of the mount that a path lies on (statx(2), STATX_MNT_ID). -> `Number`
+    MountId { path: String },
     /// Owner uid of a path. -> `Number`
     OwnerOf { path: String },
 }

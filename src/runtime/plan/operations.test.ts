@@ -75,6 +75,13 @@ t.test("the root is moved where it cannot be pivoted, and entered where the moun
   t.notOk(joined.includes("rootfsPropagation"));
 });
 
+t.test("without a mount namespace the mounts of the runtime stay as they are", async (t) => {
+  const shared = ops({ ...full, linux: { rootfsPropagation: "slave" } });
+  t.equal(shared[0], "sharedRootfs");
+  t.ok(shared.includes("chroot"));
+  t.ok(shared.includes("rootfsPropagation"));
+});
+
 t.test("the first propagation keeps what a shared rootfs needs and what an unbindable one forbids", async (t) => {
   const first = (rootfsPropagation?: "rshared" | "unbindable" | "rprivate"): unknown =>
     planOperations(

@@ -26,12 +26,13 @@ export interface OperationContext extends MountContext {
 /** The operations of a container. @throws RuntimeError on a mount or device that makes no sense. */
 export function planOperations(spec: Spec, context: OperationContext): Operation[] {
   const ownMounts = createsNamespace(spec, "mount");
+  const sharesMounts = sharesNamespace(spec, "mount");
   const mounts = planMounts(spec, context);
   const propagation = spec.linux?.rootfsPropagation;
   return [
     // Before any mount: nothing may leak to the host.
     ...when(ownMounts, { op: "rootPropagation", propagation: firstPropagation(propagation) }),
-    { op: "rootfs", path: context.rootfs },
+    { op: sharesMounts ? "sharedRootfs" : "rootfs", path: context.rootfs },
     ...mounts.operations,
     ...context.extraMounts,
     // After the mounts: /dev is one of them.
@@ -50,7 +51,7 @@ export function planOperations(spec: Spec, context: OperationContext): Operation
     ...(spec.linux?.maskedPaths ?? []).map((path): Operation => ({ op: "maskPath", path })),
     // After the pivot: applied to the old root it would reach the host's mounts. After the binds: an unbindable mount
     // cannot be bound on itself, and what a shared one hears of is none of ours.
-    ...(ownMounts && propagation ? [{ op: "rootfsPropagation", propagation } as const] : []),
+    ...((ownMounts || sharesMounts) && propagation ? [{ op: "rootfsPropagation", propagation } as const] : []),
   ];
 }
 

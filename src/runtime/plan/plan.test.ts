@@ -69,3 +69,10 @@ t.test("a plan is JSON through and through", async (t) => {
   const { plan: planned } = plan(validated(minimal), { ...FACTS, missing: [] }, OPTIONS);
   t.same(JSON.parse(JSON.stringify(planned)), planned);
 });
+
+t.test("without a mount namespace the root is unmounted first, down to what lay there before", async (t) => {
+  const spec = validated({ ociVersion: "1.0.0", root: { path: "rootfs" }, process: { cwd: "/", args: ["a"] } });
+  const planned = plan(spec, { ...FACTS, missing: [], rootfsMount: 27 }, OPTIONS);
+  const first = { op: "unmount", path: "/bundle/rootfs", above: 27 };
+  t.match([planned.undo[0], planned.undoWhileCreating[0]], [first, first]);
+});

@@ -17,6 +17,8 @@ import { planProcess } from "./process.js";
 export interface PlanFacts extends HostFacts {
   /** Those of `pathsToProbe` that do not exist. */
   missing: readonly string[];
+  /** Id of the mount that the rootfs lies on; given where the container shares the runtime's mount namespace. */
+  rootfsMount?: number | undefined;
 }
 
 /** What the caller of `create` decides. */
@@ -90,6 +92,8 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   const undoCgroups = (whole: boolean): Undo[] =>
     ownCgroups ? planCgroupUndo(placements, missing, { whole, endsWithInit: createsNamespace(spec, "pid") }) : [];
   const capabilities = planCapabilities(process.capabilities, sharesNamespace(spec, "user") ? facts : { ...facts, lackedCapabilities: [] });
+  // In a mount namespace of the container's own the mounts end with it.
+  const undoMounts: Undo[] = facts.rootfsMount === undefined ? [] : [{ op: "unmount", path: rootfs, above: facts.rootfsMount }];
   return {
     plan: {
       spawn: planSpawn(spec, facts),
@@ -110,8 +114,8 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
       pidfdSocket: options.pidfdSocket ?? null,
     },
     leftOut: capabilities.leftOut,
-    undo: undoCgroups(true),
-    undoWhileCreating: undoCgroups(false),
+    undo: [...undoMounts, ...undoCgroups(true)],
+    undoWhileCreating: [...undoMounts, ...undoCgroups(false)],
     rootfs,
     ownerUid: facts.euid,
     cgroups: ownCgroups ? { paths: placements.map(({ path }) => path), freezer: freezerOf(placements) } : { paths: [], freezer: undefined },

@@ -2,8 +2,6 @@
 
 import { containerPath } from "../container-path.js";
 import type { Mount } from "../generated/spec-types.js";
-import { knownMountOptions } from "../mount-option-names.js";
-import { nearest } from "../nearest.js";
 import type { Rules } from "../rule.js";
 
 /**
@@ -49,22 +47,6 @@ export const mountRules: Rules = {
       if (!mount.type) report(`/mounts/${i}/type`, mount.type, 'a filesystem, or the option "bind" or "rbind"');
       else if (mount.type === "bind")
         report(`/mounts/${i}/type`, mount.type, 'a filesystem: a bind mount has the option "bind" or "rbind"');
-    });
-  },
-
-  // The kernel ignores data on a bind mount; somebody wrote it for a reason.
-  "bind-options": ({ spec }, report) => {
-    spec.mounts?.forEach((mount, i) => {
-      if (!isBindMount(mount)) return;
-      mount.options?.forEach((option, j) => {
-        if (knownMountOptions().has(option)) return;
-        const meant = nearest(option, knownMountOptions());
-        report(
-          `/mounts/${i}/options/${j}`,
-          option,
-          `flags alone on a bind mount, which has no data${meant === undefined ? "" : `; did you mean "${meant}"?`}`,
-        );
-      });
     });
   },
 

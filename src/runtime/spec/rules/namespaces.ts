@@ -22,11 +22,6 @@ export const namespaceRules: Rules = {
     });
   },
 
-  // Without one, the root would be switched and everything mounted for the whole host.
-  "mount-namespace-given": ({ namespaces }, report) => {
-    if (!namespaces.has("mount")) report("/linux/namespaces", new Words("no mount namespace"), 'an entry of type "mount"');
-  },
-
   // An unprivileged process gets the right to mount and to set ids only in a user namespace.
   "rootless-user-namespace": ({ rootless, namespaces }, report) => {
     if (rootless && !namespaces.has("user"))
