@@ -1,5 +1,5 @@
 /**
- * What a run of the suite leaves for the comparison: one entry for each program, sorted by name.
+ * What a run of the suite leaves for the comparison.
  */
 import type { Verdict } from "./verdict.ts";
 
@@ -8,4 +8,12 @@ export interface ProgramResult extends Verdict {
   /** It passed where reasons.ts expects a failure, or the other way round. */
   unexpected: boolean;
   seconds: number;
+}
+
+/** build/conformance/runtime-tools/<runtime>.json */
+export interface RuntimeResults {
+  /** The first line of `--version`. */
+  version: string;
+  /** Sorted by name. */
+  programs: ProgramResult[];
 }

@@ -17,7 +17,10 @@ export function verdictOf({ status, signal, timedOut, stdout, stderr }: Result):
   if (timedOut) return { outcome: "fail", detail: "took too long" };
   const lines = stdout.split("\n").map((line) => line.trim());
   const failed = lines.find((line) => line.startsWith("not ok"));
-  if (failed !== undefined) return { outcome: "fail", detail: failed.replace(/^not ok \d+ - /, "") };
+  if (failed !== undefined) {
+    const what = failed.replace(/^not ok \d+ - /, "");
+    return { outcome: "fail", detail: /exit status \d+$/.test(what) ? lastLine(stderr) || what : what };
+  }
   if (status !== 0) return { outcome: "fail", detail: lastLine(stderr) || (signal ?? `exit status ${status}`) };
   const passed = lines.filter((line) => /^ok\b/.test(line));
   const error = /"error": "((?:[^"\\]|\\.)*)"/.exec(stdout)?.[1];
