@@ -16,7 +16,7 @@ use std::path::Path;
 use std::ptr::{addr_of, null};
 
 /// Bytes for the engine's heap; `write_program` says when it is too small.
-const IMAGE_BYTES: usize = 1024 << 10;
+const IMAGE_BYTES: usize = 1152 << 10;
 const PAGE_BYTES: usize = 4096;
 
 #[repr(C, align(4096))]
