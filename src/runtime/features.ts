@@ -25,7 +25,7 @@ export function features(build: Host["build"]): object {
       intelRdt: { enabled: false, schemata: false, monitoring: false },
       memoryPolicy: { modes: [], flags: [] },
       mountExtensions: { idmap: { enabled: true } },
-      netDevices: { enabled: false },
+      netDevices: { enabled: true },
     },
     annotations: {
       "io.github.tsrunc.version": build.version,

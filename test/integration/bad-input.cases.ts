@@ -384,6 +384,34 @@ function rewrite(bundle: Bundle, change: (config: Config) => void): void {
   writeFileSync(file, JSON.stringify(config));
 }
 
+const devicesOfTheNetwork: BadInput[] = [
+  fault(
+    "the loopback device to move",
+    '/linux/netDevices/lo: found "lo", allowed: nothing: each network namespace has its own loopback device',
+    (config) => set(config.linux, { netDevices: { lo: {} } }),
+  ),
+  fault(
+    "a network device without a network namespace",
+    '/linux/netDevices: found an object, allowed: nothing, or an entry of type "network" in /linux/namespaces',
+    (config) => {
+      withoutNamespaces(config, "network");
+      config.linux.netDevices = { eth0: {} };
+    },
+  ),
+  fault(
+    "a name of a network device that is too long",
+    '/linux/netDevices/eth0/name: found "sixteen-letters-", allowed: the name of a device: 1 to 15 bytes, no slash, colon or blank, and at most one "%d"',
+    (config) => set(config.linux, { netDevices: { eth0: { name: "sixteen-letters-" } } }),
+  ),
+  bundled(
+    "a network device that is missing",
+    'move network device "nosuchdevice" (/linux/netDevices/nosuchdevice): ENODEV (no such device)',
+    {
+      config: (config) => set(config.linux, { netDevices: { nosuchdevice: {} } }),
+    },
+  ),
+];
+
 const mounts: BadInput[] = [
   bundled("a mount source that is missing", 'mount "/no/such/source" on "/tmp" (/mounts/7): ENOENT (no such file or directory)', {
     config: (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/no/such/source", options: ["bind"] }),
@@ -718,6 +746,7 @@ export const cases: BadInput[] = [
   ...process,
   ...namespaces,
   ...mounts,
+  ...devicesOfTheNetwork,
   ...devicesAndCgroups,
   ...identifiers,
   ...consoles,

@@ -24,6 +24,7 @@ use tsrunc_sys::namespaces::{clone_flag, type_of};
 use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Step};
 
 use crate::init_program::{self, InitProgram};
+use crate::net_devices::{self, Moved};
 use crate::store::Lock;
 use crate::{cgroup, gate, idmap, mapped_mounts, processes};
 
@@ -35,6 +36,8 @@ pub struct Pending {
     pub warnings: Vec<Warning>,
     /// The terminal's master, for `ConsolePlan::Keep`.
     pub master: Option<OwnedFd>,
+    /// Given back if the container does not come to stand.
+    net_devices: Option<Moved>,
     channel: Option<Channel>,
     /// The state that startContainer hooks read.
     state: String,
@@ -51,6 +54,9 @@ impl Pending {
             channel.send(&ToInit::Start)?;
             gate::await_exec(&channel)?;
         }
+        if let Some(moved) = &mut self.net_devices {
+            moved.keep();
+        }
         self.released = true;
         Ok(())
     }
@@ -59,6 +65,8 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         if !self.released {
+            // First: the network namespace goes with its last user.
+            drop(self.net_devices.take());
             kill_and_reap(&self.pidfd);
         }
     }
@@ -229,6 +237,7 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start
         pidfd: spawned.pidfd,
         warnings: Vec::new(),
         master: None,
+        net_devices: None,
         channel: None,
         state: String::new(),
         starts: matches!(plan.gate, GatePlan::Channel),
@@ -239,6 +248,9 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start
     if let Some(score) = plan.spawn.oom_score_adj {
         let path = format!("/proc/{}/oom_score_adj", spawned.pid);
         std::fs::write(&path, score.to_string()).during(|| format!("write {score} to {path:?} (/process/oomScoreAdj)"))?;
+    }
+    if let Some(devices) = &plan.net_devices {
+        pending.net_devices = Some(net_devices::move_all(devices, network_namespace(&opened, &pending)?)?);
     }
     let channel = Channel::new(ours);
     let init_plan = InitPlan {
@@ -271,6 +283,15 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start
     pending.state = hook_state(plan, spawned.pid, "created")?;
     pending.channel = Some(channel);
     Ok(pending)
+}
+
+/// The container's network namespace: the one that it joins, or its first process's own.
+fn network_namespace(opened: &Opened, pending: &Pending) -> Result<OwnedFd, Failure> {
+    let during = || "open the container's network namespace".to_owned();
+    match opened.joins.iter().find(|(namespace, _)| *namespace == Namespace::Network) {
+        Some((_, joined)) => rustix::io::fcntl_dupfd_cloexec(joined, 3).during(during),
+        None => rustix::fs::open(format!("/proc/{}/ns/net", pending.identity.pid), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(during),
+    }
 }
 
 /// The numbers that `--preserve-fds` and socket activation name. One that is ours was not open when we started, nor was

@@ -11,6 +11,8 @@ mod gate;
 mod idmap;
 pub mod init_program;
 mod mapped_mounts;
+mod net_devices;
+mod netlink;
 mod notify;
 mod processes;
 mod store;

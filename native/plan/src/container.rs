@@ -116,6 +116,16 @@ pub enum GatePlan {
 }
 
 plain! {
+/// A network interface of the host that the container gets.
+pub struct NetDevice {
+    pub name: String,
+    /// Its name in the container; `%d` in it stands for the first free number.
+    pub new_name: String,
+    pub pointer: String,
+}
+}
+
+plain! {
 pub struct ContainerPlan {
     pub spawn: SpawnPlan,
     pub cgroup: CgroupPlan,
@@ -131,5 +141,9 @@ pub struct ContainerPlan {
     pub pid_file: Option<String>,
     #[serde(default)]
     pub pidfd_socket: Option<String>,
+    /// Moved in this order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub net_devices: Option<Vec<NetDevice>>,
 }
 }

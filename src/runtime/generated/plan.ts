@@ -81,7 +81,11 @@ runtimeHooks: Array<Hook>,
 /**
  * The state object that hooks read (runtime.md#state), as JSON text; the native layer sets `pid` and `status`.
  */
-hookState: string, pidFile: string | null, pidfdSocket: string | null, };
+hookState: string, pidFile: string | null, pidfdSocket: string | null, 
+/**
+ * Moved in this order.
+ */
+netDevices?: Array<NetDevice>, };
 
 export type DeviceKind = "char" | "block" | "fifo";
 
@@ -198,6 +202,15 @@ export type NamespaceJoin = { namespace: Namespace, path: string,
  * `/linux/namespaces/2/path`, for the error text.
  */
 pointer: string, };
+
+/**
+ * A network interface of the host that the container gets.
+ */
+export type NetDevice = { name: string, 
+/**
+ * Its name in the container; `%d` in it stands for the first free number.
+ */
+newName: string, pointer: string, };
 
 export type Operation = { "op": "rootPropagation", propagation: Propagation, } | { "op": "rootfs", path: string, } | { "op": "sharedRootfs", path: string, } | { "op": "mount", destination: string, source: MountSource, target: MountTarget, attributes: MountAttributes, 
 /**

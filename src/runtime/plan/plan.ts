@@ -9,6 +9,7 @@ import type { LeftOut } from "./capabilities.js";
 import { cgroupDirectories, placeCgroups, planCgroup, planCgroupUndo, makesCgroups } from "./cgroup.js";
 import { planRuntimeHooks } from "./hooks.js";
 import { createsNamespace, planOwnerMap, planSpawn, sharesNamespace } from "./namespaces.js";
+import { planNetDevices } from "./net-devices.js";
 import { planOperations } from "./operations.js";
 import { resolveFrom } from "./paths.js";
 import { planProcess } from "./process.js";
@@ -112,6 +113,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
       hookState: hookState(spec, options),
       pidFile: options.pidFile ?? null,
       pidfdSocket: options.pidfdSocket ?? null,
+      ...(spec.linux?.netDevices && { netDevices: planNetDevices(spec.linux.netDevices) }),
     },
     leftOut: capabilities.leftOut,
     undo: [...undoMounts, ...undoCgroups(true)],

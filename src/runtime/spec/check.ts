@@ -14,6 +14,7 @@ import { idMappingRules } from "./rules/id-mappings.js";
 import { mountOwnerRules } from "./rules/mount-owners.js";
 import { mountRules } from "./rules/mounts.js";
 import { namespaceRules } from "./rules/namespaces.js";
+import { netDeviceRules } from "./rules/net-devices.js";
 import { pathRules } from "./rules/paths.js";
 import { processRules } from "./rules/process.js";
 import { resourceRules } from "./rules/resources.js";
@@ -30,6 +31,7 @@ export const rules: readonly Rules[] = [
   mountOwnerRules,
   namespaceRules,
   idMappingRules,
+  netDeviceRules,
   deviceRules,
   deviceCgroupRules,
   resourceRules,

@@ -39,7 +39,6 @@ export const unbuiltRules: Rules = {
     if (hasMembers(linux.timeOffsets)) refuse("timeOffsets", "clock offsets");
     // Even an empty one asks for a class of service named after the container.
     if (linux.intelRdt !== undefined) refuse("intelRdt", "a resource class of Intel RDT");
-    if (hasMembers(linux.netDevices)) refuse("netDevices", "network devices to move");
   },
 };
 

@@ -94,6 +94,7 @@ export interface Linux {
   maskedPaths?: string[];
   readonlyPaths?: string[];
   sysctl?: Record<string, string>;
+  netDevices?: Record<string, { name?: string }>;
 }
 
 export interface Config {

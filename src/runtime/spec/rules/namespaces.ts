@@ -42,7 +42,8 @@ export const namespaceRules: Rules = {
   },
 };
 
-function utf8Length(text: string): number {
+/** How many bytes a text is for the kernel. */
+export function utf8Length(text: string): number {
   let length = 0;
   for (const character of text) {
     const codePoint = character.codePointAt(0) as number;
