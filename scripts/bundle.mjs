@@ -27,7 +27,12 @@ async function bundleStatic() {
   const { outputFiles } = await build({
     ...common,
     // Beside the core the `LazyParts` of src/host/host.ts.
-    entryPoints: { core: "src/host/embedded.ts", careful: "src/runtime/careful.ts", warnings: "src/runtime/warnings.ts" },
+    entryPoints: {
+      core: "src/host/embedded.ts",
+      careful: "src/runtime/careful.ts",
+      rare: "src/runtime/rare.ts",
+      warnings: "src/runtime/warnings.ts",
+    },
     outdir: "build/scripts",
     // Shorter names are fewer bytes.
     minify: true,

@@ -5,6 +5,8 @@
 
 import type { Warning } from "../runtime/generated/plan.js";
 import type { LeftOut } from "../runtime/plan/capabilities.js";
+import type { RarePlan } from "../runtime/plan/rare.js";
+import type { Rules } from "../runtime/spec/rule.js";
 import type { Spec } from "../runtime/spec/generated/spec-types.js";
 import type { LoadOptions, ValidatedSpec } from "../runtime/spec/load.js";
 
@@ -29,6 +31,8 @@ export interface Host {
 export interface LazyParts {
   /** src/runtime/careful.ts: for a configuration that is faulty or holds integers beyond 2^53. Large. */
   careful: { readCarefully: CarefulLoader };
+  /** src/runtime/rare.ts: for a configuration with a field that few have. */
+  rare: { planRare(spec: Spec): RarePlan; rareRules: readonly Rules[] };
   /** src/runtime/warnings.ts: for a configuration that is worth a warning. */
   warnings: { warningsOf(spec: Spec, leftOut: readonly LeftOut[]): Warning[] };
 }

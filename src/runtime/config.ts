@@ -17,7 +17,7 @@ export const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
  */
 export function readConfig(host: LibraryHost, bundle: string, rootless: boolean): ValidatedSpec {
   const text = readText(host, `${bundle}/config.json`);
-  return loadSpec(text, { fits, careful: () => host.part("careful").readCarefully }, { rootless });
+  return loadSpec(text, { fits, rare: () => host.part("rare").rareRules, careful: () => host.part("careful").readCarefully }, { rootless });
 }
 
 function readText(host: LibraryHost, path: string): string {

@@ -14,6 +14,8 @@ import { createsNamespace, sharesNamespace } from "./plan/namespaces.js";
 import { resolveFrom } from "./plan/paths.js";
 import { pathsToProbe, plan } from "./plan/plan.js";
 import type { PlanOptions, PlannedContainer } from "./plan/plan.js";
+import { NOTHING_RARE } from "./plan/rare.js";
+import { hasRareFields } from "./spec/rare-fields.js";
 import type { ValidatedSpec } from "./spec/load.js";
 import { STATE_VERSION, serializeRecord } from "./state/store.js";
 import type { ContainerRecord } from "./state/store.js";
@@ -96,7 +98,7 @@ export function launchContainer(context: RuntimeContext, request: CreateRequest)
   const facts = hostFacts(host);
   const spec = readConfig(host, bundle, facts.euid !== 0);
   refuseUnusableConsole(host, spec, request);
-  const planned = planContainer(host, spec, facts, planOptions(context, request, bundle));
+  const planned = planContainer(host, spec, facts, planOptions(context, request, bundle, spec));
   refuseUnusableRootfs(host, planned.rootfs);
   warnOf(context, spec, planned.leftOut);
   const attempted: Attempt = { lock: 0, notify: undefined, created: undefined, record: newRecord(host, { id, bundle, spec, planned }) };
@@ -129,7 +131,12 @@ function rootfsMountId(host: LibraryHost, spec: ValidatedSpec, bundle: string): 
   return attempt(host, "number", { op: "mountId", path: resolveFrom(bundle, spec.root?.path ?? "") }).reply?.number;
 }
 
-function planOptions({ root }: RuntimeContext, { id, options, continuation }: CreateRequest, bundle: string): PlanOptions {
+function planOptions(
+  context: RuntimeContext,
+  { id, options, continuation }: CreateRequest,
+  bundle: string,
+  spec: ValidatedSpec,
+): PlanOptions {
   const { consoleSocket } = options;
   return {
     id,
@@ -142,9 +149,10 @@ function planOptions({ root }: RuntimeContext, { id, options, continuation }: Cr
     console:
       consoleSocket !== undefined ? { kind: "socket", path: consoleSocket } : { kind: continuation === "foreground" ? "keep" : "none" },
     gate: { kind: continuation === "wait" ? "socket" : "channel" },
-    notifyDirectory: options.notifySocket ? `${root}/${id}/notify` : undefined,
+    notifyDirectory: options.notifySocket ? `${context.root}/${id}/notify` : undefined,
     pidFile: options.pidFile,
     pidfdSocket: options.pidfdSocket,
+    rare: hasRareFields(spec) ? context.host.part("rare").planRare(spec) : NOTHING_RARE,
   };
 }
 
@@ -204,6 +212,7 @@ function newRecord(host: LibraryHost, { id, bundle, spec, planned }: RecordParts
     undo: planned.undoWhileCreating,
     poststart: planHooks(spec, "poststart"),
     poststop: planHooks(spec, "poststop"),
+    execCPUAffinity: spec.process?.execCPUAffinity,
   };
 }
 

@@ -227,6 +227,67 @@ const process: BadInput[] = [
     (config) => (config.process.user.umask = 0o1000),
   ),
   fault(
+    "a scheduling policy that Linux reserves",
+    '/process/scheduler/policy: found "SCHED_ISO", allowed: a policy that Linux has: this one is reserved and not built',
+    (config) => (config.process.scheduler = { policy: "SCHED_ISO" }),
+  ),
+  fault(
+    "a real-time policy without a priority",
+    "/process/scheduler/priority: found 0, allowed: 1 to 99 with SCHED_FIFO",
+    (config) => (config.process.scheduler = { policy: "SCHED_FIFO" }),
+  ),
+  fault(
+    "a deadline that is shorter than its runtime",
+    "/process/scheduler/deadline: found 4999, allowed: at least /process/scheduler/runtime, 5000",
+    (config) => (config.process.scheduler = { policy: "SCHED_DEADLINE", runtime: 5000, deadline: 4999 }),
+  ),
+  fault(
+    "an I/O priority out of range",
+    "/process/ioPriority/priority: found 8, allowed: 0 (highest) to 7 (lowest)",
+    (config) => (config.process.ioPriority = { class: "IOPRIO_CLASS_BE", priority: 8 }),
+  ),
+  fault(
+    "a list of CPUs that is none",
+    '/process/execCPUAffinity/initial: found "3-0", allowed: numbers and ranges of CPUs, such as "0-3,7"',
+    (config) => (config.process.execCPUAffinity = { initial: "3-0" }),
+  ),
+  fault(
+    "a memory policy without nodes",
+    '/linux/memoryPolicy/nodes: found "", allowed: at least one node with MPOL_BIND, such as "0-3,7"',
+    (config) => (config.linux.memoryPolicy = { mode: "MPOL_BIND" }),
+  ),
+  fault(
+    "a memory policy with nodes it cannot have",
+    '/linux/memoryPolicy/nodes: found "0", allowed: no nodes with MPOL_LOCAL',
+    (config) => (config.linux.memoryPolicy = { mode: "MPOL_LOCAL", nodes: "0" }),
+  ),
+  fault(
+    "a personality with a flag",
+    '/linux/personality/flags/0: found "ADDR_NO_RANDOMIZE", allowed: no flags: the specification has none yet',
+    (config) => (config.linux.personality = { domain: "LINUX", flags: ["ADDR_NO_RANDOMIZE"] }),
+  ),
+  fault(
+    "clock offsets without a time namespace",
+    '/linux/timeOffsets/boottime: found an object, allowed: nothing, or an entry of type "time" without "path" in /linux/namespaces',
+    (config) => (config.linux.timeOffsets = { boottime: { secs: 1 } }),
+  ),
+  fault(
+    "clock offsets for a joined time namespace",
+    '/linux/timeOffsets/monotonic: found an object, allowed: nothing, or an entry of type "time" without "path" in /linux/namespaces',
+    (config) => {
+      setNamespace(config, "time", "/proc/self/ns/time");
+      config.linux.timeOffsets = { monotonic: { secs: 1 } };
+    },
+  ),
+  fault(
+    "a clock offset of a whole second in nanoseconds",
+    "/linux/timeOffsets/boottime/nanosecs: found 1000000000, allowed: 0 to 999999999",
+    (config) => {
+      setNamespace(config, "time");
+      config.linux.timeOffsets = { boottime: { nanosecs: 1_000_000_000 } };
+    },
+  ),
+  fault(
     "an unknown rlimit",
     '/process/rlimits/0/type: found "RLIMIT_NOFILES", allowed: a limit of Linux such as "RLIMIT_NOFILE"',
     (config) => (config.process.rlimits = [{ type: "RLIMIT_NOFILES", soft: 1, hard: 1 }]),

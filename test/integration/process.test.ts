@@ -447,14 +447,7 @@ test("files of the container's standard streams belong to its user", async (c) =
 
 const notBuilt: [field: string, change: (config: Config) => void][] = [
   ["/linux/seccomp", (config) => Object.assign(config.linux, { seccomp: { defaultAction: "SCMP_ACT_ALLOW" } })],
-  ["/process/apparmorProfile", (config) => Object.assign(config.process, { apparmorProfile: "x" })],
-  ["/process/selinuxLabel", (config) => Object.assign(config.process, { selinuxLabel: "x" })],
-  ["/linux/mountLabel", (config) => Object.assign(config.linux, { mountLabel: "x" })],
   ["/linux/intelRdt", (config) => Object.assign(config.linux, { intelRdt: { closID: "x" } })],
-  ["/linux/personality", (config) => Object.assign(config.linux, { personality: { domain: "LINUX32" } })],
-  ["/process/scheduler", (config) => Object.assign(config.process, { scheduler: { policy: "SCHED_BATCH" } })],
-  ["/process/ioPriority", (config) => Object.assign(config.process, { ioPriority: { class: "IOPRIO_CLASS_IDLE" } })],
-  ["/linux/timeOffsets", (config) => Object.assign(config.linux, { timeOffsets: { monotonic: { secs: 1 } } })],
 ];
 
 for (const [field, change] of notBuilt) {

@@ -229,3 +229,26 @@ test("a plain user's container cannot write to the host's cgroups (CVE-2023-2580
   assert.equal(result.status, 0, describe(result));
   assert.equal(result.stdout, "");
 });
+
+test("a plain user's container has its oomScoreAdj", async (c) => {
+  const rootless = new Rootless(c);
+  const bundle = await rootless.bundle((config) => {
+    config.process.args = ["cat", "/proc/self/oom_score_adj"];
+    config.process.oomScoreAdj = 345;
+  });
+  const result = await rootless.runtime("run", "-b", bundle, c.id);
+  assert.equal(result.stdout, "345\n", describe(result));
+});
+
+test("a plain user's container has its clock offsets, and lower priorities", async (c) => {
+  const rootless = new Rootless(c);
+  const bundle = await rootless.bundle((config) => {
+    config.process.args = ["sh", "-c", "cat /proc/self/timens_offsets; busybox ionice -p 1; cut -d ' ' -f 19 /proc/self/stat"];
+    config.process.scheduler = { policy: "SCHED_OTHER", nice: 4 };
+    config.process.ioPriority = { class: "IOPRIO_CLASS_BE", priority: 7 };
+    config.linux.namespaces.push({ type: "time" });
+    config.linux.timeOffsets = { monotonic: { secs: 12 } };
+  });
+  const result = await rootless.runtime("run", "-b", bundle, c.id);
+  assert.match(result.stdout, /^monotonic +12 +0\nboottime +0 +0\nbest-effort: prio 7\n4\n$/, describe(result));
+});

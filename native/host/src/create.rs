@@ -14,6 +14,7 @@ use tsrunc_init::hooks::run_hook;
 use tsrunc_init::mountinfo::{self, MountEntry};
 use tsrunc_init::process::set_limits;
 use tsrunc_init::protocol::{Channel, Console, FromInit, Gate, InitPlan, ToInit};
+use tsrunc_init::schedule::schedule;
 use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{MountSource, Operation};
@@ -257,6 +258,7 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start
         join,
         new_cgroup_namespace: plan.spawn.create.contains(&Namespace::Cgroup),
         new_network_namespace: plan.spawn.create.contains(&Namespace::Network),
+        enter_time_namespace: !plan.spawn.clock_offsets.is_empty(),
         in_user_namespace,
         expected_maps: (!plan.spawn.create.contains(&Namespace::User) && !plan.spawn.uid_mappings.is_empty())
             .then(|| (plan.spawn.uid_mappings.clone(), plan.spawn.gid_mappings.clone())),
@@ -322,7 +324,10 @@ fn clone_init(plan: &ContainerPlan, opened: &Opened, start: &Start<'_>, fds: &Cl
     let args = [argument("tsrunc-init".into())?, argument(fds.report.as_raw_fd().to_string())?];
     let makes_user = plan.spawn.create.contains(&Namespace::User);
     let find = |namespace: Namespace| opened.joins.iter().find(|(known, _)| *known == namespace).map(|(_, fd)| fd.as_fd());
-    let namespaces = plan.spawn.create.iter().filter(|namespace| **namespace != Namespace::Cgroup).fold(0, |flags, namespace| flags | clone_flag(*namespace));
+    let clock_offsets = clock_offsets(plan)?;
+    // Made later: the cgroup namespace in its cgroup, a time namespace with offsets before anybody is in it.
+    let is_made = |namespace: &Namespace| *namespace != Namespace::Cgroup && (*namespace != Namespace::Time || clock_offsets.is_none());
+    let namespaces = plan.spawn.create.iter().filter(|namespace| is_made(namespace)).fold(0, |flags, namespace| flags | clone_flag(*namespace));
     let (wait, go) = match makes_user {
         true => rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, write)| (Some(read), Some(write))).during(|| "make a pipe".into())?,
         false => (None, None),
@@ -332,6 +337,7 @@ fn clone_init(plan: &ContainerPlan, opened: &Opened, start: &Start<'_>, fds: &Cl
         join_user: find(Namespace::User),
         join_pid: find(Namespace::Pid),
         wait: wait.as_ref().map(AsFd::as_fd),
+        clock_offsets: clock_offsets.as_deref(),
         become_root: has_user_namespace(plan),
         cgroup: start.joined.clone_into.as_ref().map(AsFd::as_fd),
         tasks: &start.joined.tasks,
@@ -352,6 +358,13 @@ fn clone_init(plan: &ContainerPlan, opened: &Opened, start: &Start<'_>, fds: &Cl
     Ok(spawned)
 }
 
+/// The lines of timens_offsets (time_namespaces(7)).
+fn clock_offsets(plan: &ContainerPlan) -> Result<Option<CString>, Failure> {
+    let lines: String = plan.spawn.clock_offsets.iter().map(|offset| format!("{} {} {}\n", offset.clock, offset.secs, offset.nanosecs)).collect();
+    let text = CString::new(lines).map_err(|error| Failure::new(FailureCode::BadRequest, "set clock offsets", error.to_string()))?;
+    Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
 fn names(namespaces: &[Namespace]) -> String {
     let names: Vec<String> = namespaces.iter().map(|namespace| format!("{namespace:?}").to_lowercase()).collect();
     names.join(", ")
@@ -368,6 +381,10 @@ fn converse(plan: &ContainerPlan, channel: &Channel, pending: &mut Pending) -> R
             FromInit::Limits => {
                 // In a user namespace the init could not raise any (prlimit(2), CAP_SYS_RESOURCE).
                 set_limits(pending.identity.pid, &plan.process.rlimits)?;
+                channel.send(&ToInit::Continue { state: String::new() })?;
+            }
+            FromInit::Schedule => {
+                schedule(pending.identity.pid, &plan.operations)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Hooks => {
@@ -392,6 +409,8 @@ fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
                 Step::JoinPid => "join pid namespace",
                 Step::Clone => "clone the container's process in the joined user namespace",
                 Step::Wait => "wait for the id maps",
+                Step::UnshareTime => "make the time namespace",
+                Step::SetClocks => "write \"/proc/self/timens_offsets\" (/linux/timeOffsets)",
                 Step::BecomeRoot => "become root of the user namespace",
                 Step::JoinCgroup => "join the container's cgroups",
                 Step::Inherit => "pass descriptors to the init",

@@ -4,6 +4,7 @@ use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{accept_with, sendmsg, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags};
 use tsrunc_plan::container::{IdMapping, Namespace};
@@ -12,6 +13,7 @@ use tsrunc_sys::errno::During;
 use tsrunc_sys::network::bring_loopback_up;
 use tsrunc_sys::{namespaces, process as sys};
 
+use crate::kernel_files::set_key_label;
 use crate::process::{become_user, own_stdio, set_limits, take_terminal};
 use crate::protocol::{Channel, Console, FromInit, Gate, InitPlan, ToInit};
 use crate::setup::{run_hooks, Creator, Setup};
@@ -47,7 +49,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     // A session of our own before the terminal is opened: only a leader may have a controlling one.
     rustix::process::setsid().during(|| "setsid".into())?;
     if plan.process.new_keyring {
-        new_keyring(&plan.keyring)?;
+        new_keyring(&plan.keyring, plan.process.keyring_label.as_deref())?;
     }
     let mut creator = OverChannel { channel, console: &plan.console };
     let mut setup = Setup::new(&bind_sources, &plan.process.cwd);
@@ -127,6 +129,9 @@ fn join_namespaces(plan: &InitPlan) -> Result<(), Failure> {
         let fd = sys::inherited(*number).during(during)?;
         namespaces::join(fd.as_fd(), *namespace).during(during)?;
     }
+    if plan.enter_time_namespace {
+        enter_new_time_namespace().during(|| "enter the new time namespace".into())?;
+    }
     if plan.new_cgroup_namespace {
         namespaces::leave(&[Namespace::Cgroup]).during(|| "make cgroup namespace".into())?;
     }
@@ -137,6 +142,12 @@ fn join_namespaces(plan: &InitPlan) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What was unshared before this program was executed. The execution itself enters it on newer kernels alone (6.3).
+fn enter_new_time_namespace() -> Result<(), Errno> {
+    let namespace = rustix::fs::open("/proc/self/ns/time_for_children", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    namespaces::join(namespace.as_fd(), Namespace::Time)
 }
 
 /// Managers give both the path of a user namespace and its maps; others than it has would be ignored silently.
@@ -153,11 +164,13 @@ fn compare_map(path: &str, expected: &[IdMapping], pointer: &str) -> Result<(), 
 }
 
 /// A session keyring of its own, where the kernel has keyrings.
-fn new_keyring(name: &str) -> Result<(), Failure> {
+fn new_keyring(name: &str, label: Option<&str>) -> Result<(), Failure> {
+    label.map_or(Ok(()), set_key_label)?;
     match sys::new_session_keyring(name) {
-        Err(rustix::io::Errno::NOSYS) => Ok(()), // a kernel without keyrings shares none
-        result => result.during(|| "join a new session keyring".into()),
+        Err(rustix::io::Errno::NOSYS) => {} // a kernel without keyrings shares none
+        result => result.during(|| "join a new session keyring".into())?,
     }
+    label.map_or(Ok(()), |_| set_key_label(""))
 }
 
 struct OverChannel<'a> {
@@ -170,6 +183,14 @@ impl Creator for OverChannel<'_> {
         self.channel.send(&FromInit::Hooks)?;
         match self.channel.receive()? {
             Some(ToInit::Continue { state }) => Ok(state),
+            _ => Err(unexpected("to go on")),
+        }
+    }
+
+    fn schedule(&mut self) -> Result<(), Failure> {
+        self.channel.send(&FromInit::Schedule)?;
+        match self.channel.receive()? {
+            Some(ToInit::Continue { .. }) => Ok(()),
             _ => Err(unexpected("to go on")),
         }
     }

@@ -6,6 +6,8 @@
 //!                      <-           Terminal, then the master by SCM_RIGHTS   (process.terminal)
 //!                      <-           Hooks             (the mounts stand, before the pivot)
 //!   Continue           ->           goes on, createContainer hooks first
+//!                      <-           Schedule          (process.scheduler, ioPriority)
+//!   Continue           ->           goes on
 //!                      <-           Limits            (in a user namespace)
 //!   Continue           ->           sets up the process
 //!                      <-           Ready             (or Failed at any moment)
@@ -37,6 +39,8 @@ pub struct InitPlan {
     pub new_cgroup_namespace: bool,
     /// A new network namespace has its loopback interface down.
     pub new_network_namespace: bool,
+    /// A new time namespace was unshared: with clock offsets, which must be set before anybody enters it.
+    pub enter_time_namespace: bool,
     /// The creator sets the resource limits then: it may raise them.
     pub in_user_namespace: bool,
     /// The uid and gid maps that the joined user namespace must have, where config.json gives them too.
@@ -77,6 +81,8 @@ pub enum FromInit {
     Hooks,
     /// It is time to set the resource limits.
     Limits,
+    /// It is time to carry the `Schedule` operations out.
+    Schedule,
     Ready,
     /// The exec comes now.
     Executing,

@@ -10,19 +10,21 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{DeviceKind, Hook, MountAttribute, MountAttributes, Operation, Propagation};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
+use tsrunc_sys::schedule;
 
 use crate::devices::{bind_node, make_link, make_node, open_terminal, Device, Terminal};
+use crate::kernel_files::{allowed_memory_nodes, label_file, set_apparmor_profile, set_exec_label, set_sysctl, KernelFiles};
 use crate::masks::{make_readonly, Masks};
 use crate::mountinfo::{self, MountEntry};
-use crate::mounts::{attach, attribute_bits, clone_mount, mount, new_file_system, set_propagation, Mount, NewFileSystem};
+use crate::mounts::{attach, attribute_bits, clone_mount, mount, set_propagation, Mount};
 use crate::root::Root;
-
-const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 
 /// What the operations need from the outside.
 pub trait Creator {
     /// Tells the creator to run its hooks and waits until they are done; the state for the container's own.
     fn hooks(&mut self) -> Result<String, Failure>;
+    /// Has the creator carry the `Schedule` operations out.
+    fn schedule(&mut self) -> Result<(), Failure>;
     /// Hands the terminal's master over.
     fn terminal(&mut self, master: &OwnedFd) -> Result<(), Failure>;
 }
@@ -37,13 +39,13 @@ pub struct Setup<'a> {
     /// The host's mounts no longer hear of ours.
     host_is_detached: bool,
     masks: Masks,
-    procfs: Option<OwnedFd>,
+    kernel: KernelFiles,
     pub terminal: Option<Terminal>,
 }
 
 impl<'a> Setup<'a> {
     pub fn new(bind_sources: &'a [OwnedFd], cwd: &'a str) -> Self {
-        Setup { root: None, bind_sources, cwd, host_is_detached: false, masks: Masks::default(), procfs: None, terminal: None }
+        Setup { root: None, bind_sources, cwd, host_is_detached: false, masks: Masks::default(), kernel: KernelFiles::default(), terminal: None }
     }
 
     fn root(&self) -> Result<&Root, Failure> {
@@ -87,13 +89,32 @@ impl<'a> Setup<'a> {
             }
             Operation::Hostname { name } => rustix::system::sethostname(name.as_bytes()).during(|| format!("set hostname {name:?}")),
             Operation::Domainname { name } => tsrunc_sys::process::set_domain_name(name).during(|| format!("set domainname {name:?}")),
-            Operation::Sysctl { name, value } => self.sysctl(name, value),
+            Operation::Sysctl { name, value } => {
+                let procfs = self.kernel.procfs(self.root.as_ref())?;
+                set_sysctl(procfs, name, value)
+            }
             Operation::ReadonlyPath { path } => make_readonly(self.root()?, path),
             Operation::MaskPath { path } => {
                 let root = self.root.as_ref().ok_or_else(|| Failure::new(FailureCode::BadRequest, "mask", "before the rootfs"))?;
                 self.masks.mask(root, path)
             }
+            Operation::Label { path, label } => label_file(self.root()?, path, label),
+            Operation::Apparmor { profile } => set_apparmor_profile(self.kernel.procfs(self.root.as_ref())?, profile),
+            Operation::Selinux { label } => set_exec_label(self.kernel.procfs(self.root.as_ref())?, label),
+            Operation::Schedule { .. } => creator.schedule(),
+            Operation::Personality { persona } => schedule::set_personality(*persona).during(|| format!("set personality {persona:#06x} (/linux/personality)")),
+            Operation::MemoryPolicy { mode, nodes } => self.memory_policy(*mode, nodes),
         }
+    }
+
+    fn memory_policy(&mut self, mode: u32, nodes: &[u32]) -> Result<(), Failure> {
+        let failure = match schedule::set_memory_policy(mode, nodes).during(|| format!("set the memory policy for nodes {nodes:?} (/linux/memoryPolicy)")) {
+            Err(failure) => failure,
+            result => return result,
+        };
+        let allowed = self.kernel.procfs(self.root.as_ref()).ok().and_then(allowed_memory_nodes);
+        let cause = allowed.map_or(failure.cause.clone(), |list| format!("{}: this container may use the nodes {list}", failure.cause));
+        Err(Failure { cause, ..failure })
     }
 
     fn root_propagation(&mut self, propagation: Propagation) -> Result<(), Failure> {
@@ -166,36 +187,6 @@ impl<'a> Setup<'a> {
     fn make_cwd(&self) -> Result<(), Failure> {
         if let Err(_said_by_chdir) = self.root()?.make_directory(self.cwd) {}
         Ok(())
-    }
-
-    /// Writes through a procfs of our own that nothing can be mounted over (CVE-2025-52881).
-    fn sysctl(&mut self, name: &str, value: &str) -> Result<(), Failure> {
-        let during = || format!("set sysctl {name:?} to {value:?}");
-        if self.procfs.is_none() {
-            self.procfs = Some(self.private_procfs()?);
-        }
-        let Some(procfs) = &self.procfs else { return Err(Errno::NOENT).during(during) };
-        let path = format!("sys/{name}");
-        let resolve = rustix::fs::ResolveFlags::BENEATH | rustix::fs::ResolveFlags::NO_SYMLINKS | rustix::fs::ResolveFlags::NO_XDEV;
-        let file = rustix::fs::openat2(procfs, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), resolve).during(during)?;
-        rustix::io::write(&file, value.as_bytes()).during(during)?;
-        Ok(())
-    }
-
-    fn private_procfs(&self) -> Result<OwnedFd, Failure> {
-        let none = MountAttributes::default();
-        match new_file_system(&NewFileSystem { fs_type: "proc", source: "proc", data: &[], attributes: &none }) {
-            // A user namespace may mount a procfs only where it sees a whole one: then the container's must do.
-            Err(failure) if failure.errno.as_deref() == Some("EPERM") => {
-                let during = || "open \"/proc\" in the rootfs".to_owned();
-                let proc = self.root()?.open_without_links("/proc", OFlags::PATH | OFlags::DIRECTORY).during(during)?;
-                if rustix::fs::fstatfs(&proc).during(during)?.f_type as u64 != PROC_SUPER_MAGIC {
-                    return Err(Failure::new(FailureCode::Other, during(), "not a procfs"));
-                }
-                Ok(proc)
-            }
-            result => result,
-        }
     }
 }
 

@@ -30,6 +30,17 @@ pub struct IdMapping {
 }
 
 plain! {
+/// How a clock of a new time namespace differs from the host's (time_namespaces(7)).
+pub struct ClockOffset {
+    /// `monotonic` or `boottime`.
+    pub clock: String,
+    /// Decimal, may be negative.
+    pub secs: String,
+    pub nanosecs: u32,
+}
+}
+
+plain! {
 /// How the container's process comes to be.
 pub struct SpawnPlan {
     pub create: Vec<Namespace>,
@@ -41,6 +52,8 @@ pub struct SpawnPlan {
     pub rootless: bool,
     #[serde(default)]
     pub oom_score_adj: Option<i32>,
+    /// Of the new time namespace.
+    pub clock_offsets: Vec<ClockOffset>,
 }
 }
 
@@ -88,6 +101,9 @@ pub struct Process {
     pub preserve_fds: u32,
     /// A new session keyring (keyctl(2)), so that the caller's is not shared.
     pub new_keyring: bool,
+    /// SELinux label of that keyring.
+    #[serde(default)]
+    pub keyring_label: Option<String>,
     pub start_container_hooks: Vec<Hook>,
 }
 }

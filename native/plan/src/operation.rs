@@ -126,6 +126,49 @@ pub enum Operation {
     Sysctl { name: String, value: String },
     ReadonlyPath { path: String },
     MaskPath { path: String },
+    /// The SELinux label of what is at a path (xattr(7), security.selinux).
+    Label { path: String, label: String },
+    /// The AppArmor profile of the program that is executed (attr/apparmor/exec, proc_pid_attr(5)).
+    Apparmor { profile: String },
+    /// The SELinux label of the program that is executed (attr/exec).
+    Selinux { label: String },
+    /// Tell the parent, who has the privilege, to set how this process is scheduled.
+    Schedule {
+        #[serde(default)]
+        scheduler: Option<Scheduler>,
+        #[serde(default)]
+        io_priority: Option<IoPriority>,
+    },
+    /// Execution domain and flags (personality(2)).
+    Personality { persona: u32 },
+    /// NUMA memory policy: mode with flags, and the memory nodes in ascending order (set_mempolicy(2)).
+    MemoryPolicy { mode: u32, nodes: Vec<u32> },
+}
+}
+
+plain! {
+/// Arguments of sched_setattr(2).
+pub struct Scheduler {
+    /// A `SCHED_*` number.
+    pub policy: u32,
+    /// `SCHED_FLAG_*` bits.
+    pub flags: u32,
+    pub nice: i32,
+    pub priority: u32,
+    /// Nanoseconds, decimal u64, as the two below.
+    pub runtime: String,
+    pub deadline: String,
+    pub period: String,
+}
+}
+
+plain! {
+/// Arguments of ioprio_set(2).
+pub struct IoPriority {
+    /// An `IOPRIO_CLASS_*` number.
+    pub class: u32,
+    /// Within the class, 0 the highest.
+    pub level: u32,
 }
 }
 

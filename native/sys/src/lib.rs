@@ -12,6 +12,7 @@ pub mod image;
 pub mod namespaces;
 pub mod network;
 pub mod process;
+pub mod schedule;
 pub mod signals;
 pub mod spawn;
 pub mod user_namespace;

@@ -5,7 +5,7 @@
 //! CLONE_VFORK), which spares the copy of the page tables.
 
 use std::arch::asm;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -22,6 +22,9 @@ pub struct Spawn<'a> {
     pub join_pid: Option<BorrowedFd<'a>>,
     /// Wait for a byte on this descriptor before going on (the caller writes the id maps meanwhile).
     pub wait: Option<BorrowedFd<'a>>,
+    /// Make a time namespace with these lines of timens_offsets (time_namespaces(7)). The process is not in it yet after its
+    /// exec, at least on older kernels; children of it are.
+    pub clock_offsets: Option<&'a CStr>,
     /// Become uid and gid 0 of the user namespace before exec, else exec drops the capabilities.
     pub become_root: bool,
     /// cgroup2 directory to be born in.
@@ -40,10 +43,12 @@ pub struct Spawn<'a> {
 /// Where a child failed before its exec. Negative, so that no length of a message is mistaken for one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step {
-    JoinUser = -8,
+    JoinUser = -10,
     JoinPid,
     Clone,
     Wait,
+    UnshareTime,
+    SetClocks,
     BecomeRoot,
     JoinCgroup,
     Inherit,
@@ -52,9 +57,8 @@ pub enum Step {
 
 impl Step {
     pub fn from_number(number: i32) -> Option<Step> {
-        [Step::JoinUser, Step::JoinPid, Step::Clone, Step::Wait, Step::BecomeRoot, Step::JoinCgroup, Step::Inherit, Step::Execute]
-            .into_iter()
-            .find(|step| *step as i32 == number)
+        use Step::{BecomeRoot, Clone, Execute, Inherit, JoinCgroup, JoinPid, JoinUser, SetClocks, UnshareTime, Wait};
+        [JoinUser, JoinPid, Clone, Wait, UnshareTime, SetClocks, BecomeRoot, JoinCgroup, Inherit, Execute].into_iter().find(|step| *step as i32 == number)
     }
 }
 
@@ -86,6 +90,9 @@ struct Child {
     join_pid: i32,
     inner_flags: u64,
     wait: i32,
+    /// Null, or the lines and their length.
+    clock_offsets: *const libc::c_char,
+    clock_offsets_length: usize,
     become_root: bool,
     tasks: *const OwnedFd,
     tasks_count: usize,
@@ -119,6 +126,8 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
         join_pid: number(spawn.join_pid),
         inner_flags: spawn.namespaces,
         wait: number(spawn.wait),
+        clock_offsets: spawn.clock_offsets.map_or(std::ptr::null(), CStr::as_ptr),
+        clock_offsets_length: spawn.clock_offsets.map_or(0, CStr::count_bytes),
         become_root: spawn.become_root,
         tasks: spawn.tasks.as_ptr(),
         tasks_count: spawn.tasks.len(),
@@ -290,6 +299,14 @@ unsafe extern "C" fn run_child(child: *const Child) -> ! {
             if call(Step::Wait, libc::SYS_read, [child.wait as u64, &raw mut byte as u64, 1, 0, 0]) != 1 {
                 raw(libc::SYS_exit_group, [1, 0, 0, 0, 0]); // the caller is gone
             }
+        }
+        // Before the change of user, after which our own files in /proc are not ours.
+        if !child.clock_offsets.is_null() {
+            const CLONE_NEWTIME: u64 = 0x80;
+            call(Step::UnshareTime, libc::SYS_unshare, [CLONE_NEWTIME, 0, 0, 0, 0]);
+            let flags = (libc::O_WRONLY | libc::O_CLOEXEC) as u64;
+            let file = call(Step::SetClocks, libc::SYS_openat, [libc::AT_FDCWD as u64, c"/proc/self/timens_offsets".as_ptr() as u64, flags, 0, 0]);
+            call(Step::SetClocks, libc::SYS_write, [file as u64, child.clock_offsets as u64, child.clock_offsets_length as u64, 0, 0]);
         }
         if child.become_root {
             call(Step::BecomeRoot, libc::SYS_setresgid, [0, 0, 0, 0, 0]);

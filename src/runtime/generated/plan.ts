@@ -69,6 +69,19 @@ path: string, value: string,
 pointer: string, };
 
 /**
+ * How a clock of a new time namespace differs from the host's (time_namespaces(7)).
+ */
+export type ClockOffset = { 
+/**
+ * `monotonic` or `boottime`.
+ */
+clock: string, 
+/**
+ * Decimal, may be negative.
+ */
+secs: string, nanosecs: number, };
+
+/**
  * Where the terminal's master goes.
  */
 export type ConsolePlan = { "kind": "none" } | { "kind": "socket", path: string, } | { "kind": "keep" };
@@ -175,6 +188,19 @@ lackedCapabilities: Array<number>, };
  */
 export type IdMapping = { containerId: number, hostId: number, size: number, };
 
+/**
+ * Arguments of ioprio_set(2).
+ */
+export type IoPriority = { 
+/**
+ * An `IOPRIO_CLASS_*` number.
+ */
+class: number, 
+/**
+ * Within the class, 0 the highest.
+ */
+level: number, };
+
 export type MountAttribute = "ro" | "nosuid" | "nodev" | "noexec" | "nodiratime" | "nosymfollow" | "relatime" | "noatime" | "strictatime";
 
 /**
@@ -220,7 +246,7 @@ recursive: MountAttributes, propagation: Array<Propagation>,
 /**
  * Index in config.json's `mounts`, for the error text.
  */
-pointer: string, } | { "op": "device", path: string, kind: DeviceKind, major: number, minor: number, mode: number, uid: number, gid: number, bind: boolean, pointer: string, } | { "op": "symlink", target: string, path: string, } | { "op": "console", height: number, width: number, } | { "op": "hooks", createContainer: Array<Hook>, } | { "op": "pivotRoot" } | { "op": "moveRoot" } | { "op": "chroot" } | { "op": "rootfsPropagation", propagation: Propagation, } | { "op": "readonlyRoot" } | { "op": "hostname", name: string, } | { "op": "domainname", name: string, } | { "op": "sysctl", name: string, value: string, } | { "op": "readonlyPath", path: string, } | { "op": "maskPath", path: string, };
+pointer: string, } | { "op": "device", path: string, kind: DeviceKind, major: number, minor: number, mode: number, uid: number, gid: number, bind: boolean, pointer: string, } | { "op": "symlink", target: string, path: string, } | { "op": "console", height: number, width: number, } | { "op": "hooks", createContainer: Array<Hook>, } | { "op": "pivotRoot" } | { "op": "moveRoot" } | { "op": "chroot" } | { "op": "rootfsPropagation", propagation: Propagation, } | { "op": "readonlyRoot" } | { "op": "hostname", name: string, } | { "op": "domainname", name: string, } | { "op": "sysctl", name: string, value: string, } | { "op": "readonlyPath", path: string, } | { "op": "maskPath", path: string, } | { "op": "label", path: string, label: string, } | { "op": "apparmor", profile: string, } | { "op": "selinux", label: string, } | { "op": "schedule", scheduler: Scheduler | null, ioPriority: IoPriority | null, } | { "op": "personality", persona: number, } | { "op": "memoryPolicy", mode: number, nodes: Array<number>, };
 
 /**
  * Whose owners a mount's files get (mount_setattr(2), MOUNT_ATTR_IDMAP): `container_id` is the owner on the file system, `host_id`
@@ -247,7 +273,11 @@ preserveFds: number,
 /**
  * A new session keyring (keyctl(2)), so that the caller's is not shared.
  */
-newKeyring: boolean, startContainerHooks: Array<Hook>, };
+newKeyring: boolean, 
+/**
+ * SELinux label of that keyring.
+ */
+keyringLabel: string | null, startContainerHooks: Array<Hook>, };
 
 /**
  * A process, named so that a reused pid is not mistaken for it (proc_pid_stat(5), field 22).
@@ -274,6 +304,23 @@ export type Rlimit = {
 kind: string, soft: string, hard: string, };
 
 /**
+ * Arguments of sched_setattr(2).
+ */
+export type Scheduler = { 
+/**
+ * A `SCHED_*` number.
+ */
+policy: number, 
+/**
+ * `SCHED_FLAG_*` bits.
+ */
+flags: number, nice: number, priority: number, 
+/**
+ * Nanoseconds, decimal u64, as the two below.
+ */
+runtime: string, deadline: string, period: string, };
+
+/**
  * How the container's process comes to be.
  */
 export type SpawnPlan = { create: Array<Namespace>, join: Array<NamespaceJoin>, uidMappings: Array<IdMapping>, gidMappings: Array<IdMapping>, 
@@ -281,7 +328,11 @@ export type SpawnPlan = { create: Array<Namespace>, join: Array<NamespaceJoin>, 
  * True for a caller without privilege: newuidmap(1) and newgidmap(1) write the maps where one line of the caller's
  * own id does not do.
  */
-rootless: boolean, oomScoreAdj: number | null, };
+rootless: boolean, oomScoreAdj: number | null, 
+/**
+ * Of the new time namespace.
+ */
+clockOffsets: Array<ClockOffset>, };
 
 /**
  * Undone in the given order by `undo`; each is safe to repeat and to run half-done.

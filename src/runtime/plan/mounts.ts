@@ -9,6 +9,7 @@ import { isReadonly, parseMountOptions } from "./mount-options.js";
 import type { MountOptions } from "./mount-options.js";
 import { planMappings } from "./namespaces.js";
 import { cleanAbsolute, resolveFrom } from "./paths.js";
+import { planMountLabel, withContext } from "./security-modules.js";
 
 type MountOperation = Extract<Operation, { op: "mount" }>;
 
@@ -18,6 +19,8 @@ export interface MountContext extends CgroupMountContext {
   bundle: string;
   /** Whose ids map the owners of a mount that gives no mappings; undefined without a user namespace. */
   ownerMap: OwnerMap | undefined;
+  /** `linux.mountLabel`. */
+  mountLabel?: string | undefined;
 }
 
 export interface PlannedMounts {
@@ -52,6 +55,8 @@ function planMount(mount: Mount, pointer: string, context: MountContext, planned
     operation.attributes = { ...operation.attributes, set: operation.attributes.set.filter((attribute) => attribute !== "ro") };
   }
   planned.operations.push(operation);
+  if (operation.source.kind === "fileSystem")
+    planned.operations.push(...planMountLabel(operation.source.fsType, destination, context.mountLabel));
 }
 
 /** Later mounts, devices and mount points are made below these: they become read-only last. */
@@ -82,16 +87,13 @@ function planOwners(mount: Mount, destination: string, options: MountOptions, co
   return context.ownerMap;
 }
 
-function planFileSystem(mount: Mount, destination: string, options: MountOptions): MountOperation {
+function planFileSystem(mount: Mount, destination: string, options: MountOptions, context: MountContext): MountOperation {
   const fsType = mount.type;
   if (!fsType || fsType === "none") throw missing("type", destination);
-  const { data } = options;
+  const { data: given, copyUp } = options;
+  const data = withContext(fsType, given, context.mountLabel);
   const source = mount.source ?? fsType;
-  return mountOperation(
-    destination,
-    options.copyUp ? { kind: "copyUp", source, data } : { kind: "fileSystem", fsType, source, data },
-    options,
-  );
+  return mountOperation(destination, copyUp ? { kind: "copyUp", source, data } : { kind: "fileSystem", fsType, source, data }, options);
 }
 
 function mountOperation(destination: string, source: MountOperation["source"], options: MountOptions): MountOperation {

@@ -14,7 +14,7 @@ export function sharesNamespace(spec: Spec, type: Namespace): boolean {
 }
 
 /** How the container's process comes to be (config-linux.md#namespaces, #user-namespace-mappings). */
-export function planSpawn(spec: Spec, facts: HostFacts): SpawnPlan {
+export function planSpawn(spec: Spec, facts: HostFacts): Omit<SpawnPlan, "clockOffsets"> {
   const create: Namespace[] = [];
   const join: NamespaceJoin[] = [];
   for (const [index, { type, path }] of (spec.linux?.namespaces ?? []).entries()) {

@@ -14,6 +14,7 @@ const context: OperationContext = {
   pivot: true,
   kcoreExists: false,
   runtimeHooks: [],
+  rare: [],
   extraMounts: [],
 };
 const full: Spec = {

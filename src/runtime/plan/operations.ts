@@ -9,6 +9,7 @@ import { planHooks } from "./hooks.js";
 import { planMounts } from "./mounts.js";
 import type { MountContext } from "./mounts.js";
 import { createsNamespace, sharesNamespace } from "./namespaces.js";
+import { planLabels } from "./security-modules.js";
 
 export interface OperationContext extends MountContext {
   /** Absolute path of the root file system on the host. */
@@ -19,6 +20,8 @@ export interface OperationContext extends MountContext {
   kcoreExists: boolean;
   /** prestart and createRuntime hooks, which the parent runs. */
   runtimeHooks: readonly Hook[];
+  /** What comes of rare fields. */
+  rare: readonly Operation[];
   /** Mounts that the runtime itself adds after those of the configuration. */
   extraMounts: readonly Operation[];
 }
@@ -52,6 +55,8 @@ export function planOperations(spec: Spec, context: OperationContext): Operation
     // After the pivot: applied to the old root it would reach the host's mounts. After the binds: an unbindable mount
     // cannot be bound on itself, and what a shared one hears of is none of ours.
     ...((ownMounts || sharesMounts) && propagation ? [{ op: "rootfsPropagation", propagation } as const] : []),
+    ...planLabels(spec),
+    ...context.rare,
   ];
 }
 

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync, existsSync } from 
 import t from "tap";
 import { FACTS, validated } from "../testing/fake-host.js";
 import { pathsToProbe, plan } from "./plan.js";
+import { NOTHING_RARE, planRare } from "./rare.js";
 import type { PlanFacts, PlanOptions } from "./plan.js";
 
 // Golden tests: fixtures/CASE/{config,facts,plan}.json. With TAP_SNAPSHOT=1 (what `tap --snapshot` sets) plan.json is written anew.
@@ -22,6 +23,7 @@ const OPTIONS: PlanOptions = {
   listenFds: 0,
   console: { kind: "none" },
   gate: { kind: "socket" },
+  rare: NOTHING_RARE,
 };
 
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
@@ -31,7 +33,7 @@ for (const name of readdirSync(FIXTURES).sort()) {
     const directory = `${FIXTURES}/${name}`;
     const { host, options } = readJson(`${directory}/facts.json`) as CaseFacts;
     const spec = validated(readJson(`${directory}/config.json`) as object, host.euid !== 0);
-    const planned = plan(spec, host, { ...OPTIONS, ...options });
+    const planned = plan(spec, host, { ...OPTIONS, rare: planRare(spec), ...options });
     const golden = `${directory}/plan.json`;
     if (updates || !existsSync(golden)) {
       mkdirSync(directory, { recursive: true });

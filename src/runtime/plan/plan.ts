@@ -13,6 +13,8 @@ import { planNetDevices } from "./net-devices.js";
 import { planOperations } from "./operations.js";
 import { resolveFrom } from "./paths.js";
 import { planProcess } from "./process.js";
+import type { RarePlan } from "./rare.js";
+import { modulePaths, refuseInactiveModules } from "./security-modules.js";
 
 /** What the host is like, as far as a plan depends on it. */
 export interface PlanFacts extends HostFacts {
@@ -39,6 +41,7 @@ export interface PlanOptions {
   gate: GatePlan;
   pidFile?: string | undefined;
   pidfdSocket?: string | undefined;
+  rare: RarePlan;
 }
 
 /** A plan and what `delete` later undoes. */
@@ -63,7 +66,8 @@ const NOTIFY_DIRECTORY = "/run/notify";
 /** Paths whose existence the plan depends on; the caller asks the host and puts the answer in `PlanFacts.missing`. */
 export function pathsToProbe(spec: ValidatedSpec, facts: HostFacts, options: PlanOptions): string[] {
   const request = { spec, id: options.id, facts, rootless: isRootless(facts, options) };
-  return makesCgroups(request) ? [KCORE, ...cgroupDirectories(placeCgroups(request))] : [KCORE];
+  const paths = [KCORE, ...modulePaths(spec)];
+  return makesCgroups(request) ? [...paths, ...cgroupDirectories(placeCgroups(request))] : paths;
 }
 
 /** @throws RuntimeError on what this host cannot carry out, with the JSON pointer concerned. */
@@ -72,6 +76,8 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   const { process, root } = spec;
   if (!process || !root) throw new RuntimeError("process and root are needed", { code: "invalidConfig", operation: "plan" });
   const request = { spec, id, facts, rootless: isRootless(facts, options) };
+  const missing = new Set(facts.missing);
+  refuseInactiveModules(spec, missing);
   const placements = placeCgroups(request);
   const ownCgroups = makesCgroups(request);
   const rootfs = resolveFrom(bundle, root.path);
@@ -83,13 +89,14 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
     ownCgroupNamespace: createsNamespace(spec, "cgroup"),
     bundle,
     ownerMap: planOwnerMap(spec),
+    mountLabel: spec.linux?.mountLabel,
     rootfs,
     pivot: options.pivot,
-    kcoreExists: !facts.missing.includes(KCORE),
+    kcoreExists: !missing.has(KCORE),
     runtimeHooks,
+    rare: options.rare.operations,
     extraMounts: notify === undefined ? [] : [notifyMount(notify)],
   });
-  const missing = new Set(facts.missing);
   const undoCgroups = (whole: boolean): Undo[] =>
     ownCgroups ? planCgroupUndo(placements, missing, { whole, endsWithInit: createsNamespace(spec, "pid") }) : [];
   const capabilities = planCapabilities(process.capabilities, sharesNamespace(spec, "user") ? facts : { ...facts, lackedCapabilities: [] });
@@ -97,7 +104,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   const undoMounts: Undo[] = facts.rootfsMount === undefined ? [] : [{ op: "unmount", path: rootfs, above: facts.rootfsMount }];
   return {
     plan: {
-      spawn: planSpawn(spec, facts),
+      spawn: { ...planSpawn(spec, facts), clockOffsets: options.rare.clockOffsets },
       cgroup: planCgroup(request, placements),
       operations,
       process: planProcess(spec, process, facts, {

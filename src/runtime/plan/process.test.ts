@@ -25,6 +25,7 @@ t.test("defaults are explicit", async (t) => {
     terminal: false,
     preserveFds: 0,
     newKeyring: true,
+    keyringLabel: null,
     startContainerHooks: [],
   });
 });

@@ -38,6 +38,7 @@ export function planProcess(spec: Spec, process: Process, facts: HostFacts, opti
     terminal: process.terminal ?? false,
     preserveFds: options.preserveFds + options.listenFds,
     newKeyring: options.newKeyring,
+    keyringLabel: process.selinuxLabel || null,
     startContainerHooks: planHooks(spec, "startContainer"),
   };
 }

@@ -1,12 +1,14 @@
 import t from "tap";
-import { check, rules } from "./check.js";
+import { check, commonRules } from "./check.js";
 import { cases as linuxCases } from "./fixtures/linux-cases.js";
 import { cases as processCases, type Case } from "./fixtures/process-cases.js";
+import { rareRules } from "./rare-rules.js";
+import { cases as rareCases } from "./fixtures/rare-cases.js";
 import { configuration, runcRootlessSpecText, runcSpecText } from "./fixtures/configurations.js";
 import { faultText } from "./fault.js";
 import type { Spec } from "./generated/spec-types.js";
 
-const cases: readonly Case[] = [...processCases, ...linuxCases];
+const cases: readonly Case[] = [...processCases, ...linuxCases, ...rareCases];
 
 t.test("what runc writes has no fault", async (t) => {
   t.strictSame(check(JSON.parse(runcSpecText) as Spec, { rootless: false }), []);
@@ -30,7 +32,7 @@ for (const { rule, good, bad } of cases) {
 }
 
 t.test("every rule has a good and a bad case", async (t) => {
-  const names = rules.flatMap((group) => Object.keys(group));
+  const names = [...commonRules, ...rareRules].flatMap((group) => Object.keys(group));
   t.equal(new Set(names).size, names.length, "no name twice");
   t.strictSame(cases.map(({ rule }) => rule).sort(), names.sort());
   for (const { rule, good, bad } of cases) t.ok(good.length > 0 && bad.length > 0, rule);

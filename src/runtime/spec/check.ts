@@ -6,6 +6,7 @@
 import { inDocumentOrder, type Fault } from "./fault.js";
 import type { Spec } from "./generated/spec-types.js";
 import { versionSupported } from "./oci-version.js";
+import { rareRules } from "./rare-rules.js";
 import { runRules, subjectOf, type CheckContext, type Rules } from "./rule.js";
 import { deviceCgroupRules } from "./rules/device-cgroup.js";
 import { deviceRules } from "./rules/devices.js";
@@ -21,8 +22,8 @@ import { resourceRules } from "./rules/resources.js";
 import { rlimitRules } from "./rules/rlimits.js";
 import { sysctlRules } from "./rules/sysctl.js";
 
-/** Every rule, by subject. */
-export const rules: readonly Rules[] = [
+/** The rules for what many configurations have, by subject. Every `create` carries them. */
+export const commonRules: readonly Rules[] = [
   { "version-supported": versionSupported },
   processRules,
   rlimitRules,
@@ -39,7 +40,10 @@ export const rules: readonly Rules[] = [
   hookRules,
 ];
 
+/** Every rule. */
+const allRules = (): Rules[] => [...commonRules, ...rareRules];
+
 /** All faults of a configuration that fits the schema, in the order of the document. */
 export function check(spec: Spec, context: CheckContext): Fault[] {
-  return inDocumentOrder(spec, runRules(rules, subjectOf(spec, context)));
+  return inDocumentOrder(spec, runRules(allRules(), subjectOf(spec, context)));
 }

@@ -6,10 +6,11 @@
  * which the host loads then. (QuickJS on a configuration by `runc spec`: 0.4 ms in place of 0.6 from bytecode to answer.)
  */
 
-import { rules } from "./check.js";
+import { commonRules } from "./check.js";
 import type { Spec } from "./generated/spec-types.js";
 import { isTooDeep } from "./json-document.js";
-import { breaksRule, subjectOf, type CheckContext } from "./rule.js";
+import { hasRareFields } from "./rare-fields.js";
+import { breaksRule, subjectOf, type CheckContext, type Rules } from "./rule.js";
 import { unbuiltRules } from "./unbuilt.js";
 
 declare const validated: unique symbol;
@@ -27,6 +28,8 @@ export interface LoadOptions extends CheckContext {
 export interface Loaders {
   /** Whether a document fits the schema and a double holds each of its integers: `generated/validate-config-fast.js`. */
   readonly fits: (document: unknown) => boolean;
+  /** Loads `rareRules`. Called only for a configuration that has such fields. */
+  readonly rare: () => readonly Rules[];
   /** Loads `loadCarefully`, bound to `generated/validate-config-report.js`. Called only where the quick way ends. */
   readonly careful: () => (text: string, options: LoadOptions) => ValidatedSpec;
 }
@@ -40,12 +43,12 @@ export interface Loaders {
  * @throws RuntimeError `invalidConfig` where the text is no JSON: `parse "config.json": line 3, column 5: expected ..., found ...`
  * @throws SpecError with all faults at once, in the order of the document
  */
-export function loadSpec(text: string, { fits, careful }: Loaders, options: LoadOptions): ValidatedSpec {
-  return loadQuickly(text, fits, options) ?? careful()(text, options);
+export function loadSpec(text: string, { careful, ...loaders }: Loaders, options: LoadOptions): ValidatedSpec {
+  return loadQuickly(text, loaders, options) ?? careful()(text, options);
 }
 
 /** The configuration where nothing at all speaks against it; whatever is uncertain is left to `loadCarefully`. */
-function loadQuickly(text: string, fits: Loaders["fits"], context: CheckContext): ValidatedSpec | undefined {
+function loadQuickly(text: string, { fits, rare }: Omit<Loaders, "careful">, context: CheckContext): ValidatedSpec | undefined {
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -55,6 +58,7 @@ function loadQuickly(text: string, fits: Loaders["fits"], context: CheckContext)
   // A NUL character passes through JSON only as this escape, in this spelling.
   if (isTooDeep(text, document) || text.includes("\\u0000") || !fits(document)) return undefined;
   const subject = subjectOf(document as Spec, context);
-  if (breaksRule(rules, subject) || breaksRule([unbuiltRules], subject)) return undefined;
+  if (breaksRule(commonRules, subject) || breaksRule([unbuiltRules], subject)) return undefined;
+  if (hasRareFields(document as Spec) && breaksRule(rare(), subject)) return undefined;
   return document as ValidatedSpec;
 }

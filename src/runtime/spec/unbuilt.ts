@@ -19,24 +19,10 @@ export const unbuiltRules: Rules = {
     if (spec.process?.commandLine) report("/process/commandLine", new Words("a command line"), otherPlatform);
   },
 
-  "unsupported-process": ({ spec: { process } }, report) => {
-    if (process === undefined) return;
-    const refuse = refuser("/process", report);
-    if (process.apparmorProfile) refuse("apparmorProfile", "an AppArmor profile");
-    if (process.selinuxLabel) refuse("selinuxLabel", "an SELinux label");
-    if (process.scheduler !== undefined) refuse("scheduler", "a scheduling policy");
-    if (process.ioPriority !== undefined) refuse("ioPriority", "an I/O priority");
-    if (process.execCPUAffinity?.initial || process.execCPUAffinity?.final) refuse("execCPUAffinity", "a CPU affinity");
-  },
-
   "unsupported-linux": ({ spec: { linux } }, report) => {
     if (linux === undefined) return;
     const refuse = refuser("/linux", report);
     if (linux.seccomp !== undefined) refuse("seccomp", "a seccomp profile");
-    if (linux.mountLabel) refuse("mountLabel", "an SELinux label");
-    if (linux.memoryPolicy?.mode !== undefined) refuse("memoryPolicy", "a NUMA memory policy");
-    if (linux.personality?.domain !== undefined) refuse("personality", "an execution domain");
-    if (hasMembers(linux.timeOffsets)) refuse("timeOffsets", "clock offsets");
     // Even an empty one asks for a class of service named after the container.
     if (linux.intelRdt !== undefined) refuse("intelRdt", "a resource class of Intel RDT");
   },
@@ -57,8 +43,4 @@ function refuser(section: string, report: Report): (member: string, found: strin
   return (member, found) => {
     report(`${section}/${member}`, new Words(found), notYet);
   };
-}
-
-function hasMembers(object: object | undefined): boolean {
-  return object !== undefined && Object.keys(object).length > 0;
 }

@@ -32,6 +32,8 @@ export interface ContainerRecord {
   undo: Undo[];
   poststart: Hook[];
   poststop: Hook[];
+  /** CPUs of processes that `exec` brings in: config.json as it was at creation (config.md#linux-process). */
+  execCPUAffinity?: { initial?: string; final?: string } | undefined;
 }
 
 export function statePath(root: string, id: string): string {

@@ -3,6 +3,7 @@
 import type { LazyParts } from "../../host/host.js";
 import type { LibraryHost, RuntimeContext } from "../context.js";
 import type { Failure, HostFacts, Reply, Request } from "../generated/plan.js";
+import { planRare, rareRules } from "../rare.js";
 import { loadSpec } from "../spec/load.js";
 import type { ValidatedSpec } from "../spec/load.js";
 import { warningsOf } from "../warnings.js";
@@ -50,6 +51,7 @@ const PARTS: LazyParts = {
       throw new Error("the configuration needs the careful loader");
     },
   },
+  rare: { planRare, rareRules },
   warnings: { warningsOf },
 };
 
@@ -138,5 +140,5 @@ export function validated(spec: object, rootless = false): ValidatedSpec {
   const careful = (): never => {
     throw new Error("the configuration breaks a rule");
   };
-  return loadSpec(JSON.stringify(spec), { fits: () => true, careful }, { rootless });
+  return loadSpec(JSON.stringify(spec), { fits: () => true, rare: () => rareRules, careful }, { rootless });
 }

@@ -46,6 +46,11 @@ export interface Process {
   rlimits?: { type: string; hard: number | bigint; soft: number | bigint }[];
   oomScoreAdj?: number;
   noNewPrivileges?: boolean;
+  apparmorProfile?: string;
+  selinuxLabel?: string;
+  scheduler?: { policy: string } & Partial<Record<"nice" | "priority" | "runtime" | "deadline" | "period", number>> & { flags?: string[] };
+  ioPriority?: { class: string; priority?: number };
+  execCPUAffinity?: { initial?: string; final?: string };
 }
 
 export interface Namespace {
@@ -95,6 +100,15 @@ export interface Linux {
   readonlyPaths?: string[];
   sysctl?: Record<string, string>;
   netDevices?: Record<string, { name?: string }>;
+  mountLabel?: string;
+  personality?: { domain?: string; flags?: string[] };
+  memoryPolicy?: { mode?: string; nodes?: string; flags?: string[] };
+  timeOffsets?: { monotonic?: ClockOffset; boottime?: ClockOffset };
+}
+
+export interface ClockOffset {
+  secs?: number;
+  nanosecs?: number;
 }
 
 export interface Config {

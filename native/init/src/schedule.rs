@@ -1,0 +1,51 @@
+//! Carries out `Schedule` operations: on behalf of the init, by its creator, who has the privilege.
+
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::operation::{IoPriority, Operation, Scheduler};
+use tsrunc_sys::errno::During;
+use tsrunc_sys::schedule::{set_io_priority, set_scheduler, SchedulerAttributes};
+
+/// Carries out those among the operations for a process, 0 for this one.
+///
+/// # Errors
+/// What the kernel refuses, with the field and what it may want.
+pub fn schedule(pid: i32, operations: &[Operation]) -> Result<(), Failure> {
+    operations.iter().try_for_each(|operation| match operation {
+        Operation::Schedule { scheduler, io_priority } => {
+            scheduler.as_ref().map_or(Ok(()), |scheduler| apply_scheduler(pid, scheduler))?;
+            io_priority.as_ref().map_or(Ok(()), |priority| apply_io_priority(pid, priority))
+        }
+        _ => Ok(()),
+    })
+}
+
+fn apply_scheduler(pid: i32, scheduler: &Scheduler) -> Result<(), Failure> {
+    const FIFO: u32 = 1;
+    const ROUND_ROBIN: u32 = 2;
+    let during = || "set the scheduling policy (/process/scheduler)".to_owned();
+    let number = |text: &str| text.parse().map_err(|_| Failure::new(FailureCode::BadRequest, during(), format!("{text:?} is no number")));
+    let attributes = SchedulerAttributes {
+        policy: scheduler.policy,
+        flags: scheduler.flags.into(),
+        nice: scheduler.nice,
+        priority: scheduler.priority,
+        runtime: number(&scheduler.runtime)?,
+        deadline: number(&scheduler.deadline)?,
+        period: number(&scheduler.period)?,
+    };
+    set_scheduler(pid, attributes).during(during).map_err(|failure| match failure.errno.as_deref() {
+        // sched(7), "Real-time group scheduling": a cgroup of v1 starts without a budget.
+        Some("EPERM") if matches!(scheduler.policy, FIFO | ROUND_ROBIN) => Failure {
+            cause: format!(
+                "{}: real-time policies need CAP_SYS_NICE, and where the kernel has real-time groups /linux/resources/cpu/realtimeRuntime",
+                failure.cause
+            ),
+            ..failure
+        },
+        _ => failure,
+    })
+}
+
+fn apply_io_priority(pid: i32, priority: &IoPriority) -> Result<(), Failure> {
+    set_io_priority(pid, priority.class, priority.level).during(|| "set the I/O priority (/process/ioPriority)".into())
+}

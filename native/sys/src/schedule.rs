@@ -1,0 +1,107 @@
+//! How the kernel shares CPU, I/O and memory nodes out to a process.
+
+use rustix::io::Errno;
+
+use crate::namespaces::check;
+
+/// What sched_setattr(2) sets.
+#[derive(Clone, Copy, Default)]
+pub struct SchedulerAttributes {
+    pub policy: u32,
+    pub flags: u64,
+    pub nice: i32,
+    pub priority: u32,
+    /// Nanoseconds, as the two below.
+    pub runtime: u64,
+    pub deadline: u64,
+    pub period: u64,
+}
+
+/// sched_setattr(2) of another process, 0 for this one.
+pub fn set_scheduler(pid: i32, attributes: SchedulerAttributes) -> Result<(), Errno> {
+    /// struct sched_attr, version 1 (linux/sched/types.h): what utilization clamps need, which are 0 here.
+    #[repr(C)]
+    struct Attributes {
+        size: u32,
+        policy: u32,
+        flags: u64,
+        nice: i32,
+        priority: u32,
+        runtime: u64,
+        deadline: u64,
+        period: u64,
+        util: [u32; 2],
+    }
+    let SchedulerAttributes { policy, flags, nice, priority, runtime, deadline, period } = attributes;
+    let attributes = Attributes { size: size_of::<Attributes>() as u32, policy, flags, nice, priority, runtime, deadline, period, util: [0; 2] };
+    // SAFETY: the structure has the size that it says and lives through the call.
+    check(unsafe { libc::syscall(libc::SYS_sched_setattr, pid, &raw const attributes, 0) }).map(drop)
+}
+
+/// ioprio_set(2) of another process, 0 for this one.
+pub fn set_io_priority(pid: i32, class: u32, level: u32) -> Result<(), Errno> {
+    const IOPRIO_WHO_PROCESS: libc::c_int = 1;
+    const IOPRIO_CLASS_SHIFT: u32 = 13;
+    // SAFETY: takes integers only.
+    check(unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid, class << IOPRIO_CLASS_SHIFT | level) }).map(drop)
+}
+
+/// personality(2) of the calling process.
+pub fn set_personality(persona: u32) -> Result<(), Errno> {
+    // SAFETY: takes an integer only.
+    check(unsafe { libc::personality(persona.into()) }.into()).map(drop)
+}
+
+/// set_mempolicy(2) of the calling thread. `mode` holds flags too; `nodes` may be in any order.
+pub fn set_memory_policy(mode: u32, nodes: &[u32]) -> Result<(), Errno> {
+    const BITS: usize = libc::c_ulong::BITS as usize;
+    let mut mask = vec![0 as libc::c_ulong; nodes.iter().max().map_or(0, |last| *last as usize / BITS + 1)];
+    for node in nodes {
+        mask[*node as usize / BITS] |= 1 << (*node as usize % BITS);
+    }
+    // The kernel looks at one bit less than it is told (mm/mempolicy.c, get_nodes).
+    let (pointer, bits) = if mask.is_empty() { (std::ptr::null(), 0) } else { (mask.as_ptr(), mask.len() * BITS + 1) };
+    // SAFETY: the mask has that many bits, as the last one told is not looked at, and lives through the call.
+    check(unsafe { libc::syscall(libc::SYS_set_mempolicy, mode as libc::c_int, pointer, bits) }).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_may_lower_its_own_priorities() {
+        std::thread::spawn(|| {
+            set_scheduler(0, SchedulerAttributes { policy: 3, nice: 5, ..SchedulerAttributes::default() }).unwrap();
+            // SAFETY: takes an integer only.
+            assert_eq!(unsafe { libc::sched_getscheduler(0) }, 3);
+            set_io_priority(0, 3, 7).unwrap();
+            // SAFETY: takes integers only.
+            assert_eq!(unsafe { libc::syscall(libc::SYS_ioprio_get, 1, 0) }, 3 << 13 | 7);
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_memory_policy_has_its_nodes() {
+        std::thread::spawn(|| {
+            set_memory_policy(2, &[0]).unwrap();
+            let (mut mode, mut mask) = (0i32, [0 as libc::c_ulong; 16]);
+            // SAFETY: both live through the call, which writes as many bits as told.
+            check(unsafe { libc::syscall(libc::SYS_get_mempolicy, &raw mut mode, mask.as_mut_ptr(), 1024, 0, 0) }).unwrap();
+            assert_eq!((mode, mask[0]), (2, 1));
+            assert_eq!(set_memory_policy(2, &[]), Err(Errno::INVAL));
+            assert_eq!(set_memory_policy(2, &[1000]), Err(Errno::INVAL));
+            set_memory_policy(0, &[]).unwrap();
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn errors_are_the_kernels() {
+        assert_eq!(set_scheduler(0, SchedulerAttributes { policy: 4, ..SchedulerAttributes::default() }), Err(Errno::INVAL));
+        assert_eq!(set_io_priority(0, 7, 0), Err(Errno::INVAL));
+    }
+}

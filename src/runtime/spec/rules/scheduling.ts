@@ -1,0 +1,62 @@
+/** Rules for `process.scheduler`, `ioPriority` and `execCPUAffinity` (config.md, "Linux Process"; sched_setattr(2), ioprio_set(2)). */
+
+import type { Report } from "../fault.js";
+import type { Integer64, Process } from "../generated/spec-types.js";
+import { isNumberList } from "../number-list.js";
+import type { Rules } from "../rule.js";
+
+type Scheduler = NonNullable<Process["scheduler"]>;
+
+/** What the kernel calls too short (kernel/sched/syscalls.c, __checkparam_dl). */
+const shortestRuntime = 1024;
+const longestPeriod = 2n ** 63n - 1n;
+
+export const schedulingRules: Rules = {
+  scheduler: ({ spec }, report) => {
+    const scheduler = spec.process?.scheduler;
+    if (scheduler === undefined) return;
+    const { policy, nice = 0 } = scheduler;
+    if (policy === "SCHED_ISO") report("/process/scheduler/policy", policy, "a policy that Linux has: this one is reserved and not built");
+    if (nice < -20 || nice > 19) report("/process/scheduler/nice", nice, "-20 to 19");
+    inspectPriority(scheduler, report);
+    inspectDeadline(scheduler, report);
+  },
+
+  "io-priority": ({ spec }, report) => {
+    const io = spec.process?.ioPriority;
+    if (io !== undefined && !(io.priority !== undefined && io.priority >= 0 && io.priority <= 7))
+      report("/process/ioPriority/priority", io.priority, "0 (highest) to 7 (lowest)");
+  },
+
+  "exec-cpu-affinity": ({ spec }, report) => {
+    for (const name of ["initial", "final"] as const) {
+      const list = spec.process?.execCPUAffinity?.[name];
+      if (list && !isNumberList(list)) report(`/process/execCPUAffinity/${name}`, list, 'numbers and ranges of CPUs, such as "0-3,7"');
+    }
+  },
+};
+
+function inspectPriority({ policy, priority = 0 }: Scheduler, report: Report): void {
+  const isRealTime = policy === "SCHED_FIFO" || policy === "SCHED_RR";
+  if (isRealTime && !(priority >= 1 && priority <= 99)) report("/process/scheduler/priority", priority, `1 to 99 with ${policy}`);
+  else if (!isRealTime && priority !== 0)
+    report("/process/scheduler/priority", priority, "0: only SCHED_FIFO and SCHED_RR have a priority");
+}
+
+function inspectDeadline({ policy, ...times }: Scheduler, report: Report): void {
+  const reportTime = (name: "runtime" | "deadline" | "period", allowed: string): void => {
+    report(`/process/scheduler/${name}`, times[name], allowed);
+  };
+  if (policy !== "SCHED_DEADLINE") {
+    for (const name of ["runtime", "deadline", "period"] as const) {
+      if (times[name]) reportTime(name, "0: only SCHED_DEADLINE has one");
+    }
+    return;
+  }
+  const { runtime = 0, deadline = 0, period = 0 } = times;
+  const isWithin = (value: Integer64, least: Integer64): boolean => value >= least && value <= longestPeriod;
+  if (!isWithin(runtime, shortestRuntime)) reportTime("runtime", `at least ${shortestRuntime} nanoseconds`);
+  else if (!isWithin(deadline, runtime)) reportTime("deadline", `at least /process/scheduler/runtime, ${runtime}`);
+  // 0 stands for the deadline.
+  else if (period && !isWithin(period, deadline)) reportTime("period", `at least /process/scheduler/deadline, ${deadline}, or 0`);
+}

@@ -1,0 +1,132 @@
+/**
+ * AppArmor and SELinux: process.apparmorProfile, process.selinuxLabel (runtime-spec, config.md#linux-process) and linux.mountLabel
+ * (config-linux.md#mount-label). Where the host has the module, what it does; elsewhere, that it is refused.
+ */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { test } from "./harness/suite.ts";
+import { isTsrunc } from "./harness/environment.ts";
+import { setNamespace } from "./harness/config.ts";
+import type { Config } from "./harness/config.ts";
+import type { Context } from "./harness/context.ts";
+
+const hasApparmor = existsSync("/sys/kernel/security/apparmor");
+const hasSelinux = existsSync("/sys/fs/selinux/enforce");
+
+/** Loads a profile that forbids writing to /forbidden, for the time of the test. Returns its name. */
+function loadProfile(c: Context): string {
+  const name = `${c.id}-profile`;
+  const text = `abi <abi/3.0>,
+profile ${name} flags=(attach_disconnected) {
+  file,
+  capability,
+  signal,
+  deny /forbidden w,
+}
+`;
+  const file = c.file("profile", text);
+  const parser = (option: string): void => {
+    const { status, stderr } = spawnSync("apparmor_parser", [option, "-K", file], { encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+  };
+  parser("--replace");
+  c.defer(() => parser("--remove"));
+  return name;
+}
+
+/** What the program tells of itself, and of an attempt to write where the profile forbids it. */
+const confined =
+  "cat /proc/self/attr/apparmor/current 2>/dev/null || cat /proc/self/attr/current; touch /allowed && echo made; touch /forbidden || echo refused";
+
+if (hasApparmor) {
+  test("the program runs under its AppArmor profile", async (c) => {
+    const profile = loadProfile(c);
+    const output = await c.shell(confined, (config) => (config.process.apparmorProfile = profile));
+    assert.equal(output, `${profile} (enforce)\nmade\nrefused`);
+  });
+
+  test("the AppArmor profile holds with noNewPrivileges, for a plain user and in a user namespace", async (c) => {
+    const profile = loadProfile(c);
+    const current = (change: (config: Config) => void): Promise<string> =>
+      c.shell("cat /proc/self/attr/current", (config) => {
+        config.process.apparmorProfile = profile;
+        config.process.noNewPrivileges = true;
+        change(config);
+      });
+    assert.equal(await current((config) => (config.process.user = { uid: 1000, gid: 1000 })), `${profile} (enforce)`);
+    const inUserNamespace = await current((config) => {
+      setNamespace(config, "user");
+      config.linux.uidMappings = config.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    });
+    assert.equal(inUserNamespace, `${profile} (enforce)`);
+  });
+
+  test("without a profile the program is as its caller", async (c) => {
+    const { stdout } = spawnSync("cat", ["/proc/self/attr/current"], { encoding: "utf8" });
+    assert.equal(await c.shell("cat /proc/self/attr/current"), stdout.trim());
+  });
+
+  test("an AppArmor profile that is not loaded is an error", async (c) => {
+    const bundle = c.bundle({ config: (config) => (config.process.apparmorProfile = "no-such-profile") });
+    const { stderr } = await c.fails(["create", "-b", bundle.directory, c.id], /apparmor/);
+    if (isTsrunc)
+      assert.equal(
+        stderr,
+        `create "${c.id}": unable to apply apparmor profile: write "exec no-such-profile" to /proc/self/attr/apparmor/exec (/process/apparmorProfile): ENOENT (no such file or directory): no such profile is loaded\n`,
+      );
+  });
+
+  test("an image with a procfs of its own at /proc cannot take the AppArmor profile away (CVE-2019-16884)", async (c) => {
+    const profile = loadProfile(c);
+    const bundle = c.bundle({
+      args: ["sh", "-c", confined],
+      config: (config) => {
+        config.process.apparmorProfile = profile;
+        config.mounts = config.mounts.filter(({ destination }) => destination !== "/proc");
+      },
+    });
+    // A rootfs whose /proc/self/attr/exec is a plain file, where a runtime that trusts it would write.
+    spawnSync("mkdir", ["-p", `${bundle.rootfs}/proc/self/attr/apparmor`]);
+    spawnSync("touch", [`${bundle.rootfs}/proc/self/attr/exec`, `${bundle.rootfs}/proc/self/attr/apparmor/exec`]);
+    const result = await c.run(bundle);
+    assert.match(result.stdout, /made\nrefused/);
+  });
+} else {
+  test("an AppArmor profile is refused where the host has no AppArmor", async (c) => {
+    const bundle = c.bundle({ config: (config) => (config.process.apparmorProfile = "some-profile") });
+    const { stderr } = await c.fails(["create", "-b", bundle.directory, c.id], /apparmor/);
+    if (isTsrunc)
+      assert.equal(
+        stderr,
+        `create "${c.id}": /process/apparmorProfile: apparmor: config provided but apparmor not supported (the host has no "/sys/kernel/security/apparmor")\n`,
+      );
+  });
+}
+
+if (hasSelinux) {
+  test("the program, its keyring and its mounts get their SELinux labels", async (c) => {
+    const label = "system_u:system_r:container_t:s0:c1,c2";
+    const mountLabel = "system_u:object_r:container_file_t:s0:c1,c2";
+    const output = await c.shell("cat /proc/self/attr/current; echo; grep -E ' /dev(/pts|/shm)? ' /proc/self/mountinfo", (config) => {
+      config.process.selinuxLabel = label;
+      config.linux.mountLabel = mountLabel;
+    });
+    assert.ok(output.startsWith(label), output);
+    assert.equal(output.split(mountLabel).length - 1, 3, output);
+  });
+} else {
+  test("SELinux labels are refused where the host has no SELinux", async (c) => {
+    for (const [pointer, change] of [
+      ["/process/selinuxLabel", (config: Config) => (config.process.selinuxLabel = "u:r:t:s0")],
+      ["/linux/mountLabel", (config: Config) => (config.linux.mountLabel = "u:r:t:s0")],
+    ] as const) {
+      const { stderr } = await c.fails(["create", "-b", c.bundle({ config: change }).directory, c.id], /./);
+      if (isTsrunc)
+        assert.equal(
+          stderr,
+          `create "${c.id}": ${pointer}: selinux label is specified in config, but selinux is disabled or not supported (the host has no "/sys/fs/selinux/enforce")\n`,
+        );
+    }
+  });
+}
