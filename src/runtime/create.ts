@@ -121,9 +121,10 @@ export function launchContainer(context: RuntimeContext, request: CreateRequest)
 
 /** The plan for this host. @throws RuntimeError on what it cannot carry out. */
 function planContainer(host: LibraryHost, spec: ValidatedSpec, facts: HostFacts, options: PlanOptions): PlannedContainer {
-  const missing = askNames(host, { op: "missing", paths: pathsToProbe(spec, facts, options) });
+  const resctrl = spec.linux?.intelRdt ? askText(host, { op: "findMount", fsType: "resctrl" }) : undefined;
+  const missing = askNames(host, { op: "missing", paths: pathsToProbe(spec, { ...facts, resctrl }, options) });
   const rootfsMount = sharesNamespace(spec, "mount") ? rootfsMountId(host, spec, options.bundle) : undefined;
-  return plan(spec, { ...facts, missing, rootfsMount }, options);
+  return plan(spec, { ...facts, missing, rootfsMount, resctrl }, options);
 }
 
 /** What lies there before the container does; a rootfs that is not there is refused later, in words. */

@@ -22,7 +22,7 @@ export function features(build: Host["build"]): object {
       seccomp: { enabled: false },
       apparmor: { enabled: false },
       selinux: { enabled: false },
-      intelRdt: { enabled: false, schemata: false, monitoring: false },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: { modes: [], flags: [] },
       mountExtensions: { idmap: { enabled: true } },
       netDevices: { enabled: true },

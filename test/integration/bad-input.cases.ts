@@ -473,6 +473,18 @@ const devicesOfTheNetwork: BadInput[] = [
   ),
 ];
 
+const resourceClasses: BadInput[] = [
+  fault(
+    "a class of Intel RDT with a path",
+    '/linux/intelRdt/closID: found "../x", allowed: "/" (the default class), or the name of a class: no path, and none of info, mon_groups, mon_data',
+    (config) => set(config.linux, { intelRdt: { closID: "../x" } }),
+  ),
+  // No machine that the tests run on has resctrl.
+  bundled("Intel RDT without resctrl", "/linux/intelRdt: needs a mounted resctrl file system (mount -t resctrl), this host has none", {
+    config: (config) => set(config.linux, { intelRdt: { schemata: ["L3:0=f"] } }),
+  }),
+];
+
 const mounts: BadInput[] = [
   bundled("a mount source that is missing", 'mount "/no/such/source" on "/tmp" (/mounts/7): ENOENT (no such file or directory)', {
     config: (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/no/such/source", options: ["bind"] }),
@@ -807,6 +819,7 @@ export const cases: BadInput[] = [
   ...process,
   ...namespaces,
   ...mounts,
+  ...resourceClasses,
   ...devicesOfTheNetwork,
   ...devicesAndCgroups,
   ...identifiers,

@@ -306,7 +306,6 @@ test("features claims nothing that create refuses", async (c) => {
   assert.equal(features.linux.cgroup.systemd ?? false, false);
   assert.equal(features.linux.apparmor?.enabled ?? false, false);
   assert.equal(features.linux.selinux?.enabled ?? false, false);
-  assert.equal(features.linux.intelRdt?.enabled ?? false, false);
 });
 
 test("--systemd-cgroup is refused where a cgroup is to be made", async (c) => {

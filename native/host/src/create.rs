@@ -27,7 +27,7 @@ use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Step};
 use crate::init_program::{self, InitProgram};
 use crate::net_devices::{self, Moved};
 use crate::store::Lock;
-use crate::{cgroup, gate, idmap, mapped_mounts, processes};
+use crate::{cgroup, gate, idmap, mapped_mounts, processes, resctrl};
 
 /// A container at its start gate that dies with this value unless it is released.
 pub struct Pending {
@@ -249,6 +249,9 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start
     if let Some(score) = plan.spawn.oom_score_adj {
         let path = format!("/proc/{}/oom_score_adj", spawned.pid);
         std::fs::write(&path, score.to_string()).during(|| format!("write {score} to {path:?} (/process/oomScoreAdj)"))?;
+    }
+    if let Some(resctrl) = &plan.resctrl {
+        resctrl::assign(resctrl, spawned.pid)?;
     }
     if let Some(devices) = &plan.net_devices {
         pending.net_devices = Some(net_devices::move_all(devices, network_namespace(&opened, &pending)?)?);

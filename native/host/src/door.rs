@@ -13,7 +13,7 @@ use crate::foreground::Attendance;
 use crate::init_program::InitProgram;
 use crate::notify::Proxy;
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, facts, files, gate, processes, undo};
+use crate::{cgroup, clock, facts, files, gate, processes, resctrl, undo};
 
 /// Something that outlives a request, named by a number.
 enum Handle {
@@ -136,6 +136,7 @@ impl Host {
             Request::Now => Ok(text(clock::now())),
             Request::UserName { uid } => Ok(text(files::user_name(uid))),
             Request::MountId { path } => undo::mount_id(&path).map(|number| Reply::Number { number }),
+            Request::FindMount { fs_type } => resctrl::find_mount(&fs_type).map(text),
             Request::OwnerOf { path } => files::owner(&path).map(|number| Reply::Number { number }),
         }
     }

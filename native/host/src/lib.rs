@@ -15,6 +15,7 @@ mod net_devices;
 mod netlink;
 mod notify;
 mod processes;
+mod resctrl;
 mod store;
 mod terminal;
 #[cfg(test)]

@@ -142,6 +142,24 @@ pub struct NetDevice {
 }
 
 plain! {
+/// The container's class of service of Intel RDT (Documentation/filesystems/resctrl.rst).
+pub struct ResctrlPlan {
+    pub mountpoint: String,
+    /// Directory of the class, below the mount point or that itself.
+    pub group: String,
+    /// It is not there yet.
+    pub make: bool,
+    /// Lines that its schemata must say already.
+    pub compare: Vec<String>,
+    /// Written to its schemata one after another.
+    pub schemata: Vec<String>,
+    /// Directory of a monitoring group to make below it.
+    #[serde(default)]
+    pub monitor: Option<String>,
+}
+}
+
+plain! {
 pub struct ContainerPlan {
     pub spawn: SpawnPlan,
     pub cgroup: CgroupPlan,
@@ -161,5 +179,8 @@ pub struct ContainerPlan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub net_devices: Option<Vec<NetDevice>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub resctrl: Option<ResctrlPlan>,
 }
 }

@@ -30,6 +30,8 @@ pub enum Undo {
     /// Detach what is mounted at a path, with everything below it, until the mount `above` (an id) is what is seen there
     /// (container without a mount namespace).
     Unmount { path: String, above: u32 },
+    /// Remove a directory of resctrl; its processes go to the group above.
+    RemoveResctrlGroup { path: String },
 }
 }
 
@@ -109,6 +111,8 @@ pub enum Request {
     UserName { uid: u32 },
     /// Id of the mount that a path lies on (statx(2), STATX_MNT_ID). -> `Number`
     MountId { path: String },
+    /// Where a file system of that type is mounted last; empty where it is not. -> `Text`
+    FindMount { fs_type: String },
     /// Owner uid of a path. -> `Number`
     OwnerOf { path: String },
 }

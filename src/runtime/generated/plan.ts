@@ -98,7 +98,7 @@ hookState: string, pidFile: string | null, pidfdSocket: string | null,
 /**
  * Moved in this order.
  */
-netDevices?: Array<NetDevice>, };
+netDevices?: Array<NetDevice>, resctrl?: ResctrlPlan, };
 
 export type DeviceKind = "char" | "block" | "fifo";
 
@@ -292,7 +292,32 @@ export type Propagation = "private" | "shared" | "slave" | "unbindable" | "rpriv
 
 export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "names", names: Array<string>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
 
-export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "listDirectory", path: string, } | { "op": "hostFacts" } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "reserve", root: string, rootMode: number, id: string, state: string, } | { "op": "lockContainer", root: string, id: string, wait: boolean, } | { "op": "saveState", handle: number, state: string, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, } | { "op": "release", handle: number, } | { "op": "start", lock: number, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: string, } | { "op": "writeCgroup", writes: Array<CgroupWrite>, } | { "op": "undo", steps: Array<Undo>, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "ownerOf", path: string, };
+export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "listDirectory", path: string, } | { "op": "hostFacts" } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "reserve", root: string, rootMode: number, id: string, state: string, } | { "op": "lockContainer", root: string, id: string, wait: boolean, } | { "op": "saveState", handle: number, state: string, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, } | { "op": "release", handle: number, } | { "op": "start", lock: number, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: string, } | { "op": "writeCgroup", writes: Array<CgroupWrite>, } | { "op": "undo", steps: Array<Undo>, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
+
+/**
+ * The container's class of service of Intel RDT (Documentation/filesystems/resctrl.rst).
+ */
+export type ResctrlPlan = { mountpoint: string, 
+/**
+ * Directory of the class, below the mount point or that itself.
+ */
+group: string, 
+/**
+ * It is not there yet.
+ */
+make: boolean, 
+/**
+ * Lines that its schemata must say already.
+ */
+compare: Array<string>, 
+/**
+ * Written to its schemata one after another.
+ */
+schemata: Array<string>, 
+/**
+ * Directory of a monitoring group to make below it.
+ */
+monitor: string | null, };
 
 /**
  * A resource limit; `soft` and `hard` are decimal u64.
@@ -337,7 +362,7 @@ clockOffsets: Array<ClockOffset>, };
 /**
  * Undone in the given order by `undo`; each is safe to repeat and to run half-done.
  */
-export type Undo = { "op": "removeCgroup", path: string, } | { "op": "removeVacatedCgroup", path: string, } | { "op": "removeEmptyCgroup", path: string, } | { "op": "unmount", path: string, above: number, };
+export type Undo = { "op": "removeCgroup", path: string, } | { "op": "removeVacatedCgroup", path: string, } | { "op": "removeEmptyCgroup", path: string, } | { "op": "unmount", path: string, above: number, } | { "op": "removeResctrlGroup", path: string, };
 
 /**
  * Something that is done otherwise than config.json has it, or that it should say otherwise (runtime.md#warnings).

@@ -8,6 +8,8 @@ import { planCapabilities } from "./capabilities.js";
 import type { LeftOut } from "./capabilities.js";
 import { cgroupDirectories, placeCgroups, planCgroup, planCgroupUndo, makesCgroups } from "./cgroup.js";
 import { planRuntimeHooks } from "./hooks.js";
+import { planResctrl, resctrlDirectories } from "./intel-rdt.js";
+import type { ResctrlRequest } from "./intel-rdt.js";
 import { createsNamespace, planOwnerMap, planSpawn, sharesNamespace } from "./namespaces.js";
 import { planNetDevices } from "./net-devices.js";
 import { planOperations } from "./operations.js";
@@ -20,6 +22,8 @@ import { modulePaths, refuseInactiveModules } from "./security-modules.js";
 export interface PlanFacts extends HostFacts {
   /** Those of `pathsToProbe` that do not exist. */
   missing: readonly string[];
+  /** Where resctrl is mounted, empty where it is not; asked for `linux.intelRdt` alone. */
+  resctrl?: string | undefined;
   /** Id of the mount that the rootfs lies on; given where the container shares the runtime's mount namespace. */
   rootfsMount?: number | undefined;
 }
@@ -64,10 +68,16 @@ const KCORE = "/proc/kcore";
 const NOTIFY_DIRECTORY = "/run/notify";
 
 /** Paths whose existence the plan depends on; the caller asks the host and puts the answer in `PlanFacts.missing`. */
-export function pathsToProbe(spec: ValidatedSpec, facts: HostFacts, options: PlanOptions): string[] {
+export function pathsToProbe(spec: ValidatedSpec, facts: Omit<PlanFacts, "missing">, options: PlanOptions): string[] {
   const request = { spec, id: options.id, facts, rootless: isRootless(facts, options) };
   const paths = [KCORE, ...modulePaths(spec)];
+  const resctrl = resctrlRequest(spec, facts, options.id);
+  if (resctrl) paths.push(...resctrlDirectories(resctrl));
   return makesCgroups(request) ? [...paths, ...cgroupDirectories(placeCgroups(request))] : paths;
+}
+
+function resctrlRequest({ linux }: ValidatedSpec, { resctrl }: Pick<PlanFacts, "resctrl">, id: string): ResctrlRequest | undefined {
+  return linux?.intelRdt && { rdt: linux.intelRdt, id, mountpoint: resctrl ?? "" };
 }
 
 /** @throws RuntimeError on what this host cannot carry out, with the JSON pointer concerned. */
@@ -99,6 +109,8 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   });
   const undoCgroups = (whole: boolean): Undo[] =>
     ownCgroups ? planCgroupUndo(placements, missing, { whole, endsWithInit: createsNamespace(spec, "pid") }) : [];
+  const resctrlWish = resctrlRequest(spec, facts, id);
+  const resctrl = resctrlWish && planResctrl(resctrlWish, facts.missing);
   const capabilities = planCapabilities(process.capabilities, sharesNamespace(spec, "user") ? facts : { ...facts, lackedCapabilities: [] });
   // In a mount namespace of the container's own the mounts end with it.
   const undoMounts: Undo[] = facts.rootfsMount === undefined ? [] : [{ op: "unmount", path: rootfs, above: facts.rootfsMount }];
@@ -121,10 +133,11 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
       pidFile: options.pidFile ?? null,
       pidfdSocket: options.pidfdSocket ?? null,
       ...(spec.linux?.netDevices && { netDevices: planNetDevices(spec.linux.netDevices) }),
+      ...(resctrl && { resctrl: resctrl.plan }),
     },
     leftOut: capabilities.leftOut,
-    undo: [...undoMounts, ...undoCgroups(true)],
-    undoWhileCreating: [...undoMounts, ...undoCgroups(false)],
+    undo: [...undoMounts, ...undoCgroups(true), ...(resctrl?.undo ?? [])],
+    undoWhileCreating: [...undoMounts, ...undoCgroups(false), ...(resctrl?.undoWhileCreating ?? [])],
     rootfs,
     ownerUid: facts.euid,
     cgroups: ownCgroups ? { paths: placements.map(({ path }) => path), freezer: freezerOf(placements) } : { paths: [], freezer: undefined },

@@ -12,6 +12,7 @@ import { deviceCgroupRules } from "./rules/device-cgroup.js";
 import { deviceRules } from "./rules/devices.js";
 import { hookRules } from "./rules/hooks.js";
 import { idMappingRules } from "./rules/id-mappings.js";
+import { intelRdtRules } from "./rules/intel-rdt.js";
 import { mountOwnerRules } from "./rules/mount-owners.js";
 import { mountRules } from "./rules/mounts.js";
 import { namespaceRules } from "./rules/namespaces.js";
@@ -36,6 +37,7 @@ export const commonRules: readonly Rules[] = [
   deviceRules,
   deviceCgroupRules,
   resourceRules,
+  intelRdtRules,
   sysctlRules,
   hookRules,
 ];
