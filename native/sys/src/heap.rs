@@ -12,7 +12,7 @@ use crate::image;
 /// Address space taken from the kernel at a time; pages count only once they are touched.
 const CHUNK_BYTES: usize = 8 << 20;
 /// Pages are taken this much at a time, and not by a page fault each. Divides `CHUNK_BYTES`.
-const POPULATE_BYTES: usize = 128 << 10;
+const POPULATE_BYTES: usize = 64 << 10;
 /// Larger blocks have a mapping of their own.
 const LARGE_BYTES: usize = 1 << 20;
 /// Sizes up to here are rounded to 16 bytes, larger ones to a 32nd of the power of two below them: QuickJS asks for 4 KiB and a
