@@ -40,11 +40,11 @@ pub fn make_node(root: &Root, device: &Device<'_>) -> Result<(), Failure> {
     };
     let number = rustix::fs::makedev(device.major, device.minor);
     let place = root.place(device.path)?;
-    match rustix::fs::mknodat(&place.parent, place.name.as_str(), kind, Mode::from_raw_mode(device.mode), number) {
+    match rustix::fs::mknodat(&*place.parent, place.name.as_str(), kind, Mode::from_raw_mode(device.mode), number) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(errno).during(during),
     }
-    let node = rustix::fs::openat(&place.parent, place.name.as_str(), OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let node = rustix::fs::openat(&*place.parent, place.name.as_str(), OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).during(during)?;
     let stat = rustix::fs::fstat(&node).during(during)?;
     let same_number = kind == FileType::Fifo || stat.st_rdev == number;
     if FileType::from_raw_mode(stat.st_mode) != kind || !same_number {
@@ -69,7 +69,7 @@ pub fn bind_node(root: &Root, device: &Device<'_>) -> Result<(), Failure> {
 /// A symbolic link in the rootfs; what is there already stays.
 pub fn make_link(root: &Root, target: &str, path: &str) -> Result<(), Failure> {
     let place = root.place(path)?;
-    match rustix::fs::symlinkat(target, &place.parent, place.name.as_str()) {
+    match rustix::fs::symlinkat(target, &*place.parent, place.name.as_str()) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(errno) => Err(errno).during(|| format!("make link {path:?} to {target:?}")),
     }

@@ -194,6 +194,7 @@ pub fn mount(root: &Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Result
     set_bind_attributes(&mount, entry.recursive, true).map_err(|failure| within(failure, during))?;
     let destination = destination(root, entry, mount.as_fd()).map_err(|failure| within(failure, during))?;
     attach(mount.as_fd(), destination.as_fd()).during(during)?;
+    root.mounts_changed();
     for propagation in entry.propagation {
         set_propagation(&mount, *propagation).during(during)?;
     }
@@ -237,8 +238,7 @@ fn destination(root: &Root, entry: &Mount<'_>, mount: BorrowedFd<'_>) -> Result<
     } else {
         root.make_file(path)?
     };
-    let stat = rustix::fs::fstat(&found).during(during)?;
-    if (FileType::from_raw_mode(stat.st_mode) == FileType::Directory) != directory {
+    if !directory && FileType::from_raw_mode(rustix::fs::fstat(&found).during(during)?.st_mode) == FileType::Directory {
         return Err(Errno::NOTDIR).during(during);
     }
     // A destination that a link leads into /proc would hide or fake the kernel's files (CVE-2019-16884); those that

@@ -1,7 +1,9 @@
 //! Paths inside the container's rootfs, resolved by descriptor and never by a path of the host (CVE-2021-30465,
 //! CVE-2024-45310): symbolic links, absolute ones and `..` stay below the rootfs.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -12,21 +14,30 @@ use tsrunc_sys::errno::During;
 const MAX_LINKS: usize = 40;
 
 /// The container's root directory.
-pub struct Root(OwnedFd);
+pub struct Root {
+    directory: OwnedFd,
+    /// The directory of the last place, by its path: devices and links are made one after the other in /dev.
+    last_parent: RefCell<Option<(String, Rc<OwnedFd>)>>,
+}
 
 /// A directory of the container and the name of something in it.
 pub struct Place {
-    pub parent: OwnedFd,
+    pub parent: Rc<OwnedFd>,
     pub name: String,
 }
 
 impl Root {
     pub fn new(directory: OwnedFd) -> Self {
-        Root(directory)
+        Root { directory, last_parent: RefCell::new(None) }
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.directory.as_fd()
+    }
+
+    /// To be called when a mount may have covered a directory.
+    pub fn mounts_changed(&self) {
+        self.last_parent.take();
     }
 
     /// Opens `path` below the root, links followed, magic links refused.
@@ -46,7 +57,13 @@ impl Root {
         };
         // EAGAIN: a rename elsewhere raced with a `..`; openat2(2) says to try again.
         for _ in 0..64 {
-            match rustix::fs::openat2(&self.0, relative, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more) {
+            match rustix::fs::openat2(
+                &self.directory,
+                relative,
+                flags | OFlags::CLOEXEC,
+                Mode::empty(),
+                ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more,
+            ) {
                 Err(Errno::AGAIN) => {}
                 result => return result,
             }
@@ -68,6 +85,9 @@ impl Root {
         match self.open(path, flags) {
             Err(Errno::NOENT) => {}
             result => return result.during(during),
+        }
+        if let Some(made) = self.make_last(path).during(during)? {
+            return Ok(made);
         }
         if links > MAX_LINKS {
             return Err(Errno::LOOP).during(during);
@@ -103,6 +123,25 @@ impl Root {
         Ok(directory)
     }
 
+    /// The common case: only the last directory of the path is missing. None where more is to be made or a link to be followed.
+    fn make_last(&self, path: &str) -> Result<Option<OwnedFd>, Errno> {
+        let Some((parent, name)) = path.trim_end_matches('/').rsplit_once('/') else { return Ok(None) };
+        if matches!(name, "" | "." | "..") {
+            return Ok(None);
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let parent = match self.open(parent, flags) {
+            Err(Errno::NOENT) => return Ok(None),
+            result => result?,
+        };
+        match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
+            Err(Errno::EXIST) => return Ok(None),
+            result => result?,
+        }
+        // Without following: a link that somebody put there meanwhile leads nowhere.
+        rustix::fs::openat(&parent, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).map(Some)
+    }
+
     /// The directory that holds `path`, made when missing, and the last name.
     pub fn place(&self, path: &str) -> Result<Place, Failure> {
         let trimmed = path.trim_end_matches('/');
@@ -110,7 +149,13 @@ impl Root {
         if matches!(name, "" | "." | "..") {
             return Err(Failure::new(FailureCode::BadRequest, format!("resolve {path:?} in the rootfs"), "no name at its end"));
         }
-        Ok(Place { parent: self.make_directory(if parent.is_empty() { "/" } else { parent })?, name: name.to_owned() })
+        let parent = match self.last_parent.take() {
+            Some(last) if last.0 == parent => last,
+            _ => (parent.to_owned(), Rc::new(self.make_directory(if parent.is_empty() { "/" } else { parent })?)),
+        };
+        let place = Place { parent: Rc::clone(&parent.1), name: name.to_owned() };
+        self.last_parent.replace(Some(parent));
+        Ok(place)
     }
 
     /// Opens what `path` leads to (O_PATH), or makes an empty file there.
@@ -122,15 +167,15 @@ impl Root {
         }
         let place = self.place(path)?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
-        match rustix::fs::openat(&place.parent, place.name.as_str(), flags, Mode::from_raw_mode(0o644)) {
+        match rustix::fs::openat(&*place.parent, place.name.as_str(), flags, Mode::from_raw_mode(0o644)) {
             Ok(_) => self.open(path, OFlags::PATH).during(during),
             // A link that leads nowhere: follow it by hand once its directory stands.
             Err(Errno::EXIST) => {
-                let target = rustix::fs::readlinkat(&place.parent, place.name.as_str(), Vec::new()).during(during)?;
+                let target = rustix::fs::readlinkat(&*place.parent, place.name.as_str(), Vec::new()).during(during)?;
                 let target = target.to_str().map_err(|_| Failure::new(FailureCode::Other, during(), "a link that is not UTF-8"))?;
                 if target.starts_with('/') {
                     let inner = self.place(target)?;
-                    rustix::fs::openat(&inner.parent, inner.name.as_str(), flags, Mode::from_raw_mode(0o644)).during(during)?;
+                    rustix::fs::openat(&*inner.parent, inner.name.as_str(), flags, Mode::from_raw_mode(0o644)).during(during)?;
                     return self.open(path, OFlags::PATH).during(during);
                 }
                 Err(Errno::LOOP).during(during)

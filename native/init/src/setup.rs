@@ -93,10 +93,13 @@ impl<'a> Setup<'a> {
                 let procfs = self.kernel.procfs(self.root.as_ref())?;
                 set_sysctl(procfs, name, value)
             }
-            Operation::ReadonlyPath { path } => make_readonly(self.root()?, path),
-            Operation::MaskPath { path } => {
+            Operation::ReadonlyPaths { paths } => {
+                let root = self.root()?;
+                paths.iter().try_for_each(|path| make_readonly(root, path))
+            }
+            Operation::MaskPaths { paths } => {
                 let root = self.root.as_ref().ok_or_else(|| Failure::new(FailureCode::BadRequest, "mask", "before the rootfs"))?;
-                self.masks.mask(root, path)
+                paths.iter().try_for_each(|path| self.masks.mask(root, path))
             }
             Operation::Label { path, label } => label_file(self.root()?, path, label),
             Operation::Apparmor { profile } => set_apparmor_profile(self.kernel.procfs(self.root.as_ref())?, profile),

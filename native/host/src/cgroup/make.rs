@@ -102,6 +102,18 @@ fn make_directory(directory: &CgroupDirectory, attempt: &mut Attempt) -> Result<
     if !is_cgroup(mountpoint)? {
         return Err(Errno::NOENT).during(during);
     }
+    if enable_controllers.is_empty() && !inherit_cpuset {
+        // The common case: the container's own level alone is missing.
+        match rustix::fs::mkdir(path.as_str(), Mode::from_raw_mode(0o755)) {
+            Ok(()) => {
+                attempt.made.leaves.push(path.clone());
+                return Ok(());
+            }
+            Err(Errno::EXIST) => return refuse_occupied(path),
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno).during(during),
+        }
+    }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut at = rustix::fs::open(mountpoint.as_str(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
     let mut here = mountpoint.clone();
