@@ -23,13 +23,10 @@ export interface Grammar {
 
 /** @throws RuntimeError that names an unknown flag, with the nearest known one, or one that lacks its value. */
 export function parseArguments(argv: readonly string[], grammar: Grammar): ParsedArguments {
-  const { flags, stopsEarly } = grammar;
-  const normal = normalize(argv, grammar);
-  const alias: Record<string, string> = {};
-  for (const { name, short } of flags) if (short) alias[short] = name;
+  const { normal, given: flags } = normalize(argv, grammar);
   const parsed = minimist(normal, {
-    alias,
-    stopEarly: stopsEarly,
+    stopEarly: grammar.stopsEarly,
+    // Only of those that are given: minimist does its work for each.
     boolean: flags.filter(({ value }) => !value).map(({ name }) => name),
     string: ["_", ...flags.filter(({ value }) => value).map(({ name }) => name)],
   });
@@ -51,20 +48,22 @@ export function checkArity(subject: string, args: readonly string[], { least, mo
 }
 
 /**
- * Every flag with two dashes and its value attached, so that nothing is left to guess: minimist would read `-detach` as seven
+ * Every flag by its long name with two dashes and its value attached, so that nothing is left to guess: minimist would read `-detach` as seven
  * letters and take a container named `true` for the value of a switch before it.
  */
-function normalize(argv: readonly string[], grammar: Grammar): string[] {
+function normalize(argv: readonly string[], grammar: Grammar): { normal: string[]; given: Flag[] } {
   const normal: string[] = [];
+  const given: Flag[] = [];
   for (let at = 0; at < argv.length; at++) {
     const argument = argv[at] as string;
-    if (argument === "--") return [...normal, ...argv.slice(at)];
+    if (argument === "--") return { normal: [...normal, ...argv.slice(at)], given };
     if (!argument.startsWith("-") || argument === "-") {
-      if (grammar.stopsEarly) return [...normal, ...argv.slice(at)];
+      if (grammar.stopsEarly) return { normal: [...normal, ...argv.slice(at)], given };
       normal.push(argument);
       continue;
     }
     const { flag, text } = recognize(argument, grammar);
+    given.push(flag);
     const equals = text.indexOf("=");
     if (equals >= 0) {
       const value = text.slice(equals + 1);
@@ -81,7 +80,7 @@ function normalize(argv: readonly string[], grammar: Grammar): string[] {
       normal.push(`--${flag.name}=true`);
     }
   }
-  return normal;
+  return { normal, given };
 }
 
 function recognize(argument: string, { subject, flags }: Grammar): { flag: Flag; text: string } {

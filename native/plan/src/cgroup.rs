@@ -12,9 +12,11 @@ pub struct CgroupDirectory {
     /// v1 cpuset: `cpuset.cpus` and `cpuset.mems` that are empty are filled from the parent, from the top down
     /// (cpuset(7): a task cannot join a cpuset without CPUs or nodes).
     #[serde(default)]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<bool>", optional))]
     pub inherit_cpuset: bool,
     /// v2: controllers to enable in `cgroup.subtree_control` of every ancestor from the mount point down.
     #[serde(default)]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<String>>", optional))]
     pub enable_controllers: Vec<String>,
 }
 }

@@ -14,6 +14,11 @@ pub struct MountAttributes {
 }
 }
 
+/// Most mounts have few of the fields; what is not said need not be written and read.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 plain! {
 #[serde(rename_all = "camelCase")]
 #[derive(Copy, Eq)]
@@ -44,9 +49,20 @@ plain! {
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum MountSource {
     /// A new file system: fsopen(2), one fsconfig(2) per entry of `data` (`key` or `key=value`).
-    FileSystem { fs_type: String, source: String, data: Vec<String> },
+    FileSystem {
+        fs_type: String,
+        source: String,
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<String>>", optional))]
+        data: Vec<String>,
+    },
     /// A new tmpfs with a copy of the directory that it covers.
-    CopyUp { source: String, data: Vec<String> },
+    CopyUp {
+        source: String,
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<String>>", optional))]
+        data: Vec<String>,
+    },
     /// A clone of the mount at a path of the host.
     Bind { source: String, recursive: bool },
     /// As `bind`, or, where the init may not reach the source (user namespaces), the clone at position `index` of those that
@@ -59,15 +75,21 @@ pub enum MountSource {
     Lent { source: String, index: u32 },
     /// Change attributes of what is mounted at the destination already (`remount`). `bind`: only the mount's own flags;
     /// else the file system's too, with `data`.
-    Remount { bind: bool, data: Vec<String> },
+    Remount {
+        bind: bool,
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<String>>", optional))]
+        data: Vec<String>,
+    },
 }
 }
 
 plain! {
 /// The object made at a mount's destination when it is missing.
 #[serde(rename_all = "camelCase")]
-#[derive(Copy, Eq)]
+#[derive(Copy, Eq, Default)]
 pub enum MountTarget {
+    #[default]
     Directory,
     /// A bind mount's destination is what its source is.
     LikeSource,
@@ -93,17 +115,42 @@ pub enum Operation {
     Mount {
         destination: String,
         source: MountSource,
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<MountTarget>", optional))]
         target: MountTarget,
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<MountAttributes>", optional))]
         attributes: MountAttributes,
         /// Attributes for the whole tree (`rro`, `rnosuid`, ...).
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<MountAttributes>", optional))]
         recursive: MountAttributes,
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<Propagation>>", optional))]
         propagation: Vec<Propagation>,
         /// Index in config.json's `mounts`, for the error text.
-        #[serde(default)]
         pointer: String,
     },
     /// A device node, or a bind of the host's where mknod is not allowed (user namespaces).
-    Device { path: String, kind: DeviceKind, major: u32, minor: u32, mode: u32, uid: u32, gid: u32, bind: bool, pointer: String },
+    Device {
+        path: String,
+        kind: DeviceKind,
+        major: u32,
+        minor: u32,
+        mode: u32,
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<u32>", optional))]
+        uid: u32,
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<u32>", optional))]
+        gid: u32,
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<bool>", optional))]
+        bind: bool,
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<String>", optional))]
+        pointer: String,
+    },
     /// A symbolic link; an existing file of that name is left alone.
     Symlink { target: String, path: String },
     /// Open a terminal of the container's devpts, send its master to the parent, mount the slave on /dev/console.
@@ -124,8 +171,8 @@ pub enum Operation {
     Domainname { name: String },
     /// `name` with slashes, below /proc/sys of a private procfs.
     Sysctl { name: String, value: String },
-    ReadonlyPath { path: String },
-    MaskPath { path: String },
+    ReadonlyPaths { paths: Vec<String> },
+    MaskPaths { paths: Vec<String> },
     /// The SELinux label of what is at a path (xattr(7), security.selinux).
     Label { path: String, label: String },
     /// The AppArmor profile of the program that is executed (attr/apparmor/exec, proc_pid_attr(5)).

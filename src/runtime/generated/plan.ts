@@ -21,11 +21,11 @@ mountpoint: string,
  * v1 cpuset: `cpuset.cpus` and `cpuset.mems` that are empty are filled from the parent, from the top down
  * (cpuset(7): a task cannot join a cpuset without CPUs or nodes).
  */
-inheritCpuset: boolean, 
+inheritCpuset?: boolean, 
 /**
  * v2: controllers to enable in `cgroup.subtree_control` of every ancestor from the mount point down.
  */
-enableControllers: Array<string>, };
+enableControllers?: Array<string>, };
 
 export type CgroupMode = "none" | "v1" | "hybrid" | "v2";
 
@@ -211,7 +211,7 @@ export type MountAttributes = { set: Array<MountAttribute>, clear: Array<MountAt
 /**
  * Where a mount's content comes from.
  */
-export type MountSource = { "kind": "fileSystem", fsType: string, source: string, data: Array<string>, } | { "kind": "copyUp", source: string, data: Array<string>, } | { "kind": "bind", source: string, recursive: boolean, } | { "kind": "bindDescriptor", source: string, recursive: boolean, index: number, } | { "kind": "mappedBind", source: string, recursive: boolean, owners: OwnerMap, mapRecursive: boolean, } | { "kind": "lent", source: string, index: number, } | { "kind": "remount", bind: boolean, data: Array<string>, };
+export type MountSource = { "kind": "fileSystem", fsType: string, source: string, data?: Array<string>, } | { "kind": "copyUp", source: string, data?: Array<string>, } | { "kind": "bind", source: string, recursive: boolean, } | { "kind": "bindDescriptor", source: string, recursive: boolean, index: number, } | { "kind": "mappedBind", source: string, recursive: boolean, owners: OwnerMap, mapRecursive: boolean, } | { "kind": "lent", source: string, index: number, } | { "kind": "remount", bind: boolean, data?: Array<string>, };
 
 /**
  * The object made at a mount's destination when it is missing.
@@ -238,15 +238,15 @@ export type NetDevice = { name: string,
  */
 newName: string, pointer: string, };
 
-export type Operation = { "op": "rootPropagation", propagation: Propagation, } | { "op": "rootfs", path: string, } | { "op": "sharedRootfs", path: string, } | { "op": "mount", destination: string, source: MountSource, target: MountTarget, attributes: MountAttributes, 
+export type Operation = { "op": "rootPropagation", propagation: Propagation, } | { "op": "rootfs", path: string, } | { "op": "sharedRootfs", path: string, } | { "op": "mount", destination: string, source: MountSource, target?: MountTarget, attributes?: MountAttributes, 
 /**
  * Attributes for the whole tree (`rro`, `rnosuid`, ...).
  */
-recursive: MountAttributes, propagation: Array<Propagation>, 
+recursive?: MountAttributes, propagation?: Array<Propagation>, 
 /**
  * Index in config.json's `mounts`, for the error text.
  */
-pointer: string, } | { "op": "device", path: string, kind: DeviceKind, major: number, minor: number, mode: number, uid: number, gid: number, bind: boolean, pointer: string, } | { "op": "symlink", target: string, path: string, } | { "op": "console", height: number, width: number, } | { "op": "hooks", createContainer: Array<Hook>, } | { "op": "pivotRoot" } | { "op": "moveRoot" } | { "op": "chroot" } | { "op": "rootfsPropagation", propagation: Propagation, } | { "op": "readonlyRoot" } | { "op": "hostname", name: string, } | { "op": "domainname", name: string, } | { "op": "sysctl", name: string, value: string, } | { "op": "readonlyPath", path: string, } | { "op": "maskPath", path: string, } | { "op": "label", path: string, label: string, } | { "op": "apparmor", profile: string, } | { "op": "selinux", label: string, } | { "op": "schedule", scheduler: Scheduler | null, ioPriority: IoPriority | null, } | { "op": "personality", persona: number, } | { "op": "memoryPolicy", mode: number, nodes: Array<number>, };
+pointer: string, } | { "op": "device", path: string, kind: DeviceKind, major: number, minor: number, mode: number, uid?: number, gid?: number, bind?: boolean, pointer?: string, } | { "op": "symlink", target: string, path: string, } | { "op": "console", height: number, width: number, } | { "op": "hooks", createContainer: Array<Hook>, } | { "op": "pivotRoot" } | { "op": "moveRoot" } | { "op": "chroot" } | { "op": "rootfsPropagation", propagation: Propagation, } | { "op": "readonlyRoot" } | { "op": "hostname", name: string, } | { "op": "domainname", name: string, } | { "op": "sysctl", name: string, value: string, } | { "op": "readonlyPaths", paths: Array<string>, } | { "op": "maskPaths", paths: Array<string>, } | { "op": "label", path: string, label: string, } | { "op": "apparmor", profile: string, } | { "op": "selinux", label: string, } | { "op": "schedule", scheduler: Scheduler | null, ioPriority: IoPriority | null, } | { "op": "personality", persona: number, } | { "op": "memoryPolicy", mode: number, nodes: Array<number>, };
 
 /**
  * Whose owners a mount's files get (mount_setattr(2), MOUNT_ATTR_IDMAP): `container_id` is the owner on the file system, `host_id`

@@ -59,12 +59,9 @@ t.test("v1 in a cgroup namespace mounts the hierarchies anew", async (t) => {
 
 t.test("v1 makes the tmpfs read-only last", async (t) => {
   const operations = planCgroupMount(request("ro", "rslave"), v1);
-  t.match(operations.at(-1), {
-    destination: "/sys/fs/cgroup",
-    source: { kind: "remount", bind: true },
-    attributes: { set: ["ro"] },
-    propagation: [],
-  });
+  const last = operations.at(-1);
+  t.match(last, { destination: "/sys/fs/cgroup", source: { kind: "remount", bind: true }, attributes: { set: ["ro"] } });
+  t.notOk(last && "propagation" in last);
 });
 
 t.test("a host without cgroups gets no mount", async (t) => {

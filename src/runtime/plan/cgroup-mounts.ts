@@ -2,7 +2,9 @@
 
 import type { HostFacts, MountAttributes, MountSource, Operation } from "../generated/plan.js";
 import type { CgroupPlacement } from "./cgroup.js";
+import { isReadonly } from "./mount-options.js";
 import type { MountOptions } from "./mount-options.js";
+import { fileSystem, mountOperation, readonlyRemount } from "./mount-operation.js";
 import { lastComponent } from "./paths.js";
 
 export interface CgroupMountContext {
@@ -19,7 +21,6 @@ export interface CgroupMountRequest {
   pointer: string;
 }
 
-const NONE: MountAttributes = { set: [], clear: [] };
 const SAFE: MountAttributes = { set: ["nosuid", "nodev", "noexec"], clear: [] };
 
 /**
@@ -44,21 +45,15 @@ function planUnifiedMount(request: CgroupMountRequest, context: CgroupMountConte
   const unified = context.placements.find(({ hierarchy }) => hierarchy.controllers.length === 0);
   if (!unified) return [];
   const source: MountSource = context.ownCgroupNamespace
-    ? { kind: "fileSystem", fsType: "cgroup2", source: "cgroup", data: options.data }
+    ? fileSystem("cgroup2", "cgroup", options.data)
     : { kind: "bind", source: unified.path, recursive: false };
-  return [mount({ destination, source, attributes: options.attributes, options, pointer })];
+  return [mountOperation({ ...options, destination, source, pointer })];
 }
 
 function planHierarchyMounts(request: CgroupMountRequest, context: CgroupMountContext): Operation[] {
   const { destination, options, pointer } = request;
   const operations: Operation[] = [
-    mount({
-      destination,
-      source: { kind: "fileSystem", fsType: "tmpfs", source: "tmpfs", data: ["mode=755"] },
-      attributes: SAFE,
-      options,
-      pointer,
-    }),
+    mountOperation({ ...options, destination, source: fileSystem("tmpfs", "tmpfs", ["mode=755"]), attributes: SAFE, pointer }),
   ];
   const links: Operation[] = [];
   for (const { hierarchy, path } of context.placements) {
@@ -72,11 +67,7 @@ function planHierarchyMounts(request: CgroupMountRequest, context: CgroupMountCo
     }
   }
   operations.push(...links);
-  if (options.attributes.set.includes("ro")) {
-    const source: MountSource = { kind: "remount", bind: true, data: [] };
-    const attributes: MountAttributes = { set: ["ro"], clear: [] };
-    operations.push(mount({ destination, source, attributes, options: { ...options, propagation: [] }, pointer }));
-  }
+  if (isReadonly(options)) operations.push(readonlyRemount(destination, pointer));
   return operations;
 }
 
@@ -87,28 +78,9 @@ function hierarchyMount(
   context: CgroupMountContext,
 ): Operation {
   if (!context.ownCgroupNamespace) {
-    return mount({
-      destination,
-      source: { kind: "bind", source: path, recursive: false },
-      attributes: options.attributes,
-      options,
-      pointer,
-    });
+    return mountOperation({ ...options, destination, source: { kind: "bind", source: path, recursive: false }, pointer });
   }
-  const source: MountSource = { kind: "fileSystem", fsType: "cgroup", source: "cgroup", data: [...controllers] };
-  const attributes = options.attributes.set.includes("ro") ? { set: [...SAFE.set, "ro" as const], clear: [] } : SAFE;
-  return mount({ destination, source, attributes, options, pointer });
-}
-
-interface CgroupMountParts {
-  destination: string;
-  source: MountSource;
-  attributes: MountAttributes;
-  options: MountOptions;
-  pointer: string;
-}
-
-function mount({ destination, source, attributes, options, pointer }: CgroupMountParts): Operation {
-  const { propagation } = options;
-  return { op: "mount", destination, source, target: "directory", attributes, recursive: NONE, propagation, pointer };
+  const source = fileSystem("cgroup", "cgroup", [...controllers]);
+  const attributes: MountAttributes = isReadonly(options) ? { set: [...SAFE.set, "ro"], clear: [] } : SAFE;
+  return mountOperation({ ...options, destination, source, attributes, pointer });
 }

@@ -76,7 +76,7 @@ t.test("hybrid: v1 hierarchies are joined by their tasks, the unified one by clo
   t.equal(plan.deviceFilter, null);
   t.match(plan.writes[0], { path: "/sys/fs/cgroup/devices/c1/devices.deny", value: "a" });
   t.same(
-    plan.directories.map(({ inheritCpuset }) => inheritCpuset),
+    plan.directories.map(({ inheritCpuset }) => inheritCpuset ?? false),
     [false, true, false, false],
   );
 });

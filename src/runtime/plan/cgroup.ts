@@ -150,13 +150,11 @@ function stayInCallersCgroups(): CgroupPlan {
 }
 
 function planDirectory({ hierarchy, path }: CgroupPlacement, available: readonly string[]): CgroupDirectory {
+  const directory: CgroupDirectory = { path, mountpoint: hierarchy.mountpoint };
+  if (hierarchy.controllers.includes("cpuset")) directory.inheritCpuset = true;
   const unified = hierarchy.controllers.length === 0;
-  return {
-    path,
-    mountpoint: hierarchy.mountpoint,
-    inheritCpuset: hierarchy.controllers.includes("cpuset"),
-    enableControllers: unified ? V2_CONTROLLERS.filter((controller) => available.includes(controller)) : [],
-  };
+  if (unified) directory.enableControllers = V2_CONTROLLERS.filter((controller) => available.includes(controller));
+  return directory;
 }
 
 function directoryFinder(placements: readonly CgroupPlacement[]): DirectoryFinder {

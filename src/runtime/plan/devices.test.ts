@@ -15,7 +15,8 @@ t.test("the six default devices come first, then the links", async (t) => {
       ...["ptmx", "fd", "stdin", "stdout", "stderr", "core"].map((name) => `/dev/${name}`),
     ],
   );
-  t.match(operations[0], { op: "device", kind: "char", major: 1, minor: 3, mode: 0o666, bind: false });
+  t.match(operations[0], { op: "device", kind: "char", major: 1, minor: 3, mode: 0o666 });
+  t.notOk(operations.some((operation) => "bind" in operation));
 });
 
 t.test("/dev/core is linked only where the host has /proc/kcore", async (t) => {

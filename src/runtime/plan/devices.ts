@@ -41,7 +41,7 @@ function planNodes(spec: Spec, bind: boolean): DeviceOperation[] {
   const nodes = new Map<string, DeviceOperation>();
   for (const [name, major, minor] of DEFAULT_DEVICES) {
     const path = `/dev/${name}`;
-    nodes.set(path, { op: "device", path, kind: "char", major, minor, mode: 0o666, uid: 0, gid: 0, bind, pointer: "" });
+    nodes.set(path, deviceOperation({ path, kind: "char", major, minor, mode: 0o666 }, bind));
   }
   for (const [index, device] of (spec.linux?.devices ?? []).entries()) {
     const node = planNode(device, `/linux/devices/${index}`, bind);
@@ -51,8 +51,7 @@ function planNodes(spec: Spec, bind: boolean): DeviceOperation[] {
 }
 
 function planNode(device: Device, pointer: string, bind: boolean): DeviceOperation {
-  return {
-    op: "device",
+  const node = {
     path: cleanAbsolute(device.path),
     kind: deviceKind(device.type, pointer),
     major: deviceNumber(device.major, `${pointer}/major`),
@@ -60,9 +59,14 @@ function planNode(device: Device, pointer: string, bind: boolean): DeviceOperati
     mode: device.fileMode ?? 0o666,
     uid: device.uid ?? 0,
     gid: device.gid ?? 0,
-    bind,
     pointer,
   };
+  return deviceOperation(node, bind);
+}
+
+/** Absent means false to the native layer. */
+function deviceOperation(node: Omit<DeviceOperation, "op" | "bind">, bind: boolean): DeviceOperation {
+  return bind ? { op: "device", ...node, bind } : { op: "device", ...node };
 }
 
 function deviceKind(type: string, pointer: string): DeviceKind {

@@ -50,8 +50,8 @@ export function planOperations(spec: Spec, context: OperationContext): Operation
     ...when(spec.root?.readonly === true, { op: "readonlyRoot" }),
     ...planNames(spec),
     ...planSysctls(spec),
-    ...(spec.linux?.readonlyPaths ?? []).map((path): Operation => ({ op: "readonlyPath", path })),
-    ...(spec.linux?.maskedPaths ?? []).map((path): Operation => ({ op: "maskPath", path })),
+    ...planPaths("readonlyPaths", spec.linux?.readonlyPaths),
+    ...planPaths("maskPaths", spec.linux?.maskedPaths),
     // After the pivot: applied to the old root it would reach the host's mounts. After the binds: an unbindable mount
     // cannot be bound on itself, and what a shared one hears of is none of ours.
     ...((ownMounts || sharesMounts) && propagation ? [{ op: "rootfsPropagation", propagation } as const] : []),
@@ -62,6 +62,10 @@ export function planOperations(spec: Spec, context: OperationContext): Operation
 
 function when(condition: boolean, operation: Operation): Operation[] {
   return condition ? [operation] : [];
+}
+
+function planPaths(op: "readonlyPaths" | "maskPaths", paths: string[] = []): Operation[] {
+  return when(paths.length > 0, { op, paths });
 }
 
 /**

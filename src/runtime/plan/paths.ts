@@ -2,6 +2,7 @@
 
 /** An absolute path without `.`, `..`, empty or trailing components; `..` stops at the root. */
 export function cleanAbsolute(path: string): string {
+  if (isClean(path)) return path;
   const kept: string[] = [];
   for (const part of path.split("/")) {
     if (part === "..") kept.pop();
@@ -10,9 +11,14 @@ export function cleanAbsolute(path: string): string {
   return `/${kept.join("/")}`;
 }
 
+/** Whether a path is surely clean: nearly all are, and taking one apart costs far more than a look at it. */
+function isClean(path: string): boolean {
+  return path.startsWith("/") && !path.includes("//") && !path.includes("/.") && (path.length === 1 || !path.endsWith("/"));
+}
+
 /** `base` and `path` joined and cleaned; `path` cannot leave `base`, even when it is absolute or holds `..`. */
 export function joinBelow(base: string, path: string): string {
-  const inner = cleanAbsolute(path);
+  const inner = cleanAbsolute(path.startsWith("/") ? path : `/${path}`);
   const outer = cleanAbsolute(base);
   if (inner === "/") return outer;
   return outer === "/" ? inner : outer + inner;

@@ -11,6 +11,7 @@ import { planRuntimeHooks } from "./hooks.js";
 import { planResctrl, resctrlDirectories } from "./intel-rdt.js";
 import type { ResctrlRequest } from "./intel-rdt.js";
 import { createsNamespace, planOwnerMap, planSpawn, sharesNamespace } from "./namespaces.js";
+import { mountOperation } from "./mount-operation.js";
 import { planNetDevices } from "./net-devices.js";
 import { planOperations } from "./operations.js";
 import { resolveFrom } from "./paths.js";
@@ -155,16 +156,12 @@ function freezerOf(placements: ReturnType<typeof placeCgroups>): string | undefi
 
 /** Shows the directory with the notify socket to the container, read-only: sending to a socket needs no write to the mount. */
 function notifyMount(source: string): Operation {
-  return {
-    op: "mount",
+  return mountOperation({
     destination: NOTIFY_DIRECTORY,
     source: { kind: "bind", source, recursive: false },
-    target: "directory",
     attributes: { set: ["ro", "nosuid", "nodev", "noexec"], clear: [] },
-    recursive: { set: [], clear: [] },
-    propagation: [],
     pointer: "",
-  };
+  });
 }
 
 /** The state that hooks read; the native layer sets `pid` and `status`. */

@@ -1,0 +1,40 @@
+/** The operation that makes one mount. Whatever is empty is left out: it would be most of a plan's text. */
+
+import type { MountAttributes, MountSource, Operation, Propagation } from "../generated/plan.js";
+
+export type MountOperation = Extract<Operation, { op: "mount" }>;
+
+export interface MountParts {
+  /** Clean absolute path in the container. */
+  destination: string;
+  source: MountSource;
+  /** JSON pointer of the mount that asks for it. */
+  pointer: string;
+  /** Of the mount itself. */
+  attributes?: MountAttributes;
+  /** Of the mount and all below it. */
+  recursive?: MountAttributes;
+  propagation?: Propagation[];
+}
+
+export function mountOperation({ destination, source, pointer, attributes, recursive, propagation }: MountParts): MountOperation {
+  const operation: MountOperation = { op: "mount", destination, source, pointer };
+  if (attributes && changesAny(attributes)) operation.attributes = attributes;
+  if (recursive && changesAny(recursive)) operation.recursive = recursive;
+  if (propagation && propagation.length > 0) operation.propagation = propagation;
+  return operation;
+}
+
+/** A new file system. @param data its own options */
+export function fileSystem(fsType: string, source: string, data: string[] = []): MountSource {
+  return data.length > 0 ? { kind: "fileSystem", fsType, source, data } : { kind: "fileSystem", fsType, source };
+}
+
+/** Makes what is mounted at `destination` read-only; its other attributes stay. */
+export function readonlyRemount(destination: string, pointer: string): MountOperation {
+  return mountOperation({ destination, source: { kind: "remount", bind: true }, pointer, attributes: { set: ["ro"], clear: [] } });
+}
+
+function changesAny({ set, clear }: MountAttributes): boolean {
+  return set.length > 0 || clear.length > 0;
+}
