@@ -15,8 +15,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::ptr::{addr_of, null};
 
-/// Bytes for the engine's heap; `write_program` says when it is too small.
-const IMAGE_BYTES: usize = 1152 << 10;
+/// Address space for the engine's heap, more than it needs: `write_program` cuts off what it leaves empty.
+const IMAGE_BYTES: usize = 2 << 20;
 const PAGE_BYTES: usize = 4096;
 
 #[repr(C, align(4096))]
@@ -31,7 +31,7 @@ struct Image {
 
 const HEADER_BYTES: usize = 3 * size_of::<usize>();
 
-// A section with a name of its own is not one of zeros: it has its bytes in the file.
+// A section with a name of its own is not one of zeros: it has its bytes in the file, the last of its segment.
 #[used]
 #[link_section = ".image"]
 static mut IMAGE: Image = Image { root: null(), hot_start: 0, hot_end: 0, heap: [0; IMAGE_BYTES - HEADER_BYTES] };
@@ -79,7 +79,8 @@ pub unsafe fn write_program<T>(root: &'static T, hot: Range<usize>, path: &Path)
         return Err(Error::new(ErrorKind::OutOfMemory, format!("the image of {IMAGE_BYTES} bytes is too small")));
     }
     let mut program = fs::read("/proc/self/exe")?;
-    let offset = file_offset(&program, start).ok_or_else(|| Error::new(ErrorKind::InvalidData, "no segment of the program holds the image"))?;
+    let segment = Segment::holding(&program, start..start + IMAGE_BYTES).ok_or_else(|| Error::new(ErrorKind::InvalidData, "no segment ends with the image"))?;
+    let offset = segment.offset + start - segment.address;
     // SAFETY: the range lies in the static; this thread alone runs, and it does not allocate there while the bytes are copied.
     let bytes = unsafe { std::slice::from_raw_parts(start as *const u8, hot.end - start) };
     program[offset..offset + bytes.len()].copy_from_slice(bytes);
@@ -88,41 +89,85 @@ pub unsafe fn write_program<T>(root: &'static T, hot: Range<usize>, path: &Path)
         let at = offset + field * size_of::<usize>();
         program[at..at + size_of::<usize>()].copy_from_slice(&value.to_ne_bytes());
     }
+    segment.cut(&mut program, hot.end);
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(path)?;
     std::io::Write::write_all(&mut file, &program)
 }
 
-/// Where in an ELF file of 64 bits the byte is that the kernel maps to an address (elf(5), PT_LOAD).
-fn file_offset(program: &[u8], address: usize) -> Option<usize> {
-    let number = |at: usize, bytes: usize| -> Option<usize> {
-        let field = program.get(at..at + bytes)?;
-        Some(field.iter().rev().fold(0, |number, &byte| number << 8 | usize::from(byte)))
-    };
-    let (table, entry_bytes, entries) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
-    (0..entries).find_map(|entry| {
-        let header = table + entry * entry_bytes;
-        let (kind, offset, start, bytes) = (number(header, 4)?, number(header + 8, 8)?, number(header + 16, 8)?, number(header + 32, 8)?);
-        (kind == libc::PT_LOAD as usize && (start..start + bytes).contains(&address)).then(|| offset + address - start)
-    })
+/// A loadable segment of an ELF file of 64 bits (elf(5), PT_LOAD).
+struct Segment {
+    /// Where its header is in the file.
+    header: usize,
+    offset: usize,
+    address: usize,
+}
+
+impl Segment {
+    const FILE_BYTES_FIELD: usize = 32;
+
+    /// The segment whose bytes in the file end with those of a range of addresses: behind them the kernel maps zeros.
+    fn holding(program: &[u8], range: Range<usize>) -> Option<Segment> {
+        let number = |at: usize, bytes: usize| -> Option<usize> {
+            let field = program.get(at..at + bytes)?;
+            Some(field.iter().rev().fold(0, |number, &byte| number << 8 | usize::from(byte)))
+        };
+        let (table, entry_bytes, entries) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+        (0..entries).find_map(|entry| {
+            let header = table + entry * entry_bytes;
+            let (kind, offset, address) = (number(header, 4)?, number(header + 8, 8)?, number(header + 16, 8)?);
+            let end = address + number(header + Segment::FILE_BYTES_FIELD, 8)?;
+            (kind == libc::PT_LOAD as usize && address <= range.start && end == range.end).then_some(Segment { header, offset, address })
+        })
+    }
+
+    /// Cuts the file off behind an address in the segment, and with it the section headers, which nothing needs to run it.
+    fn cut(&self, program: &mut Vec<u8>, end: usize) {
+        const SECTIONS_OFFSET_FIELD: usize = 40;
+        const SECTIONS_COUNT_FIELDS: usize = 60;
+        let bytes = end - self.address;
+        let field = self.header + Segment::FILE_BYTES_FIELD;
+        program[field..field + 8].copy_from_slice(&bytes.to_le_bytes());
+        program[SECTIONS_OFFSET_FIELD..SECTIONS_OFFSET_FIELD + 8].fill(0);
+        program[SECTIONS_COUNT_FIELDS..SECTIONS_COUNT_FIELDS + 4].fill(0);
+        program.truncate(self.offset + bytes);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_address_is_found_in_the_file_by_its_segment() {
-        let mut program = vec![0; 64 + 2 * 56];
-        program[32] = 64;
-        program[54] = 56;
-        program[56] = 2;
-        for (entry, kind, offset, start, bytes) in [(0, 1, 0, 0x40, 0x10), (1, 1, 0x30, 0x80, 0x20)] {
+    /// An ELF header with two loadable segments: address 0x40 at 0, 0x80 at 0xb0.
+    fn program() -> Vec<u8> {
+        let mut program = vec![0xff; 0x100];
+        program[32..40].copy_from_slice(&64u64.to_le_bytes());
+        program[54..58].copy_from_slice(&[56, 0, 2, 0]);
+        for (entry, offset, address, bytes) in [(0, 0, 0x40, 0x10), (1, 0xb0, 0x80, 0x40)] {
             let header = 64 + entry * 56;
-            (program[header], program[header + 8], program[header + 16], program[header + 32]) = (kind, offset, start, bytes);
+            program[header..header + 4].copy_from_slice(&1u32.to_le_bytes());
+            for (field, value) in [(8, offset), (16, address), (32, bytes)] {
+                program[header + field..header + field + 8].copy_from_slice(&u64::to_le_bytes(value));
+            }
         }
-        assert_eq!(file_offset(&program, 0x45), Some(5));
-        assert_eq!(file_offset(&program, 0x9f), Some(0x4f));
-        assert_eq!(file_offset(&program, 0xa0), None);
-        assert_eq!(file_offset(&program[..100], 0x9f), None);
+        program
+    }
+
+    #[test]
+    fn a_segment_is_found_by_what_it_ends_with() {
+        let program = program();
+        assert_eq!(Segment::holding(&program, 0x90..0xc0).map(|segment| segment.offset), Some(0xb0));
+        assert!(Segment::holding(&program, 0x90..0xb0).is_none());
+        assert!(Segment::holding(&program, 0x70..0xc0).is_none());
+        assert!(Segment::holding(&program[..100], 0x90..0xc0).is_none());
+    }
+
+    #[test]
+    fn a_file_ends_where_its_last_segment_is_cut() {
+        let mut program = program();
+        let segment = Segment::holding(&program, 0x90..0xc0).unwrap();
+        segment.cut(&mut program, 0xa0);
+        assert_eq!(program.len(), 0xd0);
+        assert!(Segment::holding(&program, 0x90..0xa0).is_some());
+        assert_eq!((&program[40..48], &program[60..64]), (&[0; 8][..], &[0; 4][..]));
     }
 }
