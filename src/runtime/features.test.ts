@@ -1,4 +1,6 @@
 import t from "tap";
+import { OCI_VERSION } from "./oci.js";
+import report from "./spec/generated/validate-features-report.js";
 import { features } from "./features.js";
 
 const document = features({ version: "1.2.3", commit: "abc", hostName: "static" }) as {
@@ -17,10 +19,37 @@ t.test("features names the versions and the build", async (t) => {
 t.test("features claims nothing that create refuses", async (t) => {
   t.match(document.linux, {
     seccomp: { enabled: false },
-    apparmor: { enabled: false },
-    selinux: { enabled: false },
+    apparmor: { enabled: true },
+    selinux: { enabled: true },
     cgroup: { systemd: false },
+    memoryPolicy: { modes: ["MPOL_DEFAULT", "MPOL_BIND"], flags: ["MPOL_F_NUMA_BALANCING"] },
   });
   for (const option of ["ro", "rbind", "rslave", "rro", "idmap", "ridmap", "tmpcopyup"])
     t.ok(document.mountOptions.includes(option), option);
+});
+
+t.test("features fits the specification's schema, and tells every member that the specification has", async (t) => {
+  t.ok(report(document), JSON.stringify(report.errors));
+  t.same(Object.keys(document), [
+    "ociVersionMin",
+    "ociVersionMax",
+    "hooks",
+    "mountOptions",
+    "linux",
+    "annotations",
+    "potentiallyUnsafeConfigAnnotations",
+  ]);
+  t.same(Object.keys(document.linux), [
+    "namespaces",
+    "capabilities",
+    "cgroup",
+    "seccomp",
+    "apparmor",
+    "selinux",
+    "intelRdt",
+    "memoryPolicy",
+    "mountExtensions",
+    "netDevices",
+  ]);
+  t.match(document, { ociVersionMax: OCI_VERSION });
 });

@@ -2,6 +2,7 @@
 
 import type { Host } from "../host/host.js";
 import { OCI_VERSION, OCI_VERSION_MIN } from "./oci.js";
+import { MEMORY_FLAGS, MEMORY_MODES } from "./plan/rare.js";
 import { capabilityNumbers } from "./spec/capability-names.js";
 import { knownMountOptions } from "./spec/mount-option-names.js";
 import { hookNames } from "./spec/rules/hooks.js";
@@ -20,10 +21,10 @@ export function features(build: Host["build"]): object {
       capabilities: Object.keys(capabilityNumbers),
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
       seccomp: { enabled: false },
-      apparmor: { enabled: false },
-      selinux: { enabled: false },
+      apparmor: { enabled: true },
+      selinux: { enabled: true },
       intelRdt: { enabled: true, schemata: true, monitoring: true },
-      memoryPolicy: { modes: [], flags: [] },
+      memoryPolicy: { modes: Object.keys(MEMORY_MODES), flags: Object.keys(MEMORY_FLAGS) },
       mountExtensions: { idmap: { enabled: true } },
       netDevices: { enabled: true },
     },

@@ -2,13 +2,15 @@
 //! procfs of our own, which nothing in an image can redirect (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
 //! Runs in the container's namespaces.
 
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, XattrFlags};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::MountAttributes;
-use tsrunc_sys::errno::During;
+use tsrunc_sys::errno::{os_failure, During};
 
 use crate::mounts::{new_file_system, NewFileSystem};
 use crate::root::Root;
@@ -48,55 +50,67 @@ fn private_procfs(root: Option<&Root>) -> Result<OwnedFd, Failure> {
 }
 
 /// Opens a file of the procfs itself: neither a link nor anything mounted over it.
-fn write_file(procfs: BorrowedFd<'_>, path: &str, content: &str) -> Result<(), Errno> {
+fn open_file(procfs: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<File, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    let file = rustix::fs::openat2(procfs, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), resolve)?;
-    rustix::io::write(&file, content.as_bytes()).map(drop)
+    rustix::fs::openat2(procfs, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve).map(File::from)
+}
+
+/// Opens a file of this process; `self` is a link.
+fn open_own(procfs: BorrowedFd<'_>, name: &str, flags: OFlags) -> Result<File, Errno> {
+    open_file(procfs, &format!("{}/{name}", rustix::process::getpid().as_raw_nonzero()), flags)
+}
+
+/// In one write(2): the kernel takes each for itself.
+fn write(file: &File, content: &str) -> Result<(), Errno> {
+    rustix::io::write(file, content.as_bytes()).map(drop)
 }
 
 /// `name` with slashes, below /proc/sys.
 pub fn set_sysctl(procfs: BorrowedFd<'_>, name: &str, value: &str) -> Result<(), Failure> {
-    write_file(procfs, &format!("sys/{name}"), value).during(|| format!("set sysctl {name:?} to {value:?}"))
-}
-
-/// Writes an attribute of this process; `self` is a link.
-fn write_attribute(procfs: BorrowedFd<'_>, name: &str, content: &str) -> Result<(), Errno> {
-    write_file(procfs, &format!("{}/attr/{name}", rustix::process::getpid().as_raw_nonzero()), content)
+    open_file(procfs, &format!("sys/{name}"), OFlags::WRONLY).and_then(|file| write(&file, value)).during(|| format!("set sysctl {name:?} to {value:?}"))
 }
 
 /// The profile that the next execve(2) enters. Kernels before 5.8 have one `exec` for all security modules.
 pub fn set_apparmor_profile(procfs: BorrowedFd<'_>, profile: &str) -> Result<(), Failure> {
     let content = format!("exec {profile}");
-    let (path, result) = match write_attribute(procfs, "apparmor/exec", &content) {
-        Err(Errno::NOENT) => ("exec", write_attribute(procfs, "exec", &content)),
-        result => ("apparmor/exec", result),
+    let during = |name: &str| format!("unable to apply apparmor profile: write {content:?} to /proc/self/{name} (/process/apparmorProfile)");
+    let (name, file) = match open_own(procfs, "attr/apparmor/exec", OFlags::WRONLY) {
+        Err(Errno::NOENT) => ("attr/exec", open_own(procfs, "attr/exec", OFlags::WRONLY)),
+        file => ("attr/apparmor/exec", file),
     };
-    // The kernel's answer to a profile that is not loaded.
-    let absent = result == Err(Errno::NOENT);
-    result.during(|| format!("unable to apply apparmor profile: write {content:?} to /proc/self/attr/{path} (/process/apparmorProfile)")).map_err(|failure| {
-        let cause = if absent { format!("{}: no such profile is loaded", failure.cause) } else { failure.cause };
-        Failure { cause, ..failure }
-    })
+    match write(&file.during(|| during(name))?, &content) {
+        Err(Errno::NOENT) => {
+            Err(os_failure(during(name), Errno::NOENT)).map_err(|failure| Failure { cause: format!("{}: no such profile is loaded", failure.cause), ..failure })
+        }
+        result => result.during(|| during(name)),
+    }
 }
 
 /// The label that the next execve(2) takes.
 pub fn set_exec_label(procfs: BorrowedFd<'_>, label: &str) -> Result<(), Failure> {
-    write_attribute(procfs, "exec", label).during(|| format!("write {label:?} to /proc/self/attr/exec (/process/selinuxLabel)"))
+    write_own(procfs, "attr/exec", label).during(|| format!("write {label:?} to /proc/self/attr/exec (/process/selinuxLabel)"))
 }
 
-/// The memory nodes that this process may use, as `0-3`: its cpuset's, so set_mempolicy(2) knows no others.
-pub fn allowed_memory_nodes(procfs: BorrowedFd<'_>) -> Option<String> {
-    let path = format!("{}/status", rustix::process::getpid().as_raw_nonzero());
-    let file = rustix::fs::openat(procfs, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+fn write_own(procfs: BorrowedFd<'_>, name: &str, content: &str) -> Result<(), Errno> {
+    open_own(procfs, name, OFlags::WRONLY).and_then(|file| write(&file, content))
+}
+
+/// Why set_mempolicy(2) refuses nodes: this process may use those of its cpuset alone. None where they are not the reason.
+pub fn refused_memory_nodes(procfs: BorrowedFd<'_>, nodes: &[u32]) -> Option<String> {
     let mut text = String::new();
-    std::io::Read::read_to_string(&mut std::fs::File::from(file), &mut text).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("Mems_allowed_list:")).map(|list| list.trim().to_owned())
+    open_own(procfs, "status", OFlags::RDONLY).ok()?.read_to_string(&mut text).ok()?;
+    let allowed = text.lines().find_map(|line| line.strip_prefix("Mems_allowed_list:"))?.trim();
+    let is_in = |node: &u32, range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        matches!((first.parse::<u32>(), last.parse::<u32>()), (Ok(first), Ok(last)) if (first..=last).contains(node))
+    };
+    let lacks = nodes.iter().any(|node| !allowed.split(',').any(|range| is_in(node, range)));
+    lacks.then(|| format!("this container may use the nodes {allowed}"))
 }
 
 /// The label of keys that are made from now on; an empty one is the default again.
 pub fn set_key_label(label: &str) -> Result<(), Failure> {
-    write_attribute(private_procfs(None)?.as_fd(), "keycreate", label)
-        .during(|| format!("write {label:?} to /proc/self/attr/keycreate (/process/selinuxLabel)"))
+    write_own(private_procfs(None)?.as_fd(), "attr/keycreate", label).during(|| format!("write {label:?} to /proc/self/attr/keycreate (/process/selinuxLabel)"))
 }
 
 /// Labels what is at a path in the container.

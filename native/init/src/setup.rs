@@ -13,7 +13,7 @@ use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 use tsrunc_sys::schedule;
 
 use crate::devices::{bind_node, make_link, make_node, open_terminal, Device, Terminal};
-use crate::kernel_files::{allowed_memory_nodes, label_file, set_apparmor_profile, set_exec_label, set_sysctl, KernelFiles};
+use crate::kernel_files::{label_file, refused_memory_nodes, set_apparmor_profile, set_exec_label, set_sysctl, KernelFiles};
 use crate::masks::{make_readonly, Masks};
 use crate::mountinfo::{self, MountEntry};
 use crate::mounts::{attach, attribute_bits, clone_mount, mount, set_propagation, Mount};
@@ -115,8 +115,9 @@ impl<'a> Setup<'a> {
             Err(failure) => failure,
             result => return result,
         };
-        let allowed = self.kernel.procfs(self.root.as_ref()).ok().and_then(allowed_memory_nodes);
-        let cause = allowed.map_or(failure.cause.clone(), |list| format!("{}: this container may use the nodes {list}", failure.cause));
+        let refused = self.kernel.procfs(self.root.as_ref()).ok().and_then(|procfs| refused_memory_nodes(procfs, nodes));
+        let reason = refused.unwrap_or_else(|| format!("the kernel may not know mode {:#x}", mode));
+        let cause = format!("{}: {reason}", failure.cause);
         Err(Failure { cause, ..failure })
     }
 

@@ -38,19 +38,19 @@ const SCHEDULER_FLAGS: Record<SchedulerFlag, number> = {
 /** linux/ioprio.h */
 const IO_CLASSES = { IOPRIO_CLASS_RT: 1, IOPRIO_CLASS_BE: 2, IOPRIO_CLASS_IDLE: 3 } as const;
 
-/** linux/mempolicy.h */
-const MEMORY_MODES: Record<MemoryPolicyMode, number> = {
+/** linux/mempolicy.h; the order is that of the specification. */
+export const MEMORY_MODES: Record<MemoryPolicyMode, number> = {
   MPOL_DEFAULT: 0,
-  MPOL_PREFERRED: 1,
   MPOL_BIND: 2,
   MPOL_INTERLEAVE: 3,
-  MPOL_LOCAL: 4,
-  MPOL_PREFERRED_MANY: 5,
   MPOL_WEIGHTED_INTERLEAVE: 6,
+  MPOL_PREFERRED: 1,
+  MPOL_PREFERRED_MANY: 5,
+  MPOL_LOCAL: 4,
 };
 
 /** linux/mempolicy.h */
-const MEMORY_FLAGS: Record<MemoryPolicyFlag, number> = {
+export const MEMORY_FLAGS: Record<MemoryPolicyFlag, number> = {
   MPOL_F_NUMA_BALANCING: 1 << 13,
   MPOL_F_RELATIVE_NODES: 1 << 14,
   MPOL_F_STATIC_NODES: 1 << 15,
