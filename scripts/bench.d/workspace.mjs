@@ -87,7 +87,7 @@ function makeBundle(bundle) {
   if (!busybox) throw new Error("make the bundle: no /bin/busybox (Debian: busybox-static)");
   copyFileSync(busybox, join(rootfs, "bin/busybox"));
   for (const name of ["true", "sh"]) symlinkSync("busybox", join(rootfs, "bin", name));
-  const writers = ["runc", join(repository, "build/tsrunc")];
+  const writers = [join(repository, "build/tsrunc"), "runc"];
   const attempts = writers.map((writer) => () => spawnSync(writer, ["spec", "--bundle", bundle], { encoding: "utf8" }));
   if (!attempts.some((attempt) => attempt().status === 0)) throw new Error(`make the bundle: "spec" of ${writers.join(" and ")} failed`);
   const path = join(bundle, "config.json");

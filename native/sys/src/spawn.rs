@@ -106,7 +106,8 @@ struct Child {
     pid_pipe: i32,
 }
 
-const STACK_BYTES: usize = 64 * 1024;
+/// The child makes system calls only.
+const STACK_BYTES: usize = 16 * 1024;
 
 /// Clones and executes as described by `spawn`. With a joined user namespace the process is made by an
 /// intermediate one, yet is the caller's child as well.
@@ -142,7 +143,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
 
     let own_memory = libc::CLONE_NEWUSER as u64 | 0x80;
     let shares_memory = spawn.join_user.is_none() && spawn.namespaces & own_memory == 0;
-    let mut stack = vec![0u8; if shares_memory { STACK_BYTES } else { 0 }];
+    let mut stack = Vec::<u8>::with_capacity(if shares_memory { STACK_BYTES } else { 0 });
     let mut pidfd: i32 = -1;
     const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
