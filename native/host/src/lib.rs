@@ -4,6 +4,7 @@ mod cgroup;
 mod clock;
 mod create;
 pub mod door;
+mod drafts;
 mod facts;
 mod files;
 mod foreground;

@@ -3,20 +3,22 @@
 //! A name that begins with `#` is no id: such directories are being made or removed, and change their name in one step.
 //! So nobody sees half a container, and of two creates of one id exactly one wins.
 
-use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
+
+use crate::drafts::{draft_name, is_entry, remove_directory, remove_leftovers};
 
 const STATE: &str = "state.json";
 const NEW_STATE: &str = "state.json.new";
 /// The one directory that a container's directory may hold (notify.rs).
 pub const NOTIFY: &str = "notify";
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// How a state directory is opened.
+pub const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// A container's directory, locked against every other process until dropped.
 pub struct Lock {
@@ -112,22 +114,6 @@ fn open_or_make_root(root: &str, mode: u32) -> Result<OwnedFd, Failure> {
     open().during(during)
 }
 
-/// `#id.` and 8 hexadecimal digits.
-fn draft_name(id: &str) -> String {
-    let mut bytes = [0u8; 4];
-    // Without randomness the clock does: a taken name only means another attempt.
-    let number = match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
-        Ok(4) => u32::from_ne_bytes(bytes),
-        _ => rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32,
-    };
-    format!("#{id}.{number:08x}")
-}
-
-fn is_draft_of(name: &str, id: &str) -> bool {
-    let number = name.strip_prefix('#').and_then(|rest| rest.strip_prefix(id)).and_then(|rest| rest.strip_prefix('.'));
-    number.is_some_and(|number| number.len() == 8 && number.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
 fn fill_draft(root: &OwnedFd, draft: &str, state: &str) -> Result<OwnedFd, Errno> {
     match rustix::fs::mkdirat(root, draft, Mode::RWXU) {
         Err(Errno::EXIST) => return Err(Errno::NOENT), // another attempt
@@ -194,16 +180,6 @@ fn retry_interrupted(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), 
     }
 }
 
-/// Whether the name in `root` is (still) the open directory.
-fn is_entry(root: &OwnedFd, name: &str, dir: &OwnedFd) -> Result<bool, Errno> {
-    let ours = rustix::fs::fstat(dir)?;
-    match rustix::fs::statat(root, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(found) => Ok((found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)),
-        Err(Errno::NOENT) => Ok(false),
-        Err(errno) => Err(errno),
-    }
-}
-
 /// Replaces state.json in one step. Not synced: what it describes does not outlive the kernel either.
 pub fn save_state(lock: &Lock, state: &str) -> Result<(), Failure> {
     let during = || format!("write \"{}/{STATE}\"", lock.path());
@@ -239,63 +215,10 @@ pub fn remove(lock: &Lock) -> Result<(), Failure> {
     remove_leftovers(&lock.root, &lock.id).during(during)
 }
 
-fn remove_directory(root: &OwnedFd, dir: &OwnedFd, name: &str) -> Result<(), Errno> {
-    for entry in names(dir)? {
-        if entry.to_bytes() == NOTIFY.as_bytes() {
-            let notify = rustix::fs::openat(dir, &*entry, DIRECTORY, Mode::empty())?;
-            for socket in names(&notify)? {
-                rustix::fs::unlinkat(&notify, &*socket, AtFlags::empty())?;
-            }
-            rustix::fs::unlinkat(dir, &*entry, AtFlags::REMOVEDIR)?;
-        } else {
-            rustix::fs::unlinkat(dir, &*entry, AtFlags::empty())?;
-        }
-    }
-    rustix::fs::unlinkat(root, name, AtFlags::REMOVEDIR)
-}
-
-fn names(dir: &OwnedFd) -> Result<Vec<std::ffi::CString>, Errno> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(dir)? {
-        let entry = entry?;
-        if !is_dot(entry.file_name()) {
-            names.push(entry.file_name().to_owned());
-        }
-    }
-    Ok(names)
-}
-
-fn is_dot(name: &CStr) -> bool {
-    name == c"." || name == c".."
-}
-
-fn remove_leftovers(root: &OwnedFd, id: &str) -> Result<(), Errno> {
-    for name in names(root)? {
-        let Some(name) = name.to_str().ok().filter(|name| is_draft_of(name, id)) else { continue };
-        match remove_leftover(root, name) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
-}
-
-fn remove_leftover(root: &OwnedFd, name: &str) -> Result<(), Errno> {
-    let dir = rustix::fs::openat(root, name, DIRECTORY, Mode::empty())?;
-    match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::AGAIN) => return Ok(()), // whoever makes or removes it is alive
-        result => result?,
-    }
-    // Between our open and our lock it may have become a container.
-    if is_entry(root, name, &dir)? {
-        remove_directory(root, &dir, name)?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drafts::names;
     use crate::testing::TempDir;
 
     fn code<T>(result: Result<T, Failure>) -> FailureCode {

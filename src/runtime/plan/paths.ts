@@ -1,6 +1,6 @@
 /** Lexical path arithmetic; nothing here looks at a file system. */
 
-/** An absolute path without `.`, `..`, empty or trailing components; `..` stops at the root. */
+/** A path without `.`, `..`, empty or trailing components; `..` stops at the root, where a relative one starts (config.md#mounts). */
 export function cleanAbsolute(path: string): string {
   if (isClean(path)) return path;
   const kept: string[] = [];

@@ -36,8 +36,12 @@ t.test("limits beyond 2^53 keep every digit", async (t) => {
   ]);
 });
 
-t.test("the last of several entries for a variable is kept where it stands", async (t) => {
-  t.same(dedupeEnvironment(["A=1", "B=2", "A=3=4", "C="]), ["B=2", "A=3=4", "C="]);
+t.test("the last of several entries for a variable counts, in the place of the first", async (t) => {
+  t.same(dedupeEnvironment(["A=1", "B=2", "A=3=4", "C="]), ["A=3=4", "B=2", "C="]);
+});
+
+t.test("a group counts once", async (t) => {
+  t.same(planOf({ user: { additionalGids: [10, 5, 10] } }).additionalGids, [10, 5]);
 });
 
 t.test("HOME is set unless the configuration has one", async (t) => {

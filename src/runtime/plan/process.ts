@@ -51,12 +51,11 @@ function runtimeEnvironment({ listenFds, notifySocket }: ProcessOptions): string
   return env;
 }
 
-/** Of several entries for one variable the last is kept, where it stands: programs differ in which one they would read. */
+/** Of several entries for one variable the last counts, in the place of the first: programs differ in which one they would read. */
 export function dedupeEnvironment(entries: readonly string[]): string[] {
   const kept = new Map<string, string>();
   for (const entry of entries) {
     const name = entry.slice(0, entry.indexOf("="));
-    kept.delete(name);
     kept.set(name, entry);
   }
   return [...kept.values()];
@@ -69,7 +68,7 @@ export function dedupeEnvironment(entries: readonly string[]): string[] {
 function planGroups(spec: Spec, facts: HostFacts, gids: number[]): number[] | null {
   const mappings = spec.linux?.gidMappings ?? [];
   const denied = facts.euid !== 0 && mappings.length === 1 && mappings[0]?.size === 1;
-  if (!denied) return gids;
+  if (!denied) return gids.length > 1 ? [...new Set(gids)] : gids;
   if (gids.length > 0) {
     const pointer = "/process/user/additionalGids";
     throw new RuntimeError("a container that maps one group only, made without privilege, has no additional groups", {

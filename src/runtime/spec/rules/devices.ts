@@ -1,6 +1,6 @@
 /** Rules for `linux.devices` (config-linux.md, "Devices"). */
 
-import { containerPath } from "../container-path.js";
+import { cleanAbsolute } from "../../plan/paths.js";
 import type { Device } from "../generated/spec-types.js";
 import { noId } from "../numbers.js";
 import type { Rules } from "../rule.js";
@@ -12,7 +12,7 @@ export const largestMinor = 1_048_575;
 export const deviceRules: Rules = {
   "device-path-absolute": ({ spec }, report) => {
     spec.linux?.devices?.forEach(({ path }, i) => {
-      if (!path.startsWith("/") || containerPath(path) === "/") report(`/linux/devices/${i}/path`, path, "an absolute path below /");
+      if (!path.startsWith("/") || cleanAbsolute(path) === "/") report(`/linux/devices/${i}/path`, path, "an absolute path below /");
     });
   },
 
@@ -34,7 +34,7 @@ export const deviceRules: Rules = {
   "device-paths-unique": ({ spec }, report) => {
     const seen = new Map<string, { index: number; device: Device }>();
     spec.linux?.devices?.forEach((device, i) => {
-      const path = containerPath(device.path);
+      const path = cleanAbsolute(device.path);
       const first = seen.get(path);
       if (first === undefined) seen.set(path, { index: i, device });
       else if (!isSame(first.device, device))

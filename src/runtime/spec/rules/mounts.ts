@@ -1,6 +1,6 @@
 /** Rules for `mounts` (config.md, "Mounts"). */
 
-import { containerPath } from "../container-path.js";
+import { cleanAbsolute } from "../../plan/paths.js";
 import type { Mount } from "../generated/spec-types.js";
 import type { Rules } from "../rule.js";
 
@@ -30,7 +30,7 @@ export const mountRules: Rules = {
   "mount-destination": ({ spec }, report) => {
     spec.mounts?.forEach(({ destination }, i) => {
       // A path that ends in a name leads below /: most do, and need no closer look.
-      if (/(^|[/.])$/.test(destination) && containerPath(destination) === "/")
+      if (/(^|[/.])$/.test(destination) && cleanAbsolute(destination) === "/")
         report(`/mounts/${i}/destination`, destination, "a path below /");
     });
   },
@@ -53,7 +53,7 @@ export const mountRules: Rules = {
   "mount-over-proc": ({ spec }, report) => {
     spec.mounts?.forEach((mount, i) => {
       if (!mount.destination.includes("proc")) return;
-      const path = containerPath(mount.destination);
+      const path = cleanAbsolute(mount.destination);
       if (path === "/proc") {
         // Whether the source of a bind mount is procfs shows where it is mounted.
         if (mount.type !== "proc" && !isBindMount(mount)) report(`/mounts/${i}/type`, mount.type, '"proc" on /proc');
