@@ -32,6 +32,7 @@ async function bundleStatic() {
       careful: "src/runtime/careful.ts",
       rare: "src/runtime/rare.ts",
       warnings: "src/runtime/warnings.ts",
+      systemd: "src/runtime/plan/systemd.ts",
     },
     outdir: "build/scripts",
     // Shorter names are fewer bytes.

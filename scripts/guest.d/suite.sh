@@ -29,6 +29,8 @@ suite_command() {
   echo "export TSRUNC_TEST_SLOWNESS=$guest_slowness TSRUNC_MUST_WORK=1 CI=true TSRUNC_TEST_VERBOSE='${TSRUNC_TEST_VERBOSE:-}'"
   # Both appear when they are used for the first time, and would be taken for leaks.
   echo 'modprobe loop; mkdir -p /run/mount'
+  # The service manager of the rootless tests.
+  echo 'loginctl enable-linger worker; for i in {1..300}; do [ ! -e /run/user/1000/systemd/private ] || break; sleep 0.1; done'
   echo 'cd /payload; passed=0 failed=0'
   for host in tsrunc tsrunc-node; do
     mapfile -t filters < <(listed "$host")

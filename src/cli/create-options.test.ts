@@ -71,9 +71,8 @@ t.test("socket activation that was meant for another process is left alone", asy
   t.equal(createOptions("run", call({}, [], { LISTEN_FDS: "2" })).listenFds, 0);
 });
 
-t.test("the systemd cgroup driver is refused", async (t) => {
-  t.throws(() => createOptions("run", call({}, [], {}, true)), {
-    code: "unsupported",
-    message: 'use "--systemd-cgroup": the cgroup driver systemd is not supported by this version of tsrunc',
-  });
+t.test("the systemd cgroup driver is asked for by its flag, the user's manager is below XDG_RUNTIME_DIR", async (t) => {
+  const env = { XDG_RUNTIME_DIR: "/run/user/7" };
+  t.match(createOptions("run", call({}, [], env, true)), { systemdCgroup: true, runtimeDirectory: "/run/user/7" });
+  t.equal(createOptions("run", call()).systemdCgroup, false);
 });

@@ -1,20 +1,13 @@
 /** The flags that `create` and `run` share, as options of the library. */
 
 import type { Host } from "../host/host.js";
-import { RuntimeError } from "../runtime/errors.js";
 import { askText } from "../runtime/native.js";
 import type { CreateOptions } from "../runtime/runtime.js";
 import type { CommandCall } from "./command.js";
 import { usageError } from "./usage.js";
 
-/** @throws RuntimeError on a number that is none, or a cgroup driver that this version does not have. */
+/** @throws RuntimeError on a number that is none. */
 export function createOptions(subject: string, { host, global, values, switches }: CommandCall): CreateOptions {
-  if (global.systemdCgroup) {
-    throw new RuntimeError("the cgroup driver systemd is not supported by this version of tsrunc", {
-      code: "unsupported",
-      operation: 'use "--systemd-cgroup"',
-    });
-  }
   return {
     bundle: values["bundle"],
     consoleSocket: values["console-socket"],
@@ -25,6 +18,8 @@ export function createOptions(subject: string, { host, global, values, switches 
     preserveFds: preserveFds(subject, values["preserve-fds"]),
     listenFds: listenFds(host),
     notifySocket: host.env["NOTIFY_SOCKET"],
+    systemdCgroup: global.systemdCgroup,
+    runtimeDirectory: host.env["XDG_RUNTIME_DIR"],
     rootless: global.rootless,
   };
 }

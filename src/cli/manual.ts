@@ -107,7 +107,10 @@ const descriptions: Readonly<Record<string, readonly string[]>> = {
   "/log": ["File that messages are appended to, beside standard error."],
   "/log-format": ["Form of the lines in that file: text (default) or json."],
   "/debug": ["Log every request to the native layer too."],
-  "/systemd-cgroup": ["Not supported by this version: create and run refuse it."],
+  "/systemd-cgroup": [
+    "The container's cgroup is a unit that systemd makes; cgroupsPath is",
+    "slice:prefix:name. Without privilege by the caller's own service manager.",
+  ],
   "spec/rootless": ["Write one for a caller without privilege: a user namespace that maps the", "caller to root."],
   "/rootless": ["Whether to do without privilege over cgroups and devices: true, false or", "auto (default: by the caller's privilege)."],
   "/version": ["Print the versions of program, source and specification."],

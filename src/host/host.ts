@@ -6,6 +6,7 @@
 import type { Warning } from "../runtime/generated/plan.js";
 import type { LeftOut } from "../runtime/plan/capabilities.js";
 import type { RarePlan } from "../runtime/plan/rare.js";
+import type { Scope, ScopeRequest } from "../runtime/plan/scope.js";
 import type { Rules } from "../runtime/spec/rule.js";
 import type { Spec } from "../runtime/spec/generated/spec-types.js";
 import type { LoadOptions, ValidatedSpec } from "../runtime/spec/load.js";
@@ -35,6 +36,8 @@ export interface LazyParts {
   rare: { planRare(spec: Spec): RarePlan; rareRules: readonly Rules[] };
   /** src/runtime/warnings.ts: for a configuration that is worth a warning. */
   warnings: { warningsOf(spec: Spec, leftOut: readonly LeftOut[]): Warning[] };
+  /** src/runtime/plan/systemd.ts: for the cgroup driver systemd. */
+  systemd: { planScope(request: ScopeRequest): Scope };
 }
 
 /** What src/runtime/careful.ts exports as `readCarefully`. */

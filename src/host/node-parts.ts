@@ -1,11 +1,12 @@
 /** The late parts of the core in Node.js, where all of it is one file. */
 
 import { readCarefully } from "../runtime/careful.js";
+import { planScope } from "../runtime/plan/systemd.js";
 import { planRare, rareRules } from "../runtime/rare.js";
 import { warningsOf } from "../runtime/warnings.js";
 import type { LazyParts } from "./host.js";
 
-const PARTS: LazyParts = { careful: { readCarefully }, rare: { planRare, rareRules }, warnings: { warningsOf } };
+const PARTS: LazyParts = { careful: { readCarefully }, rare: { planRare, rareRules }, warnings: { warningsOf }, systemd: { planScope } };
 
 /** `Host.part`. */
 export function part<Name extends keyof LazyParts>(name: Name): LazyParts[Name] {

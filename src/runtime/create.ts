@@ -12,9 +12,10 @@ import { bindNotify } from "./notify.js";
 import { planHooks } from "./plan/hooks.js";
 import { createsNamespace, sharesNamespace } from "./plan/namespaces.js";
 import { resolveFrom } from "./plan/paths.js";
-import { pathsToProbe, plan } from "./plan/plan.js";
+import { isRootless, pathsToProbe, plan } from "./plan/plan.js";
 import type { PlanOptions, PlannedContainer } from "./plan/plan.js";
 import { NOTHING_RARE } from "./plan/rare.js";
+import type { Scope } from "./plan/scope.js";
 import { hasRareFields } from "./spec/rare-fields.js";
 import type { ValidatedSpec } from "./spec/load.js";
 import { STATE_VERSION, serializeRecord } from "./state/store.js";
@@ -42,6 +43,13 @@ export interface CreateOptions {
   listenFds?: number | undefined;
   /** Socket of the caller's service manager (sd_notify(3)): the container gets one of its own, whose readiness is passed on. */
   notifySocket?: string | undefined;
+  /**
+   * The container's cgroup is a unit of systemd, `cgroupsPath` is `slice:prefix:name`. Without privilege the caller's own service manager
+   * makes it.
+   */
+  systemdCgroup?: boolean | undefined;
+  /** The caller's XDG_RUNTIME_DIR, where its service manager listens. Default /run/user/UID. */
+  runtimeDirectory?: string | undefined;
   /** Whether to do without privilege over cgroups and devices; by the caller's privilege when absent. */
   rootless?: boolean | undefined;
 }
@@ -98,7 +106,8 @@ export function launchContainer(context: RuntimeContext, request: CreateRequest)
   const facts = hostFacts(host);
   const spec = readConfig(host, bundle, facts.euid !== 0);
   refuseUnusableConsole(host, spec, request);
-  const planned = planContainer(host, spec, facts, planOptions(context, request, bundle, spec));
+  const scope = options.systemdCgroup ? planUnit(context, request, spec, facts) : undefined;
+  const planned = planContainer(host, spec, facts, { ...planOptions(context, request, bundle, spec), scope });
   refuseUnusableRootfs(host, planned.rootfs);
   warnOf(context, spec, planned.leftOut);
   const attempted: Attempt = { lock: 0, notify: undefined, created: undefined, record: newRecord(host, { id, bundle, spec, planned }) };
@@ -117,6 +126,13 @@ export function launchContainer(context: RuntimeContext, request: CreateRequest)
   } catch (error) {
     throw rollBack(context, attempted, error);
   }
+}
+
+/** The container's cgroup as a unit. @throws RuntimeError where systemd does not run */
+function planUnit({ host, root }: RuntimeContext, { id, options }: CreateRequest, spec: ValidatedSpec, facts: HostFacts): Scope {
+  const user = isRootless(facts, options);
+  const systemd = send(host, "systemd", { op: "systemdFacts", user, runtimeDirectory: options.runtimeDirectory ?? null }).facts;
+  return host.part("systemd").planScope({ spec, id, stateDirectory: `${root}/${id}`, facts: systemd });
 }
 
 /** The plan for this host. @throws RuntimeError on what it cannot carry out. */

@@ -21,7 +21,7 @@ t.test("features claims nothing that create refuses", async (t) => {
     seccomp: { enabled: false },
     apparmor: { enabled: true },
     selinux: { enabled: true },
-    cgroup: { systemd: false },
+    cgroup: { systemd: true, systemdUser: true },
     memoryPolicy: { modes: ["MPOL_DEFAULT", "MPOL_BIND"], flags: ["MPOL_F_NUMA_BALANCING"] },
   });
   for (const option of ["ro", "rbind", "rslave", "rro", "idmap", "ridmap", "tmpcopyup"])

@@ -19,7 +19,7 @@ export function features(build: Host["build"]): object {
     linux: {
       namespaces: NAMESPACES,
       capabilities: Object.keys(capabilityNumbers),
-      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+      cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
       seccomp: { enabled: false },
       apparmor: { enabled: true },
       selinux: { enabled: true },
@@ -33,7 +33,6 @@ export function features(build: Host["build"]): object {
       "io.github.tsrunc.commit": build.commit,
       "io.github.tsrunc.host": build.hostName,
     },
-    // No annotation changes what this version does.
-    potentiallyUnsafeConfigAnnotations: [],
+    potentiallyUnsafeConfigAnnotations: ["org.systemd.property."],
   };
 }

@@ -19,6 +19,7 @@ use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{MountSource, Operation};
 use tsrunc_plan::request::ProcessIdentity;
+use tsrunc_plan::systemd::SystemdUnit;
 use tsrunc_plan::warning::Warning;
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::namespaces::{clone_flag, type_of};
@@ -27,7 +28,7 @@ use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Step};
 use crate::init_program::{self, InitProgram};
 use crate::net_devices::{self, Moved};
 use crate::store::Lock;
-use crate::{cgroup, gate, idmap, mapped_mounts, processes, resctrl};
+use crate::{cgroup, gate, idmap, mapped_mounts, processes, resctrl, systemd};
 
 /// A container at its start gate that dies with this value unless it is released.
 pub struct Pending {
@@ -94,11 +95,16 @@ struct Opened {
 /// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
 pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan) -> Result<Pending, Failure> {
     let opened = open_all(lock, plan)?;
-    let joined = cgroup::make(&plan.cgroup)?;
+    // Systemd makes its units for processes that are there.
+    let joined = if plan.cgroup.systemd.is_some() { cgroup::Joined::default() } else { cgroup::make(&plan.cgroup)? };
     let result =
         init_program::open(init, lock, has_user_namespace(plan)).and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined }));
     if result.is_err() {
         cgroup::remove_made(&joined.made);
+        if let Some(SystemdUnit { name, description, bus, .. }) = &plan.cgroup.systemd {
+            // The first failure is the one to tell; the state's undo list has the unit too.
+            if let Err(_second) = systemd::stop(name, description, bus) {}
+        }
     }
     result
 }
@@ -202,7 +208,11 @@ struct Start<'a> {
 /// Whether a path's mount has no restricting option and no mount below the path.
 fn hides_nothing(source: &str, mounts: &[MountEntry]) -> Result<bool, rustix::io::Errno> {
     use rustix::fs::StatVfsMountFlags as Flags;
-    let resolved = std::fs::canonicalize(source).map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))?;
+    let resolved = match std::fs::canonicalize(source) {
+        // The cgroup that systemd is yet to make; what is missing for good the init tells.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        result => result.map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))?,
+    };
     let flags = rustix::fs::statvfs(source)?.f_flag;
     let resolved = resolved.as_os_str().as_encoded_bytes();
     let below = mountinfo::at_or_below(mounts, resolved).any(|entry| entry.point != resolved);
@@ -246,6 +256,11 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start
     };
     drop(theirs);
     pending.identity.start_time_ticks = processes::start_time(spawned.pid)?;
+    if let Some(unit) = &plan.cgroup.systemd {
+        // The init waits for its plan meanwhile.
+        systemd::start(unit, spawned.pid)?;
+        cgroup::complete(&plan.cgroup, spawned.pid)?;
+    }
     if let Some(score) = plan.spawn.oom_score_adj {
         let path = format!("/proc/{}/oom_score_adj", spawned.pid);
         std::fs::write(&path, score.to_string()).during(|| format!("write {score} to {path:?} (/process/oomScoreAdj)"))?;

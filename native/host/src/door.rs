@@ -13,7 +13,7 @@ use crate::foreground::Attendance;
 use crate::init_program::InitProgram;
 use crate::notify::Proxy;
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, facts, files, gate, processes, resctrl, undo};
+use crate::{cgroup, clock, facts, files, gate, processes, resctrl, systemd, undo};
 
 /// Something that outlives a request, named by a number.
 enum Handle {
@@ -85,6 +85,7 @@ impl Host {
             Request::AbsolutePath { path } => files::absolute_path(&path).map(text),
             Request::ListDirectory { path } => files::list(&path).map(names),
             Request::HostFacts => facts::host_facts().map(|facts| Reply::Facts { facts }),
+            Request::SystemdFacts { user, runtime_directory } => systemd::facts(user, runtime_directory.as_deref()).map(|facts| Reply::Systemd { facts }),
             Request::Missing { paths } => Ok(names(files::missing(paths))),
             Request::PathKind { path } => files::kind(&path).map(|kind| text(kind.into())),
             Request::Reserve { root, root_mode, id, state } => {

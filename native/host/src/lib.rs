@@ -18,6 +18,7 @@ mod notify;
 mod processes;
 mod resctrl;
 mod store;
+mod systemd;
 mod terminal;
 #[cfg(test)]
 mod testing;

@@ -7,7 +7,7 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::Undo;
 use tsrunc_sys::errno::During;
 
-use crate::{cgroup, resctrl};
+use crate::{cgroup, resctrl, systemd};
 
 /// Tries every step.
 ///
@@ -22,6 +22,7 @@ fn step(step: &Undo) -> Result<(), Failure> {
         Undo::RemoveCgroup { path } => cgroup::remove(path),
         Undo::RemoveVacatedCgroup { path } => cgroup::remove_vacated(path),
         Undo::RemoveEmptyCgroup { path } => cgroup::remove_empty(path),
+        Undo::StopUnit { unit, description, bus } => systemd::stop(unit, description, bus),
         Undo::RemoveResctrlGroup { path } => resctrl::remove(path),
         Undo::Unmount { path, above } => unmount_down_to(path, *above),
     }

@@ -1,6 +1,7 @@
 //! The cgroups of one container: which directories, which values, how to join.
 
 use crate::plain;
+use crate::systemd::SystemdUnit;
 
 plain! {
 /// A cgroup directory of the container in one hierarchy.
@@ -52,6 +53,10 @@ plain! {
 /// Everything about the container's cgroups. Empty lists mean: stay in the caller's cgroups.
 #[derive(Default)]
 pub struct CgroupPlan {
+    /// Systemd makes the cgroup, for the container's process, which waits for it; then what systemd cannot say is done to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub systemd: Option<SystemdUnit>,
     pub directories: Vec<CgroupDirectory>,
     /// Written after the directories are made and before the container's process joins.
     pub writes: Vec<CgroupWrite>,

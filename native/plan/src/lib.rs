@@ -9,6 +9,7 @@ pub mod container;
 pub mod failure;
 pub mod operation;
 pub mod request;
+pub mod systemd;
 pub mod warning;
 
 /// Declares plan types: serde in camelCase with unknown fields refused, TypeScript when asked for.

@@ -5,6 +5,7 @@ use crate::container::ContainerPlan;
 use crate::failure::Failure;
 use crate::operation::Hook;
 use crate::plain;
+use crate::systemd::{BusAddress, SystemdFacts};
 use crate::warning::Warning;
 
 plain! {
@@ -27,6 +28,8 @@ pub enum Undo {
     RemoveVacatedCgroup { path: String },
     /// Remove the directory if it is an empty cgroup (a parent that create made).
     RemoveEmptyCgroup { path: String },
+    /// Stop a unit of systemd and forget its failure, if it is still the one of that description.
+    StopUnit { unit: String, description: String, bus: BusAddress },
     /// Detach what is mounted at a path, with everything below it, until the mount `above` (an id) is what is seen there
     /// (container without a mount namespace).
     Unmount { path: String, above: u32 },
@@ -52,6 +55,9 @@ pub enum Request {
     ListDirectory { path: String },
     /// What the core must know of the host. -> `Facts`
     HostFacts,
+    /// The system's service manager, or the caller's own, with its sockets below `runtimeDirectory` (default /run/user/UID).
+    /// -> `Systemd`
+    SystemdFacts { user: bool, #[serde(default)] runtime_directory: Option<String> },
     /// Which of the paths do not exist. -> `Names`
     Missing { paths: Vec<String> },
     /// Type of what a path (not followed at its end) is: `directory`, `file`, `symlink`, `socket`, `other`, `missing`. -> `Text`
@@ -163,6 +169,7 @@ pub enum Reply {
     Number { number: u32 },
     Handle { handle: u32 },
     Facts { facts: HostFacts },
+    Systemd { facts: SystemdFacts },
     /// `warnings`: what only carrying it out has shown.
     Created { handle: u32, process: ProcessIdentity, warnings: Vec<Warning> },
     /// Exit status as a shell tells it: the code, or 128 + signal.

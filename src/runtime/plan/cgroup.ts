@@ -7,7 +7,8 @@ import { planDeviceRules } from "./cgroup-devices.js";
 import { planV1DeviceWrites, planV1Writes } from "./cgroup-v1.js";
 import type { DirectoryFinder } from "./cgroup-v1.js";
 import { planV2Writes } from "./cgroup-v2.js";
-import { ancestorsBelow, joinBelow, parentOf } from "./paths.js";
+import { ancestorsBelow, joinBelow, lastComponent, parentOf } from "./paths.js";
+import type { Scope } from "./scope.js";
 
 /** Where the container is in one hierarchy. */
 export interface CgroupPlacement {
@@ -22,6 +23,8 @@ export interface CgroupRequest {
   facts: HostFacts;
   /** The caller has no privilege over the host's cgroups. */
   rootless: boolean;
+  /** The cgroup is one that systemd makes. */
+  scope?: Scope | undefined;
 }
 
 /** Controllers of cgroup v2 that containers are given where the host has them. */
@@ -31,9 +34,9 @@ const V2_CONTROLLERS = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdm
  * True where the container gets cgroups of its own. Without privilege only a configuration that asks for
  * something needs them: the caller may well be unable to make any.
  */
-export function makesCgroups({ spec, facts, rootless }: Omit<CgroupRequest, "id">): boolean {
+export function makesCgroups({ spec, facts, rootless, scope }: Omit<CgroupRequest, "id">): boolean {
   if (facts.cgroupMode === "none") return false;
-  return !rootless || Boolean(spec.linux?.cgroupsPath) || asksForLimits(spec.linux?.resources);
+  return scope !== undefined || !rootless || Boolean(spec.linux?.cgroupsPath) || asksForLimits(spec.linux?.resources);
 }
 
 function asksForLimits(resources: Resources | undefined): boolean {
@@ -48,10 +51,10 @@ function asksForLimits(resources: Resources | undefined): boolean {
  * cgroup with processes in it cannot hand controllers to its children (cgroups(7), "no internal processes").
  */
 export function placeCgroups(request: CgroupRequest): CgroupPlacement[] {
-  const { facts, spec, id } = request;
+  const { facts, spec, id, scope } = request;
   if (!makesCgroups(request))
     return facts.hierarchies.map((hierarchy) => ({ hierarchy, path: joinBelow(hierarchy.mountpoint, hierarchy.own) }));
-  const wanted = spec.linux?.cgroupsPath || id;
+  const wanted = scope?.cgroup ?? (spec.linux?.cgroupsPath || id);
   return facts.hierarchies.map((hierarchy) => {
     const own = facts.cgroupMode === "v2" ? parentOf(joinBelow("/", hierarchy.own)) : hierarchy.own;
     const inner = wanted.startsWith("/") ? joinBelow("/", wanted) : joinBelow(own, wanted);
@@ -81,11 +84,13 @@ export function cgroupDirectories(placements: readonly CgroupPlacement[]): strin
 export function planCgroupUndo(
   placements: readonly CgroupPlacement[],
   missing: ReadonlySet<string>,
-  { whole, endsWithInit }: { whole: boolean; endsWithInit: boolean },
+  { whole, endsWithInit, scope }: { whole: boolean; endsWithInit: boolean; scope?: Scope | undefined },
 ): Undo[] {
   const own = placements.filter(({ path }) => whole || missing.has(path));
   const undo: Undo[] = own.map(({ path }) => ({ op: whole && endsWithInit ? "removeVacatedCgroup" : "removeCgroup", path }));
   for (const { hierarchy, path } of placements) {
+    // Slices are systemd's.
+    if (scope && isManagedBySystemd(hierarchy)) continue;
     for (const parent of ancestorsBelow(hierarchy.mountpoint, path)) {
       if (missing.has(parent)) undo.push({ op: "removeEmptyCgroup", path: parent });
     }
@@ -93,9 +98,13 @@ export function planCgroupUndo(
   return undo;
 }
 
+function isManagedBySystemd({ controllers }: Hierarchy): boolean {
+  return controllers.length === 0 || controllers.includes("name=systemd");
+}
+
 /** The plan for placements that are to be made. @throws RuntimeError on a limit that the host's cgroups cannot carry out. */
 export function planCgroup(request: CgroupRequest, placements: readonly CgroupPlacement[]): CgroupPlan {
-  const { facts, rootless } = request;
+  const { facts, rootless, scope } = request;
   if (!makesCgroups(request)) return stayInCallersCgroups();
   const resources = request.spec.linux?.resources ?? {};
   const unified = placements.find(({ hierarchy }) => hierarchy.controllers.length === 0);
@@ -117,7 +126,8 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
     if (unified) writes.push(...planV2Writes(onV2, { path: unified.path, controllers }));
   }
   return {
-    directories: placements.map((placement) => planDirectory(placement, enabled)),
+    ...(scope && { systemd: scope.unit({ writes, deviceRules: limitsDevices ? rules : undefined, v2 }) }),
+    directories: placements.map((placement) => planDirectory(placement, scope ? unknownToSystemd(writes) : enabled)),
     writes,
     joinTasks: placements.filter((placement) => placement !== unified).map(({ path }) => path),
     cloneInto: unified?.path ?? null,
@@ -143,6 +153,11 @@ function splitHybrid(resources: Resources, placements: readonly CgroupPlacement[
     controllers.push(controller);
   }
   return { onV1, onV2, controllers };
+}
+
+/** systemd hands controllers to its units itself, but for those that it does not know: where one is asked for. */
+function unknownToSystemd(writes: readonly CgroupWrite[]): string[] {
+  return ["hugetlb", "rdma", "misc"].filter((controller) => writes.some(({ path }) => lastComponent(path).startsWith(`${controller}.`)));
 }
 
 function stayInCallersCgroups(): CgroupPlan {

@@ -4,6 +4,8 @@ import { FACTS, validated } from "../testing/fake-host.js";
 import { pathsToProbe, plan } from "./plan.js";
 import { NOTHING_RARE, planRare } from "./rare.js";
 import type { PlanFacts, PlanOptions } from "./plan.js";
+import type { SystemdFacts } from "../generated/plan.js";
+import { planScope } from "./systemd.js";
 
 // Golden tests: fixtures/CASE/{config,facts,plan}.json. With TAP_SNAPSHOT=1 (what `tap --snapshot` sets) plan.json is written anew.
 const FIXTURES = "src/runtime/plan/fixtures";
@@ -11,6 +13,8 @@ const updates = process.env["TAP_SNAPSHOT"] === "1";
 
 interface CaseFacts {
   host: PlanFacts;
+  /** With it the cgroup driver is systemd. */
+  systemd?: SystemdFacts;
   options?: Partial<PlanOptions>;
 }
 
@@ -31,8 +35,9 @@ const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"
 for (const name of readdirSync(FIXTURES).sort()) {
   t.test(`the plan of ${name} is the golden one`, async (t) => {
     const directory = `${FIXTURES}/${name}`;
-    const { host, options } = readJson(`${directory}/facts.json`) as CaseFacts;
+    const { host, options, systemd } = readJson(`${directory}/facts.json`) as CaseFacts;
     const spec = validated(readJson(`${directory}/config.json`) as object, host.euid !== 0);
+    const scope = systemd && planScope({ spec, id: OPTIONS.id, stateDirectory: `/run/tsrunc/${OPTIONS.id}`, facts: systemd });
     const planned = plan(spec, host, { ...OPTIONS, rare: planRare(spec), ...options });
     const golden = `${directory}/plan.json`;
     if (updates || !existsSync(golden)) {

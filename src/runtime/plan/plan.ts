@@ -18,6 +18,7 @@ import { resolveFrom } from "./paths.js";
 import { planProcess } from "./process.js";
 import type { RarePlan } from "./rare.js";
 import { modulePaths, refuseInactiveModules } from "./security-modules.js";
+import type { Scope } from "./scope.js";
 
 /** What the host is like, as far as a plan depends on it. */
 export interface PlanFacts extends HostFacts {
@@ -44,6 +45,8 @@ export interface PlanOptions {
   notifyDirectory?: string | undefined;
   console: ConsolePlan;
   gate: GatePlan;
+  /** The container's cgroup as a unit of systemd. Undefined: the runtime makes it. */
+  scope?: Scope | undefined;
   pidFile?: string | undefined;
   pidfdSocket?: string | undefined;
   rare: RarePlan;
@@ -70,7 +73,7 @@ const NOTIFY_DIRECTORY = "/run/notify";
 
 /** Paths whose existence the plan depends on; the caller asks the host and puts the answer in `PlanFacts.missing`. */
 export function pathsToProbe(spec: ValidatedSpec, facts: Omit<PlanFacts, "missing">, options: PlanOptions): string[] {
-  const request = { spec, id: options.id, facts, rootless: isRootless(facts, options) };
+  const request = { spec, id: options.id, facts, rootless: isRootless(facts, options), scope: options.scope };
   const paths = [KCORE, ...modulePaths(spec)];
   const resctrl = resctrlRequest(spec, facts, options.id);
   if (resctrl) paths.push(...resctrlDirectories(resctrl));
@@ -86,7 +89,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   const { id, bundle } = options;
   const { process, root } = spec;
   if (!process || !root) throw new RuntimeError("process and root are needed", { code: "invalidConfig", operation: "plan" });
-  const request = { spec, id, facts, rootless: isRootless(facts, options) };
+  const request = { spec, id, facts, rootless: isRootless(facts, options), scope: options.scope };
   const missing = new Set(facts.missing);
   refuseInactiveModules(spec, missing);
   const placements = placeCgroups(request);
@@ -108,8 +111,11 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
     rare: options.rare.operations,
     extraMounts: notify === undefined ? [] : [notifyMount(notify)],
   });
-  const undoCgroups = (whole: boolean): Undo[] =>
-    ownCgroups ? planCgroupUndo(placements, missing, { whole, endsWithInit: createsNamespace(spec, "pid") }) : [];
+  const undoCgroups = (whole: boolean): Undo[] => {
+    if (!ownCgroups) return [];
+    const steps = planCgroupUndo(placements, missing, { whole, endsWithInit: createsNamespace(spec, "pid"), scope: options.scope });
+    return options.scope ? [...steps, options.scope.undo] : steps;
+  };
   const resctrlWish = resctrlRequest(spec, facts, id);
   const resctrl = resctrlWish && planResctrl(resctrlWish, facts.missing);
   const capabilities = planCapabilities(process.capabilities, sharesNamespace(spec, "user") ? facts : { ...facts, lackedCapabilities: [] });
@@ -145,7 +151,8 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   };
 }
 
-function isRootless(facts: HostFacts, { rootless }: PlanOptions): boolean {
+/** Whether a caller does without privilege over cgroups and devices. */
+export function isRootless(facts: HostFacts, { rootless }: Pick<PlanOptions, "rootless">): boolean {
   return rootless ?? (facts.euid !== 0 || facts.inUserNamespace);
 }
 

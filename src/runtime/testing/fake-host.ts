@@ -4,6 +4,7 @@ import type { LazyParts } from "../../host/host.js";
 import type { LibraryHost, RuntimeContext } from "../context.js";
 import type { Failure, HostFacts, Reply, Request } from "../generated/plan.js";
 import { planRare, rareRules } from "../rare.js";
+import { planScope } from "../plan/systemd.js";
 import { loadSpec } from "../spec/load.js";
 import type { ValidatedSpec } from "../spec/load.js";
 import { warningsOf } from "../warnings.js";
@@ -53,6 +54,7 @@ const PARTS: LazyParts = {
   },
   rare: { planRare, rareRules },
   warnings: { warningsOf },
+  systemd: { planScope },
 };
 
 export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeHost {

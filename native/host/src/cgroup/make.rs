@@ -48,6 +48,32 @@ pub fn make(plan: &CgroupPlan) -> Result<Joined, Failure> {
     })
 }
 
+/// Does what systemd leaves to do once it has put a process into its unit: cgroups in hierarchies that are not systemd's, values that
+/// it cannot say, the device filter. The process joins by its pid.
+///
+/// # Errors
+/// What could not be made or written. Nothing is removed: stopping the unit and the state's undo list do that.
+pub fn complete(plan: &CgroupPlan, pid: i32) -> Result<(), Failure> {
+    let mut attempt = Attempt { inhabitant: Some(pid), ..Attempt::default() };
+    for directory in &plan.directories {
+        make_directory(directory, &mut attempt)?;
+    }
+    for directory in &plan.join_tasks {
+        let path = format!("{directory}/cgroup.procs");
+        std::fs::write(&path, pid.to_string()).during(|| format!("write {pid} to {path:?}"))?;
+    }
+    write_values(&plan.writes, &attempt.refused)?;
+    match (&plan.clone_into, &plan.device_filter) {
+        (Some(path), Some(rules)) => device_filter::attach(&open_directory(path)?, rules, false),
+        _ => Ok(()),
+    }
+}
+
+fn open_directory(path: &str) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).during(|| format!("open cgroup {path:?}"))
+}
+
 /// Removes what `make` made, after a failure, which is the one to tell: what cannot be removed stays silently, and is in the
 /// undo list of the container's state.
 pub fn remove_made(made: &Made) {
@@ -65,6 +91,8 @@ struct Attempt {
     made: Made,
     /// v2 controllers that a cgroup did not hand on, and why: of interest only if one of their files is written to.
     refused: Vec<Refused>,
+    /// The container's own process, where it is in its cgroup already.
+    inhabitant: Option<i32>,
 }
 
 struct Refused {
@@ -84,8 +112,7 @@ fn make_all(plan: &CgroupPlan, attempt: &mut Attempt) -> Result<Joined, Failure>
         joined.tasks.push(rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).during(|| format!("open {path:?}"))?);
     }
     if let Some(path) = &plan.clone_into {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(path.as_str(), flags, Mode::empty()).during(|| format!("open cgroup {path:?}"))?;
+        let directory = open_directory(path)?;
         if let Some(rules) = &plan.device_filter {
             device_filter::attach(&directory, rules, attempt.made.leaves.contains(path))?;
         }
@@ -142,7 +169,7 @@ fn make_directory(directory: &CgroupDirectory, attempt: &mut Attempt) -> Result<
     if is_new {
         return Ok(());
     }
-    refuse_occupied(path)
+    refuse_occupied(path, attempt.inhabitant)
 }
 
 /// The names on the way from the mount point to the path; None if that leads elsewhere.
@@ -152,10 +179,10 @@ fn names_below<'a>(mountpoint: &str, path: &'a str) -> Option<Vec<&'a str>> {
 }
 
 /// A cgroup that was there must be empty: our limits would hit processes that are not ours, and its removal kills them.
-fn refuse_occupied(path: &str) -> Result<(), Failure> {
+fn refuse_occupied(path: &str, inhabitant: Option<i32>) -> Result<(), Failure> {
     let during = || format!("use cgroup {path:?}");
     // Below it too: a manager's cgroup may hold others' containers.
-    if let Some(pid) = processes(Path::new(path))?.first() {
+    if let Some(pid) = processes(Path::new(path))?.iter().find(|pid| Some(**pid) != inhabitant) {
         return Err(Failure::new(FailureCode::Exists, during(), format!("it is not empty (process {pid})")));
     }
     if frozen(path)? {
@@ -178,8 +205,8 @@ fn enable(cgroup: &str, controllers: &[String], refused: &mut Vec<Refused>) -> R
     for controller in missing {
         let Err(error) = std::fs::write(&path, format!("+{controller}")) else { continue };
         match Errno::from_io_error(&error) {
-            // Not handed on from above; processes in this cgroup; a threaded cgroup.
-            Some(errno @ (Errno::NOENT | Errno::BUSY | Errno::OPNOTSUPP)) => {
+            // Not handed on from above; processes in this cgroup; a threaded cgroup; somebody else's.
+            Some(errno @ (Errno::NOENT | Errno::BUSY | Errno::OPNOTSUPP | Errno::ACCESS)) => {
                 refused.push(Refused { controller: controller.clone(), cgroup: cgroup.to_owned(), errno });
             }
             _ => return Err(error).during(during),

@@ -8,7 +8,7 @@ mod remove;
 
 pub use freezer::{frozen, thaw};
 pub use kill::kill;
-pub use make::{make, remove_made, write_all, Joined};
+pub use make::{complete, make, remove_made, write_all, Joined};
 pub use remove::{remove, remove_empty, remove_vacated};
 
 use std::path::{Path, PathBuf};

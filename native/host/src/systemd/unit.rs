@@ -1,0 +1,212 @@
+//! Transient units: starting one for a process, stopping it.
+
+use rustbus::message_builder::{MarshalledMessage, MessageBuilder};
+use rustbus::params::{Array, Base, Container, Param, Variant};
+use rustbus::signature::Type;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::systemd::{BusAddress, SystemdFacts, SystemdUnit, UnitProperty};
+use tsrunc_sys::errno::During;
+
+use super::bus::{call, Bus, CallError, MANAGER, MANAGER_PATH};
+use super::value::typed;
+
+const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
+const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
+const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
+/// The answer of a unit's object that went away between two calls.
+const UNKNOWN_OBJECT: &str = "org.freedesktop.DBus.Error.UnknownObject";
+/// Made by systemd as PID 1 before anything else runs (sd_booted(3)).
+const BOOTED: &str = "/run/systemd/system";
+
+/// Finds the system's manager, or the caller's own with its sockets below `runtime_directory`.
+///
+/// # Errors
+/// Systemd does not run here, or not for this user; in runc's words, which managers know.
+pub fn facts(user: bool, runtime_directory: Option<&str>) -> Result<SystemdFacts, Failure> {
+    let unavailable = |cause: String| {
+        let cause = format!("systemd cgroup flag passed, but systemd support for managing cgroups is not available: {cause}");
+        Failure::new(FailureCode::Other, "use \"--systemd-cgroup\"", cause)
+    };
+    if !std::path::Path::new(BOOTED).is_dir() {
+        return Err(unavailable(format!("{BOOTED:?} does not exist")));
+    }
+    let mut refusals = Vec::new();
+    for address in addresses(user, runtime_directory) {
+        match Bus::connect(&address).and_then(|mut bus| {
+            property(&mut bus, MANAGER_PATH, MANAGER_INTERFACE, "ControlGroup").map_err(|error| error.during(|| format!("ask {:?}", address.path)))
+        }) {
+            Ok(control_group) => {
+                let device_names = std::fs::read_to_string("/proc/devices").during(|| "read \"/proc/devices\"".into())?;
+                return Ok(SystemdFacts { user, bus: address, control_group, device_names });
+            }
+            Err(failure) => refusals.push(failure.to_string()),
+        }
+    }
+    Err(unavailable(refusals.join("; ")))
+}
+
+/// The manager's own socket first, as systemctl(1) has it: one process less, and it is there before the broker is.
+fn addresses(user: bool, runtime_directory: Option<&str>) -> Vec<BusAddress> {
+    let address = |path: String, direct| BusAddress { path, direct };
+    if user {
+        let directory = runtime_directory.map_or_else(|| format!("/run/user/{}", rustix::process::geteuid().as_raw()), str::to_owned);
+        return vec![address(format!("{directory}/systemd/private"), true), address(format!("{directory}/bus"), false)];
+    }
+    vec![address("/run/systemd/private".into(), true), address("/run/dbus/system_bus_socket".into(), false)]
+}
+
+/// Starts a unit with a process in it and waits until systemd has put it there.
+///
+/// # Errors
+/// The unit exists and has not failed; systemd refuses a property; the job does not end well.
+pub fn start(unit: &SystemdUnit, pid: i32) -> Result<(), Failure> {
+    let during = || format!("start unit {:?}", unit.name);
+    let message = start_message(unit, pid)?;
+    let mut bus = Bus::connect(&unit.bus)?;
+    watch_jobs(&mut bus).map_err(|error| error.during(during))?;
+    let answer = match bus.call(&message) {
+        // A failed unit stays known by its name until somebody has seen to it.
+        Err(error) if error.is(UNIT_EXISTS) => {
+            call_by_name(&mut bus, "ResetFailedUnit", &unit.name).map_err(|error| error.during(during))?;
+            bus.call(&message)
+        }
+        answer => answer,
+    };
+    match await_job(&mut bus, answer.map_err(|error| error.during(during))?).map_err(|error| error.during(during))?.as_str() {
+        "done" => Ok(()),
+        result => Err(Failure::new(FailureCode::Other, during(), format!("systemd says {result:?}"))),
+    }
+}
+
+/// Stops a unit with all that runs in it and lets systemd forget it; one that is gone, or another of that name, is left alone.
+pub fn stop(name: &str, description: &str, address: &BusAddress) -> Result<(), Failure> {
+    let during = || format!("stop unit {name:?}");
+    // A manager that is not there (any more) has no units.
+    if !std::path::Path::new(&address.path).exists() {
+        return Ok(());
+    }
+    let mut bus = Bus::connect(address)?;
+    match stop_if_ours(&mut bus, name, description) {
+        Err(error) if error.is(NO_SUCH_UNIT) || error.is(UNKNOWN_OBJECT) => Ok(()),
+        result => result.map_err(|error| error.during(during)),
+    }
+}
+
+fn stop_if_ours(bus: &mut Bus, name: &str, description: &str) -> Result<(), CallError> {
+    let answer = call_by_name(bus, "GetUnit", name)?;
+    let path = object_path(&answer)?;
+    if property(bus, &path, UNIT_INTERFACE, "Description")? != description {
+        return Ok(());
+    }
+    watch_jobs(bus)?;
+    let mut message = manager_call("StopUnit");
+    push(&mut message, name)?;
+    push(&mut message, "replace")?;
+    let job = bus.call(&message)?;
+    await_job(bus, job)?;
+    // Of a unit that did not fail there is nothing to forget, and it may be gone by now.
+    match call_by_name(bus, "ResetFailedUnit", name) {
+        Err(error) if !error.is(NO_SUCH_UNIT) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A broker passes signals on only where they are asked for.
+fn watch_jobs(bus: &mut Bus) -> Result<(), CallError> {
+    if bus.direct {
+        return Ok(());
+    }
+    let mut watch = call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch");
+    push(&mut watch, "type='signal',sender='org.freedesktop.systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'")?;
+    bus.call(&watch)?;
+    bus.call(&manager_call("Subscribe"))?;
+    Ok(())
+}
+
+/// Waits for the end of the job that an answer names; gives its result.
+fn await_job(bus: &mut Bus, answer: MarshalledMessage) -> Result<String, CallError> {
+    let job = object_path(&answer)?;
+    loop {
+        let signal = bus.signal().map_err(CallError::Broken)?;
+        if signal.dynheader.member.as_deref() != Some("JobRemoved") {
+            continue;
+        }
+        let params = signal.unmarshall_all().map_err(not_understood)?.params;
+        match params.as_slice() {
+            [_, Param::Base(Base::ObjectPath(ended)), _, Param::Base(Base::String(result))] if *ended == job => return Ok(result.clone()),
+            _ => {}
+        }
+    }
+}
+
+fn object_path(answer: &MarshalledMessage) -> Result<String, CallError> {
+    let path: rustbus::wire::ObjectPath<String> = answer.body.parser().get().map_err(not_understood)?;
+    Ok(path.as_ref().to_owned())
+}
+
+/// A property that is a string.
+fn property(bus: &mut Bus, path: &str, interface: &str, name: &str) -> Result<String, CallError> {
+    let mut message = call(MANAGER, path, PROPERTIES, "Get");
+    push(&mut message, interface)?;
+    push(&mut message, name)?;
+    let answer = bus.call(&message)?;
+    let variant: rustbus::wire::unmarshal::traits::Variant = answer.body.parser().get().map_err(not_understood)?;
+    variant.get().map_err(not_understood)
+}
+
+fn not_understood(error: impl std::fmt::Display) -> CallError {
+    CallError::Broken(Failure::new(FailureCode::Other, "understand systemd's answer", error.to_string()))
+}
+
+fn manager_call(member: &str) -> MarshalledMessage {
+    call(MANAGER, MANAGER_PATH, MANAGER_INTERFACE, member)
+}
+
+fn call_by_name(bus: &mut Bus, member: &str, unit: &str) -> Result<MarshalledMessage, CallError> {
+    let mut message = manager_call(member);
+    push(&mut message, unit)?;
+    bus.call(&message)
+}
+
+fn push(message: &mut MarshalledMessage, text: &str) -> Result<(), CallError> {
+    message.body.push_param(text).map_err(not_understood)
+}
+
+/// StartTransientUnit(name, mode, properties a(sv), auxiliary units a(sa(sv))).
+fn start_message(unit: &SystemdUnit, pid: i32) -> Result<MarshalledMessage, Failure> {
+    let mut properties = unit.properties.iter().map(typed_property).collect::<Result<Vec<_>, Failure>>()?;
+    let pids = Array { element_sig: one("u")?, values: vec![Param::Base(Base::Uint32(pid as u32))] };
+    properties.push(named("PIDs", one("au")?, Param::Container(Container::Array(pids))));
+    let list = |element: &str, values| one(element).map(|element_sig| Param::Container(Container::Array(Array { element_sig, values })));
+    let params =
+        [Param::Base(Base::String(unit.name.clone())), Param::Base(Base::String("fail".into())), list("(sv)", properties)?, list("(sa(sv))", Vec::new())?];
+    let mut message = MessageBuilder::new().call("StartTransientUnit").on(MANAGER_PATH).with_interface(MANAGER_INTERFACE).at(MANAGER).build();
+    message
+        .body
+        .push_old_params(&params)
+        .map_err(|error| Failure::new(FailureCode::BadRequest, format!("start unit {:?}", unit.name), format!("{error:?}")))?;
+    Ok(message)
+}
+
+fn typed_property(property: &UnitProperty) -> Result<Param<'static, 'static>, Failure> {
+    let UnitProperty { name, signature, value, pointer } = property;
+    let sig = one(signature)?;
+    let operation = || format!("set property {name:?}{}", if pointer.is_empty() { String::new() } else { format!(" ({pointer})") });
+    let value = typed(&sig, value).ok_or_else(|| Failure::new(FailureCode::BadRequest, operation(), format!("{value} is no value of type {signature:?}")))?;
+    Ok(named(name, sig, value))
+}
+
+fn named(name: &str, sig: Type, value: Param<'static, 'static>) -> Param<'static, 'static> {
+    let variant = Param::Container(Container::Variant(Box::new(Variant { sig, value })));
+    Param::Container(Container::Struct(vec![Param::Base(Base::String(name.to_owned())), variant]))
+}
+
+/// One complete type.
+fn one(signature: &str) -> Result<Type, Failure> {
+    match Type::parse_description(signature) {
+        Ok(mut types) if types.len() == 1 => Ok(types.remove(0)),
+        _ => Err(Failure::new(FailureCode::BadRequest, format!("understand the type {signature:?}"), "not one D-Bus type")),
+    }
+}
