@@ -33,7 +33,7 @@ pub struct UnitProperty {
     pub signature: String,
     /// In the shape of the signature: booleans, numbers, strings, arrays for arrays and structures; 64-bit integers are
     /// decimal strings.
-    #[cfg_attr(feature = "typescript", ts(type = "import(\"../plan/gvariant.js\").BusValue"))]
+    #[cfg_attr(feature = "typescript", ts(type = "unknown"))]
     pub value: serde_json::Value,
     /// JSON pointer of the field that asked for it; empty for what every container has.
     pub pointer: String,

@@ -423,7 +423,7 @@ signature: string,
  * In the shape of the signature: booleans, numbers, strings, arrays for arrays and structures; 64-bit integers are
  * decimal strings.
  */
-value: import("../plan/gvariant.js").BusValue, 
+value: unknown, 
 /**
  * JSON pointer of the field that asked for it; empty for what every container has.
  */

@@ -38,7 +38,7 @@ for (const name of readdirSync(FIXTURES).sort()) {
     const { host, options, systemd } = readJson(`${directory}/facts.json`) as CaseFacts;
     const spec = validated(readJson(`${directory}/config.json`) as object, host.euid !== 0);
     const scope = systemd && planScope({ spec, id: OPTIONS.id, stateDirectory: `/run/tsrunc/${OPTIONS.id}`, facts: systemd });
-    const planned = plan(spec, host, { ...OPTIONS, rare: planRare(spec), ...options });
+    const planned = plan(spec, host, { ...OPTIONS, rare: planRare(spec), ...options, scope });
     const golden = `${directory}/plan.json`;
     if (updates || !existsSync(golden)) {
       mkdirSync(directory, { recursive: true });

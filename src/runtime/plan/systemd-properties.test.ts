@@ -100,7 +100,7 @@ t.test("device rules are a list of what is allowed", async (t) => {
   const [policy, allow] = deviceProperties(planDeviceRules([{ allow: true, type: "b", major: 7, access: "r" }]), DEVICES);
   t.match(policy, { name: "DevicePolicy", signature: "s", value: "strict" });
   t.match(allow, { name: "DeviceAllow", signature: "a(ss)" });
-  const entries = (allow?.value as string[][]).map((entry) => entry.join(" "));
+  const entries = ((allow?.value ?? []) as string[][]).map((entry) => entry.join(" "));
   for (const entry of ["block-loop r", "block-* m", "char-* m", "/dev/char/1:3 rwm", "char-pts rwm"]) t.ok(entries.includes(entry), entry);
 });
 

@@ -2,6 +2,7 @@
 
 import type { SystemdUnit, UnitProperty } from "../generated/plan.js";
 import { joinBelow } from "./paths.js";
+import type { BusValue } from "./gvariant.js";
 import type { PlannedCgroup, Scope, ScopeRequest } from "./scope.js";
 import { expandSlice, unitPlace } from "./systemd-names.js";
 import { annotationProperties, deviceProperties, limitProperties } from "./systemd-properties.js";
@@ -10,7 +11,7 @@ import { annotationProperties, deviceProperties, limitProperties } from "./syste
 export function planScope({ spec, id, stateDirectory, facts }: ScopeRequest): Scope {
   const place = unitPlace(spec.linux?.cgroupsPath, id, facts.user ? "user.slice" : "system.slice");
   const asked = annotationProperties(spec.annotations);
-  const property = (name: string, signature: string, value: UnitProperty["value"]): UnitProperty => ({
+  const property = (name: string, signature: string, value: BusValue): UnitProperty => ({
     name,
     signature,
     value,

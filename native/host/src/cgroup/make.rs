@@ -136,7 +136,7 @@ fn make_directory(directory: &CgroupDirectory, attempt: &mut Attempt) -> Result<
                 attempt.made.leaves.push(path.clone());
                 return Ok(());
             }
-            Err(Errno::EXIST) => return refuse_occupied(path),
+            Err(Errno::EXIST) => return refuse_occupied(path, attempt.inhabitant),
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno).during(during),
         }
