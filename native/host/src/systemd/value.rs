@@ -45,15 +45,15 @@ fn base_value(base: BaseType, value: &Value) -> Option<Base<'static>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustbus::message_builder::MarshalledMessageBody;
+    use rustbus::message_builder::MessageBuilder;
     use serde_json::json;
 
     fn bytes(signature: &str, value: &Value) -> Option<Vec<u8>> {
         let types = Type::parse_description(signature).unwrap();
-        let mut body = MarshalledMessageBody::with_byteorder(rustbus::ByteOrder::LittleEndian);
-        body.push_old_param(&typed(types.first()?, value)?).ok()?;
-        assert_eq!(body.get_sig(), signature);
-        Some(body.get_buf().to_vec())
+        let mut message = MessageBuilder::with_byteorder(rustbus::ByteOrder::LittleEndian).call("A").on("/").build();
+        message.body.push_old_param(&typed(types.first()?, value)?).ok()?;
+        assert_eq!(message.get_sig(), signature);
+        Some(message.get_buf().to_vec())
     }
 
     #[test]
