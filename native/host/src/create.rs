@@ -13,7 +13,7 @@ use tsrunc_init::gate::send_descriptor;
 use tsrunc_init::hooks::run_hook;
 use tsrunc_init::mountinfo::{self, MountEntry};
 use tsrunc_init::process::set_limits;
-use tsrunc_init::protocol::{Channel, Console, FromInit, Gate, InitPlan, ToInit};
+use tsrunc_init::protocol::{Channel, Console, FromInit, Gate, InitPlan, SeccompFilter, ToInit};
 use tsrunc_init::schedule::schedule;
 use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -27,6 +27,7 @@ use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Step};
 
 use crate::init_program::{self, InitProgram};
 use crate::net_devices::{self, Moved};
+use crate::seccomp::{hand_over, process_state, Filter};
 use crate::store::Lock;
 use crate::{cgroup, gate, idmap, mapped_mounts, processes, resctrl, systemd};
 
@@ -87,18 +88,23 @@ struct Opened {
     gate: Option<OwnedFd>,
     console: Option<OwnedFd>,
     pidfd_receiver: Option<OwnedFd>,
+    /// Of the seccomp listener.
+    seccomp_receiver: Option<OwnedFd>,
 }
 
 /// Makes the container described by `plan`, up to its start gate.
 ///
 /// # Errors
 /// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
-pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan) -> Result<Pending, Failure> {
-    let opened = open_all(lock, plan)?;
+pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan, filter: Option<&Filter>) -> Result<Pending, Failure> {
+    let mut opened = open_all(lock, plan)?;
+    if let Some(listener) = filter.and_then(|filter| filter.listener.as_ref()) {
+        opened.seccomp_receiver = Some(gate::connect_to(&listener.path, "seccomp listener")?);
+    }
     // Systemd makes its units for processes that are there.
     let joined = if plan.cgroup.systemd.is_some() { cgroup::Joined::default() } else { cgroup::make(&plan.cgroup)? };
     let result =
-        init_program::open(init, lock, has_user_namespace(plan)).and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined }));
+        init_program::open(init, lock, has_user_namespace(plan)).and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined, filter }));
     if result.is_err() {
         cgroup::remove_made(&joined.made);
         if let Some(SystemdUnit { name, description, bus, .. }) = &plan.cgroup.systemd {
@@ -133,6 +139,7 @@ fn open_all(lock: &Lock, plan: &ContainerPlan) -> Result<Opened, Failure> {
             ConsolePlan::None | ConsolePlan::Keep => None,
         },
         pidfd_receiver: plan.pidfd_socket.as_ref().map(|path| gate::connect_to(path, "pidfd socket")).transpose()?,
+        seccomp_receiver: None,
     })
 }
 
@@ -203,6 +210,7 @@ fn open_bind_sources(operations: &mut [Operation]) -> Result<Vec<OwnedFd>, Failu
 struct Start<'a> {
     program: OwnedFd,
     joined: &'a cgroup::Joined,
+    filter: Option<&'a Filter>,
 }
 
 /// Whether a path's mount has no restricting option and no mount below the path.
@@ -219,7 +227,7 @@ fn hides_nothing(source: &str, mounts: &[MountEntry]) -> Result<bool, rustix::io
     Ok(!below && !flags.intersects(Flags::RDONLY | Flags::NOSUID | Flags::NODEV | Flags::NOEXEC))
 }
 
-fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start<'_>) -> Result<Pending, Failure> {
+fn make_process(lock: &Lock, plan: &ContainerPlan, mut opened: Opened, start: &Start<'_>) -> Result<Pending, Failure> {
     let mut operations = plan.operations.clone();
     // Only now: a mount of type cgroup binds the container's own cgroups.
     let in_user_namespace = has_user_namespace(plan);
@@ -246,7 +254,7 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start
     let mut pending = Pending {
         identity: ProcessIdentity { pid: spawned.pid, start_time_ticks: String::new() },
         pidfd: spawned.pidfd,
-        warnings: Vec::new(),
+        warnings: start.filter.map_or_else(Vec::new, |filter| filter.warnings.clone()),
         master: None,
         net_devices: None,
         channel: None,
@@ -290,10 +298,13 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, opened: Opened, start: &Start
             _ => Console::None,
         },
         bind_sources: bind_sources.iter().map(AsRawFd::as_raw_fd).collect(),
+        seccomp: start.filter.map(|filter| SeccompFilter { program: filter.program.clone(), flags: filter.flags }),
     };
     // A failure to send means that the child ended before it could read: it says why.
     let sent = channel.send(&ToInit::Plan(Box::new(init_plan)));
-    converse(plan, &channel, &mut pending).map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
+    let metadata = start.filter.and_then(|filter| filter.listener.as_ref()).and_then(|listener| listener.metadata.as_deref());
+    let mut answerer = opened.seccomp_receiver.take().map(|receiver| Answerer { receiver, metadata });
+    converse(plan, &channel, &mut pending, &mut answerer).map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
     if let Some(receiver) = &opened.pidfd_receiver {
         send_descriptor(receiver.as_fd(), pending.pidfd.as_fd()).during(|| "send the pidfd to the pidfd socket".into())?;
     }
@@ -388,14 +399,29 @@ fn names(namespaces: &[Namespace]) -> String {
     names.join(", ")
 }
 
+/// Who answers for filtered system calls.
+struct Answerer<'a> {
+    receiver: OwnedFd,
+    metadata: Option<&'a str>,
+}
+
 /// Answers the init until it waits at its gate.
-fn converse(plan: &ContainerPlan, channel: &Channel, pending: &mut Pending) -> Result<(), Failure> {
+fn converse(plan: &ContainerPlan, channel: &Channel, pending: &mut Pending, answerer: &mut Option<Answerer<'_>>) -> Result<(), Failure> {
     loop {
         match next_message(channel)? {
             FromInit::Ready => return Ok(()),
             FromInit::Failed(failure) => return Err(failure),
             FromInit::Executing => return Err(Failure::new(FailureCode::Other, "wait for the init", "it answered out of turn")),
             FromInit::Terminal => pending.master = Some(receive_descriptor(channel)?),
+            FromInit::Listener(number) => {
+                let during = || "take the seccomp listener from the init".to_owned();
+                let Answerer { receiver, metadata } =
+                    answerer.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "nobody waits for it"))?;
+                let listener = tsrunc_sys::seccomp::take_descriptor(&pending.pidfd, number).during(during)?;
+                let state = process_state(pending.identity.pid, &hook_state(plan, pending.identity.pid, "creating")?, metadata)?;
+                hand_over(receiver, &listener, &state)?;
+                channel.send(&ToInit::Continue { state: String::new() })?;
+            }
             FromInit::Limits => {
                 // In a user namespace the init could not raise any (prlimit(2), CAP_SYS_RESOURCE).
                 set_limits(pending.identity.pid, &plan.process.rlimits)?;

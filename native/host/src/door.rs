@@ -6,12 +6,13 @@ use std::time::Duration;
 use tsrunc_init::hooks::run_hook;
 use tsrunc_plan::container::ConsolePlan;
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::request::{Reply, Request};
+use tsrunc_plan::request::{Reply, Request, SeccompText};
 
 use crate::create::{self, Pending};
 use crate::foreground::Attendance;
 use crate::init_program::InitProgram;
 use crate::notify::Proxy;
+use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
 use crate::{cgroup, clock, facts, files, gate, processes, resctrl, systemd, undo};
 
@@ -20,6 +21,7 @@ enum Handle {
     Lock(Lock),
     Container(Box<Container>),
     Notify(Proxy),
+    Seccomp(Box<Seccomp>),
 }
 
 struct Container {
@@ -79,6 +81,7 @@ impl Host {
         let flag = |flag: bool| Reply::Flag { flag };
         match request {
             Request::ReadFile { path, max_bytes } => files::read_text(&path, max_bytes).map(text),
+            Request::ReadConfig { path, max_bytes, root } => files::read_text(&path, max_bytes).map(|text| self.take_profile(text, &root)),
             Request::CreateFile { path, text, mode } => files::create(&path, &text, mode).map(done),
             Request::AppendFile { path, text } => files::append(&path, &text).map(done),
             Request::ResolveDirectory { path } => files::resolve_directory(&path).map(text),
@@ -102,8 +105,19 @@ impl Host {
                 Some(_) => Ok(Reply::Done),
                 None => Err(unknown(handle)),
             },
-            Request::Create { lock, plan } => {
-                let pending = create::create(self.init, self.lock(lock)?, &plan)?;
+            Request::CompileSeccomp { handle, profile } => {
+                let from = handle.map(|handle| self.take_seccomp(handle)).transpose()?;
+                let seccomp = Seccomp::compile(from, &profile)?;
+                Ok(self.keep(Handle::Seccomp(Box::new(seccomp))))
+            }
+            Request::SeccompFacts => Ok(Reply::SeccompFacts { facts: seccomp::facts() }),
+            Request::Create { lock, plan, seccomp } => {
+                let seccomp = seccomp.map(|handle| self.take_seccomp(handle)).transpose()?;
+                let lock = self.lock(lock)?;
+                let pending = create::create(self.init, lock, &plan, seccomp.as_ref().and_then(Seccomp::filter))?;
+                if let Some(seccomp) = &seccomp {
+                    seccomp.keep(lock.root_fd());
+                }
                 let process = pending.identity.clone();
                 let warnings = pending.warnings.clone();
                 let stays = matches!(plan.console, ConsolePlan::Keep);
@@ -156,6 +170,23 @@ impl Host {
     fn lock(&self, handle: u32) -> Result<&Lock, Failure> {
         match self.handles.get(&handle) {
             Some(Handle::Lock(lock)) => Ok(lock),
+            _ => Err(unknown(handle)),
+        }
+    }
+
+    /// The configuration, and the handle of its seccomp profile.
+    fn take_profile(&mut self, text: String, root: &str) -> Reply {
+        let (text, seccomp) = Seccomp::take_from(text, root);
+        let seccomp = seccomp.map(|seccomp| {
+            let is_ready = seccomp.filter().is_some();
+            SeccompText { handle: self.insert(Handle::Seccomp(Box::new(seccomp))), is_ready }
+        });
+        Reply::Config { text, seccomp }
+    }
+
+    fn take_seccomp(&mut self, handle: u32) -> Result<Seccomp, Failure> {
+        match self.handles.remove(&handle) {
+            Some(Handle::Seccomp(seccomp)) => Ok(*seccomp),
             _ => Err(unknown(handle)),
         }
     }

@@ -17,6 +17,7 @@ mod netlink;
 mod notify;
 mod processes;
 mod resctrl;
+mod seccomp;
 mod store;
 mod systemd;
 mod terminal;

@@ -33,6 +33,11 @@ impl Lock {
         self.dir.as_fd()
     }
 
+    /// The state root.
+    pub fn root_fd(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
     /// Whether a descriptor of this number is one of the lock's own.
     pub fn holds(&self, number: i32) -> bool {
         self.dir.as_raw_fd() == number || self.root.as_raw_fd() == number

@@ -16,6 +16,7 @@ use tsrunc_sys::{namespaces, process as sys};
 use crate::kernel_files::set_key_label;
 use crate::process::{become_user, own_stdio, set_limits, take_terminal};
 use crate::protocol::{Channel, Console, FromInit, Gate, InitPlan, ToInit};
+use crate::seccomp::{load_when, Moment};
 use crate::setup::{run_hooks, Creator, Setup};
 
 /// Exit status of an init whose setup or exec failed (the reason went to the creator or starter).
@@ -68,7 +69,8 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     } else {
         set_limits(0, &plan.process.rlimits)?;
     }
-    let program = become_user(&plan.process)?;
+    let program = become_user(&plan.process, || load_when(Moment::Privileged, &plan, channel))?;
+    load_when(Moment::Created, &plan, channel)?;
     // The change of user cleared it; from here on the creator's end of the socket tells that it died.
     let gate = match plan.gate {
         Gate::Socket(number) => Some(sys::inherited(number).during(|| "take over the gate".into())?),
@@ -84,7 +86,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     }
     run_hooks(&plan.process.start_container_hooks, &state)?;
     channel.send(&FromInit::Executing)?;
-    Err(program.execute(&plan.process))
+    Err(program.execute(&plan.process, || load_when(Moment::Exec, &plan, channel)))
 }
 
 /// What the creator left open on purpose. Anything else is the caller's, and would be a way out (CVE-2024-21626).
@@ -104,7 +106,7 @@ fn descriptors(channel: &Channel, plan: &InitPlan) -> Vec<i32> {
     open
 }
 
-fn unexpected(expected: &str) -> Failure {
+pub fn unexpected(expected: &str) -> Failure {
     Failure::new(FailureCode::Other, "wait for the creator", format!("it did not send {expected}"))
 }
 

@@ -13,4 +13,5 @@ pub mod process;
 pub mod protocol;
 pub mod root;
 pub mod schedule;
+mod seccomp;
 pub mod setup;

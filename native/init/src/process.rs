@@ -53,7 +53,9 @@ pub fn own_stdio(uid: u32) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Whatever is missing, in runc's words where managers look for them.
-pub fn become_user(process: &Process) -> Result<Program, Failure> {
+///
+/// `while_privileged` is done before the change of uid takes capabilities away.
+pub fn become_user(process: &Process, while_privileged: impl FnOnce() -> Result<(), Failure>) -> Result<Program, Failure> {
     let masks = process.capabilities.as_ref().map(parse_masks).transpose()?.unwrap_or_default();
     drop_bounding_set(masks.bounding)?;
     let entered = rustix::process::chdir(process.cwd.as_str());
@@ -63,6 +65,7 @@ pub fn become_user(process: &Process) -> Result<Program, Failure> {
         sys::set_groups(gids).during(|| format!("set groups {gids:?}"))?;
     }
     sys::set_gid(process.gid).during(|| format!("set gid {}", process.gid))?;
+    while_privileged()?;
     sys::set_uid(process.uid).during(|| format!("set uid {}", process.uid))?;
     sys::set_capabilities(sys::CapabilitySets { effective: masks.effective, permitted: masks.permitted, inheritable: masks.inheritable })
         .during(|| "set capabilities".into())?;
@@ -237,12 +240,15 @@ fn executable(path: &str) -> Result<(), Errno> {
 }
 
 impl Program {
-    /// Replaces this process; returns only on failure.
-    pub fn execute(&self, process: &Process) -> Failure {
+    /// Replaces this process; returns only on failure. `last` is done right before, when no other system call is left.
+    pub fn execute(&self, process: &Process, last: impl FnOnce() -> Result<(), Failure>) -> Failure {
         for number in 3..3 + process.preserve_fds {
             sys::keep_number_over_exec(number as i32);
         }
-        let errno = sys::execute(&self.path, &self.args, &self.env);
+        let errno = match sys::execute(&self.path, &self.args, &self.env, last) {
+            Ok(errno) => errno,
+            Err(failure) => return failure,
+        };
         let (_, text) = describe(errno);
         let operation = format!("exec {:?}", self.path.to_string_lossy());
         Failure { code: FailureCode::Exec, cause: text.into(), ..tsrunc_sys::errno::os_failure(operation, errno) }

@@ -10,6 +10,8 @@
 //!   Continue           ->           goes on
 //!                      <-           Limits            (in a user namespace)
 //!   Continue           ->           sets up the process
+//!                      <-           Listener          (its seccomp filter asks somebody)
+//!   Continue           ->           goes on
 //!                      <-           Ready             (or Failed at any moment)
 //!   Release            ->           waits at the gate
 //! starter
@@ -53,6 +55,16 @@ pub struct InitPlan {
     pub console: Console,
     /// Detached clones of bind sources (`MountSource::BindDescriptor`).
     pub bind_sources: Vec<i32>,
+    #[serde(default)]
+    pub seccomp: Option<SeccompFilter>,
+}
+
+/// A filter of system calls.
+#[derive(Serialize, Deserialize)]
+pub struct SeccompFilter {
+    pub program: Vec<tsrunc_sys::seccomp::Instruction>,
+    /// Of seccomp(2).
+    pub flags: u32,
 }
 
 /// Where the init waits for `Start`.
@@ -83,6 +95,9 @@ pub enum FromInit {
     Limits,
     /// It is time to carry the `Schedule` operations out.
     Schedule,
+    /// The filter is loaded, and this descriptor of the init is its listener. Not sent by SCM_RIGHTS: the filter may ask about
+    /// sendmsg(2), and nobody could answer yet.
+    Listener(i32),
     Ready,
     /// The exec comes now.
     Executing,

@@ -9,6 +9,7 @@ pub mod container;
 pub mod failure;
 pub mod operation;
 pub mod request;
+pub mod seccomp;
 pub mod systemd;
 pub mod warning;
 

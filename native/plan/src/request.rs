@@ -5,6 +5,7 @@ use crate::container::ContainerPlan;
 use crate::failure::Failure;
 use crate::operation::Hook;
 use crate::plain;
+use crate::seccomp::{SeccompFacts, SeccompProfile};
 use crate::systemd::{BusAddress, SystemdFacts};
 use crate::warning::Warning;
 
@@ -43,6 +44,9 @@ plain! {
 pub enum Request {
     /// -> `Reply::Text`
     ReadFile { path: String, max_bytes: u32 },
+    /// Read a configuration. Where the state directory `root` keeps a filter that was compiled from the very text of its seccomp
+    /// profile, the text comes with a profile in its place that allows everything: nothing need look at it again. -> `Config`
+    ReadConfig { path: String, max_bytes: u32, root: String },
     /// Create a file that must not exist (O_EXCL). -> `Done`
     CreateFile { path: String, text: String, mode: u32 },
     /// Append a line to a file, made with mode 0644 when missing (log). -> `Done`
@@ -77,7 +81,12 @@ pub enum Request {
 
     /// Make the container's cgroups and process and bring it to the start gate. `lock` is the handle of `reserve`.
     /// On failure everything this request made is undone. -> `Created`
-    Create { lock: u32, plan: Box<ContainerPlan> },
+    /// `seccomp` is a handle of `readConfig` or `compileSeccomp`; its filter is kept for the next container with that profile.
+    Create { lock: u32, plan: Box<ContainerPlan>, #[serde(default)] seccomp: Option<u32> },
+    /// Compile a filter; `handle` is one of `readConfig` whose text it is made of, if any. -> `Handle`
+    CompileSeccomp { handle: Option<u32>, profile: Box<SeccompProfile> },
+    /// What the kernel knows of filters. -> `SeccompFacts`
+    SeccompFacts,
     /// Let a created container live on without us (and, with `GatePlan::Channel`, start it). -> `Done`
     Release { handle: u32 },
     /// Open the gate of the container whose state directory the lock holds and wait until the user's program runs
@@ -160,10 +169,21 @@ pub struct HostFacts {
 }
 
 plain! {
+/// The seccomp profile of a configuration that was read.
+pub struct SeccompText {
+    pub handle: u32,
+    /// Its filter was kept, and `create` takes the handle as it is.
+    pub is_ready: bool,
+}
+}
+
+plain! {
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Reply {
     Done,
     Text { text: String },
+    Config { text: String, #[serde(default)] seccomp: Option<SeccompText> },
+    SeccompFacts { facts: SeccompFacts },
     Names { names: Vec<String> },
     Flag { flag: bool },
     Number { number: u32 },

@@ -11,10 +11,13 @@ pub mod heap;
 pub mod image;
 #[cfg(all(feature = "engine", target_arch = "x86_64", any(target_env = "musl", test)))]
 pub mod memcpy;
+#[cfg(feature = "libseccomp")]
+pub mod libseccomp;
 pub mod namespaces;
 pub mod network;
 pub mod process;
 pub mod schedule;
+pub mod seccomp;
 pub mod signals;
 pub mod spawn;
 pub mod user_namespace;

@@ -199,13 +199,15 @@ pub fn keep_number_over_exec(number: i32) {
     unsafe { libc::fcntl(number, libc::F_SETFD, 0) };
 }
 
-/// Replaces the process by the program (execve(2)); returns only on failure.
-pub fn execute(path: &CString, args: &[CString], env: &[CString]) -> Errno {
+/// Replaces the process by the program (execve(2)); returns only on failure: the errno, or what `last` says. Between `last` and the call there
+/// is no other system call, not even for memory.
+pub fn execute<E>(path: &CString, args: &[CString], env: &[CString], last: impl FnOnce() -> Result<(), E>) -> Result<Errno, E> {
     let argv = pointers(args);
     let envp = pointers(env);
+    last()?;
     // SAFETY: all strings are NUL-terminated and both arrays end with a null pointer.
     unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
-    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+    Ok(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
 }
 
 pub(crate) fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {

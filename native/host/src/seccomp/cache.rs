@@ -1,0 +1,179 @@
+//! Filters by the profiles they were made of: files below the state root, in a directory of their own.
+//!
+//! Compiling takes libseccomp longer than all the rest of a `create`. What is kept decides what a container may do, so a file counts only
+//! if nobody but its owner, who is us, could have written it, and if it repeats the whole key it is asked for: its name is only a number.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use tsrunc_plan::seccomp::SeccompListener;
+use tsrunc_plan::warning::Warning;
+use tsrunc_sys::seccomp::Instruction;
+
+use super::Filter;
+
+/// No id of a container begins like this.
+const DIRECTORY: &str = "#seccomp";
+
+/// Profiles on one machine are few. The oldest file goes when there are more, or more bytes.
+const MAX_FILES: usize = 64;
+const MAX_TOTAL_BYTES: u64 = 1 << 20;
+/// Docker's default profile is a tenth of this; a larger one is compiled each time.
+const MAX_FILE_BYTES: u64 = 128 << 10;
+
+/// The file: this, the digest of all that follows, three lengths, the key, the rest in JSON, the program.
+const MAGIC: &[u8; 8] = b"tsrunc-1";
+const HEAD_BYTES: usize = 28;
+
+/// What is in a file beside the program.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rest {
+    flags: u32,
+    listener: Option<SeccompListener>,
+    warnings: Vec<Warning>,
+}
+
+/// The filter that is kept for a key, if there is one to be trusted. Whatever is wrong with the file, the filter is made again.
+pub fn find(root: &str, key: &[u8]) -> Option<Filter> {
+    let directory = rustix::fs::open(format!("{root}/{DIRECTORY}"), DIRECTORY_FLAGS, Mode::empty()).ok()?;
+    require_own(&rustix::fs::fstat(&directory).ok()?, FileType::Directory).ok()?;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&directory, name(key), flags, Mode::empty()).ok()?;
+    let stat = rustix::fs::fstat(&file).ok()?;
+    require_own(&stat, FileType::RegularFile).ok()?;
+    if stat.st_nlink != 1 || stat.st_size as u64 > MAX_FILE_BYTES {
+        return None;
+    }
+    let mut bytes = vec![0; stat.st_size as usize];
+    // Files are never changed, only replaced: one that is shorter by now is broken.
+    let count = rustix::io::read(&file, &mut bytes).ok()?;
+    decode(&bytes[..count], key)
+}
+
+const DIRECTORY_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Ours, of the type, and nobody else's to read or write.
+fn require_own(stat: &Stat, kind: FileType) -> Result<(), Errno> {
+    let own = stat.st_uid == rustix::process::geteuid().as_raw();
+    if own && FileType::from_raw_mode(stat.st_mode) == kind && stat.st_mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(Errno::PERM)
+}
+
+/// Keeps a filter, in one step: others see the whole file or none.
+///
+/// # Errors
+/// Whatever hinders it, for instance a directory that is somebody else's.
+pub fn keep(root: impl AsFd, key: &[u8], filter: &Filter) -> Result<(), Errno> {
+    let bytes = encode(key, filter)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Ok(());
+    }
+    match rustix::fs::mkdirat(&root, DIRECTORY, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno),
+    }
+    let directory = rustix::fs::openat(&root, DIRECTORY, DIRECTORY_FLAGS, Mode::empty())?;
+    require_own(&rustix::fs::fstat(&directory)?, FileType::Directory)?;
+    make_room(&directory, bytes.len() as u64)?;
+    let name = name(key);
+    let draft = format!("{name}.{}", std::process::id());
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&directory, &*draft, flags, Mode::RUSR | Mode::WUSR)?;
+    let written = crate::files::write_all(&file, &bytes).and_then(|()| rustix::fs::renameat(&directory, &*draft, &directory, &*name));
+    if written.is_err() {
+        // The first failure is the one to tell; the draft goes when room is made.
+        if let Err(_second) = rustix::fs::unlinkat(&directory, &*draft, AtFlags::empty()) {}
+    }
+    written
+}
+
+/// Removes the oldest files, so that there is room for one of `bytes`.
+fn make_room(directory: &OwnedFd, bytes: u64) -> Result<(), Errno> {
+    let mut files = Vec::new();
+    let mut total = bytes;
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_bytes().starts_with(b".") {
+            continue; // `.` and `..`
+        }
+        match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => {
+                total += stat.st_size as u64;
+                files.push((stat.st_mtime, stat.st_mtime_nsec, stat.st_size as u64, name.to_owned()));
+            }
+            Err(Errno::NOENT) => {} // replaced meanwhile
+            Err(errno) => return Err(errno),
+        }
+    }
+    files.sort();
+    let mut count = files.len() + 1;
+    for (_, _, size, name) in files {
+        if count <= MAX_FILES && total <= MAX_TOTAL_BYTES {
+            break;
+        }
+        match rustix::fs::unlinkat(directory, &name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+        count -= 1;
+        total -= size;
+    }
+    Ok(())
+}
+
+fn name(key: &[u8]) -> String {
+    format!("{:016x}", digest(key))
+}
+
+/// Finds files and damage, no more: a file is taken for what its key says, which is compared in full. Eight bytes at a time (FNV-1a does one).
+fn digest(bytes: &[u8]) -> u64 {
+    let mut digest = 0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64;
+    for chunk in bytes.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        digest = (digest ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
+    }
+    digest ^ digest >> 32
+}
+
+fn encode(key: &[u8], filter: &Filter) -> Result<Vec<u8>, Errno> {
+    let rest = Rest { flags: filter.flags, listener: filter.listener.clone(), warnings: filter.warnings.clone() };
+    let rest = serde_json::to_vec(&rest).map_err(|_| Errno::INVAL)?;
+    let program: Vec<u8> = filter.program.iter().flat_map(|instruction| instruction.to_le_bytes()).collect();
+    let mut content = Vec::new();
+    for part in [key, &rest, &program] {
+        content.extend(u32::try_from(part.len()).map_err(|_| Errno::FBIG)?.to_le_bytes());
+    }
+    for part in [key, &rest, &program] {
+        content.extend(part);
+    }
+    Ok([MAGIC.as_slice(), &digest(&content).to_le_bytes(), &content].concat())
+}
+
+/// None for anything but a whole file for that key.
+fn decode(bytes: &[u8], key: &[u8]) -> Option<Filter> {
+    let content = bytes.strip_prefix(MAGIC)?;
+    let (expected, content) = content.split_first_chunk()?;
+    if u64::from_le_bytes(*expected) != digest(content) {
+        return None;
+    }
+    let length = |at: usize| content.get(at..at + 4)?.try_into().ok().map(|bytes| u32::from_le_bytes(bytes) as usize);
+    let (of_key, of_rest, of_program) = (length(0)?, length(4)?, length(8)?);
+    if of_key.checked_add(of_rest)?.checked_add(of_program)? != bytes.len() - HEAD_BYTES || of_program % size_of::<Instruction>() != 0 {
+        return None;
+    }
+    let (found, content) = content[12..].split_at(of_key);
+    let (rest, program) = content.split_at(of_rest);
+    if found != key {
+        return None;
+    }
+    let Rest { flags, listener, warnings } = serde_json::from_slice(rest).ok()?;
+    let program = program.chunks_exact(8).filter_map(|chunk| chunk.try_into().ok().map(Instruction::from_le_bytes)).collect();
+    Some(Filter { program, flags, listener, warnings })
+}

@@ -1,0 +1,45 @@
+//! Loads the container's filter of system calls, at the moment that asks least of the profile.
+
+use std::os::fd::AsRawFd;
+
+use tsrunc_plan::failure::Failure;
+use tsrunc_sys::errno::During;
+use tsrunc_sys::seccomp::{load_filter, NEW_LISTENER};
+
+use crate::gate::unexpected;
+use crate::protocol::{Channel, FromInit, InitPlan, SeccompFilter, ToInit};
+
+/// When a filter is loaded. Whatever the init does afterwards the profile must allow.
+#[derive(PartialEq)]
+pub enum Moment {
+    /// Without no_new_privs: only CAP_SYS_ADMIN loads a filter (seccomp(2)), which the user may lack.
+    Privileged,
+    /// With a listener: it belongs to the creator, who is gone when the program starts.
+    Created,
+    /// Otherwise: right before the exec.
+    Exec,
+}
+
+fn moment_of(filter: &SeccompFilter, plan: &InitPlan) -> Moment {
+    if !plan.process.no_new_privileges {
+        Moment::Privileged
+    } else if filter.flags & NEW_LISTENER != 0 {
+        Moment::Created
+    } else {
+        Moment::Exec
+    }
+}
+
+/// Loads the filter if there is one and this is its moment.
+///
+/// # Errors
+/// The kernel refuses it: `EACCES` without no_new_privs and CAP_SYS_ADMIN. A creator who does not take the listener.
+pub fn load_when(moment: Moment, plan: &InitPlan, channel: &Channel) -> Result<(), Failure> {
+    let Some(filter) = plan.seccomp.as_ref().filter(|filter| moment_of(filter, plan) == moment) else { return Ok(()) };
+    let listener = load_filter(&filter.program, filter.flags).during(|| "load the seccomp filter (/linux/seccomp)".into())?;
+    if let Some(listener) = listener {
+        channel.send(&FromInit::Listener(listener.as_raw_fd()))?;
+        let Some(ToInit::Continue { .. }) = channel.receive()? else { return Err(unexpected("to go on")) };
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Loading filters of system calls (seccomp(2)), and what of that the kernel knows.
+
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use rustix::io::Errno;
+
+use crate::namespaces::check;
+
+const SET_MODE_FILTER: libc::c_long = 1;
+const GET_ACTION_AVAIL: libc::c_long = 2;
+
+/// Gives a descriptor on which another process answers for the filtered one (seccomp_unotify(2)).
+pub const NEW_LISTENER: u32 = 1 << 3;
+/// Of no effect, and refused, without `NEW_LISTENER`.
+pub const WAIT_KILLABLE_RECV: u32 = 1 << 5;
+
+/// One instruction of classic BPF as the kernel takes it (struct sock_filter of linux/filter.h): `code` and both jumps in the
+/// first four bytes, the constant in the others.
+pub type Instruction = u64;
+
+fn seccomp<T>(operation: libc::c_long, flags: u32, argument: *const T) -> Result<libc::c_long, Errno> {
+    // SAFETY: every caller passes null, or a pointer to the operation's own structure that lives through the call.
+    check(unsafe { libc::syscall(libc::SYS_seccomp, operation, libc::c_ulong::from(flags), argument) })
+}
+
+/// Filters the system calls of the calling process from here on; it has one thread. Gives the listener where `flags` has
+/// `NEW_LISTENER`.
+///
+/// # Errors
+/// `EACCES` without CAP_SYS_ADMIN or no_new_privs; `EINVAL` for a program that the kernel's verifier refuses, or an unknown flag.
+pub fn load_filter(program: &[Instruction], flags: u32) -> Result<Option<OwnedFd>, Errno> {
+    let program = libc::sock_fprog { len: u16::try_from(program.len()).map_err(|_| Errno::INVAL)?, filter: program.as_ptr() as *mut libc::sock_filter };
+    let number = seccomp(SET_MODE_FILTER, flags, &program)?;
+    if flags & NEW_LISTENER == 0 {
+        return Ok(None);
+    }
+    // SAFETY: the kernel made it for this call; nobody else owns it.
+    Ok(Some(unsafe { OwnedFd::from_raw_fd(number as i32) }))
+}
+
+/// Whether the kernel knows a flag of `load_filter`.
+pub fn knows_flag(flag: u32) -> bool {
+    let flags = if flag == WAIT_KILLABLE_RECV { flag | NEW_LISTENER } else { flag };
+    // It looks at the flags before it finds that there is no program.
+    seccomp(SET_MODE_FILTER, flags, std::ptr::null::<u8>()) == Err(Errno::FAULT)
+}
+
+/// Whether the kernel knows what a filter may return, `SECCOMP_RET_*` (Linux 4.14).
+pub fn knows_action(action: u32) -> bool {
+    seccomp(GET_ACTION_AVAIL, 0, &action).is_ok()
+}
+
+/// A descriptor of another process (pidfd_getfd(2), Linux 5.6).
+///
+/// # Errors
+/// `EPERM` where that process may not be traced; `EBADF` where it has no such descriptor.
+pub fn take_descriptor(pidfd: &OwnedFd, number: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: plain integers go in.
+    let taken = check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_fd().as_raw_fd(), number, 0) })?;
+    // SAFETY: the kernel made it for this call, close-on-exec; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(taken as i32) })
+}
