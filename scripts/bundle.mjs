@@ -31,6 +31,7 @@ async function bundleStatic() {
       core: "src/host/embedded.ts",
       careful: "src/runtime/careful.ts",
       rare: "src/runtime/rare.ts",
+      seccomp: "src/runtime/plan/seccomp.ts",
       warnings: "src/runtime/warnings.ts",
       systemd: "src/runtime/plan/systemd.ts",
     },

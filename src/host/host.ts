@@ -3,12 +3,12 @@
  * it cannot compute it asks of a `Host`, so that the same code runs in Node.js and in the static binary.
  */
 
-import type { Warning } from "../runtime/generated/plan.js";
+import type { SeccompProfile, Warning } from "../runtime/generated/plan.js";
 import type { LeftOut } from "../runtime/plan/capabilities.js";
 import type { RarePlan } from "../runtime/plan/rare.js";
 import type { Scope, ScopeRequest } from "../runtime/plan/scope.js";
 import type { Rules } from "../runtime/spec/rule.js";
-import type { Spec } from "../runtime/spec/generated/spec-types.js";
+import type { Seccomp, Spec } from "../runtime/spec/generated/spec-types.js";
 import type { LoadOptions, ValidatedSpec } from "../runtime/spec/load.js";
 
 /** The only way the core reaches the world. */
@@ -34,6 +34,8 @@ export interface LazyParts {
   careful: { readCarefully: CarefulLoader };
   /** src/runtime/rare.ts: for a configuration with a field that few have. */
   rare: { planRare(spec: Spec): RarePlan; rareRules: readonly Rules[] };
+  /** src/runtime/plan/seccomp.ts: for a seccomp profile whose filter is not kept. */
+  seccomp: { planSeccomp(profile: Seccomp): SeccompProfile };
   /** src/runtime/warnings.ts: for a configuration that is worth a warning. */
   warnings: { warningsOf(spec: Spec, leftOut: readonly LeftOut[]): Warning[] };
   /** src/runtime/plan/systemd.ts: for the cgroup driver systemd. */

@@ -1,12 +1,19 @@
 /** The late parts of the core in Node.js, where all of it is one file. */
 
 import { readCarefully } from "../runtime/careful.js";
+import { planSeccomp } from "../runtime/plan/seccomp.js";
 import { planScope } from "../runtime/plan/systemd.js";
 import { planRare, rareRules } from "../runtime/rare.js";
 import { warningsOf } from "../runtime/warnings.js";
 import type { LazyParts } from "./host.js";
 
-const PARTS: LazyParts = { careful: { readCarefully }, rare: { planRare, rareRules }, warnings: { warningsOf }, systemd: { planScope } };
+const PARTS: LazyParts = {
+  careful: { readCarefully },
+  rare: { planRare, rareRules },
+  seccomp: { planSeccomp },
+  warnings: { warningsOf },
+  systemd: { planScope },
+};
 
 /** `Host.part`. */
 export function part<Name extends keyof LazyParts>(name: Name): LazyParts[Name] {

@@ -1,8 +1,9 @@
 /** Reading the configuration of a bundle. */
 
-import type { LibraryHost } from "./context.js";
+import type { LibraryHost, RuntimeContext } from "./context.js";
 import { RuntimeError, errorFromFailure } from "./errors.js";
-import { attempt } from "./native.js";
+import type { Failure, Reply, Request } from "./generated/plan.js";
+import { attempt, perform } from "./native.js";
 import fits from "./spec/generated/validate-config-fast.js";
 import { loadSpec } from "./spec/load.js";
 import type { ValidatedSpec } from "./spec/load.js";
@@ -10,23 +11,49 @@ import type { ValidatedSpec } from "./spec/load.js";
 /** Longer configurations are refused: a mistake, or an attack on memory. */
 export const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 
+/** A configuration without faults. */
+export interface ReadConfig {
+  /** Where `seccomp` is ready, another profile stands in it for the true one. */
+  spec: ValidatedSpec;
+  /** The seccomp profile as the native layer found it in the text. */
+  seccomp: { handle: number; isReady: boolean } | undefined;
+}
+
 /**
  * The configuration of a bundle, checked.
  * @param rootless the caller is not root of its user namespace
  * @throws RuntimeError with every fault at once
  */
-export function readConfig(host: LibraryHost, bundle: string, rootless: boolean): ValidatedSpec {
-  const text = readText(host, `${bundle}/config.json`);
-  return loadSpec(text, { fits, rare: () => host.part("rare").rareRules, careful: () => host.part("careful").readCarefully }, { rootless });
+export function readConfig({ host, root }: RuntimeContext, bundle: string, rootless: boolean): ReadConfig {
+  const path = `${bundle}/config.json`;
+  const { text, seccomp } = read(host, "config", { op: "readConfig", path, maxBytes: MAX_CONFIG_BYTES, root });
+  const load = (text: string, seccompIsReady: boolean): ValidatedSpec =>
+    loadSpec(
+      text,
+      { fits, rare: () => host.part("rare").rareRules, careful: () => host.part("careful").readCarefully },
+      { rootless, seccompIsReady },
+    );
+  try {
+    return { spec: load(text, seccomp?.isReady ?? false), seccomp: seccomp ?? undefined };
+  } catch (error) {
+    if (!seccomp) throw error;
+    perform(host, { op: "close", handle: seccomp.handle });
+    if (!seccomp.isReady) throw error;
+    // Not the text that its author knows: the faults are told from that.
+    return { spec: load(read(host, "text", { op: "readFile", path, maxBytes: MAX_CONFIG_BYTES }).text, false), seccomp: undefined };
+  }
 }
 
-function readText(host: LibraryHost, path: string): string {
-  const { reply, failure } = attempt(host, "text", { op: "readFile", path, maxBytes: MAX_CONFIG_BYTES });
-  if (reply) return reply.text;
+type ReadRequest = Extract<Request, { op: "readConfig" | "readFile" }>;
+
+function read<K extends "config" | "text">(host: LibraryHost, kind: K, request: ReadRequest): Extract<Reply, { kind: K }> {
+  const attempted = attempt(host, kind, request);
+  if (attempted.reply) return attempted.reply;
+  const { failure } = attempted as { failure: Failure };
   if (failure.code !== "tooLarge") throw errorFromFailure(failure);
   throw new RuntimeError(`it is larger than ${MAX_CONFIG_BYTES} bytes`, {
     code: "tooLarge",
-    operation: `read ${JSON.stringify(path)}`,
-    path,
+    operation: `read ${JSON.stringify(request.path)}`,
+    path: request.path,
   });
 }

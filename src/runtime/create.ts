@@ -18,6 +18,7 @@ import { NOTHING_RARE } from "./plan/rare.js";
 import type { Scope } from "./plan/scope.js";
 import { hasRareFields } from "./spec/rare-fields.js";
 import type { ValidatedSpec } from "./spec/load.js";
+import { withFilter } from "./seccomp.js";
 import { STATE_VERSION, serializeRecord } from "./state/store.js";
 import type { ContainerRecord } from "./state/store.js";
 import { runPoststop } from "./teardown.js";
@@ -100,11 +101,25 @@ export function createContainer(context: RuntimeContext, id: string, options: Cr
  */
 export function launchContainer(context: RuntimeContext, request: CreateRequest): NewContainer {
   const { host } = context;
-  const { id, options, continuation } = request;
-  checkId(id);
-  const bundle = askText(host, { op: "resolveDirectory", path: options.bundle ?? "." });
+  checkId(request.id);
+  const bundle = askText(host, { op: "resolveDirectory", path: request.options.bundle ?? "." });
   const facts = hostFacts(host);
-  const spec = readConfig(host, bundle, facts.euid !== 0);
+  const config = readConfig(context, bundle, facts.euid !== 0);
+  return withFilter(host, config, (seccomp) => launch(context, request, { bundle, facts, spec: config.spec, seccomp }));
+}
+
+/** What `launch` is given beside the request. */
+interface Found {
+  bundle: string;
+  facts: HostFacts;
+  spec: ValidatedSpec;
+  /** Handle of the filter. */
+  seccomp: number | null;
+}
+
+function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts, spec, seccomp }: Found): NewContainer {
+  const { host } = context;
+  const { id, options, continuation } = request;
   refuseUnusableConsole(host, spec, request);
   const scope = options.systemdCgroup ? planUnit(context, request, spec, facts) : undefined;
   const planned = planContainer(host, spec, facts, { ...planOptions(context, request, bundle, spec), scope });
@@ -114,7 +129,7 @@ export function launchContainer(context: RuntimeContext, request: CreateRequest)
   attempted.lock = reserve(context, attempted.record);
   try {
     attempted.notify = bindNotify(host, attempted.lock, options.notifySocket);
-    attempted.created = send(host, "created", { op: "create", lock: attempted.lock, plan: planned.plan });
+    attempted.created = send(host, "created", { op: "create", lock: attempted.lock, plan: planned.plan, seccomp });
     const { process, warnings } = attempted.created;
     warn(context, warnings);
     // With startContainer hooks the program does not run yet when the gate opens: `running` is recorded after them.

@@ -107,7 +107,7 @@ mod tests {
             Bytecode::compile(c"test.js", &source).unwrap()
         };
         let engine = Engine::with_core(&script("core"), vec![]).unwrap();
-        for part in ["careful", "rare", "warnings"] {
+        for part in ["careful", "rare", "seccomp", "warnings"] {
             engine.context.with(|ctx| script(part).evaluate(&ctx).catch(&ctx).map_err(|error| describe(&error)).map(drop)).unwrap();
         }
     }

@@ -103,8 +103,8 @@ pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan, filter: Opti
     }
     // Systemd makes its units for processes that are there.
     let joined = if plan.cgroup.systemd.is_some() { cgroup::Joined::default() } else { cgroup::make(&plan.cgroup)? };
-    let result =
-        init_program::open(init, lock, has_user_namespace(plan)).and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined, filter }));
+    let result = init_program::open(init, lock, has_user_namespace(plan))
+        .and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined, filter }));
     if result.is_err() {
         cgroup::remove_made(&joined.made);
         if let Some(SystemdUnit { name, description, bus, .. }) = &plan.cgroup.systemd {
@@ -415,8 +415,7 @@ fn converse(plan: &ContainerPlan, channel: &Channel, pending: &mut Pending, answ
             FromInit::Terminal => pending.master = Some(receive_descriptor(channel)?),
             FromInit::Listener(number) => {
                 let during = || "take the seccomp listener from the init".to_owned();
-                let Answerer { receiver, metadata } =
-                    answerer.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "nobody waits for it"))?;
+                let Answerer { receiver, metadata } = answerer.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "nobody waits for it"))?;
                 let listener = tsrunc_sys::seccomp::take_descriptor(&pending.pidfd, number).during(during)?;
                 let state = process_state(pending.identity.pid, &hook_state(plan, pending.identity.pid, "creating")?, metadata)?;
                 hand_over(receiver, &listener, &state)?;

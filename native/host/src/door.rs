@@ -112,10 +112,10 @@ impl Host {
             }
             Request::SeccompFacts => Ok(Reply::SeccompFacts { facts: seccomp::facts() }),
             Request::Create { lock, plan, seccomp } => {
-                let seccomp = seccomp.map(|handle| self.take_seccomp(handle)).transpose()?;
+                let seccomp = seccomp.map(|handle| self.seccomp(handle)).transpose()?;
                 let lock = self.lock(lock)?;
-                let pending = create::create(self.init, lock, &plan, seccomp.as_ref().and_then(Seccomp::filter))?;
-                if let Some(seccomp) = &seccomp {
+                let pending = create::create(self.init, lock, &plan, seccomp.and_then(Seccomp::filter))?;
+                if let Some(seccomp) = seccomp {
                     seccomp.keep(lock.root_fd());
                 }
                 let process = pending.identity.clone();
@@ -182,6 +182,13 @@ impl Host {
             SeccompText { handle: self.insert(Handle::Seccomp(Box::new(seccomp))), is_ready }
         });
         Reply::Config { text, seccomp }
+    }
+
+    fn seccomp(&self, handle: u32) -> Result<&Seccomp, Failure> {
+        match self.handles.get(&handle) {
+            Some(Handle::Seccomp(seccomp)) if seccomp.filter().is_some() => Ok(seccomp),
+            _ => Err(unknown(handle)),
+        }
     }
 
     fn take_seccomp(&mut self, handle: u32) -> Result<Seccomp, Failure> {

@@ -81,9 +81,9 @@ pub enum Request {
 
     /// Make the container's cgroups and process and bring it to the start gate. `lock` is the handle of `reserve`.
     /// On failure everything this request made is undone. -> `Created`
-    /// `seccomp` is a handle of `readConfig` or `compileSeccomp`; its filter is kept for the next container with that profile.
+    /// `seccomp` is the handle of a filter that stands ready; its filter is kept for the next container with that profile.
     Create { lock: u32, plan: Box<ContainerPlan>, #[serde(default)] seccomp: Option<u32> },
-    /// Compile a filter; `handle` is one of `readConfig` whose text it is made of, if any. -> `Handle`
+    /// Compile a filter; `handle`, which is closed, is that of the text that `readConfig` found it in. -> `Handle`
     CompileSeccomp { handle: Option<u32>, profile: Box<SeccompProfile> },
     /// What the kernel knows of filters. -> `SeccompFacts`
     SeccompFacts,

@@ -9,10 +9,10 @@ pub mod errno;
 pub mod heap;
 #[cfg(feature = "engine")]
 pub mod image;
-#[cfg(all(feature = "engine", target_arch = "x86_64", any(target_env = "musl", test)))]
-pub mod memcpy;
 #[cfg(feature = "libseccomp")]
 pub mod libseccomp;
+#[cfg(all(feature = "engine", target_arch = "x86_64", any(target_env = "musl", test)))]
+pub mod memcpy;
 pub mod namespaces;
 pub mod network;
 pub mod process;

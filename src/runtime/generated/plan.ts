@@ -307,9 +307,9 @@ startTimeTicks: string, };
 
 export type Propagation = "private" | "shared" | "slave" | "unbindable" | "rprivate" | "rshared" | "rslave" | "runbindable";
 
-export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "names", names: Array<string>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
+export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "config", text: string, seccomp: SeccompText | null, } | { "kind": "seccompFacts", facts: SeccompFacts, } | { "kind": "names", names: Array<string>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
 
-export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "listDirectory", path: string, } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "reserve", root: string, rootMode: number, id: string, state: string, } | { "op": "lockContainer", root: string, id: string, wait: boolean, } | { "op": "saveState", handle: number, state: string, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, } | { "op": "release", handle: number, } | { "op": "start", lock: number, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: string, } | { "op": "writeCgroup", writes: Array<CgroupWrite>, } | { "op": "undo", steps: Array<Undo>, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
+export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "listDirectory", path: string, } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "reserve", root: string, rootMode: number, id: string, state: string, } | { "op": "lockContainer", root: string, id: string, wait: boolean, } | { "op": "saveState", handle: number, state: string, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, seccomp: number | null, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: string, } | { "op": "writeCgroup", writes: Array<CgroupWrite>, } | { "op": "undo", steps: Array<Undo>, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
 
 /**
  * The container's class of service of Intel RDT (Documentation/filesystems/resctrl.rst).
@@ -361,6 +361,95 @@ flags: number, nice: number, priority: number,
  * Nanoseconds, decimal u64, as the two below.
  */
 runtime: string, deadline: string, period: string, };
+
+/**
+ * What happens to a system call. `errno` and `trace` carry a number of 16 bits for the caller and the tracer.
+ */
+export type SeccompAction = { "kind": "killProcess" } | { "kind": "killThread" } | { "kind": "trap" } | { "kind": "errno", data: number, } | { "kind": "trace", data: number, } | { "kind": "log" } | { "kind": "allow" } | { "kind": "notify" };
+
+/**
+ * A condition on an argument; the values are decimal u64.
+ */
+export type SeccompComparison = { 
+/**
+ * 0 to 5.
+ */
+argument: number, operator: SeccompOperator, first: string, second: string, };
+
+/**
+ * What the kernel knows of filters.
+ */
+export type SeccompFacts = { flags: Array<SeccompFlag>, 
+/**
+ * `2.6.0`
+ */
+libseccomp: string, };
+
+export type SeccompFlag = "tsync" | "log" | "specAllow" | "waitKillableRecv";
+
+/**
+ * Where the listener of `notify` goes.
+ */
+export type SeccompListener = { 
+/**
+ * Absolute path of a listening Unix socket.
+ */
+path: string, metadata: string | null, };
+
+export type SeccompOperator = "notEqual" | "less" | "lessOrEqual" | "equal" | "greaterOrEqual" | "greater" | "maskedEqual";
+
+/**
+ * A filter with every default filled in.
+ */
+export type SeccompProfile = { defaultAction: SeccompAction, 
+/**
+ * Beside the machine's own, by their names in lower case, `x86_64`; in the order of config.json.
+ */
+architectures: Array<string>, 
+/**
+ * An error where the kernel does not know one.
+ */
+flags: Array<SeccompFlag>, 
+/**
+ * Set where the kernel knows them.
+ */
+preferredFlags: Array<SeccompFlag>, 
+/**
+ * None of these is the default action: that would be no rule.
+ */
+rules: Array<SeccompRule>, 
+/**
+ * Answer ENOSYS to system calls beyond the last one that the profile names for an architecture: it was written before there were
+ * any, and programs take ENOSYS for "use an older one", other errors for a failure.
+ */
+denyNewer: boolean, 
+/**
+ * Names that count for `denyNewer` though no rule is made of them: those whose action is the default one.
+ */
+defaultNames: Array<string>, listener: SeccompListener | null, };
+
+export type SeccompRule = { 
+/**
+ * Names that nothing knows are passed over with a warning: profiles name system calls of kernels to come.
+ */
+names: Array<string>, action: SeccompAction, 
+/**
+ * All must hold.
+ */
+comparisons: Array<SeccompComparison>, 
+/**
+ * `/linux/seccomp/syscalls/3`, for the error text.
+ */
+pointer: string, };
+
+/**
+ * The seccomp profile of a configuration that was read.
+ */
+export type SeccompText = { handle: number, 
+/**
+ * Its filter was kept, and `create` takes the handle as it is.
+ */
+isReady: boolean, };
 
 /**
  * How the container's process comes to be.

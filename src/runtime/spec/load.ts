@@ -20,6 +20,8 @@ export type ValidatedSpec = Spec & { readonly [validated]: true };
 
 /** What `loadSpec` is told beside the text. */
 export interface LoadOptions extends CheckContext {
+  /** The seccomp profile was loaded before, and another stands in for it. */
+  readonly seccompIsReady?: boolean;
   /** How errors call the file. Default `config.json`. */
   readonly name?: string;
 }
@@ -48,7 +50,7 @@ export function loadSpec(text: string, { careful, ...loaders }: Loaders, options
 }
 
 /** The configuration where nothing at all speaks against it; whatever is uncertain is left to `loadCarefully`. */
-function loadQuickly(text: string, { fits, rare }: Omit<Loaders, "careful">, context: CheckContext): ValidatedSpec | undefined {
+function loadQuickly(text: string, { fits, rare }: Omit<Loaders, "careful">, context: LoadOptions): ValidatedSpec | undefined {
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -58,6 +60,8 @@ function loadQuickly(text: string, { fits, rare }: Omit<Loaders, "careful">, con
   // A NUL character passes through JSON only as this escape, in this spelling.
   if (isTooDeep(text, document) || text.includes("\\u0000") || !fits(document)) return undefined;
   const subject = subjectOf(document as Spec, context);
+  // A profile is long, and read once for many containers: `fits` did not look at it.
+  if (subject.spec.linux?.seccomp !== undefined && !context.seccompIsReady) return undefined;
   if (breaksRule(commonRules, subject) || breaksRule([unbuiltRules], subject)) return undefined;
   if (hasRareFields(document as Spec) && breaksRule(rare(), subject)) return undefined;
   return document as ValidatedSpec;

@@ -7,6 +7,7 @@ import { planRare, rareRules } from "../rare.js";
 import { planScope } from "../plan/systemd.js";
 import { loadSpec } from "../spec/load.js";
 import type { ValidatedSpec } from "../spec/load.js";
+import { planSeccomp } from "../plan/seccomp.js";
 import { warningsOf } from "../warnings.js";
 
 /** Answers to requests by their `op`; one that is not here is answered as a healthy host would. */
@@ -53,6 +54,7 @@ const PARTS: LazyParts = {
     },
   },
   rare: { planRare, rareRules },
+  seccomp: { planSeccomp },
   warnings: { warningsOf },
   systemd: { planScope },
 };
@@ -71,6 +73,12 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
           ? failed("notFound", `open "${request.path}"`, "ENOENT (no such file or directory)")
           : { kind: "text", text };
       }
+      case "readConfig": {
+        const text = texts.get(request.path);
+        return text === undefined
+          ? failed("notFound", `open "${request.path}"`, "ENOENT (no such file or directory)")
+          : { kind: "config", text, seccomp: null };
+      }
       case "resolveDirectory":
       case "absolutePath":
         return {
@@ -85,6 +93,8 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
         return { kind: "text", text: "directory" };
       case "listDirectory":
         return { kind: "names", names: [] };
+      case "compileSeccomp":
+        return { kind: "handle", handle: ++handles };
       case "reserve":
         texts.set(`${request.root}/${request.id}/state.json`, request.state);
         return { kind: "handle", handle: ++handles };

@@ -41,12 +41,7 @@ pub fn test(code: u16, k: u32, yes: u8, no: u8) -> Step {
 impl Step {
     pub fn decode(instruction: Instruction) -> Self {
         let bytes = instruction.to_ne_bytes();
-        Step {
-            code: u16::from_ne_bytes([bytes[0], bytes[1]]),
-            yes: bytes[2],
-            no: bytes[3],
-            k: u32::from_ne_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
-        }
+        Step { code: u16::from_ne_bytes([bytes[0], bytes[1]]), yes: bytes[2], no: bytes[3], k: u32::from_ne_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]) }
     }
 
     pub fn encode(self) -> Instruction {

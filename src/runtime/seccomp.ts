@@ -1,0 +1,27 @@
+/** The filter of a container's system calls. */
+
+import type { ReadConfig } from "./config.js";
+import type { LibraryHost } from "./context.js";
+import { perform, send } from "./native.js";
+import type { Seccomp } from "./spec/generated/spec-types.js";
+
+/**
+ * Calls `use` with the handle of a configuration's filter, which is compiled if it was not kept; with null where it has none.
+ * @throws RuntimeError on what the kernel or libseccomp lacks
+ */
+export function withFilter<T>(host: LibraryHost, config: ReadConfig, use: (filter: number | null) => T): T {
+  const profile = config.spec.linux?.seccomp;
+  if (profile === undefined) return use(null);
+  const filter = readyFilter(host, profile, config.seccomp);
+  try {
+    return use(filter);
+  } finally {
+    perform(host, { op: "close", handle: filter });
+  }
+}
+
+function readyFilter(host: LibraryHost, profile: Seccomp, found: ReadConfig["seccomp"]): number {
+  if (found?.isReady) return found.handle;
+  const { planSeccomp } = host.part("seccomp");
+  return send(host, "handle", { op: "compileSeccomp", handle: found?.handle ?? null, profile: planSeccomp(profile) }).handle;
+}
