@@ -24,7 +24,7 @@ t.test("create reserves before it clones, records before it lets go", async (t) 
   t.same(ops(), [
     "resolveDirectory",
     "hostFacts",
-    "readFile",
+    "readConfig",
     "missing",
     "pathKind",
     "now",
@@ -94,7 +94,7 @@ t.test("nothing is reserved for what is refused", async (t) => {
       "a huge config.json",
       plain(),
       {},
-      { answers: { readFile: () => failed("tooLarge", "read", "x") } },
+      { answers: { readConfig: () => failed("tooLarge", "read", "x") } },
       'read "/work/config.json": it is larger than 16777216 bytes',
     ],
     [

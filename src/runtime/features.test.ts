@@ -2,8 +2,12 @@ import t from "tap";
 import { OCI_VERSION } from "./oci.js";
 import report from "./spec/generated/validate-features-report.js";
 import { features } from "./features.js";
+import { fakeHost, type Answers } from "./testing/fake-host.js";
 
-const document = features({ version: "1.2.3", commit: "abc", hostName: "static" }) as {
+const answers: Answers = {
+  seccompFacts: () => ({ kind: "seccompFacts", facts: { flags: ["log", "tsync"], libseccomp: "2.6.0" } }),
+};
+const document = features({ ...fakeHost({ answers }).host, build: { version: "1.2.3", commit: "abc", hostName: "static" } }) as {
   mountOptions: string[];
   linux: Record<string, unknown>;
 };
@@ -16,9 +20,19 @@ t.test("features names the versions and the build", async (t) => {
   });
 });
 
+t.test("features names all of seccomp, and the flags that this kernel has", async (t) => {
+  t.match(document.linux["seccomp"], {
+    enabled: true,
+    knownFlags: { length: 4 },
+    supportedFlags: ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"],
+    actions: { length: 9 },
+    operators: { length: 7 },
+    archs: { length: 23 },
+  });
+});
+
 t.test("features claims nothing that create refuses", async (t) => {
   t.match(document.linux, {
-    seccomp: { enabled: false },
     apparmor: { enabled: true },
     selinux: { enabled: true },
     cgroup: { systemd: true, systemdUser: true },

@@ -1,16 +1,20 @@
 /** What this runtime can do, in the specification's own form (features.md, features-linux.md). */
 
 import type { Host } from "../host/host.js";
+import { send } from "./native.js";
 import { OCI_VERSION, OCI_VERSION_MIN } from "./oci.js";
 import { MEMORY_FLAGS, MEMORY_MODES } from "./plan/rare.js";
 import { capabilityNumbers } from "./spec/capability-names.js";
 import { knownMountOptions } from "./spec/mount-option-names.js";
 import { hookNames } from "./spec/rules/hooks.js";
+import { seccompActions, seccompArchitectures, seccompFlagNames, seccompOperators } from "./spec/seccomp-names.js";
 
 const NAMESPACES = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
 
 /** The features document. Only what is carried out is said to be enabled. */
-export function features(build: Host["build"]): object {
+export function features(host: Pick<Host, "build" | "call">): object {
+  const { build } = host;
+  const { facts: seccomp } = send(host, "seccompFacts", { op: "seccompFacts" });
   return {
     ociVersionMin: OCI_VERSION_MIN,
     ociVersionMax: OCI_VERSION,
@@ -20,7 +24,14 @@ export function features(build: Host["build"]): object {
       namespaces: NAMESPACES,
       capabilities: Object.keys(capabilityNumbers),
       cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
-      seccomp: { enabled: false },
+      seccomp: {
+        enabled: true,
+        actions: seccompActions,
+        operators: seccompOperators,
+        archs: seccompArchitectures,
+        knownFlags: Object.keys(seccompFlagNames),
+        supportedFlags: Object.entries(seccompFlagNames).flatMap(([name, flag]) => (seccomp.flags.includes(flag) ? name : [])),
+      },
       apparmor: { enabled: true },
       selinux: { enabled: true },
       intelRdt: { enabled: true, schemata: true, monitoring: true },
@@ -32,6 +43,7 @@ export function features(build: Host["build"]): object {
       "io.github.tsrunc.version": build.version,
       "io.github.tsrunc.commit": build.commit,
       "io.github.tsrunc.host": build.hostName,
+      "io.github.tsrunc.libseccomp": seccomp.libseccomp,
     },
     potentiallyUnsafeConfigAnnotations: ["org.systemd.property."],
   };

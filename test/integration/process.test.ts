@@ -446,7 +446,6 @@ test("files of the container's standard streams belong to its user", async (c) =
 });
 
 const notBuilt: [field: string, change: (config: Config) => void][] = [
-  ["/linux/seccomp", (config) => Object.assign(config.linux, { seccomp: { defaultAction: "SCMP_ACT_ALLOW" } })],
   ["/linux/intelRdt", (config) => Object.assign(config.linux, { intelRdt: { closID: "x" } })],
 ];
 

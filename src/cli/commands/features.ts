@@ -5,6 +5,6 @@ import type { CommandCall } from "../command.js";
 import { EXIT_STATUS } from "../exit-status.js";
 
 export function run({ host }: CommandCall): number {
-  host.write(1, `${JSON.stringify(features(host.build), null, 2)}\n`);
+  host.write(1, `${JSON.stringify(features(host), null, 2)}\n`);
   return EXIT_STATUS.success;
 }

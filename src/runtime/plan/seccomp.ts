@@ -3,26 +3,13 @@
  * kept already is not planned again.
  */
 
-import type {
-  SeccompAction as Action,
-  SeccompComparison,
-  SeccompFlag as Flag,
-  SeccompOperator,
-  SeccompProfile,
-  SeccompRule,
-} from "../generated/plan.js";
-import type { Seccomp, SeccompAction, SeccompFlag, SeccompOperators, Syscall, SyscallArg } from "../spec/generated/spec-types.js";
+import type { SeccompAction as Action, SeccompComparison, SeccompOperator, SeccompProfile, SeccompRule } from "../generated/plan.js";
+import type { Seccomp, SeccompAction, SeccompOperators, Syscall, SyscallArg } from "../spec/generated/spec-types.js";
+import { seccompFlagNames } from "../spec/seccomp-names.js";
 
 /** What a filter returns where config.json gives no number (config-linux.md: "The default is EPERM"). */
 const EPERM = 1;
 const ENOSYS = 38;
-
-const FLAGS: Record<SeccompFlag, Flag> = {
-  SECCOMP_FILTER_FLAG_TSYNC: "tsync",
-  SECCOMP_FILTER_FLAG_LOG: "log",
-  SECCOMP_FILTER_FLAG_SPEC_ALLOW: "specAllow",
-  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: "waitKillableRecv",
-};
 
 const OPERATORS: Record<SeccompOperators, SeccompOperator> = {
   SCMP_CMP_NE: "notEqual",
@@ -51,7 +38,7 @@ export function planSeccomp(profile: Seccomp): SeccompProfile {
   return {
     defaultAction,
     architectures: architectures.map((name) => name.slice("SCMP_ARCH_".length).toLowerCase()),
-    flags: (flags ?? []).map((flag) => FLAGS[flag]),
+    flags: (flags ?? []).map((flag) => seccompFlagNames[flag]),
     preferredFlags: flags === undefined ? ["specAllow"] : [],
     rules: others.flatMap(({ syscall, pointer, action }) => rulesOf(syscall, pointer, action)),
     denyNewer: deniesNewer(defaultAction),

@@ -1,6 +1,7 @@
 import t from "tap";
 import { check, commonRules } from "./check.js";
 import { cases as linuxCases } from "./fixtures/linux-cases.js";
+import { cases as seccompCases } from "./fixtures/seccomp-cases.js";
 import { cases as processCases, type Case } from "./fixtures/process-cases.js";
 import { rareRules } from "./rare-rules.js";
 import { cases as rareCases } from "./fixtures/rare-cases.js";
@@ -8,7 +9,7 @@ import { configuration, runcRootlessSpecText, runcSpecText } from "./fixtures/co
 import { faultText } from "./fault.js";
 import type { Spec } from "./generated/spec-types.js";
 
-const cases: readonly Case[] = [...processCases, ...linuxCases, ...rareCases];
+const cases: readonly Case[] = [...processCases, ...linuxCases, ...rareCases, ...seccompCases];
 
 t.test("what runc writes has no fault", async (t) => {
   t.strictSame(check(JSON.parse(runcSpecText) as Spec, { rootless: false }), []);

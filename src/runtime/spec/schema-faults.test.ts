@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import t from "tap";
 import type { Fault } from "./fault.js";
+import type { Spec } from "./generated/spec-types.js";
 import { configuration, mutated, randomNumbers, runcRootlessSpecText, runcSpecText } from "./fixtures/configurations.js";
 import fits from "./generated/validate-config-fast.js";
 import reportConfig from "./generated/validate-config-report.js";
@@ -100,7 +101,9 @@ t.test("the fast validator takes what the other takes, but for other platforms a
   const random = randomNumbers(3);
   const example = JSON.parse(
     readFileSync("schema/samples/config/good/spec-example.json", "utf8").replace("9223372036854772000", "1"),
-  ) as unknown;
+  ) as Spec;
+  // The one section that the fast one does not look at.
+  delete example.linux?.seccomp;
   const counts = { taken: 0, refused: 0 };
   for (let round = 0; round < 6000; round++) {
     const document = mutated(round % 2 === 0 ? configuration() : example, random);

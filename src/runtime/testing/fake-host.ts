@@ -95,6 +95,8 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
         return { kind: "names", names: [] };
       case "compileSeccomp":
         return { kind: "handle", handle: ++handles };
+      case "seccompFacts":
+        return { kind: "seccompFacts", facts: { flags: ["specAllow"], libseccomp: "2.6.0" } };
       case "reserve":
         texts.set(`${request.root}/${request.id}/state.json`, request.state);
         return { kind: "handle", handle: ++handles };

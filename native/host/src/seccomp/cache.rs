@@ -23,7 +23,7 @@ const MAX_TOTAL_BYTES: u64 = 1 << 20;
 /// Docker's default profile is a tenth of this; a larger one is compiled each time.
 const MAX_FILE_BYTES: u64 = 128 << 10;
 
-/// The file: this, the digest of all that follows, three lengths, the key, the rest in JSON, the program.
+/// The file: this, whose number changes with whatever is compiled otherwise, the digest of all that follows, three lengths, the key, the rest in JSON, the program.
 const MAGIC: &[u8; 8] = b"tsrunc-1";
 const HEAD_BYTES: usize = 28;
 
@@ -132,7 +132,7 @@ fn name(key: &[u8]) -> String {
 }
 
 /// Finds files and damage, no more: a file is taken for what its key says, which is compared in full. Eight bytes at a time (FNV-1a does one).
-fn digest(bytes: &[u8]) -> u64 {
+pub(super) fn digest(bytes: &[u8]) -> u64 {
     let mut digest = 0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64;
     for chunk in bytes.chunks(8) {
         let mut word = [0; 8];

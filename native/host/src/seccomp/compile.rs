@@ -28,6 +28,12 @@ pub fn compile(profile: &SeccompProfile) -> Result<Filter, Failure> {
     let mut warnings = Vec::new();
     let flags = flags(profile)?;
     require_actions(profile)?;
+    let program = shortened(whole_program(profile, &mut warnings)?)?;
+    Ok(Filter { program, flags, listener: profile.listener.clone(), warnings })
+}
+
+/// The program as libseccomp makes it, behind the one for newer calls.
+pub(super) fn whole_program(profile: &SeccompProfile, warnings: &mut Vec<Warning>) -> Result<Vec<Instruction>, Failure> {
     let architectures = architectures(profile)?;
     let mut filter = libseccomp::Filter::new(number(profile.default_action)).map_err(|errno| refused("/linux/seccomp/defaultAction", errno))?;
     for (index, (name, token)) in architectures.iter().enumerate().skip(1) {
@@ -38,13 +44,12 @@ pub fn compile(profile: &SeccompProfile) -> Result<Filter, Failure> {
         })?;
     }
     for rule in &profile.rules {
-        add_rule(&mut filter, rule, &mut warnings)?;
+        add_rule(&mut filter, rule, warnings)?;
     }
     let libseccomps = filter.program().map_err(|errno| refused("/linux/seccomp", errno))?;
     let mut program = if profile.deny_newer { deny_newer(&last_calls(profile, &architectures)) } else { Vec::new() };
     program.extend(libseccomps);
-    let program = shortened(program)?;
-    Ok(Filter { program, flags, listener: profile.listener.clone(), warnings })
+    Ok(program)
 }
 
 fn refused(pointer: &str, errno: Errno) -> Failure {
