@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { setNamespace, withoutNamespaces } from "./harness/config.ts";
-import type { Config } from "./harness/config.ts";
+import type { Config, Seccomp } from "./harness/config.ts";
 import type { Bundle, BundleOptions, Context } from "./harness/context.ts";
 import type { Options } from "./harness/execute.ts";
 
@@ -172,6 +172,95 @@ const whole: BadInput[] = [
     },
   ),
   fault("annotations are no strings", "/annotations/a: found 5, allowed: a string", (config) => set(config, { annotations: { a: 5 } })),
+];
+
+/** One fault of linux.seccomp, in a profile that is sound otherwise. */
+function seccomp(name: string, message: string, profile: Partial<Seccomp>, call: object = {}): BadInput {
+  const syscalls = [{ names: ["mkdir"], action: "SCMP_ACT_ERRNO", ...call }];
+  return fault(name, `/linux/seccomp${message}`, (config) => {
+    config.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls, ...profile };
+  });
+}
+
+const takesNone = "takes no number, only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do";
+const notify = { action: "SCMP_ACT_NOTIFY" };
+const equals = (arg: object): object => ({ args: [{ index: 0, value: 0, op: "SCMP_CMP_EQ", ...arg }] });
+
+const profiles: BadInput[] = [
+  seccomp(
+    "an unknown seccomp action",
+    '/syscalls/0/action: found "SCMP_ACT_DENY", allowed: one of "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP", "SCMP_ACT_ERRNO", "SCMP_ACT_TRACE", "SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY"',
+    {},
+    { action: "SCMP_ACT_DENY" },
+  ),
+  seccomp(
+    "an unknown seccomp flag",
+    '/flags/0: found "TSYNC", allowed: one of "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"',
+    { flags: ["TSYNC"] },
+  ),
+  seccomp(
+    "an unknown seccomp operator",
+    '/syscalls/0/args/0/op: found "==", allowed: one of "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ"',
+    {},
+    equals({ op: "==" }),
+  ),
+  seccomp("a seccomp rule without names", "/syscalls/0/names: found an empty array, allowed: at least 1 of them", {}, { names: [] }),
+  seccomp("a seccomp argument that no call has", "/syscalls/0/args/0/index: found 6, allowed: 0 to 5", {}, equals({ index: 6 })),
+  seccomp(
+    "a seccomp value that is too large",
+    "/syscalls/0/args/0/value: found 18446744073709551616, allowed: 0 to 18446744073709551615",
+    {},
+    equals({ value: 2n ** 64n }),
+  ),
+  seccomp(
+    "errnoRet for an action that returns none",
+    `/syscalls/0/errnoRet: found 1, allowed: nothing: SCMP_ACT_KILL ${takesNone}`,
+    {},
+    {
+      action: "SCMP_ACT_KILL",
+      errnoRet: 1,
+    },
+  ),
+  seccomp("defaultErrnoRet for an action that returns none", `/defaultErrnoRet: found 1, allowed: nothing: SCMP_ACT_ALLOW ${takesNone}`, {
+    defaultErrnoRet: 1,
+  }),
+  seccomp("an errnoRet that is no errno", "/syscalls/0/errnoRet: found 4096, allowed: 0 to 4095", {}, { errnoRet: 4096 }),
+  seccomp(
+    "SCMP_ACT_NOTIFY as default",
+    '/defaultAction: found "SCMP_ACT_NOTIFY", allowed: another action: nobody could answer for the calls that hand the listener over',
+    { defaultAction: "SCMP_ACT_NOTIFY", listenerPath: "/run/agent" },
+  ),
+  seccomp(
+    "SCMP_ACT_NOTIFY on write",
+    '/syscalls/0/names/0: found "write", allowed: another name: the listener is handed over by write(2)',
+    { listenerPath: "/run/agent" },
+    { ...notify, names: ["write"] },
+  ),
+  seccomp(
+    "SCMP_ACT_NOTIFY without a listener",
+    "/listenerPath: found nothing, allowed: the path of a socket, for the SCMP_ACT_NOTIFY in /linux/seccomp/syscalls/0",
+    {},
+    notify,
+  ),
+  seccomp("a relative listenerPath", '/listenerPath: found "agent", allowed: an absolute path', { listenerPath: "agent" }, notify),
+  seccomp("listenerMetadata without listenerPath", '/listenerMetadata: found "m", allowed: nothing without /linux/seccomp/listenerPath', {
+    listenerMetadata: "m",
+  }),
+  bundled(
+    "an architecture of another byte order",
+    "compile the seccomp profile (/linux/seccomp/architectures/1): s390x has another byte order than this machine",
+    {
+      config: (config) => {
+        config.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_S390X"] };
+      },
+    },
+  ),
+  bundled("a seccomp listener that is not there", 'connect to seccomp listener "/nonexistent/agent": ENOENT (no such file or directory)', {
+    config: (config) => {
+      const syscalls = [{ names: ["mkdir"], ...notify }];
+      config.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/nonexistent/agent", syscalls };
+    },
+  }),
 ];
 
 const root: BadInput[] = [
@@ -815,6 +904,7 @@ const commandLine: BadInput[] = [
 export const cases: BadInput[] = [
   ...files,
   ...whole,
+  ...profiles,
   ...root,
   ...process,
   ...namespaces,

@@ -5,18 +5,18 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "./harness/suite.ts";
-import { runtimeName, runtimePath } from "./harness/environment.ts";
+import { fixture, runtimeName, runtimePath } from "./harness/environment.ts";
 import { setNamespace } from "./harness/config.ts";
 import { parseMountinfo } from "./harness/mountinfo.ts";
 import { describe } from "./harness/execute.ts";
 import { differences } from "./parity.differences.ts";
-import type { Config } from "./harness/config.ts";
+import type { Config, Seccomp } from "./harness/config.ts";
 import type { Context } from "./harness/context.ts";
 
 /** What is compared: a shell line that is run in the container, and how its output becomes comparable lines. */
 const aspects: Record<string, { line: string; lines?: (output: string) => string[] }> = {
   status: {
-    line: "grep -E '^(Umask|Uid|Gid|Groups|NSpid|NSpgid|NSsid|Cap|NoNewPrivs|Seccomp|Sig|Shd|Cpus_allowed|Mems_allowed|CoreDumping)' /proc/self/status",
+    line: "grep -E '^(Umask|Uid|Gid|Groups|NSpid|NSpgid|NSsid|Cap|NoNewPrivs|Seccomp|Speculation|Sig|Shd|Cpus_allowed|Mems_allowed|CoreDumping)' /proc/self/status",
     // SigQ counts the user's pending signals; the shell's own child is another process each time.
     lines: (output) => output.split("\n").filter((line) => !/^(SigQ|NSpid|NSpgid)/.test(line)),
   },
@@ -71,6 +71,11 @@ const configs: Record<string, (config: Config) => void> = {
     config.process.cwd = "/home/worker";
     config.process.noNewPrivileges = false;
     config.process.rlimits = [{ type: "RLIMIT_CORE", soft: 0, hard: 0 }];
+  },
+  "Docker's seccomp profile": (config) => {
+    const profile = JSON.parse(fixture("seccomp/docker.json")) as Seccomp;
+    // `probe report` asks for the keyring.
+    config.linux.seccomp = { ...profile, syscalls: [...(profile.syscalls ?? []), { names: ["keyctl"], action: "SCMP_ACT_ALLOW" }] };
   },
   "read-only with a cgroup namespace": (config) => {
     config.root.readonly = true;

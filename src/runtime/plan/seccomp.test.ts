@@ -4,7 +4,7 @@ import type { Seccomp } from "../spec/generated/spec-types.js";
 import { planSeccomp } from "./seccomp.js";
 
 // Golden tests: NAME.json -> NAME.plan.json, which the native layer's tests compile. With TAP_SNAPSHOT=1 the plans are written anew.
-const FIXTURES = "src/runtime/plan/seccomp/fixtures";
+const FIXTURES = "test/fixtures/seccomp";
 const updates = process.env["TAP_SNAPSHOT"] === "1";
 
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));

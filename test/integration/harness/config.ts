@@ -88,6 +88,23 @@ export interface Resources {
   unified?: Record<string, string>;
 }
 
+export interface SeccompArg {
+  index: number;
+  value: number | bigint;
+  valueTwo?: number | bigint;
+  op: string;
+}
+
+export interface Seccomp {
+  defaultAction: string;
+  defaultErrnoRet?: number;
+  architectures?: string[];
+  flags?: string[];
+  listenerPath?: string;
+  listenerMetadata?: string;
+  syscalls?: { names: string[]; action: string; errnoRet?: number; args?: SeccompArg[] }[];
+}
+
 export interface Linux {
   namespaces: Namespace[];
   uidMappings?: IdMapping[];
@@ -99,6 +116,7 @@ export interface Linux {
   maskedPaths?: string[];
   readonlyPaths?: string[];
   sysctl?: Record<string, string>;
+  seccomp?: Seccomp;
   netDevices?: Record<string, { name?: string }>;
   mountLabel?: string;
   personality?: { domain?: string; flags?: string[] };

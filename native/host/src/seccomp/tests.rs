@@ -22,8 +22,8 @@ const KILL_THREAD: u32 = 0;
 const ERRNO: u32 = 0x0005_0000;
 const TRACE: u32 = 0x7ff0_0000;
 
-const DOCKER: &str = include_str!("../../../../src/runtime/plan/seccomp/fixtures/docker.plan.json");
-const EVERY_FIELD: &str = include_str!("../../../../src/runtime/plan/seccomp/fixtures/every-field.plan.json");
+const DOCKER: &str = include_str!("../../../../test/fixtures/seccomp/docker.plan.json");
+const EVERY_FIELD: &str = include_str!("../../../../test/fixtures/seccomp/every-field.plan.json");
 
 fn profile(plan: &str) -> SeccompProfile {
     serde_json::from_str(plan).unwrap()
