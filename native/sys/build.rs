@@ -32,6 +32,8 @@ mod libseccomp {
         for folder in KERNEL_HEADERS {
             build.flag("-idirafter").flag(folder);
         }
+        // Nothing unwinds through it.
+        build.flag("-fno-asynchronous-unwind-tables");
         build.files(sources(&library.join("src"))?).warnings(false).compile("seccomp");
         Ok(())
     }
