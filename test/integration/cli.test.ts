@@ -306,10 +306,6 @@ test("features fits the specification's schema", async (c) => {
   assert.ok(fitsFeaturesSchema(features), JSON.stringify(fitsFeaturesSchema.errors));
 });
 
-test("features claims nothing that create refuses", async (c) => {
-  const features = JSON.parse((await c.ok(["features"])).stdout);
-});
-
 test("--systemd-cgroup is refused where systemd does not run and a cgroup is to be made", async (c) => {
   if (existsSync("/run/systemd/system")) c.skip("systemd runs here");
   const bundle = c.bundle({ config: (config) => (config.linux.cgroupsPath = `system.slice:tsrunc:${c.id}`) });

@@ -263,6 +263,19 @@ test("the status in /proc says that one filter is loaded, and with which flags",
   assert.match(await status(["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"]), /^Seccomp:\t2\n/);
 });
 
+test("features names what a profile may hold, and the flags that the kernel takes", async (c) => {
+  interface Features {
+    linux: { seccomp: { enabled: boolean; actions: string[]; operators: string[]; archs: string[]; supportedFlags?: string[] } };
+  }
+  const { seccomp } = (JSON.parse((await c.ok(["features"])).stdout) as Features).linux;
+  assert.equal(seccomp.enabled, true);
+  for (const action of ["ALLOW", "ERRNO", "KILL", "LOG", "NOTIFY", "TRACE", "TRAP"])
+    assert.ok(seccomp.actions.includes(`SCMP_ACT_${action}`), action);
+  assert.deepEqual([...seccomp.operators].sort(), operators.map(([op]) => op).sort());
+  for (const name of ["X86", "X86_64", "X32", "AARCH64", "RISCV64", "S390X"]) assert.ok(seccomp.archs.includes(`SCMP_ARCH_${name}`), name);
+  for (const flag of seccomp.supportedFlags ?? []) await outcome(c, [], { ...everything, flags: [flag] });
+});
+
 interface Asked {
   state: Record<string, unknown> & { state: Record<string, unknown> };
   connection: string;
