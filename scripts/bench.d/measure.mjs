@@ -32,20 +32,38 @@ export async function measureAll(workspace, subjects, rounds, signal) {
     (subject) => ({ ...run(workspace, subject, "idleRun"), idle: idleMicroseconds }),
   );
   await measure(context, runtimes, (subject) => lifecycle(workspace, subject));
+  for (const [name, bundle] of [
+    ["dockerRun", workspace.bundles.docker],
+    ["unconfinedRun", workspace.bundles.dockerUnconfined],
+    ["userNamespaceRun", workspace.bundles.userNamespace],
+  ]) {
+    await measure(context, runtimes, (subject) => run(workspace, subject, name, bundle));
+  }
+  await measure({ ...context, wrapper: onUnified }, runtimes, (subject) => run(workspace, subject, "unifiedRun"));
   await measure(context, runtimes, (subject) => ({ steps: [step("version", [subject.command, "--version"])] }));
   const created = createEach(context, runtimes);
   await measure(context, created, (subject) => ({ steps: [step("state", base(workspace, subject, "state"))] }));
   deleteEach(context, created);
 }
 
+/** Runs a command where /sys/fs/cgroup is the v2 hierarchy alone, as on most hosts of today. */
+const onUnified = [
+  "unshare",
+  "--mount",
+  "--propagation",
+  "private",
+  "sh",
+  "-ec",
+  'umount --recursive /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup; exec "$@"',
+  "sh",
+];
+
 /** A subject's `run` to completion; bare node's start is shown beside them. */
-export function run(workspace, subject, name = "run") {
+export function run(workspace, subject, name = "run", bundle = workspace.bundles.plain) {
   if (subject.kind === "node") return { steps: [step(name, [subject.command, "-e", "0"])] };
   if (subject.kind === "floor")
-    return {
-      steps: [step(name, [subject.command, join(workspace.bundle, "rootfs"), workspace.containerId(subject.name)])],
-    };
-  return { steps: [step(name, base(workspace, subject, "run", "--bundle", workspace.bundle))] };
+    return { steps: [step(name, [subject.command, workspace.bundles.rootfs, workspace.containerId(subject.name)])] };
+  return { steps: [step(name, base(workspace, subject, "run", "--bundle", bundle))] };
 }
 
 /** `delete` comes when the process has ended and is reaped, as a manager would do it. */
@@ -53,7 +71,7 @@ function lifecycle(workspace, subject) {
   const pidFile = join(workspace.directory, "pid");
   return {
     steps: [
-      step("create", base(workspace, subject, "create", "--bundle", workspace.bundle, "--pid-file", pidFile)),
+      step("create", base(workspace, subject, "create", "--bundle", workspace.bundles.plain, "--pid-file", pidFile)),
       step("start", base(workspace, subject, "start")),
       `reap\t${pidFile}`,
       step("delete", base(workspace, subject, "delete", "--force")),
@@ -91,14 +109,15 @@ function nameOf(job) {
 }
 
 /** @returns {Promise<{samples: Map<string, {step: string, nanoseconds: number, kibibytes: number}[]>, error?: string}>} */
-async function runTimer({ workspace, signal }, entries, rounds) {
+async function runTimer({ workspace, signal, wrapper = [] }, entries, rounds) {
   signal.throwIfAborted();
   const plan = join(workspace.directory, "plan");
   const errors = join(workspace.directory, "errors");
   const jobs = entries.map(({ subject, job, rounds: own }) => [`job\t${subject.name}\t${own}\t${job.idle ?? 0}`, ...job.steps].join("\n"));
   writeFileSync(plan, [`rounds\t${rounds}`, ...jobs, ""].join("\n"));
   const errorFile = openSync(errors, "w");
-  const child = spawn(workspace.timer, [plan], { stdio: ["ignore", "pipe", errorFile], env: commandEnvironment });
+  const [command, ...options] = [...wrapper, workspace.timer, plan];
+  const child = spawn(command, options, { stdio: ["ignore", "pipe", errorFile], env: commandEnvironment });
   closeSync(errorFile);
   // the timer ends after the command that runs: a runtime killed halfway would leave its container behind
   const stop = () => child.kill("SIGTERM");
@@ -158,7 +177,7 @@ function quantile(sorted, fraction) {
 function createEach({ workspace, signal }, runtimes) {
   return runtimes.filter((subject) => {
     signal.throwIfAborted();
-    const error = runQuietly(workspace, base(workspace, subject, "create", "--bundle", workspace.bundle));
+    const error = runQuietly(workspace, base(workspace, subject, "create", "--bundle", workspace.bundles.plain));
     if (error !== undefined) subject.failures.state = error;
     return error === undefined;
   });

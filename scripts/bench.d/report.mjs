@@ -11,13 +11,21 @@ const columns = [
   ["state", "`state`"],
 ];
 
+const kinds = [
+  ["run", "as `spec` writes it"],
+  ["dockerRun", "as Docker does, seccomp included"],
+  ["unconfinedRun", "as Docker does, without seccomp"],
+  ["userNamespaceRun", "in a user namespace"],
+  ["unifiedRun", "on cgroup v2"],
+];
+
 /** @returns {string} a complete Markdown document */
 export function renderReport({ date, host, rounds, subjects, targets }) {
   const present = subjects.filter(({ absent }) => absent === undefined);
   const sections = [
     "# Benchmark",
     `${date.slice(0, 10)}, ${host.kernel}, ${host.cpus} x ${host.cpu}, ${host.memoryMebibytes} MiB. Cgroups: ${host.cgroups}. Load before: ${host.load.toFixed(1)}${host.load > host.cpus / 2 ? " (a busy machine: read ratios, not times)" : ""}.`,
-    "One bundle for all: busybox, the config.json of `runc spec` with ociVersion 1.0.2 and no terminal, `/bin/true`. Wall-clock medians in milliseconds from before the fork to wait4; " +
+    "One bundle for all: busybox, the config.json of `tsrunc spec` with ociVersion 1.0.2 and no terminal, `/bin/true`. Wall-clock medians in milliseconds from before the fork to wait4; " +
       `the subjects take turns in random order; ${rounds} rounds (${slowCounts(present, rounds)}). Peak RSS: ru_maxrss of \`run\`, the runtime and all it waited for.`,
     table(
       ["", ...columns.map(([, title]) => title), "peak RSS of `run`, KiB", "executable, kB"],
@@ -32,6 +40,16 @@ export function renderReport({ date, host, rounds, subjects, targets }) {
     table(
       ["", ...columns.map(([, title]) => title)],
       present.map((subject) => [subject.name, ...columns.map(([key]) => spread(subject.measures[key]))]),
+    ),
+    "`run` of other containers:",
+    table(
+      ["", ...kinds.map(([, title]) => title)],
+      present
+        .filter(({ kind }) => kind === "runtime")
+        .map((subject) => [
+          subject.name,
+          ...kinds.map(([key]) => (subject.measures[key] ? milliseconds(subject.measures[key].medianMilliseconds) : "")),
+        ]),
     ),
     "Ratios of `run`:",
     ratios(present),

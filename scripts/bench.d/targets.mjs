@@ -12,7 +12,7 @@
 /** @returns {Target[]} */
 export function judgeTargets(subjects) {
   const by = (name) => subjects.find((subject) => subject.name === name);
-  const milliseconds = (name) => by(name)?.measures.run?.medianMilliseconds;
+  const milliseconds = (name, measure = "run") => by(name)?.measures[measure]?.medianMilliseconds;
   const peak = (name) => by(name)?.measures.run?.peakKibibytes;
   const plus = (...terms) => (terms.includes(undefined) ? undefined : terms.reduce((sum, term) => sum + term, 0));
   const times = (factor, value) => (value === undefined ? undefined : factor * value);
@@ -20,6 +20,24 @@ export function judgeTargets(subjects) {
   return [
     judge("run of tsrunc, at most 0.6 x crun's", milliseconds("tsrunc"), times(0.6, milliseconds("crun")), "ms"),
     judge("run of tsrunc, at most 1.7 x the floor", milliseconds("tsrunc"), times(1.7, milliseconds("floor")), "ms"),
+    ...[
+      ["dockerRun", "with Docker's default configuration"],
+      ["userNamespaceRun", "in a user namespace"],
+      ["unifiedRun", "on cgroup v2"],
+    ].map(([measure, kind]) =>
+      judge(
+        `run of tsrunc ${kind}, at most 0.6 x crun's`,
+        milliseconds("tsrunc", measure),
+        times(0.6, milliseconds("crun", measure)),
+        "ms",
+      ),
+    ),
+    judge(
+      "a seccomp profile that is cached, at most 0.3 ms",
+      plus(milliseconds("tsrunc", "dockerRun"), times(-1, milliseconds("tsrunc", "unconfinedRun"))),
+      0.3,
+      "ms",
+    ),
     judge("peak RSS of tsrunc's run, at most crun's", peak("tsrunc"), peak("crun"), "KiB"),
     judge(
       "run of tsrunc-node, at most tsrunc's + bare Node's start + 15 ms",

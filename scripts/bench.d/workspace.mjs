@@ -1,21 +1,12 @@
-/** The files a benchmark needs: the compiled C helpers, one bundle for every runtime, a state directory per runtime. */
+/** The files a benchmark needs: the compiled C helpers, the bundles, a state directory per runtime. */
 
 import { execFileSync, spawnSync } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  rmdirSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, rmdirSync } from "node:fs";
 import os from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+
+import { makeBundles } from "./bundles.mjs";
 
 const sources = dirname(fileURLToPath(import.meta.url));
 export const repository = join(sources, "../..");
@@ -32,7 +23,7 @@ export const commandEnvironment = {
 /**
  * @typedef {object} Workspace
  * @property {string} directory a new temporary directory
- * @property {string} bundle config.json and rootfs with busybox; runs /bin/true
+ * @property {ReturnType<typeof makeBundles>} bundles
  * @property {string} timer path of the compiled timer.c
  * @property {string | undefined} floor path of the compiled floor.c, on x86-64
  * @property {(name: string) => string} containerId a subject's own id, unique on the host
@@ -55,7 +46,7 @@ export function prepareWorkspace() {
     rmSync(directory, { recursive: true });
   };
   try {
-    return { directory, bundle: makeBundle(join(directory, "bundle")), timer, floor, containerId, stateRoot, remove };
+    return { directory, bundles: makeBundles(join(directory, "bundles"), repository), timer, floor, containerId, stateRoot, remove };
   } catch (error) {
     rmSync(directory, { recursive: true });
     throw error;
@@ -78,25 +69,6 @@ function compile(name) {
   if (withMusl.error?.code !== "ENOENT") throw new Error(`compile "${name}.c": ${withMusl.stderr || withMusl.error?.message}`);
   execFileSync("cc", options, { stdio: ["ignore", "inherit", "inherit"] });
   return target;
-}
-
-function makeBundle(bundle) {
-  const rootfs = join(bundle, "rootfs");
-  for (const name of ["bin", "dev", "proc", "sys", "tmp"]) mkdirSync(join(rootfs, name), { recursive: true });
-  const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
-  if (!busybox) throw new Error("make the bundle: no /bin/busybox (Debian: busybox-static)");
-  copyFileSync(busybox, join(rootfs, "bin/busybox"));
-  for (const name of ["true", "sh"]) symlinkSync("busybox", join(rootfs, "bin", name));
-  const writers = [join(repository, "build/tsrunc"), "runc"];
-  const attempts = writers.map((writer) => () => spawnSync(writer, ["spec", "--bundle", bundle], { encoding: "utf8" }));
-  if (!attempts.some((attempt) => attempt().status === 0)) throw new Error(`make the bundle: "spec" of ${writers.join(" and ")} failed`);
-  const path = join(bundle, "config.json");
-  const config = JSON.parse(readFileSync(path, "utf8"));
-  config.ociVersion = "1.0.2"; // crun 1.8 accepts 1.0 only
-  config.process.terminal = false;
-  config.process.args = ["/bin/true"];
-  writeFileSync(path, JSON.stringify(config, null, 2));
-  return bundle;
 }
 
 /** A stopped or failed measurement may leave containers; their runtime knows best how to remove them. */
