@@ -578,6 +578,14 @@ const mounts: BadInput[] = [
   bundled("a mount source that is missing", 'mount "/no/such/source" on "/tmp" (/mounts/7): ENOENT (no such file or directory)', {
     config: (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/no/such/source", options: ["bind"] }),
   }),
+  fault("data on a bind", '/mounts/7/options/1: found "size=1m", allowed: flags alone on a bind mount, which has no data', (config) =>
+    config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc", options: ["bind", "size=1m"] }),
+  ),
+  fault(
+    "a mistyped option of a bind",
+    '/mounts/7/options/1: found "nosuidd", allowed: flags alone on a bind mount, which has no data; did you mean "nosuid"?',
+    (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc", options: ["bind", "nosuidd"] }),
+  ),
   bundled(
     "mapped owners on a file system without",
     'bind "/proc/sys" with mapped owners (/mounts/7): the file system "proc" on "/proc" cannot map owners',

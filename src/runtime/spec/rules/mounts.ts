@@ -2,6 +2,8 @@
 
 import { cleanAbsolute } from "../../plan/paths.js";
 import type { Mount } from "../generated/spec-types.js";
+import { knownMountOptions } from "../mount-option-names.js";
+import { nearest } from "../nearest.js";
 import type { Rules } from "../rule.js";
 
 /**
@@ -47,6 +49,23 @@ export const mountRules: Rules = {
       if (!mount.type) report(`/mounts/${i}/type`, mount.type, 'a filesystem, or the option "bind" or "rbind"');
       else if (mount.type === "bind")
         report(`/mounts/${i}/type`, mount.type, 'a filesystem: a bind mount has the option "bind" or "rbind"');
+    });
+  },
+
+  // The kernel ignores data on a bind mount; somebody wrote it for a reason. Where a mount is one by its options alone, the others may
+  // be those of whatever file system comes first in a list (OCI runtime-tools does so): a warning tells of them.
+  "bind-options": ({ spec }, report) => {
+    spec.mounts?.forEach((mount, i) => {
+      if (mount.type !== "bind" || !isBindMount(mount)) return;
+      mount.options?.forEach((option, j) => {
+        if (knownMountOptions().has(option)) return;
+        const meant = nearest(option, knownMountOptions());
+        report(
+          `/mounts/${i}/options/${j}`,
+          option,
+          `flags alone on a bind mount, which has no data${meant === undefined ? "" : `; did you mean "${meant}"?`}`,
+        );
+      });
     });
   },
 
