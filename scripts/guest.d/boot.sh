@@ -6,7 +6,9 @@ guest_boot() (
   folder=$(mktemp -d /var/tmp/tsrunc-guest.XXXXXX)
   qemu=
   trap '[ -z "$qemu" ] || kill "$qemu" 2>/dev/null; rm -rf -- "$folder"' EXIT
-  cp -a --reflink=auto -- "$1" "$folder/payload"
+  # Links where that is possible: the image takes its content.
+  cp -al -- "$1" "$folder/payload" 2>/dev/null || { rm -rf -- "$folder/payload"; cp -a -- "$1" "$folder/payload"; }
+  rm -f -- "$folder/payload/command"
   printf '%s\n' "$2" >"$folder/payload/command"
   truncate -s $(($(du -sm "$folder/payload" | cut -f1) * 5 / 4 + 64))M "$folder/payload.ext4"
   mkfs.ext4 -q -F -O ^has_journal,^metadata_csum -E lazy_itable_init=1,root_owner=0:0 -m 0 -d "$folder/payload" "$folder/payload.ext4"

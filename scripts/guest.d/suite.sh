@@ -1,5 +1,6 @@
 # The guest's share of the tests: what needs pure cgroup v2, systemd or AppArmor.
 
+test_cache=${TSRUNC_TEST_CACHE:-/var/tmp/tsrunc-test-cache}
 # A test that takes 0.1 s here takes up to 5 s there.
 guest_slowness=10
 
@@ -10,6 +11,10 @@ fill_payload() {
   cp build/tsrunc build/tsrunc-node "$payload/build"
   cp -r test/integration/{execute,expected} "$payload/test/integration"
   cp -r test/fixtures "$payload/test"
+  # Links where the cache is on the same file system: half of the payload is this tree.
+  test/integration/prepare
+  mkdir "$payload/cache"
+  cp -al "$test_cache/debian-systemd" "$payload/cache" 2>/dev/null || cp -a "$test_cache/debian-systemd/." "$payload/cache/debian-systemd"
   # The guest has no node_modules, so tap is in the bundles; it is CommonJS in part. While it is loaded it requires a module for
   # React elements, which no test has.
   mkdir -p "$payload/tests/node_modules/react-element-to-jsx-string"
@@ -26,7 +31,7 @@ listed() {
 # The command that the guest runs: each host's tests, their sum as last line.
 suite_command() {
   local host filters
-  echo "export TSRUNC_TEST_SLOWNESS=$guest_slowness TSRUNC_MUST_WORK=1 CI=true TSRUNC_TEST_VERBOSE='${TSRUNC_TEST_VERBOSE:-}'"
+  echo "export TSRUNC_TEST_CACHE=/payload/cache TSRUNC_TEST_SLOWNESS=$guest_slowness TSRUNC_MUST_WORK=1 CI=true TSRUNC_TEST_VERBOSE='${TSRUNC_TEST_VERBOSE:-}'"
   # Both appear when they are used for the first time, and would be taken for leaks.
   echo 'modprobe loop; mkdir -p /run/mount'
   # The service manager of the rootless tests.

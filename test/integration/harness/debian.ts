@@ -1,0 +1,33 @@
+/**
+ * Bundles whose root file system is Debian: an overlay of the tree that test/integration/prepare makes.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync } from "node:fs";
+import { cacheDirectory } from "./environment.ts";
+import type { Bundle, BundleOptions, Context } from "./context.ts";
+
+/** Debian's smallest variant with procps, dbus and systemd. Nothing may write to it. */
+export const debianTree = `${cacheDirectory}/debian-systemd`;
+
+/** Mounts an overlay of `lower` on a bundle's rootfs. Returns the folder with what is written to it. */
+export function overlay(c: Context, lower: string, rootfs: string): string {
+  const [upper, work] = [c.folder("upper"), c.folder("work")];
+  chmodSync(upper, 0o755);
+  const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  const mounted = spawnSync("mount", ["-t", "overlay", "overlay", "-o", options, rootfs], { encoding: "utf8" });
+  assert.equal(mounted.status, 0, mounted.stderr);
+  c.defer(() => {
+    assert.equal(spawnSync("umount", [rootfs]).status, 0);
+    spawnSync("rm", ["-rf", `${work}/work`]);
+  });
+  return upper;
+}
+
+/** A bundle with Debian as its root file system, which it may write to. */
+export function debian(c: Context, options: BundleOptions): Bundle {
+  if (!existsSync(debianTree)) c.skip(`${debianTree} is missing: test/integration/prepare`);
+  const bundle = c.bundle({ ...options, rootfs: "empty" });
+  overlay(c, debianTree, bundle.rootfs);
+  return bundle;
+}
