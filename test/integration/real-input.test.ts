@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { spawnSync } from "node:child_process";
 import { test } from "./harness/suite.ts";
 import { debian, debianTree, overlay } from "./harness/debian.ts";
 import { fixture } from "./harness/environment.ts";
