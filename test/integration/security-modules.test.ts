@@ -3,7 +3,7 @@
  * (config-linux.md#mount-label). Where the host has the module, what it does; elsewhere, that it is refused.
  */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { test } from "./harness/suite.ts";
 import { isTsrunc } from "./harness/environment.ts";
@@ -105,15 +105,52 @@ if (hasApparmor) {
 }
 
 if (hasSelinux) {
-  test("the program, its keyring and its mounts get their SELinux labels", async (c) => {
-    const label = "system_u:system_r:container_t:s0:c1,c2";
-    const mountLabel = "system_u:object_r:container_file_t:s0:c1,c2";
-    const output = await c.shell("cat /proc/self/attr/current; echo; grep -E ' /dev(/pts|/shm)? ' /proc/self/mountinfo", (config) => {
-      config.process.selinuxLabel = label;
-      config.linux.mountLabel = mountLabel;
+  const label = "system_u:system_r:container_t:s0:c1,c2";
+  const mountLabel = "system_u:object_r:container_file_t:s0:c1,c2";
+  const labelled = (config: Config): void => {
+    config.process.selinuxLabel = label;
+    config.linux.mountLabel = mountLabel;
+  };
+
+  test("the program and its keyring get their SELinux label", async (c) => {
+    const [current, keyring] = (await c.shell("tr -d '\\0' </proc/self/attr/current; echo; probe label @s", labelled)).split("\n");
+    assert.deepEqual([current, keyring], [label, label]);
+    const none = await c.shell("tr -d '\\0' </proc/self/attr/current");
+    assert.equal(none, readFileSync("/proc/self/attr/current", "utf8").replaceAll("\0", ""));
+  });
+
+  test("the container's own mounts get the mountLabel, and only those", async (c) => {
+    const paths = ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/null", "/proc", "/etc"];
+    const labels = await c.shell(paths.map((path) => `probe label ${path} || echo none`).join(";"), labelled);
+    assert.deepEqual(
+      labels.split("\n").map((found, index) => `${paths[index]} ${found === mountLabel}`),
+      paths.map((path) => `${path} ${path.startsWith("/dev")}`),
+    );
+  });
+
+  test("the SELinux label holds in a user namespace and for a plain user with noNewPrivileges", async (c) => {
+    const current = (change: (config: Config) => void): Promise<string> =>
+      c.shell("tr -d '\\0' </proc/self/attr/current", (config) => {
+        config.process.selinuxLabel = label;
+        config.process.noNewPrivileges = true;
+        change(config);
+      });
+    assert.equal(await current((config) => (config.process.user = { uid: 1000, gid: 1000 })), label);
+    const inUserNamespace = await current((config) => {
+      setNamespace(config, "user");
+      config.linux.uidMappings = config.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
     });
-    assert.ok(output.startsWith(label), output);
-    assert.equal(output.split(mountLabel).length - 1, 3, output);
+    assert.equal(inUserNamespace, label);
+  });
+
+  test("an SELinux label that the policy does not know is an error", async (c) => {
+    const bundle = c.bundle({ config: (config) => (config.process.selinuxLabel = "system_u:system_r:nobody_knows_t:s0") });
+    const { stderr } = await c.fails(["create", "-b", bundle.directory, c.id], /invalid argument/);
+    if (isTsrunc)
+      assert.equal(
+        stderr,
+        `create "${c.id}": write "system_u:system_r:nobody_knows_t:s0" to /proc/self/attr/keycreate (/process/selinuxLabel): EINVAL (invalid argument)\n`,
+      );
   });
 } else {
   test("SELinux labels are refused where the host has no SELinux", async (c) => {

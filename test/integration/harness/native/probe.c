@@ -9,6 +9,7 @@
  *   notify MESSAGE       sends MESSAGE to $NOTIFY_SOCKET, as sd_notify(3)
  *   open FLAGS PATH      FLAGS r, w or rw: prints "opened" or errno's name
  *   mknod c|b M N PATH   prints "made" or errno's name
+ *   label PATH           prints the SELinux label of a file, or of the session keyring for "@s"
  *   seize PID SECONDS    CVE-2019-5736: see below
  */
 #include <dirent.h>
@@ -30,6 +31,7 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -358,6 +360,17 @@ static void seize(const char *pid, double seconds)
 	} while (now.tv_sec - start.tv_sec + (now.tv_nsec - start.tv_nsec) / 1e9 < seconds);
 }
 
+static void label(const char *path)
+{
+	char text[256] = "";
+	/* keyctl(2): KEYCTL_GET_SECURITY of KEY_SPEC_SESSION_KEYRING */
+	long length = strcmp(path, "@s") ? getxattr(path, "security.selinux", text, sizeof text - 1)
+					 : syscall(SYS_keyctl, 17, -3, text, sizeof text - 1);
+	if (length < 0)
+		fail(path);
+	printf("%s\n", text);
+}
+
 int main(int argc, char **argv)
 {
 	const char *deed = argc > 1 ? argv[1] : "";
@@ -380,6 +393,8 @@ int main(int argc, char **argv)
 		try_open(argv[2], argv[3]);
 	else if (!strcmp(deed, "mknod") && argc == 6)
 		try_mknod(argv);
+	else if (!strcmp(deed, "label") && argc == 3)
+		label(argv[2]);
 	else if (!strcmp(deed, "seize") && argc == 4)
 		seize(argv[2], atof(argv[3]));
 	else {
