@@ -9,7 +9,7 @@ import { parseSignal } from "./signals.js";
 export interface KillOptions {
   /** Name or number. */
   signal: string;
-  /** Every process of the container's cgroups, also of a stopped container that left some. */
+  /** Every process of the container's cgroups, also those that a stopped container without a pid namespace of its own left. */
   all?: boolean | undefined;
 }
 
@@ -18,10 +18,11 @@ export function killContainer(context: RuntimeContext, id: string, { signal, all
   try {
     const number = parseSignal(signal);
     withContainer(context, id, (container) => {
-      const { process, cgroups } = container.record;
+      const { process, cgroups, ownPidNamespace } = container.record;
       const stopped = lockedStatus(context, container) === "stopped";
       const cgroup = cgroups.freezer ?? cgroups.paths[0];
-      if (all && cgroup !== undefined) {
+      // All processes of a pid namespace end with its first one: whatever is in the cgroup of a stopped container is somebody else's.
+      if (all && cgroup !== undefined && !(stopped && ownPidNamespace)) {
         perform(context.host, { op: "killCgroup", paths: [cgroup], signal: number });
       } else if (stopped || !process) {
         throw new RuntimeError("container not running", { code: "wrongStatus" });

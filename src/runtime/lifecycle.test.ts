@@ -108,8 +108,14 @@ t.test("kill of a stopped container is refused, also when it stops just then", a
   t.throws(() => killContainer(context, "c1", { signal: "9" }), { message: 'kill "c1": container not running' });
 });
 
-t.test("kill --all reaches what a stopped container left in its cgroup", async (t) => {
-  const { context, requests } = created({ alive: false });
+t.test("kill --all of a stopped container whose processes ended with it reaches nobody else", async (t) => {
+  const { context, ops } = created({ alive: false });
+  t.throws(() => killContainer(context, "c1", { signal: "KILL", all: true }), { code: "wrongStatus" });
+  t.notOk(ops().includes("killCgroup"));
+});
+
+t.test("kill --all reaches what a stopped container without a pid namespace left in its cgroup", async (t) => {
+  const { context, requests } = created({ alive: false, namespaces: [{ type: "mount" }, { type: "network" }, { type: "uts" }] });
   killContainer(context, "c1", { signal: "KILL", all: true });
   t.same(only(requests, "killCgroup"), [{ op: "killCgroup", paths: ["/sys/fs/cgroup/user.slice/c1"], signal: 9 }]);
 });

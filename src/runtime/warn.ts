@@ -10,7 +10,8 @@ import { isBindMount } from "./spec/rules/mounts.js";
 
 /** Tells what is worth a warning about a configuration (runtime.md#warnings). */
 export function warnOf(context: RuntimeContext, spec: Spec, leftOut: readonly LeftOut[]): void {
-  if (leftOut.length === 0 && !sharesNamespace(spec, "mount") && !spec.mounts?.some(isDubious)) return;
+  const limitsKernel = Number(spec.linux?.resources?.memory?.kernel ?? 0) > 0;
+  if (leftOut.length === 0 && !limitsKernel && !sharesNamespace(spec, "mount") && !spec.mounts?.some(isDubious)) return;
   warn(context, context.host.part("warnings").warningsOf(spec, leftOut));
 }
 

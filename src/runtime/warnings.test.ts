@@ -64,6 +64,19 @@ t.test("an option of the file system on a bind mount is worth a warning", async 
   t.equal(context.logged.length, 2);
 });
 
+t.test("a limit on the kernel's memory is worth a warning", async (t) => {
+  const spec = configuration(({ linux, process }) => {
+    delete process.capabilities;
+    linux.resources = { memory: { kernel: 1000 } };
+  });
+  t.match(told(spec), [/^kernel-memory \/linux\/resources\/memory\/kernel: 1000 has no effect/]);
+  const context = fakeContext(fakeHost().host);
+  warnOf(context, spec, []);
+  t.equal(context.logged.length, 1);
+  spec.linux = { ...spec.linux, resources: { memory: { kernel: -1 } } };
+  t.strictSame(told(spec), []);
+});
+
 t.test("a warning is logged with the field that it is about; a sound configuration loads no words", async (t) => {
   const context = fakeContext(fakeHost().host);
   const about: unknown[] = [];

@@ -12,7 +12,7 @@ import { isBindMount } from "./spec/rules/mounts.js";
 
 /** The warnings about a configuration (runtime.md#warnings), those of mounts first. */
 export function warningsOf(spec: Spec, leftOut: readonly LeftOut[]): Warning[] {
-  return [...mountWarnings(spec), ...namespaceWarnings(spec), ...capabilityWarnings(leftOut)];
+  return [...mountWarnings(spec), ...namespaceWarnings(spec), ...kernelMemoryWarnings(spec), ...capabilityWarnings(leftOut)];
 }
 
 function mountWarnings(spec: Spec): Warning[] {
@@ -50,6 +50,14 @@ function namespaceWarnings(spec: Spec): Warning[] {
   if (!sharesNamespace(spec, "mount")) return [];
   const message = 'no entry of type "mount": the mounts are made in the mount namespace of the runtime, for everybody there';
   return [{ pointer: "/linux/namespaces", message, rule: "mount-namespace-shared" }];
+}
+
+/** The kernel took its limit away in 5.16, from cgroup v1 too (Documentation/admin-guide/cgroup-v1/memory.rst). */
+function kernelMemoryWarnings(spec: Spec): Warning[] {
+  const limit = spec.linux?.resources?.memory?.kernel ?? 0;
+  if (limit <= 0) return [];
+  const message = `${limit} has no effect: the kernel's memory counts as the container's own, and has no limit beside that since Linux 5.16`;
+  return [{ pointer: "/linux/resources/memory/kernel", message, rule: "kernel-memory" }];
 }
 
 /** config.md#linux-process, capabilities: what cannot be granted is logged as a warning. */

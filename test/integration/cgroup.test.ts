@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
 import { test, testOn } from "./harness/suite.ts";
 import { isTsrunc } from "./harness/environment.ts";
 import { describe, until } from "./harness/execute.ts";
@@ -298,6 +299,9 @@ test("blkio: throttles and weight", async (c) => {
       limit(pid, "io", "", "io.max") ?? "",
       new RegExp(`^${major}:${minor} rbps=1000001 wbps=1000002 riops=1003 wiops=1004$`, "m"),
     );
+    const bfq = readCgroup(cgroupDirectory(pid, ""), "io.bfq.weight");
+    const weight = bfq ?? readCgroup(cgroupDirectory(pid, ""), "io.weight");
+    assert.match(weight ?? "", bfq === undefined ? /default 2930/ : /300/);
     return;
   }
   assert.equal(limit(pid, "blkio", "blkio.throttle.read_bps_device"), `${major}:${minor} 1000001`);
@@ -398,6 +402,39 @@ testOn(["v2"], "the container's cgroup has the controllers of the host", async (
 testOn(["v1", "hybrid"], "unified is an error without a controller of cgroup v2 for it", async (c) => {
   const bundle = c.bundle({ config: (config) => (config.linux.resources.unified = { "memory.max": "10000000" }) });
   await c.fails(["create", "-b", bundle.directory, c.id], /unified/);
+});
+
+test("a create below a frozen cgroup fails at once, and works once it is thawed", async (c) => {
+  const freezer = hierarchyOf("freezer") ?? unifiedHierarchy();
+  assert.ok(freezer);
+  const parent = `${freezer.mountPoint}/${c.id}`;
+  mkdirSync(parent);
+  c.defer(() => rmdirSync(parent));
+  const [file, frozen, thawed] = freezer === unifiedHierarchy() ? ["cgroup.freeze", "1", "0"] : ["freezer.state", "FROZEN", "THAWED"];
+  writeFileSync(`${parent}/${file}`, frozen);
+  c.defer(() => writeFileSync(`${parent}/${file}`, thawed));
+  const bundle = c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}/below`) });
+  const result = await c.runtime(["create", "-b", bundle.directory, c.id], { timeoutSeconds: 10 });
+  assert.equal(result.status, 1, describe(result));
+  if (isTsrunc) assert.match(result.stderr, /use cgroup ".*\/below": a cgroup above it is frozen/);
+  writeFileSync(`${parent}/${file}`, thawed);
+  await c.create(bundle);
+  await c.ok(["delete", "-f", c.id]);
+});
+
+test("cgroups that a container nests deeper than a path is long are removed with it", async (c) => {
+  const pid = await limited(c, {});
+  const name = hierarchyOf("freezer") ? "freezer" : "";
+  const top = cgroupDirectory(pid, name);
+  // By relative steps: no path can be that long.
+  const remove = `const name = "x".repeat(200); let depth = 0; for (; fs.existsSync(name); depth++) process.chdir(name);
+    for (; depth > 0; depth--) { process.chdir(".."); fs.rmdirSync(name); }`;
+  c.defer(() => existsSync(top) && spawnSync(process.execPath, ["-e", remove], { cwd: top }));
+  const nest = `const name = "x".repeat(200); for (let i = 0; i < 40; i++) { fs.mkdirSync(name); process.chdir(name); }`;
+  const made = spawnSync(process.execPath, ["-e", nest], { cwd: top, encoding: "utf8" });
+  assert.equal(made.status, 0, made.stderr);
+  await c.ok(["delete", "-f", c.id]);
+  assert.ok(!existsSync(top));
 });
 
 test("a value that the kernel refuses is an error that names the file, and nothing is left", async (c) => {

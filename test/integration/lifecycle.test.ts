@@ -223,6 +223,16 @@ test("kill --all reaches every process of the container", async (c) => {
   await c.ok(["delete", c.id]);
 });
 
+test("kill --all of a stopped container leaves alone who is in its cgroup by now", async (c) => {
+  await c.createAndStart(c.bundle({ args: ["true"], config: (config) => (config.linux.cgroupsPath = `/${c.id}`) }));
+  await c.status("stopped");
+  const other = c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}`) });
+  const id = c.otherId("other");
+  await c.createAndStart(other, [], { id });
+  await c.fails(["kill", "--all", c.id, "KILL"], /container not running/);
+  assert.equal((await c.state(id)).status, "running");
+});
+
 test("delete of a running container is refused", async (c) => {
   await c.createAndStart(c.bundle());
   await c.fails(["delete", c.id], new RegExp(`cannot delete container ${c.id} that is not stopped: running`));

@@ -19,6 +19,10 @@ pub struct CgroupDirectory {
     #[serde(default)]
     #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<String>>", optional))]
     pub enable_controllers: Vec<String>,
+    /// v1 freezer and v2: somebody may have frozen a cgroup above it that holds others too, where a process would freeze at once.
+    #[serde(default)]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<bool>", optional))]
+    pub may_be_frozen: bool,
 }
 }
 
@@ -30,6 +34,14 @@ pub struct CgroupWrite {
     pub value: String,
     /// JSON pointer of the config field that asked for it, for the error text.
     pub pointer: String,
+    /// What is written instead where the kernel has no such file: nothing by an empty list. Absent: that is an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub if_missing: Option<Vec<CgroupWrite>>,
+    /// Name of a file of the same cgroup with the number that the value must not be below (`checkBeforeUpdate`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub at_least: Option<String>,
 }
 }
 
@@ -69,8 +81,5 @@ pub struct CgroupPlan {
     /// v2: the device filter to attach to `clone_into`.
     #[serde(default)]
     pub device_filter: Option<Vec<DeviceRule>>,
-    /// True where failing to make the cgroups for want of permission is no error (rootless without limits).
-    #[serde(default)]
-    pub optional: bool,
 }
 }

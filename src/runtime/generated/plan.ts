@@ -38,7 +38,11 @@ inheritCpuset?: boolean,
 /**
  * v2: controllers to enable in `cgroup.subtree_control` of every ancestor from the mount point down.
  */
-enableControllers?: Array<string>, };
+enableControllers?: Array<string>, 
+/**
+ * v1 freezer and v2: somebody may have frozen a cgroup above it that holds others too, where a process would freeze at once.
+ */
+mayBeFrozen?: boolean, };
 
 export type CgroupMode = "none" | "v1" | "hybrid" | "v2";
 
@@ -66,11 +70,7 @@ cloneInto: string | null,
 /**
  * v2: the device filter to attach to `clone_into`.
  */
-deviceFilter: Array<DeviceRule> | null, 
-/**
- * True where failing to make the cgroups for want of permission is no error (rootless without limits).
- */
-optional: boolean, };
+deviceFilter: Array<DeviceRule> | null, };
 
 /**
  * One value of one cgroup file.
@@ -83,7 +83,15 @@ path: string, value: string,
 /**
  * JSON pointer of the config field that asked for it, for the error text.
  */
-pointer: string, };
+pointer: string, 
+/**
+ * What is written instead where the kernel has no such file: nothing by an empty list. Absent: that is an error.
+ */
+ifMissing?: Array<CgroupWrite>, 
+/**
+ * Name of a file of the same cgroup with the number that the value must not be below (`checkBeforeUpdate`).
+ */
+atLeast?: string, };
 
 /**
  * How a clock of a new time namespace differs from the host's (time_namespaces(7)).

@@ -57,6 +57,9 @@ t.test("memory: limit before swap; unlimited kernel memory is what there is", as
       "memory/memory.oom_control=1",
     ],
   );
+  t.same(writes({ memory: { kernel: 5 } }), [], "warned of");
+  t.same(planV1Writes({ memory: { limit: 5, swap: -1 } }, directory).at(-1)?.ifMissing, []);
+  t.same(planV1Writes({ memory: { limit: 5, swap: 6 } }, directory).at(-1)?.ifMissing, undefined);
   t.same(writes({ memory: { limit: 9223372036854775807n, swap: -1 } }), [
     "memory/memory.limit_in_bytes=9223372036854775807",
     "memory/memory.memsw.limit_in_bytes=-1",

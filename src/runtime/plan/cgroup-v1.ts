@@ -86,16 +86,15 @@ function planCpu({ cpu }: Resources, writer: Writer): void {
   if (cpu.mems) write(writer, "cpuset", "cpuset.mems", cpu.mems, `${pointer}/mems`);
 }
 
-/** The limit comes before memory+swap, which may not be smaller. -1 for kernel memory is what a new cgroup has. */
+/** The limit comes before memory+swap, which may not be smaller. The kernel has no limit on its own memory since 5.16 (warnings.ts). */
 function planMemory({ memory }: Resources, writer: Writer): void {
   if (!memory) return;
   const pointer = "/linux/resources/memory";
   writeGiven(writer, "memory", "memory.limit_in_bytes", memory.limit, `${pointer}/limit`);
-  writeGiven(writer, "memory", "memory.memsw.limit_in_bytes", memory.swap, `${pointer}/swap`);
+  const swapping = writeGiven(writer, "memory", "memory.memsw.limit_in_bytes", memory.swap, `${pointer}/swap`);
+  // A kernel that does not account for swap limits none.
+  if (swapping?.value === "-1") swapping.ifMissing = [];
   writeGiven(writer, "memory", "memory.soft_limit_in_bytes", memory.reservation, `${pointer}/reservation`);
-  if (memory.kernel !== undefined && memory.kernel > 0) {
-    write(writer, "memory", "memory.kmem.limit_in_bytes", memory.kernel, `${pointer}/kernel`);
-  }
   if (memory.kernelTCP !== undefined && memory.kernelTCP > 0) {
     write(writer, "memory", "memory.kmem.tcp.limit_in_bytes", memory.kernelTCP, `${pointer}/kernelTCP`);
   }
@@ -173,12 +172,20 @@ export function rdmaLine(device: string, limits: { hcaHandles?: number; hcaObjec
   return parts.join(" ");
 }
 
-function writeGiven(writer: Writer, controller: string, file: string, value: Integer64 | undefined, pointer: string): void {
-  if (value !== undefined && value !== 0) write(writer, controller, file, value, pointer);
+function writeGiven(
+  writer: Writer,
+  controller: string,
+  file: string,
+  value: Integer64 | undefined,
+  pointer: string,
+): CgroupWrite | undefined {
+  return value === undefined || value === 0 ? undefined : write(writer, controller, file, value, pointer);
 }
 
-function write({ directory, writes }: Writer, controller: string, file: string, value: Integer64 | string, pointer: string): void {
-  writes.push({ path: `${directory(controller, pointer)}/${file}`, value: String(value), pointer });
+function write({ directory, writes }: Writer, controller: string, file: string, value: Integer64 | string, pointer: string): CgroupWrite {
+  const planned: CgroupWrite = { path: `${directory(controller, pointer)}/${file}`, value: String(value), pointer };
+  writes.push(planned);
+  return planned;
 }
 
 function refused(pointer: string, cause: string): RuntimeError {

@@ -1,17 +1,52 @@
 import t from "tap";
+import type { CgroupWrite } from "../generated/plan.js";
 import type { Resources } from "../spec/generated/spec-types.js";
 import { cpuWeight, ioWeight, planV2Writes, swapMax } from "./cgroup-v2.js";
 
 const all = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"];
-const writes = (resources: Resources, controllers = all): string[] =>
-  planV2Writes(resources, { path: "/cg", controllers }).map(({ path, value }) => `${path.slice(4)}=${value}`);
+const writes = (resources: Resources, controllers = all): string[] => planV2Writes(resources, { path: "/cg", controllers }).map(textOf);
+
+function textOf({ path, value, ifMissing, atLeast }: CgroupWrite): string {
+  const instead = ifMissing && (ifMissing.length === 0 ? " or nothing" : ` or ${ifMissing.map(textOf).join()}`);
+  return `${path.slice(4)}=${value}${instead ?? ""}${atLeast === undefined ? "" : ` from ${atLeast}`}`;
+}
+
+t.test("shares become weights by the curve of runc 1.4 and crun 1.23: reference values", async (t) => {
+  // By arbitrary-precision arithmetic.
+  const reference: [shares: number, weight: number][] = [
+    [2, 1],
+    [3, 2],
+    [10, 4],
+    [100, 17],
+    [102, 17],
+    [204, 29],
+    [256, 35],
+    [512, 59],
+    [1000, 99],
+    [1023, 100],
+    [1024, 100],
+    [1025, 101],
+    [2048, 174],
+    [4096, 303],
+    [8192, 532],
+    [10240, 639],
+    [16384, 942],
+    [65536, 3023],
+    [131072, 5478],
+    [262143, 10000],
+  ];
+  t.same(
+    reference.map(([shares]) => [shares, cpuWeight(shares)]),
+    reference,
+  );
+});
 
 t.test("cpuWeight goes through the ends and the defaults of both scales", async (t) => {
   t.same([0, 2, 3, 1024, 262143, 262144, 999999].map(cpuWeight), [1, 1, 2, 100, 10000, 10000, 10000]);
 });
 
 t.test("ioWeight is linear over both scales", async (t) => {
-  t.same([10, 500, 1000].map(ioWeight), [1, 4950, 10000]);
+  t.same([10, 11, 100, 500, 999, 1000].map(ioWeight), [1, 11, 910, 4950, 9989, 10000]);
 });
 
 t.test("cpu: quota and period in one file, burst after it", async (t) => {
@@ -29,7 +64,17 @@ t.test("cpu: quota and period in one file, burst after it", async (t) => {
 
 t.test("memory: swap is what is left of memory and swap together", async (t) => {
   t.same(writes({ memory: { limit: 100, swap: 250, reservation: 50 } }), ["memory.max=100", "memory.swap.max=150", "memory.low=50"]);
-  t.same(writes({ memory: { limit: -1 } }), ["memory.max=max", "memory.swap.max=max"]);
+  t.same(writes({ memory: { limit: -1 } }), ["memory.max=max", "memory.swap.max=max or nothing"]);
+  t.same(writes({ memory: { limit: 5, swap: 5, checkBeforeUpdate: true } }), [
+    "memory.max=5 from memory.current",
+    "memory.swap.max=0 or nothing",
+  ]);
+  t.same(writes({ memory: { limit: -1, swap: -1, reservation: -1 } }), [
+    "memory.max=max",
+    "memory.swap.max=max or nothing",
+    "memory.low=max",
+  ]);
+  t.same(writes({ memory: { kernel: 5, kernelTCP: 0 } }), []);
   t.equal(swapMax(9223372036854775807n, 1n), "9223372036854775806");
   t.equal(swapMax(-1, 5), "max");
   t.equal(swapMax(undefined, 5), undefined);
@@ -42,7 +87,6 @@ t.test("what v2 does not have is refused by name", async (t) => {
   const cases: [Resources, string][] = [
     [{ memory: { swappiness: 5 } }, "memory/swappiness"],
     [{ memory: { disableOOMKiller: true } }, "memory/disableOOMKiller"],
-    [{ memory: { kernel: 5 } }, "memory/kernel"],
     [{ memory: { kernelTCP: 5 } }, "memory/kernelTCP"],
     [{ memory: { useHierarchy: false } }, "memory/useHierarchy"],
     [{ blockIO: { leafWeight: 5 } }, "blockIO/leafWeight"],
@@ -73,8 +117,8 @@ t.test("io, pids, hugetlb and rdma have their own forms", async (t) => {
     }),
     [
       "pids.max=1",
-      "io.weight=default 1",
-      "io.weight=8:1 10000",
+      "io.bfq.weight=10 or io.weight=default 1",
+      "io.bfq.weight=8:1 1000 or io.weight=8:1 10000",
       "io.max=8:0 rbps=6",
       "io.max=8:0 wbps=6",
       "io.max=8:0 riops=6",
@@ -93,6 +137,7 @@ t.test("unified comes last, a line at a time", async (t) => {
     "io.max=8:16 rbps=2",
     "cgroup.max.depth=3",
   ]);
+  t.same(writes({ unified: { "memory.high": "" } }), ["memory.high="]);
   t.throws(() => writes({ unified: { "../x.y": "1" } }), { code: "unsupported", path: "/linux/resources/unified/..~1x.y" });
 });
 

@@ -69,12 +69,19 @@ function planMemory({ memory }: Resources, writer: Writer): void {
   const pointer = "/linux/resources/memory";
   if (memory.disableOOMKiller) throw refused(`${pointer}/disableOOMKiller`, "cgroup v2 cannot disable the OOM killer");
   if (memory.swappiness !== undefined) throw refused(`${pointer}/swappiness`, "cgroup v2 has no swappiness");
-  if (memory.kernel !== undefined && memory.kernel > 0) throw refused(`${pointer}/kernel`, "cgroup v2 has no kernel memory limit");
   if (memory.kernelTCP !== undefined && memory.kernelTCP > 0) throw refused(`${pointer}/kernelTCP`, "cgroup v2 has no TCP memory limit");
   if (memory.useHierarchy === false) throw refused(`${pointer}/useHierarchy`, "cgroup v2 is always hierarchical");
-  if (memory.limit) write(writer, "memory.max", orMax(memory.limit), `${pointer}/limit`);
+  if (memory.limit) {
+    const limit = write(writer, "memory.max", orMax(memory.limit), `${pointer}/limit`);
+    // Else the kernel makes room by killing.
+    if (memory.checkBeforeUpdate) limit.atLeast = "memory.current";
+  }
   const swap = swapMax(memory.swap, memory.limit);
-  if (swap !== undefined) write(writer, "memory.swap.max", swap, `${pointer}/swap`);
+  if (swap !== undefined) {
+    const swapping = write(writer, "memory.swap.max", swap, `${pointer}/swap`);
+    // A kernel without swap accounting or without swap: nothing to limit.
+    if (swap === "0" || swap === "max") swapping.ifMissing = [];
+  }
   if (memory.reservation) write(writer, "memory.low", orMax(memory.reservation), `${pointer}/reservation`);
 }
 
@@ -99,11 +106,11 @@ function planBlockIo({ blockIO }: Resources, writer: Writer): void {
   if (!blockIO) return;
   const pointer = "/linux/resources/blockIO";
   if (blockIO.leafWeight) throw refused(`${pointer}/leafWeight`, "cgroup v2 has no leaf weights");
-  if (blockIO.weight) write(writer, "io.weight", `default ${ioWeight(blockIO.weight)}`, `${pointer}/weight`);
+  if (blockIO.weight) writeWeight(writer, undefined, blockIO.weight, `${pointer}/weight`);
   for (const [index, device] of (blockIO.weightDevice ?? []).entries()) {
     const at = `${pointer}/weightDevice/${index}`;
     if (device.leafWeight) throw refused(`${at}/leafWeight`, "cgroup v2 has no leaf weights");
-    if (device.weight) write(writer, "io.weight", `${device.major}:${device.minor} ${ioWeight(device.weight)}`, at);
+    if (device.weight) writeWeight(writer, `${device.major}:${device.minor}`, device.weight, at);
   }
   const throttles = [
     ["throttleReadBpsDevice", "rbps"],
@@ -118,6 +125,12 @@ function planBlockIo({ blockIO }: Resources, writer: Writer): void {
   }
 }
 
+/** BFQ's own scale is that of the configuration; where the kernel has no BFQ, io.weight is the cost model's (io.cost). */
+function writeWeight(writer: Writer, device: string | undefined, weight: number, pointer: string): void {
+  const bfq = write(writer, "io.bfq.weight", device === undefined ? String(weight) : `${device} ${weight}`, pointer);
+  bfq.ifMissing = [{ path: `${writer.path}/io.weight`, value: `${device ?? "default"} ${ioWeight(weight)}`, pointer }];
+}
+
 /** The io.weight (1 to 10000) for a v1 weight (10 to 1000), linear. */
 export function ioWeight(weight: number): number {
   return 1 + Math.floor(((weight - 10) * 9999) / 990);
@@ -128,17 +141,21 @@ function planUnified({ unified }: Resources, writer: Writer): void {
   for (const [file, value] of Object.entries(unified ?? {})) {
     const pointer = `/linux/resources/unified/${file.replaceAll("~", "~0").replaceAll("/", "~1")}`;
     if (file.includes("/") || file === ".." || file === ".") throw refused(pointer, `"${file}" is no name of a cgroup file`);
-    for (const line of value.split("\n")) if (line !== "") write(writer, file, line, pointer);
+    const lines = value.split("\n").filter((line) => line !== "");
+    // An empty value is the kernel's to judge too.
+    for (const line of lines.length > 0 ? lines : [""]) write(writer, file, line, pointer);
   }
 }
 
-/** @throws RuntimeError when the file's controller is not there. */
-function write({ path, controllers, writes }: Writer, file: string, value: Integer64 | string, pointer: string): void {
+/** @returns the write, to add to. @throws RuntimeError when the file's controller is not there. */
+function write({ path, controllers, writes }: Writer, file: string, value: Integer64 | string, pointer: string): CgroupWrite {
   const controller = file.slice(0, Math.max(0, file.indexOf(".")));
   if (controller !== "cgroup" && !controllers.includes(controller)) {
     throw refused(pointer, `the cgroup controller "${controller}" is not available`);
   }
-  writes.push({ path: `${path}/${file}`, value: String(value), pointer });
+  const planned: CgroupWrite = { path: `${path}/${file}`, value: String(value), pointer };
+  writes.push(planned);
+  return planned;
 }
 
 function refused(pointer: string, cause: string): RuntimeError {

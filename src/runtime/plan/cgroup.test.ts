@@ -55,7 +55,6 @@ t.test("one that stays in the caller's cgroups makes, writes and joins nothing",
     joinTasks: [],
     cloneInto: null,
     deviceFilter: null,
-    optional: false,
   });
 });
 
@@ -107,6 +106,38 @@ t.test("while creating, a directory that was there before is left alone", async 
   const placements = placeCgroups(request(FACTS, "/a"));
   t.same(planCgroupUndo(placements, new Set(), { whole: false, endsWithInit: true }), []);
   t.same(planCgroupUndo(placements, new Set(), { whole: true, endsWithInit: false }), [{ op: "removeCgroup", path: "/sys/fs/cgroup/a" }]);
+});
+
+t.test("unified brings its controllers along, on a hybrid host too, and misses those that are not there", async (t) => {
+  const plannedWith = (facts: HostFacts, unified: Record<string, string>) => {
+    const wish = { spec: { ociVersion: "1.0.0", linux: { resources: { unified } } }, id: "c1", facts, rootless: false };
+    return planCgroup(wish, placeCgroups(wish));
+  };
+  const v2 = plannedWith({ ...FACTS, v2Controllers: ["cpu", "misc", "dmem"] }, { "misc.max": "x 1", "cgroup.max.depth": "2" });
+  t.same(v2.directories[0]?.enableControllers, ["cpu", "misc"]);
+  const hybrid = plannedWith({ ...HYBRID, v2Controllers: ["hugetlb", "misc"] }, { "hugetlb.2MB.max": "0" });
+  t.same(hybrid.directories.at(-1)?.enableControllers, ["hugetlb"]);
+  t.match(hybrid.writes.at(-1), { path: "/sys/fs/cgroup/unified/c1/hugetlb.2MB.max", value: "0" });
+  for (const facts of [
+    { ...HYBRID, v2Controllers: ["misc"] },
+    { ...FACTS, v2Controllers: ["cpu"] },
+  ])
+    t.throws(() => plannedWith(facts, { "memory.max": "1" }), {
+      message: /unified\/memory.max: the cgroup controller "memory" is not available/,
+    });
+});
+
+t.test("a cgroup below one that others may freeze is looked at", async (t) => {
+  const freezer = { ...HYBRID, hierarchies: [{ controllers: ["freezer"], mountpoint: "/f", own: "/a/b" }, ...HYBRID.hierarchies] };
+  const flags = (facts: HostFacts, cgroupsPath?: string) => {
+    const wish = request(facts, cgroupsPath);
+    return planCgroup(wish, placeCgroups(wish)).directories.map(({ mayBeFrozen }) => mayBeFrozen === true);
+  };
+  t.same(flags(freezer), [false, false, false, false, false]);
+  t.same(flags(freezer, "/a"), [false, false, false, false, false]);
+  t.same(flags(freezer, "/a/c"), [true, false, false, false, true]);
+  t.same(flags(FACTS), [false]);
+  t.same(flags(FACTS, "/other.slice/c"), [true]);
 });
 
 t.test("a hybrid host's limits go to v2 where only that has the controller", async (t) => {

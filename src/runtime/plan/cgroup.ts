@@ -114,25 +114,25 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
   const limitsDevices = !rootless;
   let deviceFilter: DeviceRule[] | null = null;
   let writes: CgroupWrite[];
-  let enabled: readonly string[] = facts.v2Controllers;
+  let enabled = V2_CONTROLLERS.filter((controller) => facts.v2Controllers.includes(controller));
   if (v2) {
     writes = unified ? planV2Writes(resources, { path: unified.path, controllers: facts.v2Controllers }) : [];
+    enabled = [...new Set([...enabled, ...unifiedControllers(resources, facts.v2Controllers)])];
     if (limitsDevices) deviceFilter = rules;
   } else {
     const directory = directoryFinder(placements);
-    const { onV1, onV2, controllers } = splitHybrid(resources, placements, facts.v2Controllers);
+    const { onV1, onV2, controllers } = splitHybrid(resources, placements, unified ? facts.v2Controllers : []);
     enabled = controllers;
     writes = [...(limitsDevices ? planV1DeviceWrites(rules, directory) : []), ...planV1Writes(onV1, directory)];
     if (unified) writes.push(...planV2Writes(onV2, { path: unified.path, controllers }));
   }
   return {
     ...(scope && { systemd: scope.unit({ writes, deviceRules: limitsDevices ? rules : undefined, v2 }) }),
-    directories: placements.map((placement) => planDirectory(placement, scope ? unknownToSystemd(writes) : enabled)),
+    directories: placements.map((placement) => planDirectory(placement, scope ? unknownToSystemd(writes) : enabled, v2)),
     writes,
     joinTasks: placements.filter((placement) => placement !== unified).map(({ path }) => path),
     cloneInto: unified?.path ?? null,
     deviceFilter,
-    optional: false,
   };
 }
 
@@ -143,7 +143,11 @@ const EITHER_VERSION = { hugetlb: "hugepageLimits", rdma: "rdma" } as const;
 function splitHybrid(resources: Resources, placements: readonly CgroupPlacement[], v2Controllers: readonly string[]) {
   const onV1: Resources = { ...resources };
   const onV2: Resources = {};
-  const controllers: string[] = [];
+  const controllers = unifiedControllers(resources, v2Controllers);
+  if (resources.unified && placements.some(({ hierarchy }) => hierarchy.controllers.length === 0)) {
+    onV2.unified = resources.unified;
+    delete onV1.unified;
+  }
   for (const controller of ["hugetlb", "rdma"] as const) {
     const field = EITHER_VERSION[controller];
     const isOnV1 = placements.some(({ hierarchy }) => hierarchy.controllers.includes(controller));
@@ -152,7 +156,7 @@ function splitHybrid(resources: Resources, placements: readonly CgroupPlacement[
     delete onV1[field];
     controllers.push(controller);
   }
-  return { onV1, onV2, controllers };
+  return { onV1, onV2, controllers: [...new Set(controllers)] };
 }
 
 /** systemd hands controllers to its units itself, but for those that it does not know: where one is asked for. */
@@ -160,16 +164,29 @@ function unknownToSystemd(writes: readonly CgroupWrite[]): string[] {
   return ["hugetlb", "rdma", "misc"].filter((controller) => writes.some(({ path }) => lastComponent(path).startsWith(`${controller}.`)));
 }
 
-function stayInCallersCgroups(): CgroupPlan {
-  return { directories: [], writes: [], joinTasks: [], cloneInto: null, deviceFilter: null, optional: false };
+/** The controllers that `unified` needs of those that there are (config-linux.md#unified: the runtime enables them). */
+function unifiedControllers({ unified }: Resources, available: readonly string[]): string[] {
+  return available.filter((controller) => Object.keys(unified ?? {}).some((file) => file.startsWith(`${controller}.`)));
 }
 
-function planDirectory({ hierarchy, path }: CgroupPlacement, available: readonly string[]): CgroupDirectory {
+function stayInCallersCgroups(): CgroupPlan {
+  return { directories: [], writes: [], joinTasks: [], cloneInto: null, deviceFilter: null };
+}
+
+function planDirectory({ hierarchy, path }: CgroupPlacement, enabled: readonly string[], v2: boolean): CgroupDirectory {
   const directory: CgroupDirectory = { path, mountpoint: hierarchy.mountpoint };
   if (hierarchy.controllers.includes("cpuset")) directory.inheritCpuset = true;
   const unified = hierarchy.controllers.length === 0;
-  if (unified) directory.enableControllers = V2_CONTROLLERS.filter((controller) => available.includes(controller));
+  if (unified) directory.enableControllers = [...enabled];
+  if ((unified || hierarchy.controllers.includes("freezer")) && mayBeFrozen({ hierarchy, path }, v2)) directory.mayBeFrozen = true;
   return directory;
+}
+
+/** Roots are never frozen, nor are the caller's own cgroups: the caller runs. */
+function mayBeFrozen({ hierarchy, path }: CgroupPlacement, v2: boolean): boolean {
+  const own = joinBelow(hierarchy.mountpoint, hierarchy.own);
+  const parent = parentOf(path);
+  return parent !== hierarchy.mountpoint && parent !== own && !(v2 && parent === parentOf(own));
 }
 
 function directoryFinder(placements: readonly CgroupPlacement[]): DirectoryFinder {

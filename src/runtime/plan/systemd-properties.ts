@@ -41,7 +41,7 @@ export function limitProperties(writes: readonly CgroupWrite[], v2: boolean): Un
     void found.set(name, { name, signature, value, pointer });
   let quota: bigint | undefined;
   let period: bigint | undefined;
-  for (const { path, value, pointer } of writes) {
+  for (const { path, value, pointer } of writes.flatMap((write) => [write, ...(write.ifMissing ?? [])])) {
     const file = lastComponent(path);
     const number = NUMBERS[file];
     const cpus = v2 ? SETS[file] : undefined;

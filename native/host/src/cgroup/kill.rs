@@ -10,7 +10,8 @@ use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::signals::send;
 
-use super::{children, freezer, is_cgroup, read_if_there};
+use super::tree::{read_at, walk};
+use super::{freezer, is_cgroup};
 
 pub const SIGKILL: i32 = 9;
 
@@ -51,8 +52,7 @@ pub fn kill_tree(path: &Path, signal: i32) -> Result<Vec<OwnedFd>, Failure> {
 }
 
 fn thaw_tree(path: &Path) -> Result<(), Failure> {
-    children(path)?.iter().try_for_each(|child| thaw_tree(child))?;
-    freezer::thaw(path)
+    walk(path, &mut |cgroup| freezer::thaw_at(cgroup.directory))
 }
 
 /// Signals the processes that are not `known` yet. By descriptors, and only those that are listed after the descriptor was
@@ -82,10 +82,11 @@ fn signal_new(path: &Path, signal: i32, known: &mut HashSet<i32>) -> Result<Vec<
 
 /// Pids in a cgroup and those below. A process of a pid namespace that is not ours has none (0 is listed).
 pub fn processes(path: &Path) -> Result<Vec<i32>, Failure> {
-    let listed = read_if_there(&path.join("cgroup.procs"))?.unwrap_or_default();
-    let mut pids: Vec<i32> = listed.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect();
-    for child in children(path)? {
-        pids.extend(processes(&child)?);
-    }
+    let mut pids = Vec::new();
+    walk(path, &mut |cgroup| {
+        let listed = read_at(cgroup.directory, "cgroup.procs")?.unwrap_or_default();
+        pids.extend(listed.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
+        Ok(())
+    })?;
     Ok(pids)
 }

@@ -1,6 +1,6 @@
 //! Makes cgroup directories and writes their limits.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
@@ -9,6 +9,7 @@ use tsrunc_plan::cgroup::{CgroupDirectory, CgroupPlan, CgroupWrite};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::{describe, During};
 
+use super::freezer::frozen_from_above;
 use super::kill::processes;
 use super::{device_filter, frozen, is_cgroup, remove, remove_empty};
 
@@ -37,15 +38,13 @@ pub struct Made {
 /// What could not be made or written; what was made is removed again.
 pub fn make(plan: &CgroupPlan) -> Result<Joined, Failure> {
     let mut attempt = Attempt::default();
-    make_all(plan, &mut attempt).map(|joined| Joined { made: std::mem::take(&mut attempt.made), ..joined }).or_else(|failure| {
-        remove_made(&attempt.made);
-        let denied = matches!(failure.errno.as_deref(), Some("EACCES" | "EPERM" | "EROFS"));
-        if plan.optional && denied {
-            Ok(Joined::default())
-        } else {
+    match make_all(plan, &mut attempt) {
+        Ok(joined) => Ok(Joined { made: attempt.made, ..joined }),
+        Err(failure) => {
+            remove_made(&attempt.made);
             Err(failure)
         }
-    })
+    }
 }
 
 /// Does what systemd leaves to do once it has put a process into its unit: cgroups in hierarchies that are not systemd's, values that
@@ -121,9 +120,18 @@ fn make_all(plan: &CgroupPlan, attempt: &mut Attempt) -> Result<Joined, Failure>
     Ok(joined)
 }
 
-/// Makes every missing level from the mount point down, each from its parent's descriptor.
+/// Makes a cgroup that a process can be in.
 fn make_directory(directory: &CgroupDirectory, attempt: &mut Attempt) -> Result<(), Failure> {
-    let CgroupDirectory { path, mountpoint, inherit_cpuset, enable_controllers } = directory;
+    make_levels(directory, attempt)?;
+    match directory.may_be_frozen {
+        true => refuse_frozen(&directory.path),
+        false => Ok(()),
+    }
+}
+
+/// Makes every missing level from the mount point down, each from its parent's descriptor.
+fn make_levels(directory: &CgroupDirectory, attempt: &mut Attempt) -> Result<(), Failure> {
+    let CgroupDirectory { path, mountpoint, inherit_cpuset, enable_controllers, .. } = directory;
     let during = || format!("make cgroup {path:?}");
     let names = names_below(mountpoint, path).ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), format!("not below {mountpoint:?}")))?;
     if !is_cgroup(mountpoint)? {
@@ -170,6 +178,16 @@ fn make_directory(directory: &CgroupDirectory, attempt: &mut Attempt) -> Result<
         return Ok(());
     }
     refuse_occupied(path, attempt.inhabitant)
+}
+
+/// The container's process would freeze before it could tell anything, and whoever waits for it would wait for ever.
+fn refuse_frozen(path: &str) -> Result<(), Failure> {
+    let during = || format!("use cgroup {path:?}");
+    let directory = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    if frozen_from_above(directory.as_fd())? {
+        return Err(Failure::new(FailureCode::Other, during(), "a cgroup above it is frozen"));
+    }
+    Ok(())
 }
 
 /// The names on the way from the mount point to the path; None if that leads elsewhere.
@@ -244,19 +262,39 @@ fn write_values(writes: &[CgroupWrite], refused: &[Refused]) -> Result<(), Failu
     // Successive values of one file (devices.allow) go through one descriptor: an open costs as much as two writes.
     let mut last: Option<(&str, OwnedFd)> = None;
     for write in writes {
-        let CgroupWrite { path, value, pointer } = write;
+        let CgroupWrite { path, value, pointer, if_missing, at_least } = write;
         let during = || format!("write {:?} = {value:?} ({pointer})", file_name(path));
         let file = match last.take_if(|(open, _)| open == path) {
             Some((_, file)) => file,
             None => match rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-                Err(Errno::NOENT) => return Err(Failure::new(FailureCode::Other, during(), why_missing(path, refused))),
+                Err(Errno::NOENT) => match if_missing {
+                    Some(instead) => {
+                        write_values(instead, refused)?;
+                        continue;
+                    }
+                    None => return Err(Failure::new(FailureCode::Other, during(), why_missing(path, refused))),
+                },
                 result => result.during(during)?,
             },
         };
+        if let Some(used) = at_least {
+            refuse_below(write, used).during(during)??;
+        }
         rustix::io::write(&file, value.as_bytes()).during(during)?;
         last = Some((path, file));
     }
     Ok(())
+}
+
+/// Compares a value with the number in another file of its cgroup.
+fn refuse_below(write: &CgroupWrite, used: &str) -> std::io::Result<Result<(), Failure>> {
+    let text = std::fs::read_to_string(Path::new(&write.path).with_file_name(used))?;
+    let (limit, now) = (write.value.parse::<u64>().unwrap_or(u64::MAX), text.trim().parse::<u64>().unwrap_or(0));
+    if limit >= now {
+        return Ok(Ok(()));
+    }
+    let operation = format!("write {:?} = {:?} ({})", file_name(&write.path), write.value, write.pointer);
+    Ok(Err(Failure::new(FailureCode::Other, operation, format!("{now} is in use already ({used})"))))
 }
 
 fn file_name(path: &str) -> &str {
@@ -291,15 +329,44 @@ mod tests {
     #[test]
     fn makes_nothing_where_there_is_no_hierarchy() {
         let temp = TempDir::new();
-        let directory =
-            CgroupDirectory { path: format!("{}/a", temp.path()), mountpoint: temp.path().to_owned(), inherit_cpuset: false, enable_controllers: Vec::new() };
+        let directory = CgroupDirectory {
+            path: format!("{}/a", temp.path()),
+            mountpoint: temp.path().to_owned(),
+            inherit_cpuset: false,
+            enable_controllers: Vec::new(),
+            may_be_frozen: false,
+        };
         let failure = make(&CgroupPlan { directories: vec![directory], ..CgroupPlan::default() }).err().unwrap();
         assert_eq!(failure.cause, "not a cgroup");
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
     }
 
     fn write(path: String, value: &str) -> CgroupWrite {
-        CgroupWrite { path, value: value.into(), pointer: "/linux/resources/memory/limit".into() }
+        CgroupWrite { path, value: value.into(), pointer: "/linux/resources/memory/limit".into(), if_missing: None, at_least: None }
+    }
+
+    #[test]
+    fn writes_something_else_where_a_file_is_missing() {
+        let temp = TempDir::new();
+        let there = format!("{}/io.weight", temp.path());
+        std::fs::write(&there, "").unwrap();
+        let missing = CgroupWrite { if_missing: Some(vec![write(there.clone(), "default 1")]), ..write(format!("{}/io.bfq.weight", temp.path()), "10") };
+        write_all(&[missing.clone(), CgroupWrite { if_missing: Some(vec![]), ..missing.clone() }]).unwrap();
+        assert_eq!(std::fs::read_to_string(&there).unwrap(), "default 1");
+        std::fs::write(&missing.path, "").unwrap();
+        write_all(std::slice::from_ref(&missing)).unwrap();
+        assert_eq!(std::fs::read_to_string(&missing.path).unwrap(), "10");
+    }
+
+    #[test]
+    fn a_limit_below_what_is_used_is_refused_where_that_is_asked_for() {
+        let temp = TempDir::new();
+        std::fs::write(format!("{}/memory.max", temp.path()), "").unwrap();
+        std::fs::write(format!("{}/memory.current", temp.path()), "4096\n").unwrap();
+        let limit = |value: &str| CgroupWrite { at_least: Some("memory.current".into()), ..write(format!("{}/memory.max", temp.path()), value) };
+        write_all(&[limit("4096"), limit("max")]).unwrap();
+        let failure = write_all(&[limit("4095")]).unwrap_err();
+        assert_eq!(failure.to_string(), "write \"memory.max\" = \"4095\" (/linux/resources/memory/limit): 4096 is in use already (memory.current)");
     }
 
     #[test]

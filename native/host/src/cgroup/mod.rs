@@ -5,13 +5,14 @@ mod freezer;
 mod kill;
 mod make;
 mod remove;
+mod tree;
 
 pub use freezer::{frozen, thaw};
 pub use kill::kill;
 pub use make::{complete, make, remove_made, write_all, Joined};
 pub use remove::{remove, remove_empty, remove_vacated};
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -40,21 +41,4 @@ fn read_if_there(path: &Path) -> Result<Option<String>, Failure> {
         Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NODEV)) => Ok(None),
         Err(error) => Err(error).during(|| format!("read {path:?}")),
     }
-}
-
-/// Paths of a cgroup's children, whatever their names (a container may have made them); none when it is gone.
-fn children(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let during = || format!("list cgroup {path:?}");
-    let entries = match std::fs::read_dir(path) {
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => return Ok(Vec::new()),
-        result => result.during(during)?,
-    };
-    let mut children = Vec::new();
-    for entry in entries {
-        let entry = entry.during(during)?;
-        if entry.file_type().during(during)?.is_dir() {
-            children.push(entry.path());
-        }
-    }
-    Ok(children)
 }

@@ -8,8 +8,9 @@ use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
+use super::is_cgroup;
 use super::kill::{kill_tree, SIGKILL};
-use super::{children, is_cgroup};
+use super::tree::walk;
 use crate::processes::wait_end;
 
 /// A killed process may take its time to go (a core dump, a slow disk).
@@ -62,20 +63,26 @@ fn refuse_root(path: &str) -> Result<(), Failure> {
 
 /// Removes a tree, the deepest first. False while something is in it.
 fn remove_tree(path: &Path) -> Result<bool, Failure> {
-    for child in children(path)? {
-        if !remove_tree(&child)? {
-            return Ok(false);
+    let mut removed = true;
+    walk(path, &mut |cgroup| {
+        if let (true, Some((above, name))) = (removed, cgroup.place) {
+            removed = is_removed(rustix::fs::unlinkat(above, name, AtFlags::REMOVEDIR)).during(|| format!("remove cgroup {name:?} below {path:?}"))?;
         }
-    }
-    remove_if_empty(path)
+        Ok(())
+    })?;
+    Ok(removed && remove_if_empty(path)?)
 }
 
 /// False for a cgroup with processes or children.
 fn remove_if_empty(path: &Path) -> Result<bool, Failure> {
-    match rustix::fs::rmdir(path) {
+    is_removed(rustix::fs::rmdir(path)).during(|| format!("remove cgroup {path:?}"))
+}
+
+fn is_removed(result: Result<(), Errno>) -> Result<bool, Errno> {
+    match result {
         Ok(()) | Err(Errno::NOENT) => Ok(true),
         Err(Errno::BUSY | Errno::NOTEMPTY) => Ok(false),
-        Err(errno) => Err(errno).during(|| format!("remove cgroup {path:?}")),
+        Err(errno) => Err(errno),
     }
 }
 
