@@ -179,3 +179,10 @@ t.test("a caller without privilege makes no cgroups where nothing asks for them"
   createContainer(context, "c1", {});
   t.match(only(requests, "create")[0]?.plan, { cgroup: { directories: [], cloneInto: null }, spawn: { rootless: true } });
 });
+
+t.test("what exec will need of config.json is recorded", async (t) => {
+  const execCPUAffinity = { initial: "0-1", final: "3" };
+  const { context, requests } = setUp({ ...plain(), process: { ...plain().process, execCPUAffinity } });
+  createContainer(context, "c1", {});
+  t.match(JSON.parse(only(requests, "saveState")[0]?.state ?? ""), { execCPUAffinity });
+});

@@ -110,6 +110,18 @@ test("hooks run before the scheduler is set, which may forbid a fork", async (c)
   assert.equal(readFileSync(`${c.directory}/policy`, "utf8"), "0\n");
 });
 
+test("startContainer hooks run under SCHED_DEADLINE where children may be", async (c) => {
+  const bundle = c.bundle({
+    args: ["cat", "/hooked"],
+    config: (config) => {
+      const flags = ["SCHED_FLAG_RESET_ON_FORK"];
+      config.process.scheduler = { policy: "SCHED_DEADLINE", runtime: 1_000_000, deadline: 10_000_000, flags };
+      config.hooks = { startContainer: [{ path: "/bin/sh", args: ["sh", "-c", "echo hooked >/hooked"] }] };
+    },
+  });
+  assert.equal((await c.run(bundle)).stdout, "hooked\n");
+});
+
 test("execCPUAffinity is for exec: it is accepted, and the program of create may use all CPUs", async (c) => {
   const own = /^Cpus_allowed_list:\t(.+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
   const output = await c.output({

@@ -62,6 +62,29 @@ test("offsets work in a new user namespace", async (c) => {
   assert.equal(lines(output)[0], "monotonic 7 0");
 });
 
+test("offsets work in a user namespace that is joined", async (c) => {
+  const mappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+  await c.createAndStart(
+    c.bundle({
+      config: (config) => {
+        setNamespace(config, "user");
+        config.linux.uidMappings = config.linux.gidMappings = mappings;
+      },
+    }),
+  );
+  const { pid } = await c.state();
+  const bundle = c.bundle({
+    args: ["cat", "/proc/self/timens_offsets"],
+    config: (config) => {
+      withOffsets({ boottime: { secs: 77 } })(config);
+      setNamespace(config, "user", `/proc/${pid}/ns/user`);
+      config.linux.uidMappings = config.linux.gidMappings = mappings;
+    },
+  });
+  const result = await c.ok(["run", "-b", bundle.directory, c.otherId("b")]);
+  assert.equal(lines(result.stdout)[1], "boottime 77 0");
+});
+
 test("a time namespace without offsets, or with offsets of zero, shows the host's clocks", async (c) => {
   for (const timeOffsets of [undefined, {}, { monotonic: { secs: 0 } }]) {
     const output = await c.shell("cat /proc/self/timens_offsets; readlink /proc/self/ns/time", (config) => {

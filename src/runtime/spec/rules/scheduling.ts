@@ -22,6 +22,13 @@ export const schedulingRules: Rules = {
     inspectDeadline(scheduler, report);
   },
 
+  // sched_setattr(2), EAGAIN of fork(2): such a process has no children, but hooks are some.
+  "scheduler-hooks": ({ spec: { process, hooks } }, report) => {
+    const { policy, flags = [] } = process?.scheduler ?? {};
+    if (policy !== "SCHED_DEADLINE" || !hooks?.startContainer?.length || flags.includes("SCHED_FLAG_RESET_ON_FORK")) return;
+    report("/process/scheduler/flags", flags, '"SCHED_FLAG_RESET_ON_FORK" with SCHED_DEADLINE and startContainer hooks, which need a fork');
+  },
+
   "io-priority": ({ spec }, report) => {
     const io = spec.process?.ioPriority;
     if (io !== undefined && !(io.priority !== undefined && io.priority >= 0 && io.priority <= 7))
