@@ -252,3 +252,35 @@ test("a plain user's container has its clock offsets, and lower priorities", asy
   const result = await rootless.runtime("run", "-b", bundle, c.id);
   assert.match(result.stdout, /^monotonic +12 +0\nboottime +0 +0\nbest-effort: prio 7\n4\n$/, describe(result));
 });
+
+test("a plain user's container is filtered, its filter kept, and its listener handed over", async (c) => {
+  const rootless = new Rootless(c);
+  const bundle = (name: string, action: string, listener: object, noNewPrivileges: boolean): Promise<string> =>
+    rootless.bundle((config) => {
+      config.process.args = ["sh", "-c", "umask 077; mkdir made; echo $?"];
+      config.process.cwd = "/tmp";
+      config.process.noNewPrivileges = noNewPrivileges;
+      config.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: [name], action }], ...listener };
+    });
+  for (const noNewPrivileges of [true, false]) {
+    const denied = await bundle("mkdir", "SCMP_ACT_ERRNO", {}, noNewPrivileges);
+    for (const round of ["compiled", "kept"]) {
+      const result = await rootless.runtime("run", "-b", denied, c.id);
+      assert.equal(result.stdout, "1\n", `${round} ${describe(result)}`);
+      assert.match(result.stderr, /Operation not permitted/);
+    }
+    const socket = `${rootless.home}/agent${noNewPrivileges}`;
+    const agent = await c.helper("seccompagent", [socket, "28"]); // ENOSPC
+    await c.printed(agent, "listening");
+    chownSync(socket, user, user);
+    const asked = await rootless.runtime(
+      "run",
+      "-b",
+      await bundle("mkdir", "SCMP_ACT_NOTIFY", { listenerPath: socket }, noNewPrivileges),
+      c.id,
+    );
+    assert.equal(asked.stdout, "1\n", describe(asked));
+    assert.match(asked.stderr, /No space left on device/);
+    await agent.wait();
+  }
+});
