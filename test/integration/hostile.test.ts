@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
 import { describe, until } from "./harness/execute.ts";
 import { hierarchyOf, mountPointOf } from "./harness/cgroups.ts";
@@ -129,4 +129,66 @@ test("a user namespace keeps the locks of the host's mounts: a read-only source 
   const result = await c.run(bundle);
   assert.match(result.stdout, /done/, describe(result));
   assert.ok(!existsSync(`${source}/escaped`));
+});
+
+for (const recursive of [false, true]) {
+  const option = recursive ? "rbind" : "bind";
+  test(`a ${option} with mapped owners keeps the locks of the host's mounts`, async (c) => {
+    const source = c.folder("source");
+    mkdirSync(`${source}/hidden`);
+    writeFileSync(`${source}/hidden/secret`, "");
+    spawnSync("chmod", ["-R", "0777", source]);
+    const mount = (...args: string[]): void => {
+      assert.equal(spawnSync("mount", args).status, 0);
+      c.defer(() => spawnSync("umount", [args.at(-1) as string]));
+    };
+    mount("--bind", source, source);
+    if (recursive) mount("-t", "tmpfs", "tmpfs", `${source}/hidden`);
+    assert.equal(spawnSync("mount", ["-o", "remount,bind,ro", source]).status, 0);
+    const bundle = c.bundle({
+      args: ["sh", "-c", "mount -o remount,bind,rw /data; touch /data/escaped; umount -l /data/hidden; ls /data/hidden; stat -c %u /data"],
+      config: (config) => {
+        setNamespace(config, "user");
+        config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+        config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+        config.process.capabilities = { bounding: ["CAP_SYS_ADMIN"], effective: ["CAP_SYS_ADMIN"], permitted: ["CAP_SYS_ADMIN"] };
+        config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/sys"));
+        config.mounts.push({ destination: "/data", type: "bind", source, options: [option, "idmap"] });
+      },
+    });
+    mkdirSync(`${bundle.rootfs}/data`);
+    const result = await c.run(bundle);
+    assert.equal(result.stdout, recursive ? "0\n" : "secret\n0\n", describe(result));
+    assert.ok(!existsSync(`${source}/escaped`));
+  });
+}
+
+test("a bind with mapped owners does not uncover what the host's mounts hide", async (c) => {
+  const source = c.folder("source");
+  mkdirSync(`${source}/hidden`);
+  assert.equal(spawnSync("mount", ["-t", "tmpfs", "tmpfs", `${source}/hidden`]).status, 0);
+  c.defer(() => spawnSync("umount", [`${source}/hidden`]));
+  const bundle = c.bundle({
+    config: (config) => {
+      setNamespace(config, "user");
+      config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+      config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+      config.mounts.push({ destination: "/data", type: "bind", source, options: ["bind", "idmap"] });
+    },
+  });
+  await c.fails(["create", "-b", bundle.directory, c.id], /what is mounted below stays on top/);
+});
+
+test("a state root without space is told, and nothing is left in it", async (c) => {
+  const root = c.folder("root");
+  const bundle = c.bundle();
+  for (const size of ["nr_inodes=2", "nr_inodes=3", "nr_inodes=4", "size=4k"]) {
+    assert.equal(spawnSync("mount", ["-t", "tmpfs", "-o", size, "tmpfs", root]).status, 0);
+    c.defer(() => spawnSync("umount", ["-q", root]));
+    const result = await c.runtime(["--root", root, "create", "-b", bundle.directory, c.id]);
+    assert.equal(result.status, 1, describe(result));
+    assert.match(result.stderr, /no space left on device/i);
+    assert.deepEqual(readdirSync(root), [], size);
+    assert.equal(spawnSync("umount", [root]).status, 0);
+  }
 });

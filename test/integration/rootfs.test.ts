@@ -159,6 +159,32 @@ test("a mount target that is a symlink stays within the rootfs (CVE-2021-30465)"
   assert.ok(existsSync(`${bundle.rootfs}${host}`), "the symlink is followed as if the rootfs were /");
 });
 
+test("a mount on a link that leads nowhere yet makes the file that it leads to, within the rootfs", async (c) => {
+  const source = c.file("source", "content\n");
+  for (const links of [
+    { "etc/target": "../run/resolve/target" },
+    { "etc/target": "beside" },
+    { "etc/target": "/run/first", "run/first": "second", "run/second": "../var/third" },
+    { "etc/target": `../../../../..${c.directory}/escaped` },
+  ]) {
+    const bundle = c.bundle({
+      args: ["cat", "/etc/target"],
+      config: (config) => config.mounts.push({ destination: "/etc/target", type: "bind", source, options: ["bind"] }),
+    });
+    for (const [link, target] of Object.entries(links)) symlinkSync(target, `${bundle.rootfs}/${link}`);
+    assert.equal((await c.run(bundle)).stdout, "content\n", JSON.stringify(links));
+  }
+  assert.ok(!existsSync(`${c.directory}/escaped`));
+});
+
+test("a mount on a link to itself is refused", async (c) => {
+  const bundle = c.bundle({
+    config: (config) => config.mounts.push({ destination: "/etc/target", type: "bind", source: c.file("source", ""), options: ["bind"] }),
+  });
+  symlinkSync("target", `${bundle.rootfs}/etc/target`);
+  await c.fails(["create", "-b", bundle.directory, c.id], /too many levels of symbolic links/);
+});
+
 test("a mount target with .. and symlinks on its way stays within the rootfs", async (c) => {
   const host = c.folder("host");
   const bundle = c.bundle({

@@ -11,13 +11,12 @@ use rustix::net::{recvmsg, socketpair, AddressFamily, RecvAncillaryBuffer, RecvA
 use rustix::process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions};
 use tsrunc_init::gate::send_descriptor;
 use tsrunc_init::hooks::run_hook;
-use tsrunc_init::mountinfo::{self, MountEntry};
 use tsrunc_init::process::set_limits;
 use tsrunc_init::protocol::{Channel, Console, FromInit, Gate, InitPlan, SeccompFilter, ToInit};
 use tsrunc_init::schedule::schedule;
 use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::operation::{MountSource, Operation};
+use tsrunc_plan::operation::Operation;
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_plan::systemd::SystemdUnit;
 use tsrunc_plan::warning::Warning;
@@ -26,10 +25,11 @@ use tsrunc_sys::namespaces::{clone_flag, type_of};
 use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Step};
 
 use crate::init_program::{self, InitProgram};
+use crate::mapped_mounts::User;
 use crate::net_devices::{self, Moved};
 use crate::seccomp::{hand_over, process_state, Filter};
 use crate::store::Lock;
-use crate::{cgroup, gate, idmap, mapped_mounts, processes, resctrl, systemd};
+use crate::{bind_sources, cgroup, gate, idmap, mapped_mounts, processes, resctrl, systemd};
 
 /// A container at its start gate that dies with this value unless it is released.
 pub struct Pending {
@@ -177,35 +177,6 @@ fn has_user_namespace(plan: &ContainerPlan) -> bool {
     plan.spawn.create.contains(&Namespace::User) || plan.spawn.join.iter().any(|join| join.namespace == Namespace::User)
 }
 
-/// Clones bind sources with the caller's permissions: root of a user namespace may not reach them. Only those whose clone
-/// hides nothing: in a mount namespace of a user namespace, options like `ro` and what is mounted below are locked
-/// (mount_namespaces(7)), but a clone from outside would come without the locks. A clone stays a peer of the host's
-/// mount, so it is made a slave (or private) as the container's copy of the host would be.
-fn open_bind_sources(operations: &mut [Operation]) -> Result<Vec<OwnedFd>, Failure> {
-    use rustix::mount::{open_tree, OpenTreeFlags};
-    let root_propagation = mapped_mounts::root_propagation(operations);
-    let mut sources = Vec::new();
-    let mounts = mountinfo::read().during(|| "read \"/proc/self/mountinfo\"".into())?;
-    for operation in operations {
-        let Operation::Mount { source: mount_source, pointer, .. } = operation else { continue };
-        let MountSource::Bind { source, recursive } = mount_source else { continue };
-        let during = || format!("clone bind source {source:?} ({pointer})");
-        if !hides_nothing(source, &mounts).during(during)? {
-            continue;
-        }
-        let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        if *recursive {
-            flags |= OpenTreeFlags::AT_RECURSIVE;
-        }
-        let clone = open_tree(rustix::fs::CWD, source.as_str(), flags).during(during)?;
-        mapped_mounts::keep_from_host(&clone, root_propagation).during(during)?;
-        let index = sources.len() as u32;
-        *mount_source = MountSource::BindDescriptor { source: source.clone(), recursive: *recursive, index };
-        sources.push(clone);
-    }
-    Ok(sources)
-}
-
 /// What the clone starts from.
 struct Start<'a> {
     program: OwnedFd,
@@ -213,27 +184,17 @@ struct Start<'a> {
     filter: Option<&'a Filter>,
 }
 
-/// Whether a path's mount has no restricting option and no mount below the path.
-fn hides_nothing(source: &str, mounts: &[MountEntry]) -> Result<bool, rustix::io::Errno> {
-    use rustix::fs::StatVfsMountFlags as Flags;
-    let resolved = match std::fs::canonicalize(source) {
-        // The cgroup that systemd is yet to make; what is missing for good the init tells.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        result => result.map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))?,
-    };
-    let flags = rustix::fs::statvfs(source)?.f_flag;
-    let resolved = resolved.as_os_str().as_encoded_bytes();
-    let below = mountinfo::at_or_below(mounts, resolved).any(|entry| entry.point != resolved);
-    Ok(!below && !flags.intersects(Flags::RDONLY | Flags::NOSUID | Flags::NODEV | Flags::NOEXEC))
-}
-
 fn make_process(lock: &Lock, plan: &ContainerPlan, mut opened: Opened, start: &Start<'_>) -> Result<Pending, Failure> {
     let mut operations = plan.operations.clone();
     // Only now: a mount of type cgroup binds the container's own cgroups.
     let in_user_namespace = has_user_namespace(plan);
-    let mut bind_sources = if in_user_namespace && !plan.spawn.rootless { open_bind_sources(&mut operations)? } else { Vec::new() };
-    let joined_user = opened.joins.iter().find(|(namespace, _)| *namespace == Namespace::User).map(|(_, fd)| fd.as_fd());
-    mapped_mounts::lend(&mut operations, joined_user, &mut bind_sources)?;
+    let mut bind_sources = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&mut operations)? } else { Vec::new() };
+    let user = match opened.joins.iter().find(|(namespace, _)| *namespace == Namespace::User) {
+        Some((_, joined)) => User::Joined(joined.as_fd()),
+        None if in_user_namespace => User::New,
+        None => User::Callers,
+    };
+    mapped_mounts::lend(&mut operations, user, &mut bind_sources)?;
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     // Node marks its standard streams close-on-exec.

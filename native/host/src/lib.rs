@@ -1,5 +1,6 @@
 //! What a host of the core does to the system, behind one door (door.rs). Runs in the runtime's own process.
 
+mod bind_sources;
 mod cgroup;
 mod clock;
 mod create;

@@ -5,23 +5,30 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{statx, AtFlags, StatxFlags, CWD};
 use rustix::io::Errno;
-use rustix::mount::{open_tree, OpenTreeFlags};
 use tsrunc_init::mountinfo::{self, MountEntry};
-use tsrunc_init::mounts::set_propagation;
 use tsrunc_plan::container::IdMapping;
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::operation::{MountSource, Operation, OwnerMap, Propagation};
+use tsrunc_plan::operation::{MountSource, Operation, OwnerMap};
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::namespaces::map_owners;
 use tsrunc_sys::user_namespace::Holder;
 
+use crate::bind_sources::{clone_for_user_namespace, clone_path, keep_from_host, root_propagation};
 use crate::idmap::write_with_privilege;
+
+/// The user namespace of a container.
+#[derive(Clone, Copy)]
+pub enum User<'a> {
+    Callers,
+    New,
+    Joined(BorrowedFd<'a>),
+}
 
 /// Makes the clones of all binds with mapped owners, adds them to `sources` and points the operations at them.
 ///
 /// # Errors
 /// A source that is not there, a file system that cannot map owners, a caller without the privilege.
-pub fn lend(operations: &mut [Operation], joined_user: Option<BorrowedFd<'_>>, sources: &mut Vec<OwnedFd>) -> Result<(), Failure> {
+pub fn lend(operations: &mut [Operation], user: User<'_>, sources: &mut Vec<OwnedFd>) -> Result<(), Failure> {
     let root_propagation = root_propagation(operations);
     let mut made: Vec<(OwnerMap, OwnedFd)> = Vec::new();
     for operation in operations {
@@ -29,14 +36,20 @@ pub fn lend(operations: &mut [Operation], joined_user: Option<BorrowedFd<'_>>, s
         let MountSource::MappedBind { source, recursive, owners, map_recursive } = mount_source else { continue };
         let during = || format!("bind {source:?} with mapped owners ({pointer})");
         let namespace = if owners.uid_mappings.is_empty() {
-            joined_user.ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), "no user namespace is joined"))?
+            match user {
+                User::Joined(namespace) => namespace,
+                User::Callers | User::New => return Err(Failure::new(FailureCode::BadRequest, during(), "no user namespace is joined")),
+            }
         } else {
             if !made.iter().any(|(known, _)| known == owners) {
                 made.push((owners.clone(), namespace_with(&owners.uid_mappings, &owners.gid_mappings)?));
             }
             made.iter().find(|(known, _)| known == owners).map(|(_, fd)| fd.as_fd()).ok_or(Errno::NOENT).during(during)?
         };
-        let clone = clone_path(source.as_bytes(), *recursive).during(during)?;
+        let clone = match user {
+            User::Callers => clone_path(source.as_bytes(), *recursive).during(during)?,
+            User::New | User::Joined(_) => clone_for_user_namespace(source, *recursive).map_err(|errno| uncovering(os_failure(during(), errno)))?,
+        };
         match map_owners(&clone, namespace, *map_recursive) {
             Ok(()) => {}
             Err(Errno::INVAL) => {
@@ -55,20 +68,21 @@ pub fn lend(operations: &mut [Operation], joined_user: Option<BorrowedFd<'_>>, s
     Ok(())
 }
 
+/// Says what `EINVAL` means for a clone in a user namespace.
+fn uncovering(failure: Failure) -> Failure {
+    if failure.errno.as_deref() != Some("EINVAL") {
+        return failure;
+    }
+    let cause = format!("{}: in a user namespace what is mounted below stays on top (rbind binds it too)", failure.cause);
+    Failure { cause, ..failure }
+}
+
 /// A user namespace with these maps, which nobody is in.
 fn namespace_with(uids: &[IdMapping], gids: &[IdMapping]) -> Result<OwnedFd, Failure> {
     let during = || "make a user namespace for a mount's owners".to_owned();
     let holder = Holder::new().during(during)?;
     write_with_privilege(holder.pid, uids, gids)?;
     holder.open().during(during)
-}
-
-fn clone_path(source: &[u8], recursive: bool) -> Result<OwnedFd, Errno> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    open_tree(CWD, source, flags)
 }
 
 /// The first of the source's mounts whose file system cannot map owners, in words; None when none is found.
@@ -82,20 +96,4 @@ fn incapable(source: &str, recursive: bool, namespace: BorrowedFd<'_>) -> Option
     let below = || mountinfo::at_or_below(&table, resolved.as_os_str().as_encoded_bytes()).find(|entry| recursive && cannot(&entry.point));
     let MountEntry { fs_type, point, .. } = own.or_else(below)?;
     Some(format!("the file system {fs_type:?} on {:?} cannot map owners", String::from_utf8_lossy(point)))
-}
-
-/// The propagation that the container's copy of the host's mounts gets.
-pub fn root_propagation(operations: &[Operation]) -> Option<Propagation> {
-    operations.iter().find_map(|operation| match operation {
-        Operation::RootPropagation { propagation } => Some(*propagation),
-        _ => None,
-    })
-}
-
-/// A clone stays a peer of the host's mount: makes it what a copy of it in the container's mount namespace would be.
-pub fn keep_from_host(clone: &OwnedFd, root_propagation: Option<Propagation>) -> Result<(), Errno> {
-    match root_propagation {
-        Some(propagation @ (Propagation::Rslave | Propagation::Rprivate | Propagation::Slave | Propagation::Private)) => set_propagation(clone, propagation),
-        _ => Ok(()),
-    }
 }

@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{recv, send, socket_with, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{connect, recv, send, socket_with, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use tsrunc_plan::container::Namespace;
 use tsrunc_sys::namespaces;
 
@@ -123,7 +124,10 @@ pub struct Route(OwnedFd);
 impl Route {
     /// In the caller's network namespace; NETLINK_ROUTE is protocol 0.
     pub fn open() -> Result<Route, Errno> {
-        socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None).map(Route)
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+        // From then on it takes messages of the kernel alone: whoever has CAP_NET_ADMIN in a container's network could forge answers.
+        connect(&socket, &SocketAddrNetlink::new(0, 0))?;
+        Ok(Route(socket))
     }
 
     /// In another one, which this thread enters for the moment.
@@ -229,5 +233,15 @@ mod tests {
         assert!(loopback.index > 0);
         assert_eq!(route.find("no-such-device").unwrap_err(), Errno::NODEV);
         assert!(route.addresses(loopback.index).unwrap().iter().all(|address| address.index == loopback.index));
+    }
+
+    #[test]
+    fn nobody_but_the_kernel_is_heard() {
+        use rustix::net::{getsockname, sendto};
+        let route = Route::open().unwrap();
+        let address = SocketAddrNetlink::try_from(getsockname(&route.0).unwrap()).unwrap();
+        let forger = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None).unwrap();
+        let forged = Message::new(NLMSG_DONE, 0, &[0; 4]).bytes();
+        assert_eq!(sendto(&forger, &forged, SendFlags::empty(), &address), Err(Errno::CONNREFUSED));
     }
 }

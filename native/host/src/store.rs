@@ -74,7 +74,10 @@ pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
         let draft = draft_name(id);
         match fill_draft(&root_fd, &draft, state) {
             Err(Errno::NOENT) => continue,
-            Err(errno) => return Err(errno).during(during),
+            Err(errno) => {
+                remove_draft(&root_fd, &draft);
+                return Err(errno).during(during);
+            }
             Ok(dir) => match rename_to_id(&root_fd, &draft, id) {
                 Ok(()) => return Ok(Lock { dir, root: root_fd, root_path: root.to_owned(), id: id.to_owned() }),
                 Err(Errno::NOENT) => continue,
@@ -128,6 +131,12 @@ fn fill_draft(root: &OwnedFd, draft: &str, state: &str) -> Result<OwnedFd, Errno
     rustix::fs::flock(&dir, FlockOperation::LockExclusive)?;
     write_new(&dir, STATE, state)?;
     Ok(dir)
+}
+
+/// After a failure, which is the one to tell. By names: it may be that the descriptors ran out.
+fn remove_draft(root: &OwnedFd, draft: &str) {
+    if let Err(_second) = rustix::fs::unlinkat(root, format!("{draft}/{STATE}"), AtFlags::empty()) {}
+    if let Err(_second) = rustix::fs::unlinkat(root, draft, AtFlags::REMOVEDIR) {}
 }
 
 fn rename_to_id(root: &OwnedFd, draft: &str, id: &str) -> Result<(), Errno> {
@@ -246,6 +255,16 @@ mod tests {
         assert_eq!(std::fs::read_to_string(format!("{root}/c1/state.json")).unwrap(), "{}");
         let mode = |path: &str| rustix::fs::stat(path).unwrap().st_mode & 0o7777;
         assert_eq!((mode(&root), mode(&lock.path()), mode(&format!("{root}/c1/state.json"))), (0o1711, 0o700, 0o600));
+    }
+
+    #[test]
+    fn a_draft_that_cannot_be_filled_is_taken_away() {
+        let temp = TempDir::new();
+        let root = rustix::fs::open(temp.path(), DIRECTORY, Mode::empty()).unwrap();
+        fill_draft(&root, "#c.0000abcd", "{}").unwrap();
+        remove_draft(&root, "#c.0000abcd");
+        remove_draft(&root, "#c.0000abcd");
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -158,29 +158,28 @@ impl Root {
         Ok(place)
     }
 
-    /// Opens what `path` leads to (O_PATH), or makes an empty file there.
+    /// Opens what `path` leads to (O_PATH), or makes an empty file there. A link that leads nowhere yet is followed by hand: images
+    /// have /etc/resolv.conf lead below /run.
     pub fn make_file(&self, path: &str) -> Result<OwnedFd, Failure> {
         let during = || format!("make file {path:?} in the rootfs");
         match self.open(path, OFlags::PATH) {
             Err(Errno::NOENT) => {}
             result => return result.during(during),
         }
-        let place = self.place(path)?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
-        match rustix::fs::openat(&*place.parent, place.name.as_str(), flags, Mode::from_raw_mode(0o644)) {
-            Ok(_) => self.open(path, OFlags::PATH).during(during),
-            // A link that leads nowhere: follow it by hand once its directory stands.
-            Err(Errno::EXIST) => {
-                let target = rustix::fs::readlinkat(&*place.parent, place.name.as_str(), Vec::new()).during(during)?;
-                let target = target.to_str().map_err(|_| Failure::new(FailureCode::Other, during(), "a link that is not UTF-8"))?;
-                if target.starts_with('/') {
-                    let inner = self.place(target)?;
-                    rustix::fs::openat(&*inner.parent, inner.name.as_str(), flags, Mode::from_raw_mode(0o644)).during(during)?;
-                    return self.open(path, OFlags::PATH).during(during);
-                }
-                Err(Errno::LOOP).during(during)
+        let mut at = path.to_owned();
+        for _ in 0..=MAX_LINKS {
+            let place = self.place(&at)?;
+            match rustix::fs::openat(&*place.parent, place.name.as_str(), flags, Mode::from_raw_mode(0o644)) {
+                Ok(_) => return self.open(path, OFlags::PATH).during(during),
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno).during(during),
             }
-            Err(errno) => Err(errno).during(during),
+            let target = rustix::fs::readlinkat(&*place.parent, place.name.as_str(), Vec::new()).during(during)?;
+            let target = target.to_str().map_err(|_| Failure::new(FailureCode::Other, during(), "a link that is not UTF-8"))?;
+            let base = if target.starts_with('/') { "" } else { at.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent) };
+            at = format!("{base}/{target}");
         }
+        Err(Errno::LOOP).during(during)
     }
 }

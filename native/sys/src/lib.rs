@@ -11,6 +11,7 @@ pub mod heap;
 pub mod image;
 #[cfg(feature = "libseccomp")]
 pub mod libseccomp;
+pub mod locked_mount;
 #[cfg(all(feature = "engine", target_arch = "x86_64", any(target_env = "musl", test)))]
 pub mod memcpy;
 pub mod namespaces;
