@@ -1,0 +1,146 @@
+/** What holds for every configuration, sound or not. Each throws an error that says what does not. */
+import assert from "node:assert/strict";
+import { isRuntimeError } from "../../src/runtime/errors.js";
+import type { HostFacts, Operation } from "../../src/runtime/generated/plan.js";
+import { pathsToProbe, plan } from "../../src/runtime/plan/plan.js";
+import type { PlannedContainer, PlanOptions } from "../../src/runtime/plan/plan.js";
+import { planRare } from "../../src/runtime/plan/rare.js";
+import fits from "../../src/runtime/spec/generated/validate-config-fast.js";
+import report from "../../src/runtime/spec/generated/validate-config-report.js";
+import { rareRules } from "../../src/runtime/rare.js";
+import { loadCarefully } from "../../src/runtime/spec/load-carefully.js";
+import { loadSpec } from "../../src/runtime/spec/load.js";
+import type { ValidatedSpec } from "../../src/runtime/spec/load.js";
+import { SpecError } from "../../src/runtime/spec/spec-error.js";
+import type { Configuration } from "./configurations.ts";
+
+const bundle = "/bundle";
+const V2: HostFacts = {
+  euid: 0,
+  egid: 0,
+  inUserNamespace: false,
+  cgroupMode: "v2",
+  hierarchies: [{ controllers: [], mountpoint: "/sys/fs/cgroup", own: "/user.slice/session" }],
+  v2Controllers: ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"],
+  cwd: "/work",
+  lastCapability: 40,
+  lackedCapabilities: [],
+};
+const v1 = ["cpu", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb", "net_cls", "net_prio", "rdma"];
+const HYBRID: HostFacts = {
+  ...V2,
+  cgroupMode: "hybrid",
+  hierarchies: [
+    ...v1.map((controller) => ({ controllers: [controller], mountpoint: `/sys/fs/cgroup/${controller}`, own: "/own" })),
+    { controllers: [], mountpoint: "/sys/fs/cgroup/unified", own: "/" },
+  ],
+};
+
+/**
+ * Checks a configuration and plans it, if it is sound.
+ * @returns true when it could be planned
+ */
+export function checkConfiguration({ text, rootless, v2, twice }: Configuration): boolean {
+  const spec = load(text, rootless, twice);
+  return spec !== undefined && checkPlan(spec, { ...(v2 ? V2 : HYBRID), euid: rootless ? 1000 : 0 });
+}
+
+/** Validation throws nothing but its own error, and both ways to validate agree. */
+function load(text: string, rootless: boolean, twice: boolean): ValidatedSpec | undefined {
+  let tookTheSlowWay = false;
+  const careful = (): typeof loader => {
+    tookTheSlowWay = true;
+    return loader;
+  };
+  const loader = (slow: string, options: { rootless: boolean }): ValidatedSpec => loadCarefully(slow, report, options);
+  try {
+    const spec = loadSpec(text, { fits, careful, rare: () => rareRules }, { rootless });
+    // What the quick way takes, the careful one takes.
+    if (twice && !tookTheSlowWay) loadCarefully(text, report, { rootless });
+    return spec;
+  } catch (error) {
+    assert.ok(isRuntimeError(error), `validation threw ${String(error)}`);
+    if (error instanceof SpecError) {
+      assert.ok(error.faults.length > 0);
+      for (const { pointer, found, allowed, rule } of error.faults) {
+        assert.match(pointer, /^(\/|$)/);
+        assert.ok(found !== "" && allowed !== "" && rule !== "", `an empty word in ${pointer}`);
+      }
+    } else {
+      assert.equal(error.code, "invalidConfig");
+      assert.match(error.message, /^parse "config.json": /);
+    }
+    return undefined;
+  }
+}
+
+/** A plan is plain JSON, the same each time, and its paths stay where they belong. False where the host lacks something. */
+function checkPlan(spec: ValidatedSpec, facts: HostFacts): boolean {
+  const options: PlanOptions = {
+    id: "c1",
+    bundle,
+    pivot: true,
+    newKeyring: true,
+    preserveFds: 0,
+    listenFds: 0,
+    console: { kind: "none" },
+    gate: { kind: "socket" },
+    rare: planRare(spec),
+  };
+  const known = { ...facts, resctrl: "/sys/fs/resctrl" };
+  let planned: PlannedContainer;
+  try {
+    const missing = pathsToProbe(spec, known, options);
+    planned = plan(spec, { ...known, missing }, options);
+  } catch (error) {
+    assert.ok(isRuntimeError(error), `planning threw ${String((error as Error).stack)}`);
+    return false;
+  }
+  const text = JSON.stringify(planned);
+  assert.equal(JSON.stringify(JSON.parse(text)), text, "stable under a round trip");
+  assert.ok(!/null,"(uid|gid|mode|size)|NaN|Infinity/.test(text));
+  checkPaths(planned, facts);
+  return true;
+}
+
+function checkPaths({ plan: { operations, cgroup, resctrl }, rootfs, undo }: PlannedContainer, { hierarchies }: HostFacts): void {
+  assert.ok(isClean(rootfs), rootfs);
+  for (const operation of operations) checkOperation(operation, rootfs);
+  const below = (path: string): boolean => isClean(path) && hierarchies.some(({ mountpoint }) => path.startsWith(`${mountpoint}/`));
+  const own = cgroup.directories.map(({ path }) => path);
+  for (const path of own) assert.ok(below(path), path);
+  for (const { path } of cgroup.writes) assert.ok(own.includes(path.slice(0, path.lastIndexOf("/"))) && isClean(path), path);
+  if (resctrl) assert.ok(isClean(resctrl.group) && resctrl.group.startsWith("/sys/fs/resctrl"), resctrl.group);
+  for (const step of undo)
+    if ("path" in step && step.op !== "unmount") assert.ok(below(step.path) || step.path.startsWith("/sys/fs/resctrl/"), step.path);
+}
+
+/** Paths inside the container are resolved below the rootfs by the native layer; those of the host must say where they lead. */
+function checkOperation(operation: Operation, rootfs: string): void {
+  switch (operation.op) {
+    case "rootfs":
+      assert.equal(operation.path, rootfs);
+      break;
+    case "mount":
+      assert.ok(isClean(operation.destination) && operation.destination !== "/", operation.destination);
+      if (operation.source.kind === "bind" || operation.source.kind === "mappedBind")
+        assert.ok(isClean(operation.source.source), operation.source.source);
+      break;
+    case "sysctl":
+      assert.ok(isClean(`/${operation.name}`), operation.name);
+      break;
+    case "device":
+      assert.ok(operation.path.startsWith("/"), operation.path);
+      break;
+    case "readonlyPaths":
+    case "maskPaths":
+      for (const path of operation.paths) assert.ok(path.startsWith("/"), path);
+      break;
+    default:
+  }
+}
+
+/** Whether a path is absolute and says itself where it leads. */
+function isClean(path: string): boolean {
+  return path === "/" || (path.startsWith("/") && !/\/(\.{0,2})(\/|$)/.test(path));
+}

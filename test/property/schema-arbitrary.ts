@@ -1,0 +1,141 @@
+/**
+ * Values that fit a JSON schema (draft 4, as far as runtime-spec uses it): the vendored schema says what they look like, and a word
+ * list what a text at some place usually says, so that many of them mean something.
+ */
+import { readFileSync } from "node:fs";
+import * as fc from "fast-check";
+
+export type Value = null | boolean | number | bigint | string | Value[] | { [name: string]: Value };
+
+interface Schema {
+  $ref?: string;
+  type?: string;
+  enum?: Value[];
+  pattern?: string;
+  minimum?: number;
+  maximum?: number;
+  minItems?: number;
+  items?: Schema;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  additionalProperties?: Schema;
+  patternProperties?: Record<string, Schema>;
+  anyOf?: Schema[];
+  allOf?: Schema[];
+}
+
+const directory = "schema";
+const files = new Map<string, unknown>();
+
+function file(name: string): unknown {
+  let content = files.get(name);
+  if (content === undefined) files.set(name, (content = JSON.parse(readFileSync(`${directory}/${name}`, "utf8"))));
+  return content;
+}
+
+/** What a reference leads to, and the file that its own references are relative to. */
+function resolve(reference: string, from: string): { schema: Schema; from: string } {
+  const [name = "", pointer = ""] = reference.split("#");
+  const target = name === "" ? from : name;
+  let found = file(target);
+  for (const step of pointer.split("/").slice(1)) found = (found as Record<string, unknown>)[step];
+  return { schema: found as Schema, from: target };
+}
+
+/** What texts say, by the name of the member that they are in. */
+export type Words = Readonly<Record<string, readonly string[]>>;
+
+/** Any text at all: empty, long, of lone surrogates, with NUL. */
+const anyText = fc.oneof(
+  { weight: 4, arbitrary: fc.string({ maxLength: 12 }) },
+  { weight: 2, arbitrary: fc.string({ unit: "binary", maxLength: 8 }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom("", "\ud800", "\u0000", "a\u0000b", "..", "/", "../..", "__proto__", "x".repeat(300), "%d", "é"),
+  },
+);
+
+/** Numbers at the edges of every range that a field has. */
+const edges = [0, 1, -1, 2, 10, 100, 1000, 1024, 65535, 65536, 4294967294, 4294967295, 2 ** 31, 2 ** 53 - 1];
+const bigEdges = [2n ** 53n, 2n ** 63n - 1n, 2n ** 63n, -(2n ** 63n), 2n ** 64n - 1n, 2n ** 64n];
+
+/** Makes arbitraries from the vendored schema. */
+export class SchemaArbitrary {
+  readonly #made = new Map<Schema, fc.Arbitrary<Value>>();
+
+  constructor(readonly words: Words) {}
+
+  /** Values that fit the member at `path` of config-schema.json, such as `linux/resources/cpu`. */
+  at(path: string): fc.Arbitrary<Value> {
+    let place = this.#follow({ schema: file("config-schema.json") as Schema, from: "config-schema.json" });
+    let name = "";
+    for (name of path.split("/")) {
+      const member = place.schema.properties?.[name];
+      if (member === undefined) throw new Error(`the schema has no ${path}`);
+      place = this.#follow({ schema: member, from: place.from });
+    }
+    return this.#value(place.schema, place.from, name);
+  }
+
+  #follow(place: { schema: Schema; from: string }): { schema: Schema; from: string } {
+    let at = place;
+    while (at.schema.$ref !== undefined) at = resolve(at.schema.$ref, at.from);
+    return at;
+  }
+
+  #value(given: Schema, givenFrom: string, name: string): fc.Arbitrary<Value> {
+    const known = this.#made.get(given);
+    if (known) return known;
+    const { schema, from } = this.#follow({ schema: given, from: givenFrom });
+    const made = this.#make(schema, from, name);
+    this.#made.set(given, made);
+    return made;
+  }
+
+  #make(schema: Schema, from: string, name: string): fc.Arbitrary<Value> {
+    if (schema.enum) return fc.constantFrom(...schema.enum);
+    if (schema.anyOf) return fc.oneof(...schema.anyOf.map((one) => this.#value(one, from, name)));
+    if (schema.allOf)
+      return fc.tuple(...schema.allOf.map((one) => this.#value(one, from, name))).map((parts) => Object.assign({}, ...parts) as Value);
+    switch (schema.type) {
+      case "boolean":
+        return fc.boolean();
+      case "integer":
+      case "number":
+        return this.#number(schema);
+      case "array":
+        return fc.array(this.#value(schema.items ?? {}, from, name), { minLength: schema.minItems ?? 0, maxLength: 3 });
+      case "string":
+        return this.#text(schema, name);
+      default:
+        return this.#object(schema, from, name);
+    }
+  }
+
+  #number({ minimum = -Infinity, maximum = Infinity }: Schema): fc.Arbitrary<Value> {
+    const fitting = [...edges, ...bigEdges].filter((edge) => edge >= minimum && edge <= maximum);
+    const least = Math.max(minimum, -1000);
+    return fc.oneof(
+      fc.constantFrom(...(fitting.length > 0 ? fitting : [least])),
+      fc.integer({ min: least, max: Math.min(maximum, 2_000_000) }),
+    );
+  }
+
+  #text({ pattern }: Schema, name: string): fc.Arbitrary<Value> {
+    const words = (this.words[name] ?? this.words[""] ?? []).filter((word) => pattern === undefined || new RegExp(pattern).test(word));
+    if (pattern !== undefined) return words.length > 0 ? fc.constantFrom(...words) : fc.stringMatching(new RegExp(pattern));
+    return words.length > 0 ? fc.oneof({ weight: 30, arbitrary: fc.constantFrom(...words) }, { weight: 1, arbitrary: anyText }) : anyText;
+  }
+
+  #object(schema: Schema, from: string, name: string): fc.Arbitrary<Value> {
+    const members = Object.entries(schema.properties ?? {}).map(([member, one]) => [member, this.#value(one, from, member)] as const);
+    const extra = schema.additionalProperties ?? Object.values(schema.patternProperties ?? {})[0];
+    if (extra) {
+      const names = this.words[`${name}:names`];
+      const key = names ? fc.constantFrom(...names) : anyText;
+      return fc.dictionary(key, this.#value(extra, from, `${name}:values`), { maxKeys: 3, noNullPrototype: true });
+    }
+    if (members.length === 0) return fc.constantFrom<Value>({}, { unknown: [1] });
+    return fc.record(Object.fromEntries(members), { requiredKeys: schema.required ?? [], noNullPrototype: true });
+  }
+}
