@@ -382,6 +382,11 @@ const process: BadInput[] = [
     (config) => (config.process.rlimits = [{ type: "RLIMIT_NOFILES", soft: 1, hard: 1 }]),
   ),
   fault(
+    "a section of another platform",
+    "/solaris: found a section, allowed: nothing: it configures a container of another platform, this runtime is for Linux",
+    (config) => Object.assign(config, { solaris: {} }),
+  ),
+  fault(
     "an rlimit twice",
     '/process/rlimits/1/type: found "RLIMIT_CORE", allowed: each limit once: it stands in /process/rlimits/0 too',
     (config) =>

@@ -18,6 +18,7 @@ import { mountRules } from "./rules/mounts.js";
 import { namespaceRules } from "./rules/namespaces.js";
 import { netDeviceRules } from "./rules/net-devices.js";
 import { pathRules } from "./rules/paths.js";
+import { platformRules } from "./rules/platform.js";
 import { processRules } from "./rules/process.js";
 import { resourceRules } from "./rules/resources.js";
 import { rlimitRules } from "./rules/rlimits.js";
@@ -40,6 +41,7 @@ export const commonRules: readonly Rules[] = [
   intelRdtRules,
   sysctlRules,
   hookRules,
+  platformRules,
 ];
 
 /** Every rule. */

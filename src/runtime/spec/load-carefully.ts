@@ -11,7 +11,6 @@ import type { LoadOptions, ValidatedSpec } from "./load.js";
 import type { CheckContext } from "./rule.js";
 import { schemaFaults, type ReportValidator } from "./schema-faults.js";
 import { SpecError } from "./spec-error.js";
-import { unbuilt } from "./unbuilt.js";
 
 /**
  * Does what `loadSpec` says, for any text: what it takes is what `loadSpec` takes.
@@ -26,7 +25,7 @@ export function loadCarefully(text: string, report: ReportValidator, options: Lo
 
   // The schema compares with doubles; everything after it with the exact integers.
   const misfits = schemaFaults(report, document, exact);
-  const broken = misfits.length === 0 ? faultsOf(exact as Spec, options) : faultsOfSoundPart(exact, misfits, options);
+  const broken = misfits.length === 0 ? check(exact as Spec, options) : faultsOfSoundPart(exact, misfits, options);
   const faults = [...nuls, ...misfits, ...broken];
   if (faults.length > 0) throw new SpecError(name, inDocumentOrder(exact, faults));
   return exact as ValidatedSpec;
@@ -47,8 +46,6 @@ function jsonError(text: string, name: string): RuntimeError {
   return new RuntimeError(cause, { code: "invalidConfig", operation: `parse "${name}"`, path: name });
 }
 
-const faultsOf = (spec: Spec, context: CheckContext): Fault[] => [...check(spec, context), ...unbuilt(spec, context)];
-
 /**
  * What the rules find in the part of a document that fits the schema, so that one run tells everything. A member of
  * the first two levels that does not fit is left out, and with it every fault there.
@@ -58,7 +55,7 @@ function faultsOfSoundPart(document: unknown, misfits: readonly Fault[], context
   // Half of the rules ask which namespaces there are: without an answer they would accuse the wrong field.
   if (unsound.has("") || unsound.has("linux") || unsound.has("linux/namespaces")) return [];
   const spec = soundPart(document as object, unsound) as Spec;
-  return faultsOf(spec, context).filter(({ pointer }) => {
+  return check(spec, context).filter(({ pointer }) => {
     const [first = "", second = ""] = segmentsOf(pointer);
     return !unsound.has(first) && !unsound.has(`${first}/${second}`);
   });

@@ -11,7 +11,6 @@ import type { Spec } from "./generated/spec-types.js";
 import { isTooDeep } from "./json-document.js";
 import { hasRareFields } from "./rare-fields.js";
 import { breaksRule, subjectOf, type CheckContext, type Rules } from "./rule.js";
-import { unbuiltRules } from "./unbuilt.js";
 
 declare const validated: unique symbol;
 
@@ -37,7 +36,7 @@ export interface Loaders {
 }
 
 /**
- * Reads a configuration and checks it against the schema, the rules of `check` and the limits of this version (`unbuilt`).
+ * Reads a configuration and checks it against the schema and the rules of `check`.
  * Integers beyond 2^53 come as bigint, but perhaps in unknown members: those are kept and ignored (config.md, "Extensibility"). Of members with
  * the same name the last one counts, as in every other runtime. Names are taken exactly, in upper and lower case too.
  *
@@ -62,7 +61,7 @@ function loadQuickly(text: string, { fits, rare }: Omit<Loaders, "careful">, con
   const subject = subjectOf(document as Spec, context);
   // A profile is long, and read once for many containers: `fits` did not look at it.
   if (subject.spec.linux?.seccomp !== undefined && !context.seccompIsReady) return undefined;
-  if (breaksRule(commonRules, subject) || breaksRule([unbuiltRules], subject)) return undefined;
+  if (breaksRule(commonRules, subject)) return undefined;
   if (hasRareFields(document as Spec) && breaksRule(rare(), subject)) return undefined;
   return document as ValidatedSpec;
 }

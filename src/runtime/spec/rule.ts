@@ -1,4 +1,4 @@
-/** The shape of the rules in `check.ts` and `unbuilt.ts`. */
+/** The shape of the rules in `check.ts`. */
 
 import { describe, type Fault, type Report } from "./fault.js";
 import type { NamespaceReference, NamespaceType, Spec } from "./generated/spec-types.js";
