@@ -2,6 +2,7 @@ import t from "tap";
 import { OCI_VERSION } from "./oci.js";
 import report from "./spec/generated/validate-features-report.js";
 import { features } from "./features.js";
+import fits from "./spec/generated/validate-features-report.js";
 import { fakeHost, type Answers } from "./testing/fake-host.js";
 
 const answers: Answers = {
@@ -18,6 +19,10 @@ t.test("features names the versions and the build", async (t) => {
     ociVersionMax: "1.3.0",
     annotations: { "io.github.tsrunc.version": "1.2.3", "io.github.tsrunc.commit": "abc" },
   });
+});
+
+t.test("features fits the schema of the specification", async (t) => {
+  t.ok(fits(document), JSON.stringify(fits.errors));
 });
 
 t.test("features names all of seccomp, and the flags that this kernel has", async (t) => {
