@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, chownSync, lchownSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
+import { test, testOn } from "./harness/suite.ts";
 import { isTsrunc } from "./harness/environment.ts";
 import { describe } from "./harness/execute.ts";
 import { mountOnHost } from "./harness/mounting.ts";
@@ -178,6 +178,17 @@ test("cgroups and their limits work", async (c) => {
     (config) => (config.linux.resources.pids = { limit: 77 }),
   );
   assert.equal(seen, "77");
+});
+
+testOn(["v2"], "the container's root may make cgroups below its own where that is mounted writable, and lift no limit", async (c) => {
+  const script =
+    "mkdir /sys/fs/cgroup/sub && echo $$ >/sys/fs/cgroup/sub/cgroup.procs && cat /proc/self/cgroup; echo 9 >/sys/fs/cgroup/pids.max";
+  const seen = await output(c, ["sh", "-c", `${script} 2>/dev/null || echo refused`], (config) => {
+    setNamespace(config, "cgroup");
+    config.linux.resources.pids = { limit: 50 };
+    for (const mount of config.mounts) if (mount.destination === "/sys/fs/cgroup") mount.options = ["nosuid", "noexec", "nodev"];
+  });
+  assert.equal(seen, "0::/sub\nrefused");
 });
 
 test("a cgroup namespace works together with a user namespace", async (c) => {

@@ -81,5 +81,9 @@ pub struct CgroupPlan {
     /// v2: the device filter to attach to `clone_into`.
     #[serde(default)]
     pub device_filter: Option<Vec<DeviceRule>>,
+    /// v2: the host's uid that may make cgroups below `clone_into`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub owner: Option<u32>,
 }
 }

@@ -70,7 +70,11 @@ cloneInto: string | null,
 /**
  * v2: the device filter to attach to `clone_into`.
  */
-deviceFilter: Array<DeviceRule> | null, };
+deviceFilter: Array<DeviceRule> | null, 
+/**
+ * v2: the host's uid that may make cgroups below `clone_into`.
+ */
+owner?: number, };
 
 /**
  * One value of one cgroup file.

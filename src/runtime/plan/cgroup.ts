@@ -4,6 +4,7 @@ import { RuntimeError } from "../errors.js";
 import type { CgroupDirectory, CgroupPlan, CgroupWrite, DeviceRule, Hierarchy, HostFacts, Undo } from "../generated/plan.js";
 import type { Resources, Spec } from "../spec/generated/spec-types.js";
 import { planDeviceRules } from "./cgroup-devices.js";
+import { cgroupOwner } from "./delegation.js";
 import { planV1DeviceWrites, planV1Writes } from "./cgroup-v1.js";
 import type { DirectoryFinder } from "./cgroup-v1.js";
 import { planV2Writes } from "./cgroup-v2.js";
@@ -126,7 +127,9 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
     writes = [...(limitsDevices ? planV1DeviceWrites(rules, directory) : []), ...planV1Writes(onV1, directory)];
     if (unified) writes.push(...planV2Writes(onV2, { path: unified.path, controllers }));
   }
+  const owner = v2 && !rootless ? cgroupOwner(request.spec) : undefined;
   return {
+    ...(owner !== undefined && { owner }),
     ...(scope && { systemd: scope.unit({ writes, deviceRules: limitsDevices ? rules : undefined, v2 }) }),
     directories: placements.map((placement) => planDirectory(placement, scope ? unknownToSystemd(writes) : enabled, v2)),
     writes,

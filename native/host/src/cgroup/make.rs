@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use tsrunc_plan::cgroup::{CgroupDirectory, CgroupPlan, CgroupWrite};
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -62,10 +62,27 @@ pub fn complete(plan: &CgroupPlan, pid: i32) -> Result<(), Failure> {
         std::fs::write(&path, pid.to_string()).during(|| format!("write {pid} to {path:?}"))?;
     }
     write_values(&plan.writes, &attempt.refused)?;
-    match (&plan.clone_into, &plan.device_filter) {
-        (Some(path), Some(rules)) => device_filter::attach(&open_directory(path)?, rules, false),
-        _ => Ok(()),
+    let Some(path) = &plan.clone_into else { return Ok(()) };
+    let directory = open_directory(path)?;
+    if let Some(rules) = &plan.device_filter {
+        device_filter::attach(&directory, rules, false)?;
     }
+    plan.owner.map_or(Ok(()), |owner| delegate(&directory, owner))
+}
+
+/// Gives a v2 cgroup to a user, with the files that the kernel says may be given (/sys/kernel/cgroup/delegate): not the limits.
+fn delegate(cgroup: &OwnedFd, owner: u32) -> Result<(), Failure> {
+    const LIST: &str = "/sys/kernel/cgroup/delegate";
+    let uid = Some(Uid::from_raw(owner));
+    rustix::fs::fchown(cgroup, uid, None).during(|| format!("give the cgroup to user {owner}"))?;
+    for name in std::fs::read_to_string(LIST).during(|| format!("read {LIST:?}"))?.lines() {
+        match rustix::fs::chownat(cgroup, name, uid, None, AtFlags::SYMLINK_NOFOLLOW) {
+            // Of a controller that is not enabled here.
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno).during(|| format!("give {name:?} of the cgroup to user {owner}")),
+        }
+    }
+    Ok(())
 }
 
 fn open_directory(path: &str) -> Result<OwnedFd, Failure> {
@@ -114,6 +131,9 @@ fn make_all(plan: &CgroupPlan, attempt: &mut Attempt) -> Result<Joined, Failure>
         let directory = open_directory(path)?;
         if let Some(rules) = &plan.device_filter {
             device_filter::attach(&directory, rules, attempt.made.leaves.contains(path))?;
+        }
+        if let Some(owner) = plan.owner {
+            delegate(&directory, owner)?;
         }
         joined.clone_into = Some(directory);
     }
