@@ -25,6 +25,12 @@ export const workDirectory = required("TSRUNC_TEST_WORK");
 /** The checkout. */
 export const repository = required("TSRUNC_TEST_REPOSITORY");
 
+/** Folder of the tests and of their `expected/`: test/integration, or another suite on this harness. */
+export const suiteDirectory = process.env["TSRUNC_TEST_SUITE"] ?? `${repository}/test/integration`;
+
+/** File that gets a line of JSON for each test that has run, whatever is expected of it. */
+export const resultsFile = process.env["TSRUNC_TEST_RESULTS"];
+
 /** Where the compiled helper programs of harness/native are. */
 export const binaries = required("TSRUNC_TEST_BIN");
 

@@ -3,7 +3,7 @@
  * A listed test must fail, or the list is out of date. `?file > test # reason` is for a race: such a test may do either.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { isTsrunc, repository, runtimeName } from "./environment.ts";
+import { isTsrunc, runtimeName, suiteDirectory } from "./environment.ts";
 
 export interface Difference {
   reason: string;
@@ -13,7 +13,7 @@ export interface Difference {
 /** The lists that hold for the runtime under test: its own and, for the second host of tsrunc, that of tsrunc. */
 export function expectedFiles(): string[] {
   const names = isTsrunc && runtimeName !== "tsrunc" ? ["tsrunc", runtimeName] : [runtimeName];
-  return names.map((name) => `${repository}/test/integration/expected/${name}.txt`);
+  return names.map((name) => `${suiteDirectory}/expected/${name}.txt`);
 }
 
 /** The known differences; no file means none. Throws on a line without a reason. */

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { mustWork, repository, runtimeName, slowness } from "./environment.ts";
+import { mustWork, runtimeName, slowness, suiteDirectory } from "./environment.ts";
 import { expectedFiles, loadExpected } from "./expected.ts";
 
 interface Tally {
@@ -127,7 +127,7 @@ if (filters.length === 0) {
 }
 for (const filter of idleFilters(filters, total.names)) {
   total.failed += 1;
-  console.log(`not ok no test of ${repository}/test/integration is selected by "${filter}"`);
+  console.log(`not ok no test of ${suiteDirectory} is selected by "${filter}"`);
 }
 console.log(`# ${runtimeName}: ${((Date.now() - begin) / 1000).toFixed(1)} s${mustWork ? ", tests must work" : ""}`);
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";

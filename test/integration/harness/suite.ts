@@ -3,14 +3,14 @@
  * against the known differences of the runtime. Assertions throw; tap only counts and prints.
  */
 import t from "tap";
-import { existsSync, readdirSync, rmSync, rmdirSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, rmSync, rmdirSync } from "node:fs";
 import { basename } from "node:path";
 import { spawnSync } from "node:child_process";
 import { Context, Skip } from "./context.ts";
 import { cgroupMode } from "./cgroups.ts";
 import type { CgroupMode } from "./cgroups.ts";
 import { differences, settledDifferences, snapshot } from "./leaks.ts";
-import { slowness } from "./environment.ts";
+import { resultsFile, slowness } from "./environment.ts";
 import { loadExpected } from "./expected.ts";
 import type { Snapshot } from "./leaks.ts";
 
@@ -100,6 +100,21 @@ async function attempt(body: (context: Context) => Promise<void>): Promise<unkno
   return errors;
 }
 
+/** How a test went, as `TSRUNC_TEST_RESULTS` gets it. */
+export interface Outcome {
+  file: string;
+  name: string;
+  outcome: "pass" | "fail" | "skip";
+  /** The first error, or why it was skipped. */
+  detail: string;
+}
+
+function record(name: string, outcome: Outcome["outcome"], detail: string): void {
+  if (resultsFile === undefined) return;
+  const line: Outcome = { file, name, outcome, detail };
+  appendFileSync(resultsFile, `${JSON.stringify(line)}\n`);
+}
+
 /**
  * A test; `name` is a sentence. It runs after all tests declared before it.
  */
@@ -110,9 +125,11 @@ export function test(name: string, body: (context: Context) => Promise<void>): v
     const errors = await attempt(body);
     const skip = errors.find((error) => error instanceof Skip);
     if (skip instanceof Skip) {
+      record(name, "skip", skip.message);
       report.pass(name, { skip: skip.message });
       return;
     }
+    record(name, errors.length > 0 ? "fail" : "pass", errors.length > 0 ? inWords(errors[0]) : "");
     for (const error of errors) report.comment(inWords(error));
     if (errors.length > 0 && difference !== undefined) {
       report.pass(`fails as expected: ${difference.reason}`);
