@@ -59,7 +59,6 @@ function tree(c: Context): string {
 /** The propagation of the mounts at /mnt and below it, of a bind with the option. */
 async function propagation(c: Context, option: string): Promise<Record<string, string>> {
   const mounts = await mountsOf(c, (spec) => {
-    spec.linux.rootfsPropagation = "rslave";
     spec.mounts.push({ destination: "/mnt", source: tree(c), options: ["rbind", option] });
   });
   const word = ({ propagation: fields }: MountRecord): string => {

@@ -145,6 +145,16 @@ export class Context {
     return started;
   }
 
+  /** Starts any program, which is killed after the test. Returns its pid. */
+  async helperProgram(command: string, args: readonly string[]): Promise<number> {
+    const started = await this.spawn(command, args);
+    this.defer(async () => {
+      started.process.kill("SIGKILL");
+      await started.wait();
+    });
+    return started.pid;
+  }
+
   /** Starts the runtime with --root and `args`. */
   startRuntime(args: readonly string[], options: Options = {}): Promise<Started> {
     return this.spawn(this.program, ["--root", this.root, ...args], options);
