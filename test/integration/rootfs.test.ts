@@ -48,6 +48,19 @@ for (const [propagation, expected] of [
   });
 }
 
+for (const propagation of ["shared", "slave", "private", "unbindable"]) {
+  test(`rootfsPropagation "${propagation}" leaves the shared mounts of the host where they are`, async (c) => {
+    const top = c.folder("shared");
+    mountOnHost(c, "-t", "tmpfs", "top", top);
+    mkdirSync(`${top}/below`);
+    mountOnHost(c, "-t", "tmpfs", "below", `${top}/below`);
+    assert.equal(spawnSync("mount", ["--make-rshared", top]).status, 0);
+    const before = readFileSync("/proc/self/mountinfo", "utf8");
+    await c.shell("true", (config) => (config.linux.rootfsPropagation = propagation));
+    assert.equal(readFileSync("/proc/self/mountinfo", "utf8"), before);
+  });
+}
+
 test("the default devices and links are in /dev", async (c) => {
   const seen = await c.shell(
     "cd /dev; for f in null zero full random urandom tty; do stat -c '%n %a %F %t:%T %u:%g' $f; done; for l in fd stdin stdout stderr ptmx core; do echo $l $(readlink $l); done",

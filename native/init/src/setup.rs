@@ -125,7 +125,8 @@ impl<'a> Setup<'a> {
         let during = || "set the propagation of the host's mounts".to_owned();
         let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(during)?;
         set_propagation(&root, propagation).during(during)?;
-        self.host_is_detached = !matches!(propagation, Propagation::Shared | Propagation::Rshared);
+        // One that is not recursive leaves the mounts below shared with the host, as they were.
+        self.host_is_detached = matches!(propagation, Propagation::Rslave | Propagation::Rprivate | Propagation::Runbindable);
         Ok(())
     }
 
