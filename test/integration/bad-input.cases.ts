@@ -310,6 +310,9 @@ const process: BadInput[] = [
     (config) => (config.process.user.uid = 4294967295),
   ),
   fault("a uid that is no integer", "/process/user/uid: found 1.5, allowed: an integer", (config) => (config.process.user.uid = 1.5)),
+  fault("a user without a gid", "/process/user/gid: found nothing, allowed: 0 to 4294967294", (config) =>
+    set(config.process, { user: { uid: 0 } }),
+  ),
   fault(
     "a umask that is too large",
     "/process/user/umask: found 512, allowed: 0 to 511 (octal 777)",

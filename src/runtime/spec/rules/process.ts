@@ -35,8 +35,10 @@ export const processRules: Rules = {
     const user = process?.user;
     if (user === undefined) return;
     const allowed = `0 to ${noId - 1}`;
-    if (user.uid === noId) report("/process/user/uid", user.uid, allowed);
-    if (user.gid === noId) report("/process/user/gid", user.gid, allowed);
+    // Required by the specification's text, though not by its schema.
+    for (const id of ["uid", "gid"] as const) {
+      if (user[id] === undefined || user[id] === noId) report(`/process/user/${id}`, user[id], allowed);
+    }
     user.additionalGids?.forEach((gid, i) => {
       if (gid === noId) report(`/process/user/additionalGids/${i}`, gid, allowed);
     });
