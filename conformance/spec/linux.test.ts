@@ -158,14 +158,14 @@ sentence(
   { "config-linux.md > Cgroups Path": [1, 2] },
   "an absolute cgroupsPath is one from the mount point of the hierarchies",
   async (c) => {
-    const bundle = c.bundle({ args: waiting, config: (config) => (config.linux.cgroupsPath = `/${c.id}/nested`) });
+    const bundle = c.bundle({ args: waiting, config: (config) => (config.linux.cgroupsPath = `/${c.id}`) });
     await c.createAndStart(bundle);
     const { pid } = await c.state();
     const controller = hierarchyOf("pids") ? "pids" : "";
     const hierarchy = hierarchies().find(({ controllers, version }) =>
       controller === "" ? version === 2 : controllers.includes(controller),
     );
-    assert.equal(cgroupDirectory(pid, controller), `${hierarchy?.mountPoint}/${c.id}/nested`);
+    assert.equal(cgroupDirectory(pid, controller), `${hierarchy?.mountPoint}/${c.id}`);
   },
 );
 

@@ -59,6 +59,9 @@ function tree(c: Context): string {
 /** The propagation of the mounts at /mnt and below it, of a bind with the option. */
 async function propagation(c: Context, option: string): Promise<Record<string, string>> {
   const mounts = await mountsOf(c, (spec) => {
+    // As managers ask for it; without, a runtime may end with all of the container private.
+    if (option.endsWith("shared")) spec.linux.rootfsPropagation = "shared";
+    if (option.endsWith("slave")) spec.linux.rootfsPropagation = "slave";
     spec.mounts.push({ destination: "/mnt", source: tree(c), options: ["rbind", option] });
   });
   const word = ({ propagation: fields }: MountRecord): string => {

@@ -2,6 +2,7 @@
  * What of the host a test could leave changed: a snapshot before it, one after it, and the differences in words.
  */
 import { lstatSync, readFileSync, readdirSync } from "node:fs";
+import type { Dirent } from "node:fs";
 import { exclusive, prefix, workDirectory } from "./environment.ts";
 import { hierarchies } from "./cgroups.ts";
 import { until } from "./execute.ts";
@@ -30,22 +31,25 @@ function mounts(): Map<string, string> {
 function cgroups(): Set<string> {
   const found = new Set<string>();
   const visit = (directory: string, depth: number): void => {
-    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    for (const entry of entriesOf(directory)) {
       if (!entry.isDirectory()) continue;
       const child = `${directory}/${entry.name}`;
       if (child.includes(prefix) || (exclusive && depth === 0)) found.add(child);
       visit(child, depth + 1);
     }
   };
-  for (const hierarchy of hierarchies()) {
-    try {
-      visit(hierarchy.mountPoint, 0);
-    } catch (error) {
-      // A cgroup of somebody else may go away while it is read.
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
-  }
+  for (const hierarchy of hierarchies()) visit(hierarchy.mountPoint, 0);
   return found;
+}
+
+/** A cgroup of somebody else may go away while it is read, and may lie deeper than a path can say. */
+function entriesOf(directory: string): Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true });
+  } catch (error) {
+    if (["ENOENT", "ENODEV", "ENAMETOOLONG"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
+    throw error;
+  }
 }
 
 /** Parent, state and command of a process, or undefined when it is gone. */
