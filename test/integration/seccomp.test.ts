@@ -460,3 +460,16 @@ if (isTsrunc) {
     assert.equal(statSync(cachedFile(c)).mtimeMs, mtimeMs);
   });
 }
+
+test("a profile that denies what looks the program up does not stop the runtime, with and without new privileges", async (c) => {
+  // getcwd(2), and faccessat2(2), which many allow lists are older than.
+  const profile: Seccomp = { ...everything, syscalls: [{ names: ["getcwd", "faccessat2"], action: "SCMP_ACT_ERRNO" }] };
+  for (const noNewPrivileges of [false, true]) {
+    const bundle = c.bundle({
+      args: ["sh", "-c", "echo ran"],
+      config: withProfile(profile, (config) => (config.process.noNewPrivileges = noNewPrivileges)),
+    });
+    const result = await c.runtime(["run", "-b", bundle.directory, c.otherId(String(noNewPrivileges))]);
+    assert.equal(result.stdout, "ran\n", describe(result));
+  }
+});

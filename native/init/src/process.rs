@@ -59,6 +59,10 @@ pub fn become_user(process: &Process, while_privileged: impl FnOnce() -> Result<
     let masks = process.capabilities.as_ref().map(parse_masks).transpose()?.unwrap_or_default();
     drop_bounding_set(masks.bounding)?;
     let entered = rustix::process::chdir(process.cwd.as_str());
+    if entered.is_ok() {
+        // Now, and not when the user's filter may deny it.
+        prove_inside(&process.cwd)?;
+    }
     let environment = environment(process)?;
     sys::keep_capabilities(true).during(|| "keep capabilities".into())?;
     if let Some(gids) = &process.additional_gids {
@@ -129,28 +133,31 @@ fn drop_bounding_set(keep: u64) -> Result<(), Failure> {
 }
 
 /// Enters cwd as the user if root could not (an NFS home, for instance); a directory that only root can enter is fine,
-/// as images rely on it. Proves that it is in the container
-/// (CVE-2024-21626: /proc/self/fd/N of the host).
+/// as images rely on it.
 fn enter_directory(cwd: &str, entered_before: Result<(), Errno>) -> Result<(), Failure> {
-    let during = || format!("chdir to cwd ({cwd:?}) set in config.json failed");
-    if let Err(first) = entered_before {
-        // The first errno is the true one unless the user can what root cannot.
-        if rustix::process::chdir(cwd).is_err() {
-            let (_, text) = describe(first);
-            return Err(Failure { cause: text.into(), ..tsrunc_sys::errno::os_failure(during(), first) });
-        }
+    let Err(first) = entered_before else { return Ok(()) };
+    // The first errno is the true one unless the user can what root cannot.
+    if rustix::process::chdir(cwd).is_err() {
+        let (_, text) = describe(first);
+        return Err(Failure { cause: text.into(), ..tsrunc_sys::errno::os_failure(entering(cwd), first) });
     }
-    let outside = || {
-        Failure::new(
-            FailureCode::Other,
-            during(),
-            "current working directory is outside of container mount namespace root -- possible container breakout detected",
-        )
-    };
+    prove_inside(cwd)
+}
+
+/// Proves that the working directory is in the container (CVE-2024-21626: /proc/self/fd/N of the host).
+fn prove_inside(cwd: &str) -> Result<(), Failure> {
     match rustix::process::getcwd(Vec::new()) {
         Ok(path) if path.to_bytes().starts_with(b"/") => Ok(()),
-        _ => Err(outside()),
+        _ => Err(Failure::new(
+            FailureCode::Other,
+            entering(cwd),
+            "current working directory is outside of container mount namespace root -- possible container breakout detected",
+        )),
     }
+}
+
+fn entering(cwd: &str) -> String {
+    format!("chdir to cwd ({cwd:?}) set in config.json failed")
 }
 
 /// The container's passwd. An image may put anything there: a FIFO or an endless device must not hold us up.
@@ -236,7 +243,12 @@ fn executable(path: &str) -> Result<(), Errno> {
         FileType::RegularFile => {}
         _ => return Err(Errno::ACCESS),
     }
-    rustix::fs::accessat(rustix::fs::CWD, path, Access::EXEC_OK, AtFlags::EACCESS)
+    match rustix::fs::accessat(rustix::fs::CWD, path, Access::EXEC_OK, AtFlags::EACCESS) {
+        // The container's filter may be there already, and be older than faccessat2(2). By now the ids are the user's, real and
+        // effective, so the older call says the same.
+        Err(Errno::PERM | Errno::NOSYS) => rustix::fs::accessat(rustix::fs::CWD, path, Access::EXEC_OK, AtFlags::empty()),
+        result => result,
+    }
 }
 
 impl Program {
