@@ -11,7 +11,7 @@ export interface Reason {
   racy?: true;
 }
 
-/** Programs that a correct runtime passes only when it is slower, or faster, than a program of the suite: three attempts are made. */
+/** Programs that a correct runtime passes only when it is slower, or faster, than a program of the suite: six attempts are made. */
 export const races: Readonly<Record<string, string>> = {
   killsig: "signals a shell that may not have come to its `trap` yet (validation/killsig/killsig.go:39)",
   poststart:

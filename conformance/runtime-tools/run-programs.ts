@@ -24,7 +24,7 @@ const temporary = `${work}/tmp`;
 const programLimitSeconds = 90;
 
 async function runProgram(name: string): Promise<ProgramResult> {
-  const attempts = name in races ? 3 : 1;
+  const attempts = name in races ? 6 : 1;
   for (let attempt = 1; ; attempt++) {
     const result = await attemptProgram(name, attempt);
     if (result.outcome === "pass" || attempt === attempts) return result;
