@@ -4,10 +4,14 @@
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::store::{DIRECTORY, NOTIFY};
+/// The one directory that a container's directory may hold (notify.rs).
+pub const NOTIFY: &str = "notify";
+
+/// How a state directory is opened.
+pub const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// `#id.` and 8 hexadecimal digits.
 pub fn draft_name(id: &str) -> String {

@@ -2,8 +2,9 @@
 
 use std::process::{Command, Stdio};
 
-use tsrunc_plan::container::{IdMapping, SpawnPlan};
+use tsrunc_plan::container::SpawnPlan;
 use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::id_mapping::IdMapping;
 use tsrunc_sys::errno::During;
 
 /// Writes both maps of the process: directly with privilege, through newuidmap(1) and newgidmap(1) without, except

@@ -3,6 +3,8 @@
 mod bind_sources;
 mod cgroup;
 mod clock;
+mod clone;
+mod conversation;
 mod create;
 pub mod door;
 mod drafts;
@@ -16,6 +18,7 @@ mod mapped_mounts;
 mod net_devices;
 mod netlink;
 mod notify;
+mod opened;
 mod processes;
 mod resctrl;
 mod seccomp;

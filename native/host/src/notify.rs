@@ -20,8 +20,9 @@ use tsrunc_plan::failure::Failure;
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_sys::errno::During;
 
+use crate::drafts::NOTIFY;
 use crate::processes;
-use crate::store::{Lock, NOTIFY};
+use crate::store::Lock;
 
 const SOCKET: &str = "notify.sock";
 const MAX_MESSAGE_BYTES: usize = 64 << 10;

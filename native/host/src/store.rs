@@ -10,16 +10,10 @@ use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
-use crate::drafts::{draft_name, is_entry, remove_directory, remove_leftovers};
+use crate::drafts::{draft_name, is_entry, remove_directory, remove_leftovers, DIRECTORY};
 
 const STATE: &str = "state.json";
 const NEW_STATE: &str = "state.json.new";
-/// The one directory that a container's directory may hold (notify.rs).
-pub const NOTIFY: &str = "notify";
-
-/// How a state directory is opened.
-pub const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
 /// A container's directory, locked against every other process until dropped.
 pub struct Lock {
     dir: OwnedFd,
@@ -232,7 +226,7 @@ pub fn remove(lock: &Lock) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drafts::names;
+    use crate::drafts::{names, NOTIFY};
     use crate::testing::TempDir;
 
     fn code<T>(result: Result<T, Failure>) -> FailureCode {

@@ -24,8 +24,9 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
-use tsrunc_plan::container::{IdMapping, Namespace, Process};
+use tsrunc_plan::container::{Namespace, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::id_mapping::IdMapping;
 use tsrunc_plan::operation::Operation;
 use tsrunc_sys::errno::During;
 

@@ -1,6 +1,7 @@
 //! The plan of one container.
 
 use crate::cgroup::CgroupPlan;
+use crate::id_mapping::IdMapping;
 use crate::operation::{Hook, Operation};
 use crate::plain;
 
@@ -17,15 +18,6 @@ pub struct NamespaceJoin {
     pub path: String,
     /// `/linux/namespaces/2/path`, for the error text.
     pub pointer: String,
-}
-}
-
-plain! {
-/// A line of uid_map or gid_map (user_namespaces(7)).
-pub struct IdMapping {
-    pub container_id: u32,
-    pub host_id: u32,
-    pub size: u32,
 }
 }
 

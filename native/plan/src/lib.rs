@@ -7,6 +7,7 @@
 pub mod cgroup;
 pub mod container;
 pub mod failure;
+pub mod id_mapping;
 pub mod operation;
 pub mod request;
 pub mod seccomp;

@@ -2,7 +2,7 @@
 //! Every `destination` and `path` inside the container is resolved below the rootfs descriptor (openat2
 //! `RESOLVE_IN_ROOT`), never by a path of the host.
 
-use crate::container::IdMapping;
+use crate::id_mapping::IdMapping;
 use crate::plain;
 
 plain! {

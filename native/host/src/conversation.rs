@@ -1,0 +1,114 @@
+//! The creator's side of the conversation with a container's init (init/src/protocol.rs), up to the start gate.
+
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+
+use rustix::net::{recvmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use tsrunc_init::hooks::run_hook;
+use tsrunc_init::process::set_limits;
+use tsrunc_init::protocol::{Channel, FromInit, ToInit};
+use tsrunc_init::schedule::schedule;
+use tsrunc_plan::container::ContainerPlan;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::errno::{os_failure, During};
+use tsrunc_sys::spawn::Step;
+
+use crate::create::Pending;
+use crate::seccomp::{hand_over, process_state};
+
+/// Who answers for filtered system calls.
+pub struct Answerer<'a> {
+    pub receiver: OwnedFd,
+    pub metadata: Option<&'a str>,
+}
+
+/// Answers the init until it waits at its gate.
+pub fn converse(plan: &ContainerPlan, channel: &Channel, pending: &mut Pending, answerer: &mut Option<Answerer<'_>>) -> Result<(), Failure> {
+    loop {
+        match next_message(channel)? {
+            FromInit::Ready => return Ok(()),
+            FromInit::Failed(failure) => return Err(failure),
+            FromInit::Executing => return Err(Failure::new(FailureCode::Other, "wait for the init", "it answered out of turn")),
+            FromInit::Terminal => pending.master = Some(receive_descriptor(channel)?),
+            FromInit::Listener(number) => {
+                let during = || "take the seccomp listener from the init".to_owned();
+                let Answerer { receiver, metadata } = answerer.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "nobody waits for it"))?;
+                let listener = tsrunc_sys::seccomp::take_descriptor(&pending.pidfd, number).during(during)?;
+                let state = process_state(pending.identity.pid, &hook_state(plan, pending.identity.pid, "creating")?, metadata)?;
+                hand_over(receiver, &listener, &state)?;
+                channel.send(&ToInit::Continue { state: String::new() })?;
+            }
+            FromInit::Limits => {
+                // In a user namespace the init could not raise any (prlimit(2), CAP_SYS_RESOURCE).
+                set_limits(pending.identity.pid, &plan.process.rlimits)?;
+                channel.send(&ToInit::Continue { state: String::new() })?;
+            }
+            FromInit::Schedule => {
+                schedule(pending.identity.pid, &plan.operations)?;
+                channel.send(&ToInit::Continue { state: String::new() })?;
+            }
+            FromInit::Hooks => {
+                let state = hook_state(plan, pending.identity.pid, "creating")?;
+                plan.runtime_hooks.iter().try_for_each(|hook| run_hook(hook, &state))?;
+                channel.send(&ToInit::Continue { state })?;
+            }
+        }
+    }
+}
+
+/// The init's next message, or what stopped it before its exec: then it reported step and errno in eight bytes.
+fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
+    let mut head = [0u8; 8];
+    let (count, _) = rustix::net::recv(channel.socket(), &mut head, RecvFlags::PEEK | RecvFlags::WAITALL).during(|| "wait for the init".into())?;
+    if count == 8 {
+        let number = |at: usize| i32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        // A message begins with its length, a report with a step, which is negative.
+        if let Some(step) = Step::from_number(number(0)) {
+            let operation = match step {
+                Step::JoinUser => "join user namespace",
+                Step::JoinPid => "join pid namespace",
+                Step::Clone => "clone the container's process in the joined user namespace",
+                Step::Wait => "wait for the id maps",
+                Step::UnshareTime => "make the time namespace",
+                Step::SetClocks => "write \"/proc/self/timens_offsets\" (/linux/timeOffsets)",
+                Step::BecomeRoot => "become root of the user namespace",
+                Step::JoinCgroup => "join the container's cgroups",
+                Step::Inherit => "pass descriptors to the init",
+                Step::Execute => "execute the init",
+            };
+            return Err(os_failure(operation.into(), rustix::io::Errno::from_raw_os_error(number(4))));
+        }
+    }
+    channel.receive()?.ok_or_else(|| Failure::new(FailureCode::Other, "wait for the init", "it was killed (out of memory, or a signal from outside)"))
+}
+
+fn receive_descriptor(channel: &Channel) -> Result<OwnedFd, Failure> {
+    let during = || "receive the terminal".to_owned();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut text = [0u8; 9]; // as long as send_descriptor's text: the next message follows it
+    recvmsg(channel.socket(), &mut [IoSliceMut::new(&mut text)], &mut control, RecvFlags::CMSG_CLOEXEC).during(during)?;
+    let received = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    received.ok_or_else(|| Failure::new(FailureCode::Other, during(), "no descriptor came"))
+}
+
+/// runc's name for a container's session keyring.
+pub fn keyring_name(plan: &ContainerPlan) -> Result<String, Failure> {
+    Ok(format!("_ses.{}", hook_state_object(plan)?.get("id").and_then(|id| id.as_str()).unwrap_or("")))
+}
+
+fn hook_state_object(plan: &ContainerPlan) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
+    serde_json::from_str(&plan.hook_state).map_err(|error| Failure::new(FailureCode::BadRequest, "read the hooks' state", error.to_string()))
+}
+
+/// The state that hooks read, as JSON text.
+pub fn hook_state(plan: &ContainerPlan, pid: i32, status: &str) -> Result<String, Failure> {
+    let mut state = hook_state_object(plan)?;
+    state.insert("status".into(), status.into());
+    state.insert("pid".into(), pid.into());
+    serde_json::to_string(&state).map_err(|error| Failure::new(FailureCode::Other, "write the hooks' state", error.to_string()))
+}
