@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
 import { describe, until } from "./harness/execute.ts";
 import { hierarchyOf, mountPointOf } from "./harness/cgroups.ts";
@@ -185,10 +185,25 @@ test("a state root without space is told, and nothing is left in it", async (c) 
   for (const size of ["nr_inodes=2", "nr_inodes=3", "nr_inodes=4", "size=4k"]) {
     assert.equal(spawnSync("mount", ["-t", "tmpfs", "-o", size, "tmpfs", root]).status, 0);
     c.defer(() => spawnSync("umount", ["-q", root]));
-    const result = await c.runtime(["--root", root, "create", "-b", bundle.directory, c.id]);
+    const pidFile = `${c.directory}/pid`;
+    const result = await c.runtime(["--root", root, "create", "-b", bundle.directory, "--pid-file", pidFile, c.id]);
     assert.equal(result.status, 1, describe(result));
     assert.match(result.stderr, /no space left on device/i);
     assert.deepEqual(readdirSync(root), [], size);
+    assert.ok(!existsSync(pidFile), size);
     assert.equal(spawnSync("umount", [root]).status, 0);
   }
 });
+
+for (const [target, message] of [
+  ["/proc", /it leads into \/proc/],
+  ["/", /it leads to \//],
+] as const) {
+  test(`a copy of what a link to ${target} leads to is refused before anything is read`, async (c) => {
+    const bundle = c.bundle({
+      config: (config) => config.mounts.push({ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "size=1m"] }),
+    });
+    symlinkSync(target, `${bundle.rootfs}/data`);
+    await c.fails(["create", "-b", bundle.directory, c.id], message);
+  });
+}

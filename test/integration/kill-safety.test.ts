@@ -7,6 +7,8 @@ import { test } from "./harness/suite.ts";
 import { binaries, isTsrunc, runtimeName } from "./harness/environment.ts";
 import { describe, until } from "./harness/execute.ts";
 import { differences, snapshot } from "./harness/leaks.ts";
+import { setNamespace } from "./harness/config.ts";
+import type { Config } from "./harness/config.ts";
 import type { Bundle, Context, State } from "./harness/context.ts";
 import type { Snapshot } from "./harness/leaks.ts";
 
@@ -135,32 +137,55 @@ async function traceCalls(c: Context, args: readonly string[]): Promise<Call[]> 
 /** As many moments as there are calls for the fast host; Node alone needs a quarter of a second below strace(1). */
 const mostMoments = runtimeName === "tsrunc" ? 200 : 25;
 
+/** Kills a command at each of these calls. */
+async function killAtCalls(c: Context, bundle: Bundle, { command, args, before }: Victim, calls: readonly Call[]): Promise<void> {
+  const host = snapshot();
+  const moments = Math.min(mostMoments, calls.length);
+  let killed = 0;
+  for (let index = 0; index < moments; index++) {
+    const id = c.otherId(String(index));
+    await before?.(c, bundle, id);
+    const call = calls[Math.floor((calls.length * index) / moments)];
+    assert.ok(call);
+    const started = await c.spawn("/usr/bin/strace", [
+      ...["-qq", "-o", "/dev/null", "-e", `inject=${call.name}:signal=KILL:when=${call.occurrence}`],
+      ...[c.program, "--root", c.root, ...args(bundle, id)],
+    ]);
+    // strace(1) ends as its tracee does.
+    if ((await started.wait()).signal === "SIGKILL") killed += 1;
+    await recover(c, id, host, `${command} killed at ${call.name} number ${call.occurrence}`);
+  }
+  assert.ok(killed >= moments * 0.9, `only ${killed} of ${moments} were killed`);
+}
+
 // By system calls, not by time: the same moments in every run. Go's runtimes do their work in threads that change.
 if (isTsrunc) {
-  for (const { command, args, before, program } of victims.filter((victim) => ["create", "delete --force"].includes(victim.command))) {
-    test(`${command} killed at its system calls`, async (c) => {
-      const bundle = c.bundle({ args: program });
-      const host = snapshot();
+  for (const victim of victims.filter(({ command }) => ["create", "delete --force"].includes(command))) {
+    test(`${victim.command} killed at its system calls`, async (c) => {
+      const bundle = c.bundle({ args: victim.program });
       const sample = c.otherId("sample");
-      await before?.(c, bundle, sample);
-      const calls = await traceCalls(c, args(bundle, sample));
+      await victim.before?.(c, bundle, sample);
+      const calls = await traceCalls(c, victim.args(bundle, sample));
       await c.ok(["delete", "-f", sample]);
-      const moments = Math.min(mostMoments, calls.length);
-      let killed = 0;
-      for (let index = 0; index < moments; index++) {
-        const id = c.otherId(String(index));
-        await before?.(c, bundle, id);
-        const call = calls[Math.floor((calls.length * index) / moments)];
-        assert.ok(call);
-        const started = await c.spawn("/usr/bin/strace", [
-          ...["-qq", "-o", "/dev/null", "-e", `inject=${call.name}:signal=KILL:when=${call.occurrence}`],
-          ...[c.program, "--root", c.root, ...args(bundle, id)],
-        ]);
-        // strace(1) ends as its tracee does.
-        if ((await started.wait()).signal === "SIGKILL") killed += 1;
-        await recover(c, id, host, `${command} killed at ${call.name} number ${call.occurrence}`);
-      }
-      assert.ok(killed >= moments * 0.9, `only ${killed} of ${moments} were killed`);
+      await killAtCalls(c, bundle, victim, calls);
     });
   }
+
+  test("create killed while it writes the maps of a user namespace", async (c) => {
+    const bundle = c.bundle({ config: inUserNamespace });
+    const sample = c.otherId("sample");
+    const victim = victims.find(({ command }) => command === "create") as Victim;
+    const calls = await traceCalls(c, victim.args(bundle, sample));
+    await c.ok(["delete", "-f", sample]);
+    // From the clone on: the first of them is that of the container's process.
+    const clone = calls.findIndex(({ name }) => name === "clone3");
+    assert.ok(clone >= 0);
+    await killAtCalls(c, bundle, victim, calls.slice(clone, clone + 12));
+  });
+}
+
+function inUserNamespace(config: Config): void {
+  setNamespace(config, "user");
+  config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+  config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
 }

@@ -8,7 +8,7 @@ use tsrunc_plan::container::{ContainerPlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::clone_flag;
-use tsrunc_sys::spawn::{spawn, Spawn, Spawned};
+use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Wait};
 
 use crate::opened::Opened;
 use crate::{cgroup, idmap};
@@ -52,7 +52,7 @@ pub fn clone_init(plan: &ContainerPlan, opened: &Opened, parts: &CloneParts<'_>)
         namespaces,
         join_user: opened.join(Namespace::User),
         join_pid: opened.join(Namespace::Pid),
-        wait: wait.as_ref().map(AsFd::as_fd),
+        wait: wait.as_ref().zip(go.as_ref()).map(|(reader, writer)| Wait { reader: reader.as_fd(), writer: writer.as_fd() }),
         clock_offsets: clock_offsets.as_deref(),
         become_root: has_user_namespace(plan),
         cgroup: parts.joined.clone_into.as_ref().map(AsFd::as_fd),

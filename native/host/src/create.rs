@@ -33,6 +33,8 @@ pub struct Pending {
     pub master: Option<OwnedFd>,
     /// Given back if the container does not come to stand.
     net_devices: Option<Moved>,
+    /// Taken away with a container that does not come to stand.
+    pid_file: Option<String>,
     channel: Option<Channel>,
     /// The state that startContainer hooks read.
     state: String,
@@ -63,6 +65,10 @@ impl Drop for Pending {
             // First: the network namespace goes with its last user.
             drop(self.net_devices.take());
             kill_and_reap(&self.pidfd);
+            if let Some(path) = &self.pid_file {
+                // The failure to tell is the one that brought us here.
+                if let Err(_second) = std::fs::remove_file(path) {}
+            }
         }
     }
 }
@@ -115,6 +121,7 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, mut opened: Opened, start: &S
         warnings: start.filter.map_or_else(Vec::new, |filter| filter.warnings.clone()),
         master: None,
         net_devices: None,
+        pid_file: None,
         channel: None,
         state: String::new(),
         starts: matches!(plan.gate, GatePlan::Channel),
@@ -135,6 +142,7 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, mut opened: Opened, start: &S
     }
     if let Some(path) = &plan.pid_file {
         crate::files::write_pid_file(path, spawned.pid)?;
+        pending.pid_file = Some(path.clone());
     }
     pending.state = hook_state(plan, spawned.pid, "created")?;
     pending.channel = Some(channel);

@@ -63,6 +63,8 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
         None => own_stdio(plan.process.uid)?,
     }
     drop(setup);
+    // Before the working directory is entered, whose path may be an image's: a clone of the host's mounts is no place for it.
+    drop(bind_sources);
     // After the setup, which they must not hinder, and before the change of user, who may not set them.
     if plan.in_user_namespace && !plan.process.rlimits.is_empty() {
         channel.send(&FromInit::Limits)?;

@@ -187,12 +187,19 @@ pub fn mount(root: &Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Result
             set_bind_attributes(lent, entry.attributes, false).map_err(|failure| within(failure, during))?;
             rustix::io::fcntl_dupfd_cloexec(lent, 3).during(during)?
         }
-        MountSource::CopyUp { source, data } => copy_up_tmpfs(root, entry, source, data).map_err(|failure| within(failure, during))?,
+        MountSource::CopyUp { source, data } => {
+            let data = with_inherited_mode(root, entry.destination, "tmpfs", data);
+            new_file_system(&NewFileSystem { fs_type: "tmpfs", source, data: &data, attributes: entry.attributes })
+                .map_err(|failure| within(failure, during))?
+        }
         MountSource::MappedBind { .. } => return Err(Failure::new(FailureCode::BadRequest, during(), "the creator did not make its clone")),
         MountSource::Remount { .. } => unreachable!("handled above"),
     };
-    set_bind_attributes(&mount, entry.recursive, true).map_err(|failure| within(failure, during))?;
     let destination = destination(root, entry, mount.as_fd()).map_err(|failure| within(failure, during))?;
+    if let MountSource::CopyUp { data, .. } = entry.source {
+        copy_covered(root, destination.as_fd(), mount.as_fd(), data).map_err(|failure| within(failure, during))?;
+    }
+    set_bind_attributes(&mount, entry.recursive, true).map_err(|failure| within(failure, during))?;
     attach(mount.as_fd(), destination.as_fd()).during(during)?;
     root.mounts_changed();
     for propagation in entry.propagation {
@@ -263,19 +270,16 @@ fn with_inherited_mode(root: &Root, destination: &str, fs_type: &str, data: &[St
     data
 }
 
-/// A tmpfs with what is in the directory that it is to cover; without one, an empty tmpfs.
-fn copy_up_tmpfs(root: &Root, entry: &Mount<'_>, source: &str, data: &[String]) -> Result<OwnedFd, Failure> {
-    let data = with_inherited_mode(root, entry.destination, "tmpfs", data);
-    let tmpfs = new_file_system(&NewFileSystem { fs_type: "tmpfs", source, data: &data, attributes: entry.attributes })?;
-    match root.open(entry.destination, OFlags::PATH | OFlags::DIRECTORY) {
-        Ok(covered) => {
-            let owner = !data.iter().any(|option| option.starts_with("uid=") || option.starts_with("gid="));
-            copy_up(covered.as_fd(), tmpfs.as_fd(), owner)?;
-        }
-        Err(Errno::NOENT) => {}
-        Err(errno) => return Err(errno).during(|| format!("open {:?} in the rootfs", entry.destination)),
+/// Fills a tmpfs with what is in the directory that it is to cover. That was opened once and is not below /proc: an image must not
+/// have a link make copies of the kernel's memory.
+fn copy_covered(root: &Root, covered: BorrowedFd<'_>, tmpfs: BorrowedFd<'_>, data: &[String]) -> Result<(), Failure> {
+    let during = || "copy".to_owned();
+    let (whole, part) = (rustix::fs::fstat(root.fd()).during(during)?, rustix::fs::fstat(covered).during(during)?);
+    if (whole.st_dev, whole.st_ino) == (part.st_dev, part.st_ino) {
+        return Err(Failure::new(FailureCode::Other, during(), "it leads to /"));
     }
-    Ok(tmpfs)
+    let owner = !data.iter().any(|option| option.starts_with("uid=") || option.starts_with("gid="));
+    copy_up(covered, tmpfs, owner)
 }
 
 /// A file system to make.

@@ -20,8 +20,8 @@ pub struct Spawn<'a> {
     pub join_user: Option<BorrowedFd<'a>>,
     /// Pid namespace that the process is to be born in.
     pub join_pid: Option<BorrowedFd<'a>>,
-    /// Wait for a byte on this descriptor before going on (the caller writes the id maps meanwhile).
-    pub wait: Option<BorrowedFd<'a>>,
+    /// Wait for a byte before going on (the caller writes the id maps meanwhile).
+    pub wait: Option<Wait<'a>>,
     /// Make a time namespace with these lines of timens_offsets (time_namespaces(7)). The process is not in it yet after its
     /// exec, at least on older kernels; children of it are.
     pub clock_offsets: Option<&'a CStr>,
@@ -38,6 +38,13 @@ pub struct Spawn<'a> {
     pub inherit: &'a [i32],
     /// Where the child tells what failed before the exec: two native-endian i32, step and errno.
     pub report: BorrowedFd<'a>,
+}
+
+/// Both ends of a pipe. The child closes its copy of the writer: then a caller that is killed is the end of the file.
+#[derive(Clone, Copy)]
+pub struct Wait<'a> {
+    pub reader: BorrowedFd<'a>,
+    pub writer: BorrowedFd<'a>,
 }
 
 /// Where a child failed before its exec. Negative, so that no length of a message is mistaken for one.
@@ -90,6 +97,7 @@ struct Child {
     join_pid: i32,
     inner_flags: u64,
     wait: i32,
+    wait_writer: i32,
     /// Null, or the lines and their length.
     clock_offsets: *const libc::c_char,
     clock_offsets_length: usize,
@@ -126,7 +134,8 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
         join_user: number(spawn.join_user),
         join_pid: number(spawn.join_pid),
         inner_flags: spawn.namespaces,
-        wait: number(spawn.wait),
+        wait: number(spawn.wait.map(|wait| wait.reader)),
+        wait_writer: number(spawn.wait.map(|wait| wait.writer)),
         clock_offsets: spawn.clock_offsets.map_or(std::ptr::null(), CStr::as_ptr),
         clock_offsets_length: spawn.clock_offsets.map_or(0, CStr::count_bytes),
         become_root: spawn.become_root,
@@ -297,6 +306,7 @@ unsafe extern "C" fn run_child(child: *const Child) -> ! {
         }
         if child.wait >= 0 {
             let mut byte = 0u8;
+            call(Step::Wait, libc::SYS_close, [child.wait_writer as u64, 0, 0, 0, 0]);
             if call(Step::Wait, libc::SYS_read, [child.wait as u64, &raw mut byte as u64, 1, 0, 0]) != 1 {
                 raw(libc::SYS_exit_group, [1, 0, 0, 0, 0]); // the caller is gone
             }
