@@ -572,6 +572,11 @@ const devicesOfTheNetwork: BadInput[] = [
 
 const resourceClasses: BadInput[] = [
   fault(
+    "an RDMA device without limits",
+    '/linux/resources/rdma/mlx5_1: found an object, allowed: "hcaHandles", "hcaObjects" or both',
+    (config) => set(config.linux.resources, { rdma: { mlx5_1: {} } }),
+  ),
+  fault(
     "a class of Intel RDT with a path",
     '/linux/intelRdt/closID: found "../x", allowed: "/" (the default class), or the name of a class: no path, and none of info, mon_groups, mon_data',
     (config) => set(config.linux, { intelRdt: { closID: "../x" } }),

@@ -104,6 +104,16 @@ export const resourceRules: Rules = {
     });
   },
 
+  // config-linux.md, "RDMA"; the name is the first word of a line for the kernel.
+  "rdma-limits": (subject, report) => {
+    for (const [device, limits] of Object.entries(resourcesOf(subject).rdma ?? {})) {
+      const pointer = `${place}/rdma/${segment(device)}`;
+      if (!/^\S+$/.test(device)) report(pointer, device, "the name of a device: no blank");
+      else if (limits.hcaHandles === undefined && limits.hcaObjects === undefined)
+        report(pointer, limits, '"hcaHandles", "hcaObjects" or both');
+    }
+  },
+
   // Each is a file of the container's own cgroup: a path could name another's.
   "unified-names": (subject, report) => {
     for (const name of Object.keys(resourcesOf(subject).unified ?? {})) {
