@@ -2,7 +2,7 @@
  * The table of bad-input.test.ts: each wrong input with the exact message of tsrunc. In a message {id}, {dir}, {root} and {bundle}
  * stand for the container's id, the test's directory, the state root and the bundle.
  */
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { setNamespace, withoutNamespaces } from "./harness/config.ts";
 import type { Config, Seccomp } from "./harness/config.ts";
@@ -841,6 +841,16 @@ function consoleCase(name: string, message: string, terminal: boolean, socket: (
   };
 }
 
+const withoutSystemd: BadInput = {
+  name: "--systemd-cgroup without systemd",
+  message:
+    'create "{id}": use "--systemd-cgroup": systemd cgroup flag passed, but systemd support for managing cgroups is not available: "/run/systemd/system" does not exist',
+  prepare: (c) => {
+    const bundle = c.bundle();
+    return { args: ["--systemd-cgroup", "create", "-b", bundle.directory, c.id], bundle };
+  },
+};
+
 const commandLine: BadInput[] = [
   call(
     "a bundle that is missing",
@@ -899,14 +909,8 @@ const commandLine: BadInput[] = [
       return { args: ["spec", "-b", bundle.directory], bundle };
     },
   },
-  {
-    name: "--systemd-cgroup",
-    message: 'use "--systemd-cgroup": the cgroup driver systemd is not supported by this version of tsrunc',
-    prepare: (c) => {
-      const bundle = c.bundle();
-      return { args: ["--systemd-cgroup", "create", "-b", bundle.directory, c.id], bundle };
-    },
-  },
+  // With systemd it is no mistake.
+  ...(existsSync("/run/systemd/system") ? [] : [withoutSystemd]),
   {
     name: "a log file in a folder that is missing",
     message: 'append to "{dir}/none/log": ENOENT (no such file or directory)',
