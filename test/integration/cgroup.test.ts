@@ -410,7 +410,7 @@ test("a create below a frozen cgroup fails at once, and works once it is thawed"
   const parent = `${freezer.mountPoint}/${c.id}`;
   mkdirSync(parent);
   c.defer(() => rmdirSync(parent));
-  const [file, frozen, thawed] = freezer === unifiedHierarchy() ? ["cgroup.freeze", "1", "0"] : ["freezer.state", "FROZEN", "THAWED"];
+  const [file, frozen, thawed] = freezer.version === 2 ? ["cgroup.freeze", "1", "0"] : ["freezer.state", "FROZEN", "THAWED"];
   writeFileSync(`${parent}/${file}`, frozen);
   c.defer(() => writeFileSync(`${parent}/${file}`, thawed));
   const bundle = c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}/below`) });

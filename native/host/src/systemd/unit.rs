@@ -210,3 +210,80 @@ fn one(signature: &str) -> Result<Type, Failure> {
         _ => Err(Failure::new(FailureCode::BadRequest, format!("understand the type {signature:?}"), "not one D-Bus type")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Answer, Manager};
+    use super::*;
+
+    const UNIT: &str = "/org/freedesktop/systemd1/unit/a_2escope";
+
+    fn unit(bus: &BusAddress) -> SystemdUnit {
+        let property = UnitProperty { name: "Delegate".into(), signature: "b".into(), value: true.into(), pointer: String::new() };
+        SystemdUnit { name: "a.scope".into(), description: "ours".into(), bus: bus.clone(), properties: vec![property] }
+    }
+
+    fn started(answers: Vec<Answer>) -> (Result<(), String>, Vec<String>) {
+        let manager = Manager::with(answers);
+        let result = start(&unit(&manager.address), 77).map_err(|failure| failure.to_string());
+        (result, manager.calls())
+    }
+
+    fn stopped(answers: Vec<Answer>) -> (Result<(), String>, Vec<String>) {
+        let manager = Manager::with(answers);
+        let result = stop("a.scope", "ours", &manager.address).map_err(|failure| failure.to_string());
+        (result, manager.calls())
+    }
+
+    #[test]
+    fn waits_for_the_job_that_it_started() {
+        assert_eq!(started(vec![Answer::Job("done")]), (Ok(()), vec!["StartTransientUnit".into()]));
+        assert_eq!(started(vec![Answer::Job("failed")]).0, Err("start unit \"a.scope\": systemd says \"failed\"".into()));
+    }
+
+    #[test]
+    fn a_failed_unit_of_that_name_is_forgotten_once() {
+        let (result, calls) = started(vec![Answer::Refusal(UNIT_EXISTS), Answer::Nothing, Answer::Job("done")]);
+        assert_eq!((result, calls), (Ok(()), ["StartTransientUnit", "ResetFailedUnit", "StartTransientUnit"].map(str::to_owned).to_vec()));
+        let (result, calls) = started(vec![Answer::Refusal(UNIT_EXISTS), Answer::Nothing, Answer::Refusal(UNIT_EXISTS)]);
+        assert_eq!(result, Err("start unit \"a.scope\": org.freedesktop.systemd1.UnitExists (because)".into()));
+        assert_eq!(calls.len(), 3);
+    }
+
+    #[test]
+    fn a_manager_that_goes_away_is_an_error() {
+        assert_eq!(started(vec![Answer::End]).0, Err("read from systemd's bus: the connection was closed".into()));
+    }
+
+    #[test]
+    fn stops_and_forgets_the_unit_of_that_description() {
+        let answers = vec![Answer::Path(UNIT), Answer::Text("ours"), Answer::Job("done"), Answer::Refusal(NO_SUCH_UNIT)];
+        assert_eq!(stopped(answers), (Ok(()), ["GetUnit", "Get", "StopUnit", "ResetFailedUnit"].map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn leaves_alone_what_is_gone_or_somebody_elses() {
+        assert_eq!(stopped(vec![Answer::Refusal(NO_SUCH_UNIT)]), (Ok(()), vec!["GetUnit".into()]));
+        assert_eq!(stopped(vec![Answer::Path(UNIT), Answer::Refusal(UNKNOWN_OBJECT)]).0, Ok(()));
+        assert_eq!(stopped(vec![Answer::Path(UNIT), Answer::Text("theirs")]), (Ok(()), vec!["GetUnit".into(), "Get".into()]));
+        assert!(stop("a.scope", "ours", &BusAddress { path: "/nowhere/private".into(), direct: true }).is_ok());
+        assert_eq!(stopped(vec![Answer::Refusal("a.Denied")]).0, Err("stop unit \"a.scope\": a.Denied (because)".into()));
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_refused_before_anything_is_asked() {
+        let address = BusAddress { path: "/nowhere".into(), direct: true };
+        let property = UnitProperty { name: "TasksMax".into(), signature: "t".into(), value: "many".into(), pointer: "/annotations/x".into() };
+        let failure = start(&SystemdUnit { properties: vec![property], ..unit(&address) }, 77).unwrap_err();
+        assert_eq!(failure.to_string(), "set property \"TasksMax\" (/annotations/x): \"many\" is no value of type \"t\"");
+    }
+
+    #[test]
+    fn where_systemd_does_not_run_that_is_said() {
+        if !std::path::Path::new(BOOTED).exists() {
+            let text = facts(false, None).unwrap_err().to_string();
+            let expected = "use \"--systemd-cgroup\": systemd cgroup flag passed, but systemd support for managing cgroups is not available: \"/run/systemd/system\" does not exist";
+            assert_eq!(text, expected);
+        }
+    }
+}
