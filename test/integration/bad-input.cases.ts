@@ -916,15 +916,6 @@ const commandLine: BadInput[] = [
     message: 'append to "{dir}/none/log": ENOENT (no such file or directory)',
     prepare: (c) => ({ args: ["--log", `${c.directory}/none/log`, "state", c.id] }),
   },
-  {
-    name: "the driver systemd where systemd does not run",
-    message:
-      'create "{id}": use "--systemd-cgroup": systemd cgroup flag passed, but systemd support for managing cgroups is not available: "/run/systemd/system" does not exist',
-    prepare: (c) => {
-      const { args, ...rest } = create(c, c.bundle());
-      return { args: ["--systemd-cgroup", ...args], ...rest };
-    },
-  },
   call("an unknown command", 'use "tsrunc": unknown command "creat", did you mean "create"?', "creat"),
   call("an unknown flag", 'use "create": unknown flag "--bundel", did you mean "--bundle"?', "create", "--bundel", "x", "{id}"),
   call("an unknown global flag", 'use "tsrunc": unknown flag "--rooot", did you mean "--root"?', "--rooot", "x", "list"),
