@@ -139,7 +139,7 @@ function reportCpu(cpu: CpuResources, report: Report): void {
 
 /** The kernel's bitmap_parselist: numbers, ranges, and every nth group of a range as in `0-31:2/8`. Empty is unset. */
 function isNumberList(list: string): boolean {
-  if (list.trim() === "") return true;
+  if (list === "") return true; // as if it were not given
   return list
     .trim()
     .split(",")
