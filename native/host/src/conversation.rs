@@ -14,7 +14,7 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::spawn::Step;
 
-use crate::create::Pending;
+use crate::pending::Pending;
 use crate::seccomp::{hand_over, process_state};
 
 /// Who answers for filtered system calls.

@@ -10,68 +10,18 @@ use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_plan::systemd::SystemdUnit;
-use tsrunc_plan::warning::Warning;
 use tsrunc_sys::errno::During;
 
-use crate::clone::{clone_init, has_user_namespace, kill_and_reap, CloneParts};
+use crate::clone::{clone_init, has_user_namespace, CloneParts};
 use crate::conversation::{converse, hook_state, keyring_name, Answerer};
 use crate::init_program::{self, InitProgram};
 use crate::mapped_mounts::User;
-use crate::net_devices::{self, Moved};
+use crate::net_devices;
 use crate::opened::{open_all, Opened};
+use crate::pending::Pending;
 use crate::seccomp::Filter;
 use crate::store::Lock;
-use crate::{bind_sources, cgroup, gate, mapped_mounts, processes, resctrl, systemd};
-
-/// A container at its start gate that dies with this value unless it is released.
-pub struct Pending {
-    pub identity: ProcessIdentity,
-    pub pidfd: OwnedFd,
-    /// For the caller to tell.
-    pub warnings: Vec<Warning>,
-    /// The terminal's master, for `ConsolePlan::Keep`.
-    pub master: Option<OwnedFd>,
-    /// Given back if the container does not come to stand.
-    net_devices: Option<Moved>,
-    /// Taken away with a container that does not come to stand.
-    pid_file: Option<String>,
-    channel: Option<Channel>,
-    /// The state that startContainer hooks read.
-    state: String,
-    starts: bool,
-    released: bool,
-}
-
-impl Pending {
-    /// Lets the container live on; with `GatePlan::Channel` starts it and waits for the exec.
-    pub fn release(&mut self) -> Result<(), Failure> {
-        let Some(channel) = self.channel.take() else { return Ok(()) };
-        channel.send(&ToInit::Release { state: std::mem::take(&mut self.state) })?;
-        if self.starts {
-            channel.send(&ToInit::Start)?;
-            gate::await_exec(&channel)?;
-        }
-        if let Some(moved) = &mut self.net_devices {
-            moved.keep();
-        }
-        self.released = true;
-        Ok(())
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        if !self.released {
-            // First: the network namespace goes with its last user.
-            drop(self.net_devices.take());
-            kill_and_reap(&self.pidfd);
-            if let Some(path) = &self.pid_file {
-                // The failure to tell is the one that brought us here.
-                if let Err(_second) = std::fs::remove_file(path) {}
-            }
-        }
-    }
-}
+use crate::{bind_sources, cgroup, mapped_mounts, processes, resctrl, systemd};
 
 /// Makes the container described by `plan`, up to its start gate.
 ///

@@ -8,10 +8,11 @@ use tsrunc_plan::container::ConsolePlan;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::{Reply, Request, SeccompText};
 
-use crate::create::{self, Pending};
+use crate::create;
 use crate::foreground::Attendance;
 use crate::init_program::InitProgram;
 use crate::notify::Proxy;
+use crate::pending::Pending;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
 use crate::{cgroup, clock, facts, files, gate, processes, resctrl, systemd, undo};

@@ -10,8 +10,8 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::signals::{ended_child, send, Caught, CHILD_END, WINDOW_CHANGE};
 
-use crate::create::Pending;
 use crate::notify::Proxy;
+use crate::pending::Pending;
 use crate::terminal::{copy_size, Source, Terminal};
 
 /// How soon a terminal is noticed that was closed and opened again in the container.

@@ -19,6 +19,7 @@ mod net_devices;
 mod netlink;
 mod notify;
 mod opened;
+mod pending;
 mod processes;
 mod resctrl;
 mod seccomp;

@@ -16,7 +16,7 @@ use tsrunc_sys::{namespaces, process as sys};
 
 use crate::kernel_files::set_key_label;
 use crate::process::{become_user, own_stdio, set_limits, take_terminal};
-use crate::protocol::{Channel, Console, FromInit, Gate, InitPlan, ToInit};
+use crate::protocol::{unexpected, Channel, Console, FromInit, Gate, InitPlan, ToInit};
 use crate::seccomp::{load_when, Moment};
 use crate::setup::{run_hooks, Creator, Setup};
 
@@ -107,10 +107,6 @@ fn descriptors(channel: &Channel, plan: &InitPlan) -> Vec<i32> {
     });
     open.extend((0..plan.process.preserve_fds as i32).map(|index| 3 + index));
     open
-}
-
-pub fn unexpected(expected: &str) -> Failure {
-    Failure::new(FailureCode::Other, "wait for the creator", format!("it did not send {expected}"))
 }
 
 /// Waits for a starter; one that hangs up without a word (a look whether somebody waits) is passed over.

@@ -119,6 +119,11 @@ pub enum ToInit {
     Start,
 }
 
+/// A message out of turn.
+pub fn unexpected(expected: &str) -> Failure {
+    Failure::new(FailureCode::Other, "wait for the creator", format!("it did not send {expected}"))
+}
+
 /// One end of the conversation.
 pub struct Channel(std::os::unix::net::UnixStream);
 

@@ -6,8 +6,7 @@ use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::seccomp::{load_filter, NEW_LISTENER};
 
-use crate::gate::unexpected;
-use crate::protocol::{Channel, FromInit, InitPlan, SeccompFilter, ToInit};
+use crate::protocol::{unexpected, Channel, FromInit, InitPlan, SeccompFilter, ToInit};
 
 /// When a filter is loaded. Whatever the init does afterwards the profile must allow.
 #[derive(PartialEq)]

@@ -1,0 +1,63 @@
+//! A container between its creation and its release.
+
+use std::os::fd::OwnedFd;
+
+use tsrunc_init::protocol::{Channel, ToInit};
+use tsrunc_plan::failure::Failure;
+use tsrunc_plan::request::ProcessIdentity;
+use tsrunc_plan::warning::Warning;
+
+use crate::clone::kill_and_reap;
+use crate::gate;
+use crate::net_devices::Moved;
+
+/// A container at its start gate that dies with this value unless it is released.
+pub struct Pending {
+    pub identity: ProcessIdentity,
+    pub pidfd: OwnedFd,
+    /// For the caller to tell.
+    pub warnings: Vec<Warning>,
+    /// The terminal's master, for `ConsolePlan::Keep`.
+    pub master: Option<OwnedFd>,
+    /// Given back if the container does not come to stand.
+    pub net_devices: Option<Moved>,
+    /// Taken away with a container that does not come to stand.
+    pub pid_file: Option<String>,
+    pub channel: Option<Channel>,
+    /// The state that startContainer hooks read.
+    pub state: String,
+    /// The release is the start too.
+    pub starts: bool,
+    pub released: bool,
+}
+
+impl Pending {
+    /// Lets the container live on; with `GatePlan::Channel` starts it and waits for the exec.
+    pub fn release(&mut self) -> Result<(), Failure> {
+        let Some(channel) = self.channel.take() else { return Ok(()) };
+        channel.send(&ToInit::Release { state: std::mem::take(&mut self.state) })?;
+        if self.starts {
+            channel.send(&ToInit::Start)?;
+            gate::await_exec(&channel)?;
+        }
+        if let Some(moved) = &mut self.net_devices {
+            moved.keep();
+        }
+        self.released = true;
+        Ok(())
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.released {
+            // First: the network namespace goes with its last user.
+            drop(self.net_devices.take());
+            kill_and_reap(&self.pidfd);
+            if let Some(path) = &self.pid_file {
+                // The failure to tell is the one that brought us here.
+                if let Err(_second) = std::fs::remove_file(path) {}
+            }
+        }
+    }
+}
