@@ -74,7 +74,8 @@ function compile(name) {
 /** A stopped or failed measurement may leave containers; their runtime knows best how to remove them. */
 function removeContainers(command, root) {
   if (!existsSync(root)) return;
-  for (const entry of readdirSync(root)) {
+  // tsrunc keeps filters of seccomp profiles in `#seccomp`.
+  for (const entry of readdirSync(root).filter((name) => !name.startsWith("#"))) {
     const outcome = spawnSync(command, ["--root", root, "delete", "--force", entry], {
       encoding: "utf8",
       env: commandEnvironment,
