@@ -5,8 +5,8 @@
 //   bundle.mjs lib      build/lib/*.js         the npm library
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { build } from "esbuild";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
@@ -44,6 +44,11 @@ async function bundleStatic() {
     banner: { js: "(() => { const module = { exports: {} };" },
     footer: { js: "return module.exports; })()" },
   });
+  // scripts/build takes all that is there.
+  const made = new Set(outputFiles.map(({ path }) => basename(path)));
+  if (existsSync("build/scripts")) {
+    for (const name of readdirSync("build/scripts")) if (name.endsWith(".js") && !made.has(name)) rmSync(`build/scripts/${name}`);
+  }
   return outputFiles;
 }
 
