@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{statx, AtFlags, StatxFlags, CWD};
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use tsrunc_init::mountinfo::{self, MountEntry};
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -87,9 +87,8 @@ fn namespace_with(uids: &[IdMapping], gids: &[IdMapping]) -> Result<OwnedFd, Fai
 
 /// The first of the source's mounts whose file system cannot map owners, in words; None when none is found.
 fn incapable(source: &str, recursive: bool, namespace: BorrowedFd<'_>) -> Option<String> {
-    const STATX_MNT_ID: u32 = 0x1000;
     let table = mountinfo::read().ok()?;
-    let id = statx(CWD, source, AtFlags::empty(), StatxFlags::from_bits_retain(STATX_MNT_ID)).ok()?.stx_mnt_id;
+    let id = mountinfo::id_of(source, AtFlags::empty()).ok()?;
     let resolved = std::fs::canonicalize(source).ok()?;
     let cannot = |at: &[u8]| clone_path(at, false).is_ok_and(|clone| map_owners(clone, namespace, false) == Err(Errno::INVAL));
     let own = table.iter().find(|entry| entry.id == id).filter(|_| cannot(source.as_bytes()));

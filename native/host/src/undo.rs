@@ -1,8 +1,9 @@
 //! Undoes what a create did. Every step is safe to repeat, so that a delete that was killed can be run again.
 
-use rustix::fs::{statx, AtFlags, StatxFlags, CWD};
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
+use tsrunc_init::mountinfo;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::Undo;
 use tsrunc_sys::errno::During;
@@ -49,11 +50,9 @@ fn unmount_down_to(path: &str, above: u32) -> Result<(), Failure> {
 /// # Errors
 /// Those of statx(2).
 pub fn mount_id(path: &str) -> Result<u32, Failure> {
-    const STATX_MNT_ID: u32 = 0x1000;
-    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     let during = || format!("look up the mount of {path:?}");
-    let stat = statx(CWD, path, flags, StatxFlags::from_bits_retain(STATX_MNT_ID)).during(during)?;
-    u32::try_from(stat.stx_mnt_id).map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))
+    let id = mountinfo::id_of(path, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT).during(during)?;
+    u32::try_from(id).map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))
 }
 
 #[cfg(test)]

@@ -67,8 +67,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     drop(bind_sources);
     // After the setup, which they must not hinder, and before the change of user, who may not set them.
     if plan.in_user_namespace && !plan.process.rlimits.is_empty() {
-        channel.send(&FromInit::Limits)?;
-        let Some(ToInit::Continue { .. }) = channel.receive()? else { return Err(unexpected("to go on")) };
+        channel.ask(&FromInit::Limits)?;
     } else {
         set_limits(0, &plan.process.rlimits)?;
     }
@@ -181,19 +180,11 @@ struct OverChannel<'a> {
 
 impl Creator for OverChannel<'_> {
     fn hooks(&mut self) -> Result<String, Failure> {
-        self.channel.send(&FromInit::Hooks)?;
-        match self.channel.receive()? {
-            Some(ToInit::Continue { state }) => Ok(state),
-            _ => Err(unexpected("to go on")),
-        }
+        self.channel.ask(&FromInit::Hooks)
     }
 
     fn schedule(&mut self) -> Result<(), Failure> {
-        self.channel.send(&FromInit::Schedule)?;
-        match self.channel.receive()? {
-            Some(ToInit::Continue { .. }) => Ok(()),
-            _ => Err(unexpected("to go on")),
-        }
+        self.channel.ask(&FromInit::Schedule).map(drop)
     }
 
     fn terminal(&mut self, master: &OwnedFd) -> Result<(), Failure> {

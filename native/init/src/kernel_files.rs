@@ -12,10 +12,8 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::MountAttributes;
 use tsrunc_sys::errno::{os_failure, During};
 
-use crate::mounts::{new_file_system, NewFileSystem};
+use crate::mounts::{new_file_system, NewFileSystem, PROC_SUPER_MAGIC};
 use crate::root::Root;
-
-const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 
 /// A procfs, opened at the first use.
 #[derive(Default)]

@@ -2,6 +2,9 @@
 
 use std::io;
 
+use rustix::fs::{statx, AtFlags, StatxFlags, CWD};
+use rustix::io::Errno;
+
 /// One line of the table.
 #[derive(Debug, PartialEq)]
 pub struct MountEntry {
@@ -10,6 +13,12 @@ pub struct MountEntry {
     /// Where it is mounted, seen from the root of this process.
     pub point: Vec<u8>,
     pub fs_type: String,
+}
+
+/// The mount that a path lies on (statx(2)).
+pub fn id_of(path: &str, flags: AtFlags) -> Result<u64, Errno> {
+    const STATX_MNT_ID: u32 = 0x1000;
+    Ok(statx(CWD, path, flags, StatxFlags::from_bits_retain(STATX_MNT_ID))?.stx_mnt_id)
 }
 
 /// The table, parents before what is mounted on them.

@@ -17,7 +17,8 @@ use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 use crate::copy_up::copy_up;
 use crate::root::Root;
 
-const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+/// statfs(2)'s `f_type` of a procfs.
+pub const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 
 /// All atime modes share these bits; setting one requires clearing them (mount_setattr(2)).
 const ATIME_MASK: u64 = 0x70;

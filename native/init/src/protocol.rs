@@ -146,6 +146,18 @@ impl Channel {
         (&self.0).write_all(&bytes).during(|| "send to the other side of the start gate".into())
     }
 
+    /// Tells the creator that something of its own is due, and waits until it has done it.
+    ///
+    /// # Errors
+    /// The creator is gone, or answers out of turn.
+    pub fn ask(&self, message: &FromInit) -> Result<String, Failure> {
+        self.send(message)?;
+        match self.receive()? {
+            Some(ToInit::Continue { state }) => Ok(state),
+            _ => Err(unexpected("to go on")),
+        }
+    }
+
     /// The next message; None at the end of the conversation.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::seccomp::{load_filter, NEW_LISTENER};
 
-use crate::protocol::{unexpected, Channel, FromInit, InitPlan, SeccompFilter, ToInit};
+use crate::protocol::{Channel, FromInit, InitPlan, SeccompFilter};
 
 /// When a filter is loaded. Whatever the init does afterwards the profile must allow.
 #[derive(PartialEq)]
@@ -37,8 +37,7 @@ pub fn load_when(moment: Moment, plan: &InitPlan, channel: &Channel) -> Result<(
     let Some(filter) = plan.seccomp.as_ref().filter(|filter| moment_of(filter, plan) == moment) else { return Ok(()) };
     let listener = load_filter(&filter.program, filter.flags).during(|| "load the seccomp filter (/linux/seccomp)".into())?;
     if let Some(listener) = listener {
-        channel.send(&FromInit::Listener(listener.as_raw_fd()))?;
-        let Some(ToInit::Continue { .. }) = channel.receive()? else { return Err(unexpected("to go on")) };
+        channel.ask(&FromInit::Listener(listener.as_raw_fd()))?;
     }
     Ok(())
 }
