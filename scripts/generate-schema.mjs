@@ -180,7 +180,7 @@ function withoutReport(code) {
       if (ts.isCallExpression(replaced) && ts.isIdentifier(replaced.expression) && /^validate\d+$/.test(replaced.expression.text)) {
         return factory.createCallExpression(replaced.expression, undefined, [ts.visitNode(replaced.arguments[0], visit)]);
       }
-      // A literal is compiled with the bytecode; `new RegExp` would be compiled at each start.
+      // A literal needs no call and no string of its source.
       if (ts.isNewExpression(replaced) && replaced.expression.getText?.() === "RegExp") {
         return factory.createRegularExpressionLiteral(new RegExp(replaced.arguments[0].text).toString());
       }

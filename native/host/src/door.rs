@@ -145,7 +145,6 @@ impl Host {
             }
             Request::AwaitNotify { handle, process } => self.take_notify(handle)?.await_ready(&process).map(flag),
             Request::RunHooks { hooks, state } => hooks.iter().try_for_each(|hook| run_hook(hook, &state)).map(done),
-            Request::WriteCgroup { writes } => cgroup::write_all(&writes).map(done),
             Request::Undo { steps } => undo::undo(&steps).map(done),
             Request::Frozen { path } => cgroup::frozen(&path).map(flag),
             Request::Thaw { path } => cgroup::thaw(std::path::Path::new(&path)).map(done),

@@ -1,6 +1,5 @@
 //! The requests of the core and their replies: `Host.call(request) -> reply`.
 
-use crate::cgroup::CgroupWrite;
 use crate::container::ContainerPlan;
 use crate::failure::Failure;
 use crate::operation::Hook;
@@ -112,8 +111,6 @@ pub enum Request {
     AwaitNotify { handle: u32, process: ProcessIdentity },
     /// Run hooks in the runtime namespace one after another with the state on stdin. -> `Done`
     RunHooks { hooks: Vec<Hook>, state: String },
-    /// -> `Done`
-    WriteCgroup { writes: Vec<CgroupWrite> },
     /// -> `Done`; all steps are tried, the first failure is reported.
     Undo { steps: Vec<Undo> },
     /// Whether the cgroup at the path (v1 freezer directory or v2) is frozen. -> `Flag`

@@ -1,7 +1,6 @@
 //! Process attributes and exec: the calls that rustix lacks or marks unsafe.
 
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
 
@@ -110,11 +109,6 @@ pub fn set_no_new_privileges() -> Result<(), Errno> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
 }
 
-/// Signal to get when the parent dies; 0 for none.
-pub fn set_parent_death_signal(signal: i32) -> Result<(), Errno> {
-    prctl(libc::PR_SET_PDEATHSIG, signal as u64, 0).map(drop)
-}
-
 /// Whether others of the same user may trace this process and open its /proc files.
 pub fn set_dumpable(dumpable: bool) -> Result<(), Errno> {
     prctl(libc::PR_SET_DUMPABLE, dumpable.into(), 0).map(drop)
@@ -178,12 +172,6 @@ pub fn inherited(number: i32) -> Result<std::os::fd::OwnedFd, Errno> {
         check(libc::fcntl(number, libc::F_GETFD).into())?;
         Ok(std::os::fd::OwnedFd::from_raw_fd(number))
     }
-}
-
-/// Reopens a descriptor number that must survive exec.
-pub fn keep_over_exec(fd: BorrowedFd<'_>) -> Result<(), Errno> {
-    // SAFETY: takes integers only.
-    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) }.into()).map(drop)
 }
 
 /// Whether a descriptor of this number is open: `EBADF` if not.

@@ -8,13 +8,16 @@ use rustix::io::Errno;
 use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 
-use super::read_if_there;
 use super::tree::read_at;
 
 /// Whether a cgroup is frozen or about to be: a directory of the v1 freezer or of v2. An absent one is not.
 pub fn frozen(path: &str) -> Result<bool, Failure> {
+    let directory = match rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+        Err(Errno::NOENT | Errno::NODEV) => return Ok(false),
+        result => result.during(|| format!("open cgroup {path:?}"))?,
+    };
     for (file, thawed) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
-        if let Some(state) = read_if_there(&Path::new(path).join(file))? {
+        if let Some(state) = read_at(directory.as_fd(), file)? {
             return Ok(state.trim() != thawed);
         }
     }

@@ -1,16 +1,17 @@
-//! Makes cgroup directories and writes their limits.
+//! Makes cgroup directories.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, Uid};
 use rustix::io::Errno;
-use tsrunc_plan::cgroup::{CgroupDirectory, CgroupPlan, CgroupWrite};
+use tsrunc_plan::cgroup::{CgroupDirectory, CgroupPlan};
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_sys::errno::{describe, During};
+use tsrunc_sys::errno::During;
 
 use super::freezer::frozen_from_above;
 use super::kill::processes;
+use super::write::{write_values, Refused};
 use super::{device_filter, frozen, is_cgroup, remove, remove_empty};
 
 /// What the container's process needs to be in its cgroups.
@@ -109,12 +110,6 @@ struct Attempt {
     refused: Vec<Refused>,
     /// The container's own process, where it is in its cgroup already.
     inhabitant: Option<i32>,
-}
-
-struct Refused {
-    controller: String,
-    cgroup: String,
-    errno: Errno,
 }
 
 fn make_all(plan: &CgroupPlan, attempt: &mut Attempt) -> Result<Joined, Failure> {
@@ -273,66 +268,6 @@ fn read_at(directory: &OwnedFd, file: &str) -> Result<Vec<u8>, Errno> {
     Ok(bytes)
 }
 
-/// Writes values in the given order.
-pub fn write_all(writes: &[CgroupWrite]) -> Result<(), Failure> {
-    write_values(writes, &[])
-}
-
-fn write_values(writes: &[CgroupWrite], refused: &[Refused]) -> Result<(), Failure> {
-    // Successive values of one file (devices.allow) go through one descriptor: an open costs as much as two writes.
-    let mut last: Option<(&str, OwnedFd)> = None;
-    for write in writes {
-        let CgroupWrite { path, value, pointer, if_missing, at_least } = write;
-        let during = || format!("write {:?} = {value:?} ({pointer})", file_name(path));
-        let file = match last.take_if(|(open, _)| open == path) {
-            Some((_, file)) => file,
-            None => match rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-                Err(Errno::NOENT) => match if_missing {
-                    Some(instead) => {
-                        write_values(instead, refused)?;
-                        continue;
-                    }
-                    None => return Err(Failure::new(FailureCode::Other, during(), why_missing(path, refused))),
-                },
-                result => result.during(during)?,
-            },
-        };
-        if let Some(used) = at_least {
-            refuse_below(write, used).during(during)??;
-        }
-        rustix::io::write(&file, value.as_bytes()).during(during)?;
-        last = Some((path, file));
-    }
-    Ok(())
-}
-
-/// Compares a value with the number in another file of its cgroup.
-fn refuse_below(write: &CgroupWrite, used: &str) -> std::io::Result<Result<(), Failure>> {
-    let text = std::fs::read_to_string(Path::new(&write.path).with_file_name(used))?;
-    let (limit, now) = (write.value.parse::<u64>().unwrap_or(u64::MAX), text.trim().parse::<u64>().unwrap_or(0));
-    if limit >= now {
-        return Ok(Ok(()));
-    }
-    let operation = format!("write {:?} = {:?} ({})", file_name(&write.path), write.value, write.pointer);
-    Ok(Err(Failure::new(FailureCode::Other, operation, format!("{now} is in use already ({used})"))))
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
-/// Why a cgroup has no such file: its controller was not handed on, or the kernel is older or configured otherwise.
-fn why_missing(path: &str, refused: &[Refused]) -> String {
-    let controller = file_name(path).split('.').next().unwrap_or_default();
-    match refused.iter().find(|refused| refused.controller == controller) {
-        Some(Refused { cgroup, errno, .. }) => {
-            let (name, text) = describe(*errno);
-            format!("the controller {controller:?} cannot be enabled below {cgroup:?}: {name} ({text})")
-        }
-        None => "this kernel has no such file in a cgroup".into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,54 +294,5 @@ mod tests {
         let failure = make(&CgroupPlan { directories: vec![directory], ..CgroupPlan::default() }).err().unwrap();
         assert_eq!(failure.cause, "not a cgroup");
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
-    }
-
-    fn write(path: String, value: &str) -> CgroupWrite {
-        CgroupWrite { path, value: value.into(), pointer: "/linux/resources/memory/limit".into(), if_missing: None, at_least: None }
-    }
-
-    #[test]
-    fn writes_something_else_where_a_file_is_missing() {
-        let temp = TempDir::new();
-        let there = format!("{}/io.weight", temp.path());
-        std::fs::write(&there, "").unwrap();
-        let missing = CgroupWrite { if_missing: Some(vec![write(there.clone(), "default 1")]), ..write(format!("{}/io.bfq.weight", temp.path()), "10") };
-        write_all(&[missing.clone(), CgroupWrite { if_missing: Some(vec![]), ..missing.clone() }]).unwrap();
-        assert_eq!(std::fs::read_to_string(&there).unwrap(), "default 1");
-        std::fs::write(&missing.path, "").unwrap();
-        write_all(std::slice::from_ref(&missing)).unwrap();
-        assert_eq!(std::fs::read_to_string(&missing.path).unwrap(), "10");
-    }
-
-    #[test]
-    fn a_limit_below_what_is_used_is_refused_where_that_is_asked_for() {
-        let temp = TempDir::new();
-        std::fs::write(format!("{}/memory.max", temp.path()), "").unwrap();
-        std::fs::write(format!("{}/memory.current", temp.path()), "4096\n").unwrap();
-        let limit = |value: &str| CgroupWrite { at_least: Some("memory.current".into()), ..write(format!("{}/memory.max", temp.path()), value) };
-        write_all(&[limit("4096"), limit("max")]).unwrap();
-        let failure = write_all(&[limit("4095")]).unwrap_err();
-        assert_eq!(failure.to_string(), "write \"memory.max\" = \"4095\" (/linux/resources/memory/limit): 4096 is in use already (memory.current)");
-    }
-
-    #[test]
-    fn writes_in_order_and_names_file_value_and_field() {
-        let temp = TempDir::new();
-        let (a, b) = (format!("{}/a", temp.path()), format!("{}/b", temp.path()));
-        std::fs::write(&a, "").unwrap();
-        std::fs::write(&b, "").unwrap();
-        write_all(&[write(a.clone(), "1"), write(a.clone(), "2"), write(b.clone(), "3")]).unwrap();
-        assert_eq!((std::fs::read_to_string(&a).unwrap(), std::fs::read_to_string(&b).unwrap()), ("12".into(), "3".into()));
-        let failure = write_all(&[write(format!("{}/memory.limit_in_bytes", temp.path()), "4096")]).unwrap_err();
-        assert_eq!(failure.to_string(), "write \"memory.limit_in_bytes\" = \"4096\" (/linux/resources/memory/limit): this kernel has no such file in a cgroup");
-        let failure = write_all(&[write("/dev/full".into(), "4096")]).unwrap_err();
-        assert_eq!(failure.to_string(), "write \"full\" = \"4096\" (/linux/resources/memory/limit): ENOSPC (no space left on device)");
-    }
-
-    #[test]
-    fn names_the_controller_that_a_value_needs() {
-        let refused = [Refused { controller: "memory".into(), cgroup: "/sys/fs/cgroup/a".into(), errno: Errno::BUSY }];
-        let failure = write_values(&[write("/nowhere/memory.max".into(), "1")], &refused).unwrap_err();
-        assert_eq!(failure.cause, "the controller \"memory\" cannot be enabled below \"/sys/fs/cgroup/a\": EBUSY (device or resource busy)");
     }
 }

@@ -6,13 +6,12 @@ mod kill;
 mod make;
 mod remove;
 mod tree;
+mod write;
 
 pub use freezer::{frozen, thaw};
 pub use kill::kill;
-pub use make::{complete, make, remove_made, write_all, Joined};
+pub use make::{complete, make, remove_made, Joined};
 pub use remove::{remove, remove_empty, remove_vacated};
-
-use std::path::Path;
 
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -31,14 +30,5 @@ fn is_cgroup(path: &str) -> Result<bool, Failure> {
         Err(errno) => Err(errno).during(during),
         Ok(found) if matches!(found.f_type as u64, CGROUP_SUPER_MAGIC | CGROUP2_SUPER_MAGIC) => Ok(true),
         Ok(_) => Err(Failure::new(FailureCode::BadRequest, during(), "not a cgroup")),
-    }
-}
-
-/// Text of a cgroup's file; None when the cgroup or the file is not there (any more).
-fn read_if_there(path: &Path) -> Result<Option<String>, Failure> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NODEV)) => Ok(None),
-        Err(error) => Err(error).during(|| format!("read {path:?}")),
     }
 }
