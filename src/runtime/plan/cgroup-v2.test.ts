@@ -11,34 +11,57 @@ function textOf({ path, value, ifMissing, atLeast }: CgroupWrite): string {
   return `${path.slice(4)}=${value}${instead ?? ""}${atLeast === undefined ? "" : ` from ${atLeast}`}`;
 }
 
-t.test("shares become weights by the curve of runc 1.4 and crun 1.23: reference values", async (t) => {
-  // By arbitrary-precision arithmetic.
-  const reference: [shares: number, weight: number][] = [
-    [2, 1],
-    [3, 2],
-    [10, 4],
-    [100, 17],
-    [102, 17],
-    [204, 29],
-    [256, 35],
-    [512, 59],
-    [1000, 99],
-    [1023, 100],
-    [1024, 100],
-    [1025, 101],
-    [2048, 174],
-    [4096, 303],
-    [8192, 532],
-    [10240, 639],
-    [16384, 942],
-    [65536, 3023],
-    [131072, 5478],
-    [262143, 10000],
-  ];
+/**
+ * cpu.weight for shares: by the line that runc had up to 1.3.1 and crun up to 1.22 (in integers), and by the curve that they have
+ * since, by arbitrary-precision arithmetic. runc's report of the change (opencontainers/runc#4896) has 2000, 77 and 170.
+ */
+const WEIGHTS: readonly [shares: number, line: number, curve: number][] = [
+  [2, 1, 1],
+  [3, 1, 2],
+  [10, 1, 4],
+  [100, 4, 17],
+  [102, 4, 17],
+  [204, 8, 29],
+  [256, 10, 35],
+  [512, 20, 59],
+  [1000, 39, 99],
+  [1023, 39, 100],
+  [1024, 39, 100],
+  [1025, 40, 101],
+  [2000, 77, 170],
+  [2048, 79, 174],
+  [4096, 157, 303],
+  [8192, 313, 532],
+  [10240, 391, 639],
+  [16384, 625, 942],
+  [65536, 2500, 3023],
+  [131072, 5000, 5478],
+  [262143, 9999, 10000],
+  [262144, 10000, 10000],
+];
+
+t.test("shares become weights by the curve of runc 1.3.2 and crun 1.23: reference values", async (t) => {
   t.same(
-    reference.map(([shares]) => [shares, cpuWeight(shares)]),
-    reference,
+    WEIGHTS.map(([shares]) => [shares, cpuWeight(shares)]),
+    WEIGHTS.map(([shares, , curve]) => [shares, curve]),
   );
+});
+
+t.test("the curve meets the line of older runtimes at the ends alone, and is above it between them", async (t) => {
+  const line = (shares: number): number => 1 + Math.floor(((shares - 2) * 9999) / 262142);
+  t.same(
+    WEIGHTS.map(([shares]) => [shares, line(shares)]),
+    WEIGHTS.map(([shares, older]) => [shares, older]),
+  );
+  const meeting: number[] = [];
+  let previous = 0;
+  for (let shares = 2; shares <= 262144; shares++) {
+    const weight = cpuWeight(shares);
+    if (weight === line(shares)) meeting.push(shares);
+    if (weight < line(shares) || weight < previous) t.fail(`cpuWeight(${shares}) is ${weight}`);
+    previous = weight;
+  }
+  t.same(meeting, [2, 262144]);
 });
 
 t.test("cpuWeight goes through the ends and the defaults of both scales", async (t) => {
