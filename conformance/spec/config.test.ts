@@ -118,8 +118,7 @@ sentence({ "config.md > Linux Process": [3] }, "oom_score_adj stays the caller's
   const bundle = c.bundle({ args: ["cat", "/proc/self/oom_score_adj"] });
   const value = Math.min(1000, Number(readFileSync("/proc/self/oom_score_adj", "utf8")) + 57);
   const line = `echo ${value} >/proc/self/oom_score_adj && exec "$@"`;
-  const args = ["-c", line, "sh", c.program, "--root", c.root, "run", "-b", bundle.directory, c.id];
-  const result = await (await c.spawn("/bin/sh", args)).wait();
+  const result = await (await c.startBelowShell(line, ["run", "-b", bundle.directory, c.id])).wait();
   assert.equal(result.status, 0, describe(result));
   assert.equal(result.stdout.trim(), String(value));
 });

@@ -30,7 +30,7 @@ function find(pid: number, name: string): Interface | undefined {
 
 /** A process in a new network namespace, where `va` and `vb` are two ends of a virtual cable; the runtime runs there from now on. */
 async function host(c: Context): Promise<number> {
-  const holder = await c.helperProgram("unshare", ["--net", "sleep", "1000"]);
+  const { pid: holder } = await c.companion("unshare", ["--net", "sleep", "1000"]);
   await until("the network namespace is there", () => readlinkSync(`/proc/${holder}/ns/net`) !== readlinkSync("/proc/self/ns/net"));
   ip(holder, "link", "add", "va", "mtu", "1400", "address", "02:00:00:00:00:07", "type", "veth", "peer", "name", "vb");
   c.program = c.file("in-network", `#!/bin/sh\nexec nsenter -t ${holder} -n ${c.program} "$@"\n`, 0o755);
@@ -94,7 +94,7 @@ sentence(
   "a network device is the namespace's from then on: what the container does to it stays, and delete does not move it",
   async (c) => {
     await host(c);
-    const other = await c.helperProgram("unshare", ["--net", "sleep", "1000"]);
+    const { pid: other } = await c.companion("unshare", ["--net", "sleep", "1000"]);
     await until("the other namespace is there", () => readlinkSync(`/proc/${other}/ns/net`) !== readlinkSync("/proc/self/ns/net"));
     await c.create(withDevices(c, { va: {} }, `/proc/${other}/ns/net`));
     ip(other, "link", "set", "va", "down");

@@ -444,12 +444,8 @@ test("a value that the kernel refuses is an error that names the file, and nothi
 
 test("a cgroup that holds processes already is refused", async (c) => {
   const directory = cgroupOnHost(c, "pids", `${c.id}-busy`);
-  const sleeper = await c.spawn("/bin/sleep", ["100"]);
+  const sleeper = await c.companion("/bin/sleep", ["100"]);
   writeFileSync(`${directory}/cgroup.procs`, String(sleeper.pid));
-  c.defer(async () => {
-    sleeper.process.kill("SIGKILL");
-    await sleeper.wait();
-  });
   const bundle = c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}-busy`) });
   const result = await c.runtime(["create", "-b", bundle.directory, c.id]);
   if (result.status === 0) c.deleteLater();

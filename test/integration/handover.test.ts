@@ -46,8 +46,7 @@ function openMarked(c: Context, count: number): number[] {
 async function reportWithDescriptors(c: Context, count: number, args: string[], prelude = ""): Promise<Report> {
   const descriptors = openMarked(c, count);
   const bundle = c.bundle({ args: ["probe", "report"] });
-  const command = [c.program, "--root", c.root, "run", "-b", bundle.directory, ...args, c.id];
-  const started = await c.spawn("/bin/sh", ["-c", `${prelude} exec "$@"`, "sh", ...command], { descriptors });
+  const started = await c.startBelowShell(`${prelude} exec "$@"`, ["run", "-b", bundle.directory, ...args, c.id], { descriptors });
   const result = await started.wait();
   for (const descriptor of descriptors) closeSync(descriptor);
   assert.equal(result.status, 0, describe(result));
@@ -142,9 +141,7 @@ test("the caller's umask does not change what create makes", async (c) => {
     },
   });
   chmodSync(bundle.rootfs, 0o755);
-  const result = await (
-    await c.spawn("/bin/sh", ["-c", 'umask 0077; exec "$@"', "sh", c.program, "--root", c.root, "run", "-b", bundle.directory, c.id])
-  ).wait();
+  const result = await (await c.startBelowShell('umask 0077; exec "$@"', ["run", "-b", bundle.directory, c.id])).wait();
   assert.equal(result.status, 0, describe(result));
   assert.equal(result.stdout, "1777\n711\n0022\n");
   assert.equal(statSync(`${bundle.rootfs}/sub/dir`).mode & 0o777, 0o755);
@@ -152,20 +149,7 @@ test("the caller's umask does not change what create makes", async (c) => {
 
 test("the caller's signal mask and ignored signals do not reach the container", async (c) => {
   const bundle = c.bundle({ args: ["probe", "report"] });
-  const result = await (
-    await c.spawn("/bin/sh", [
-      "-c",
-      `trap '' HUP PIPE USR1 CHLD; exec "$@"`,
-      "sh",
-      c.program,
-      "--root",
-      c.root,
-      "run",
-      "-b",
-      bundle.directory,
-      c.id,
-    ])
-  ).wait();
+  const result = await (await c.startBelowShell(`trap '' HUP PIPE USR1 CHLD; exec "$@"`, ["run", "-b", bundle.directory, c.id])).wait();
   assert.equal(result.status, 0, describe(result));
   const report = JSON.parse(result.stdout) as Report;
   assert.equal(report.blockedSignals, "0000000000000000");

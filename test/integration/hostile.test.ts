@@ -9,19 +9,25 @@ import { test } from "./harness/suite.ts";
 import { describe, until } from "./harness/execute.ts";
 import { hierarchyOf, mountPointOf } from "./harness/cgroups.ts";
 import { setNamespace } from "./harness/config.ts";
+import type { Config } from "./harness/config.ts";
 import type { Context } from "./harness/context.ts";
 
 const pids = mountPointOf("pids");
 
 /** A process of somebody else in a cgroup. */
 async function foreigner(c: Context, cgroup: string): Promise<number> {
-  const sleeper = await c.spawn("/bin/sleep", ["100"]);
-  c.defer(async () => {
-    sleeper.process.kill("SIGKILL");
-    await sleeper.wait();
-  });
+  const sleeper = await c.companion("/bin/sleep", ["100"]);
   writeFileSync(`${cgroup}/cgroup.procs`, String(sleeper.pid));
   return sleeper.pid;
+}
+
+/** Gives a user namespace, in which the container's root may mount; sysfs would need a network namespace of the same owner. */
+function mountsInUserNamespace(config: Config): void {
+  setNamespace(config, "user");
+  config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+  config.linux.gidMappings = config.linux.uidMappings;
+  config.process.capabilities = { bounding: ["CAP_SYS_ADMIN"], effective: ["CAP_SYS_ADMIN"], permitted: ["CAP_SYS_ADMIN"] };
+  config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/sys"));
 }
 
 function lives(pid: number): boolean {
@@ -117,11 +123,7 @@ test("a user namespace keeps the locks of the host's mounts: a read-only source 
   const bundle = c.bundle({
     args: ["sh", "-c", "mount -o remount,bind,rw /data; touch /data/escaped; echo done"],
     config: (config) => {
-      setNamespace(config, "user");
-      config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
-      config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
-      config.process.capabilities = { bounding: ["CAP_SYS_ADMIN"], effective: ["CAP_SYS_ADMIN"], permitted: ["CAP_SYS_ADMIN"] };
-      config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/sys"));
+      mountsInUserNamespace(config);
       config.mounts.push({ destination: "/data", type: "bind", source, options: ["bind"] });
     },
   });
@@ -148,11 +150,7 @@ for (const recursive of [false, true]) {
     const bundle = c.bundle({
       args: ["sh", "-c", "mount -o remount,bind,rw /data; touch /data/escaped; umount -l /data/hidden; ls /data/hidden; stat -c %u /data"],
       config: (config) => {
-        setNamespace(config, "user");
-        config.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
-        config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
-        config.process.capabilities = { bounding: ["CAP_SYS_ADMIN"], effective: ["CAP_SYS_ADMIN"], permitted: ["CAP_SYS_ADMIN"] };
-        config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/sys"));
+        mountsInUserNamespace(config);
         config.mounts.push({ destination: "/data", type: "bind", source, options: [option, "idmap"] });
       },
     });

@@ -46,7 +46,7 @@ const victims: Victim[] = [
 async function killAfter(c: Context, microseconds: number, args: readonly string[]): Promise<string> {
   const file = c.file("outcome", "");
   const outcome = openSync(file, "w");
-  const started = await c.spawn(`${binaries}/killafter`, [String(microseconds), c.program, "--root", c.root, ...args], {
+  const started = await c.startBelow([`${binaries}/killafter`, String(microseconds)], args, {
     descriptors: [outcome],
   });
   closeSync(outcome);
@@ -115,7 +115,7 @@ interface Call {
 /** The system calls of the runtime's own process from the first that names the state root: before it a host only starts. */
 async function traceCalls(c: Context, args: readonly string[]): Promise<Call[]> {
   const trace = `${c.directory}/trace`;
-  const started = await c.spawn("/usr/bin/strace", ["-qq", "-s", "512", "-o", trace, c.program, "--root", c.root, ...args]);
+  const started = await c.startBelow(["/usr/bin/strace", "-qq", "-s", "512", "-o", trace], args);
   const result = await started.wait();
   assert.equal(result.status, 0, describe(result));
   const lines = readFileSync(trace, "utf8")
@@ -147,10 +147,8 @@ async function killAtCalls(c: Context, bundle: Bundle, { command, args, before }
     await before?.(c, bundle, id);
     const call = calls[Math.floor((calls.length * index) / moments)];
     assert.ok(call);
-    const started = await c.spawn("/usr/bin/strace", [
-      ...["-qq", "-o", "/dev/null", "-e", `inject=${call.name}:signal=KILL:when=${call.occurrence}`],
-      ...[c.program, "--root", c.root, ...args(bundle, id)],
-    ]);
+    const inject = `inject=${call.name}:signal=KILL:when=${call.occurrence}`;
+    const started = await c.startBelow(["/usr/bin/strace", "-qq", "-o", "/dev/null", "-e", inject], args(bundle, id));
     // strace(1) ends as its tracee does.
     if ((await started.wait()).signal === "SIGKILL") killed += 1;
     await recover(c, id, host, `${command} killed at ${call.name} number ${call.occurrence}`);

@@ -97,7 +97,7 @@ for (const type of ["cgroup", "ipc", "network", "pid", "uts"] as const) {
 }
 
 test("a mount namespace is joined by path", async (c) => {
-  const holder = await c.spawn("/usr/bin/unshare", [
+  const holder = await c.companion("/usr/bin/unshare", [
     "--mount",
     "--propagation",
     "private",
@@ -107,10 +107,6 @@ test("a mount namespace is joined by path", async (c) => {
     "-c",
     "echo up; exec sleep 100",
   ]);
-  c.defer(async () => {
-    holder.process.kill("SIGKILL");
-    await holder.wait();
-  });
   await c.printed(holder, "up");
   const [child = ""] = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, "utf8").split(" ");
   const pid = await runningPid(c, (config) => setNamespace(config, "mount", `/proc/${child}/ns/mnt`));
@@ -118,7 +114,7 @@ test("a mount namespace is joined by path", async (c) => {
 });
 
 test("a time namespace is joined by path", async (c) => {
-  const holder = await c.spawn("/usr/bin/unshare", [
+  const holder = await c.companion("/usr/bin/unshare", [
     "--time",
     "--boottime",
     "1000000",
@@ -128,10 +124,6 @@ test("a time namespace is joined by path", async (c) => {
     "-c",
     "echo up; exec sleep 100",
   ]);
-  c.defer(async () => {
-    holder.process.kill("SIGKILL");
-    await holder.wait();
-  });
   await c.printed(holder, "up");
   const path = `/proc/${holder.pid}/ns/time_for_children`;
   const uptime = await c.shell("cat /proc/uptime", (config) => setNamespace(config, "time", path));
@@ -293,20 +285,7 @@ test("the caller's own namespaces are unchanged by create", async (c) => {
   const shell = types.map((type) => `readlink /proc/self/ns/${files[type]}`).join(";");
   const bundle = c.bundle();
   c.deleteLater();
-  const result = await (
-    await c.spawn("/bin/sh", [
-      "-c",
-      `${shell}; "$@" || exit 1; ${shell}`,
-      "sh",
-      c.program,
-      "--root",
-      c.root,
-      "create",
-      "-b",
-      bundle.directory,
-      c.id,
-    ])
-  ).wait();
+  const result = await (await c.startBelowShell(`${shell}; "$@" || exit 1; ${shell}`, ["create", "-b", bundle.directory, c.id])).wait();
   assert.equal(result.status, 0, describe(result));
   const lines = result.stdout.trim().split("\n");
   assert.deepEqual(lines.slice(0, types.length), lines.slice(types.length));

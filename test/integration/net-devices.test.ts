@@ -48,12 +48,7 @@ class Network {
 
 /** A new network namespace, in which the runtime is run from now on. */
 async function hostNetwork(c: Context): Promise<Network> {
-  const holder = await c.spawn("unshare", ["--net", "sleep", "1000"]);
-  const pid = holder.process.pid ?? 0;
-  c.defer(async () => {
-    holder.process.kill("SIGKILL");
-    await holder.wait();
-  });
+  const { pid } = await c.companion("unshare", ["--net", "sleep", "1000"]);
   await until("the network namespace is there", () => readlinkSync(`/proc/${pid}/ns/net`) !== readlinkSync("/proc/self/ns/net"));
   const wrapper = c.file("in-network", `#!/bin/sh\nexec nsenter -t ${pid} -n ${c.program} "$@"\n`, 0o755);
   c.program = wrapper;
@@ -144,11 +139,7 @@ test("a device moves into a network namespace that is joined, also one of a user
   const host = await hostNetwork(c);
   host.ip("link", "add", "name", "a", "type", "ifb");
   host.ip("link", "add", "name", "b", "type", "ifb");
-  const target = await c.spawn("unshare", ["--net", "sleep", "1000"]);
-  c.defer(async () => {
-    target.process.kill("SIGKILL");
-    await target.wait();
-  });
+  const target = await c.companion("unshare", ["--net", "sleep", "1000"]);
   const joined = new Network(target.process.pid ?? 0);
   await until("the network namespace is there", () => readlinkSync(`/proc/${joined.pid}/ns/net`) !== readlinkSync("/proc/self/ns/net"));
   await c.create(

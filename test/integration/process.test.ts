@@ -105,10 +105,8 @@ test("ids above 2^31 are taken", async (c) => {
 });
 
 test("without additionalGids there are no supplementary groups", async (c) => {
-  const inherited = await c.spawn("/usr/bin/setpriv", [
-    ...["--groups", "20,30", c.program, "--root", c.root, "run", "-b"],
-    ...[c.bundle({ args: ["probe", "report"] }).directory, c.id],
-  ]);
+  const { directory } = c.bundle({ args: ["probe", "report"] });
+  const inherited = await c.startBelow(["/usr/bin/setpriv", "--groups", "20,30"], ["run", "-b", directory, c.id]);
   const result = await inherited.wait();
   assert.equal(result.status, 0, describe(result));
   assert.deepEqual(JSON.parse(result.stdout).groups, []);
@@ -202,19 +200,10 @@ test("the inheritable set is empty by default (CVE-2022-29162)", async (c) => {
 test("the caller's inheritable and ambient capabilities do not reach the container", async (c) => {
   const bundle = c.bundle({ args: ["probe", "report"] });
   const result = await (
-    await c.spawn("/usr/bin/setpriv", [
-      "--inh-caps",
-      "+net_raw,+kill",
-      "--ambient-caps",
-      "+net_raw,+kill",
-      c.program,
-      "--root",
-      c.root,
-      "run",
-      "-b",
-      bundle.directory,
-      c.id,
-    ])
+    await c.startBelow(
+      ["/usr/bin/setpriv", "--inh-caps", "+net_raw,+kill", "--ambient-caps", "+net_raw,+kill"],
+      ["run", "-b", bundle.directory, c.id],
+    )
   ).wait();
   assert.equal(result.status, 0, describe(result));
   const report = JSON.parse(result.stdout);
@@ -285,20 +274,7 @@ test("rlimits are set, also the largest there is", async (c) => {
 
 test("rlimits that the config does not name are the caller's", async (c) => {
   const bundle = c.bundle({ args: ["probe", "report"], config: (config) => (config.process.rlimits = []) });
-  const result = await (
-    await c.spawn("/bin/sh", [
-      "-c",
-      'ulimit -Sn 777; ulimit -c 5; exec "$@"',
-      "sh",
-      c.program,
-      "--root",
-      c.root,
-      "run",
-      "-b",
-      bundle.directory,
-      c.id,
-    ])
-  ).wait();
+  const result = await (await c.startBelowShell('ulimit -Sn 777; ulimit -c 5; exec "$@"', ["run", "-b", bundle.directory, c.id])).wait();
   assert.equal(result.status, 0, describe(result));
   const { rlimits } = JSON.parse(result.stdout);
   assert.equal(rlimits.RLIMIT_NOFILE[0], "777");
@@ -310,18 +286,7 @@ test("oomScoreAdj is set, and the caller's is inherited where the config says no
   assert.equal(await c.shell("cat /proc/self/oom_score_adj", (config) => (config.process.oomScoreAdj = 1000)), "1000");
   const bundle = c.bundle({ args: ["cat", "/proc/self/oom_score_adj"] });
   const result = await (
-    await c.spawn("/bin/sh", [
-      "-c",
-      'echo 77 >/proc/self/oom_score_adj; exec "$@"',
-      "sh",
-      c.program,
-      "--root",
-      c.root,
-      "run",
-      "-b",
-      bundle.directory,
-      c.id,
-    ])
+    await c.startBelowShell('echo 77 >/proc/self/oom_score_adj; exec "$@"', ["run", "-b", bundle.directory, c.id])
   ).wait();
   assert.equal(result.stdout, "77\n", describe(result));
 });
@@ -377,18 +342,7 @@ test("the program has no parent death signal, is dumpable and no subreaper", asy
 test("the program outlives the process that called create", async (c) => {
   const bundle = c.bundle();
   c.deleteLater();
-  const shell = await c.spawn("/bin/sh", [
-    "-c",
-    '"$@"; kill -KILL $$',
-    "sh",
-    c.program,
-    "--root",
-    c.root,
-    "create",
-    "-b",
-    bundle.directory,
-    c.id,
-  ]);
+  const shell = await c.startBelowShell('"$@"; kill -KILL $$', ["create", "-b", bundle.directory, c.id]);
   assert.equal((await shell.wait()).signal, "SIGKILL");
   await c.ok(["start", c.id]);
   await c.printed(shell, "ready");
@@ -411,8 +365,7 @@ test("standard streams are those of the caller, unchanged", async (c) => {
   // The runtime must not set O_NONBLOCK on what it was given: the caller shares the open file description.
   const bundle = c.bundle({ args: ["cat"] });
   const command = `"$@"; cat /proc/self/fdinfo/0 /proc/self/fdinfo/1 | grep flags`;
-  const run = [c.program, "--root", c.root, "run", "-b", bundle.directory, c.id];
-  const result = await (await c.spawn("/bin/sh", ["-c", command, "sh", ...run], { input: "through\n" })).wait();
+  const result = await (await c.startBelowShell(command, ["run", "-b", bundle.directory, c.id], { input: "through\n" })).wait();
   assert.equal(result.status, 0, describe(result));
   assert.match(result.stdout, /^through\n/);
   const nonBlocking = 0o4000;
@@ -422,8 +375,7 @@ test("standard streams are those of the caller, unchanged", async (c) => {
 test("a container works with its standard streams closed", async (c) => {
   const bundle = c.bundle({ args: ["sh", "-c", "ls /proc/self/fd >/out; probe report /report"] });
   const command = `exec "$@" <&- >&- 2>&-`;
-  const run = [c.program, "--root", c.root, "run", "-b", bundle.directory, c.id];
-  const result = await (await c.spawn("/bin/sh", ["-c", command, "sh", ...run])).wait();
+  const result = await (await c.startBelowShell(command, ["run", "-b", bundle.directory, c.id])).wait();
   assert.equal(result.status, 0, describe(result));
   const { descriptors } = JSON.parse(readFileSync(`${bundle.rootfs}/report`, "utf8"));
   for (const [number, target] of Object.entries(descriptors)) {
@@ -440,8 +392,7 @@ test("files of the container's standard streams belong to its user", async (c) =
     },
   });
   const command = `"$@" | cat`;
-  const run = [c.program, "--root", c.root, "run", "-b", bundle.directory, c.id];
-  const result = await (await c.spawn("/bin/sh", ["-c", command, "sh", ...run])).wait();
+  const result = await (await c.startBelowShell(command, ["run", "-b", bundle.directory, c.id])).wait();
   assert.equal(result.stdout, "reopened\n", describe(result));
 });
 

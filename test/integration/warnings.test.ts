@@ -64,8 +64,7 @@ test("a capability that the runtime is without is left out with a warning", asyn
       config.process.capabilities = { bounding: sets, effective: sets, permitted: sets };
     },
   });
-  const args = ["--bounding-set", "-kill", c.program, "--root", c.root, "run", "-b", directory, c.id];
-  const result = await (await c.spawn("/usr/bin/setpriv", args)).wait();
+  const result = await (await c.startBelow(["/usr/bin/setpriv", "--bounding-set", "-kill"], ["run", "-b", directory, c.id])).wait();
   assert.equal(result.status, 0, describe(result));
   const report = JSON.parse(result.stdout) as Report;
   assert.deepEqual(capabilities(report.bounding), ["CAP_CHOWN"]);

@@ -7,6 +7,8 @@ import type { PlannedContainer, PlanOptions } from "../../src/runtime/plan/plan.
 import { planRare } from "../../src/runtime/plan/rare.js";
 import fits from "../../src/runtime/spec/generated/validate-config-fast.js";
 import report from "../../src/runtime/spec/generated/validate-config-report.js";
+import { PLAN_OPTIONS } from "../../src/runtime/testing/plan-options.js";
+import { FACTS } from "../../src/runtime/testing/fake-host.js";
 import { rareRules } from "../../src/runtime/rare.js";
 import { loadCarefully } from "../../src/runtime/spec/load-carefully.js";
 import { loadSpec } from "../../src/runtime/spec/load.js";
@@ -14,21 +16,9 @@ import type { ValidatedSpec } from "../../src/runtime/spec/load.js";
 import { SpecError } from "../../src/runtime/spec/spec-error.js";
 import type { Configuration } from "./configurations.ts";
 
-const bundle = "/bundle";
-const V2: HostFacts = {
-  euid: 0,
-  egid: 0,
-  inUserNamespace: false,
-  cgroupMode: "v2",
-  hierarchies: [{ controllers: [], mountpoint: "/sys/fs/cgroup", own: "/user.slice/session" }],
-  v2Controllers: ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"],
-  cwd: "/work",
-  lastCapability: 40,
-  lackedCapabilities: [],
-};
 const v1 = ["cpu", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb", "net_cls", "net_prio", "rdma"];
 const HYBRID: HostFacts = {
-  ...V2,
+  ...FACTS,
   cgroupMode: "hybrid",
   hierarchies: [
     ...v1.map((controller) => ({ controllers: [controller], mountpoint: `/sys/fs/cgroup/${controller}`, own: "/own" })),
@@ -42,7 +32,7 @@ const HYBRID: HostFacts = {
  */
 export function checkConfiguration({ text, rootless, v2, twice }: Configuration): boolean {
   const spec = load(text, rootless, twice);
-  return spec !== undefined && checkPlan(spec, { ...(v2 ? V2 : HYBRID), euid: rootless ? 1000 : 0 });
+  return spec !== undefined && checkPlan(spec, { ...(v2 ? FACTS : HYBRID), euid: rootless ? 1000 : 0 });
 }
 
 /** Validation throws nothing but its own error, and both ways to validate agree. */
@@ -76,17 +66,7 @@ function load(text: string, rootless: boolean, twice: boolean): ValidatedSpec | 
 
 /** A plan is plain JSON, the same each time, and its paths stay where they belong. False where the host lacks something. */
 function checkPlan(spec: ValidatedSpec, facts: HostFacts): boolean {
-  const options: PlanOptions = {
-    id: "c1",
-    bundle,
-    pivot: true,
-    newKeyring: true,
-    preserveFds: 0,
-    listenFds: 0,
-    console: { kind: "none" },
-    gate: { kind: "socket" },
-    rare: planRare(spec),
-  };
+  const options: PlanOptions = { ...PLAN_OPTIONS, rare: planRare(spec) };
   const known = { ...facts, resctrl: "/sys/fs/resctrl" };
   let planned: PlannedContainer;
   try {

@@ -2,7 +2,8 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync, existsSync } from 
 import t from "tap";
 import { FACTS, validated } from "../testing/fake-host.js";
 import { pathsToProbe, plan } from "./plan.js";
-import { NOTHING_RARE, planRare } from "./rare.js";
+import { planRare } from "./rare.js";
+import { PLAN_OPTIONS } from "../testing/plan-options.js";
 import type { PlanFacts, PlanOptions } from "./plan.js";
 import type { SystemdFacts } from "../generated/plan.js";
 import { planScope } from "./systemd.js";
@@ -18,18 +19,6 @@ interface CaseFacts {
   options?: Partial<PlanOptions>;
 }
 
-const OPTIONS: PlanOptions = {
-  id: "c1",
-  bundle: "/bundle",
-  pivot: true,
-  newKeyring: true,
-  preserveFds: 0,
-  listenFds: 0,
-  console: { kind: "none" },
-  gate: { kind: "socket" },
-  rare: NOTHING_RARE,
-};
-
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
 
 for (const name of readdirSync(FIXTURES).sort()) {
@@ -37,8 +26,8 @@ for (const name of readdirSync(FIXTURES).sort()) {
     const directory = `${FIXTURES}/${name}`;
     const { host, options, systemd } = readJson(`${directory}/facts.json`) as CaseFacts;
     const spec = validated(readJson(`${directory}/config.json`) as object, host.euid !== 0);
-    const scope = systemd && planScope({ spec, id: OPTIONS.id, stateDirectory: `/run/tsrunc/${OPTIONS.id}`, facts: systemd });
-    const planned = plan(spec, host, { ...OPTIONS, rare: planRare(spec), ...options, scope });
+    const scope = systemd && planScope({ spec, id: PLAN_OPTIONS.id, stateDirectory: `/run/tsrunc/${PLAN_OPTIONS.id}`, facts: systemd });
+    const planned = plan(spec, host, { ...PLAN_OPTIONS, rare: planRare(spec), ...options, scope });
     const golden = `${directory}/plan.json`;
     if (updates || !existsSync(golden)) {
       mkdirSync(directory, { recursive: true });
@@ -59,12 +48,16 @@ const minimal = {
 
 t.test("pathsToProbe asks for kcore and for every cgroup that may have to be made", async (t) => {
   const spec = validated({ ...minimal, linux: { ...minimal.linux, cgroupsPath: "/a/b" } });
-  t.same(pathsToProbe(spec, FACTS, OPTIONS), ["/proc/kcore", "/sys/fs/cgroup/a/b", "/sys/fs/cgroup/a"]);
-  t.same(pathsToProbe(validated(minimal), FACTS, { ...OPTIONS, rootless: true }), ["/proc/kcore"]);
+  t.same(pathsToProbe(spec, FACTS, PLAN_OPTIONS), ["/proc/kcore", "/sys/fs/cgroup/a/b", "/sys/fs/cgroup/a"]);
+  t.same(pathsToProbe(validated(minimal), FACTS, { ...PLAN_OPTIONS, rootless: true }), ["/proc/kcore"]);
 });
 
 t.test("a notify directory is shown to the container and told to the program", async (t) => {
-  const { plan: planned } = plan(validated(minimal), { ...FACTS, missing: [] }, { ...OPTIONS, notifyDirectory: "/run/tsrunc/c1/notify" });
+  const { plan: planned } = plan(
+    validated(minimal),
+    { ...FACTS, missing: [] },
+    { ...PLAN_OPTIONS, notifyDirectory: "/run/tsrunc/c1/notify" },
+  );
   t.match(
     planned.operations.find((operation) => operation.op === "mount"),
     { destination: "/run/notify", source: { kind: "bind", source: "/run/tsrunc/c1/notify" } },
@@ -73,13 +66,13 @@ t.test("a notify directory is shown to the container and told to the program", a
 });
 
 t.test("a plan is JSON through and through", async (t) => {
-  const { plan: planned } = plan(validated(minimal), { ...FACTS, missing: [] }, OPTIONS);
+  const { plan: planned } = plan(validated(minimal), { ...FACTS, missing: [] }, PLAN_OPTIONS);
   t.same(JSON.parse(JSON.stringify(planned)), planned);
 });
 
 t.test("without a mount namespace the root is unmounted first, down to what lay there before", async (t) => {
   const spec = validated({ ociVersion: "1.0.0", root: { path: "rootfs" }, process: { cwd: "/", args: ["a"] } });
-  const planned = plan(spec, { ...FACTS, missing: [], rootfsMount: 27 }, OPTIONS);
+  const planned = plan(spec, { ...FACTS, missing: [], rootfsMount: 27 }, PLAN_OPTIONS);
   const first = { op: "unmount", path: "/bundle/rootfs", above: 27 };
   t.match([planned.undo[0], planned.undoWhileCreating[0]], [first, first]);
 });

@@ -28,6 +28,7 @@ export interface FakeHost {
   files: Map<string, string>;
 }
 
+/** A healthy host with pure cgroup v2. */
 export const FACTS: HostFacts = {
   euid: 0,
   egid: 0,

@@ -135,9 +135,9 @@ export class Context {
     return start(command, args, this.#launch(options));
   }
 
-  /** Starts a helper of harness/native; it is killed after the test if it is still there. */
-  async helper(name: string, args: readonly string[], options: Options = {}): Promise<Started> {
-    const started = await this.spawn(`${binaries}/${name}`, args, options);
+  /** Starts any program; it is killed after the test if it is still there. */
+  async companion(command: string, args: readonly string[], options: Options = {}): Promise<Started> {
+    const started = await this.spawn(command, args, options);
     this.defer(async () => {
       started.process.kill("SIGKILL");
       await started.wait();
@@ -145,19 +145,25 @@ export class Context {
     return started;
   }
 
-  /** Starts any program, which is killed after the test. Returns its pid. */
-  async helperProgram(command: string, args: readonly string[]): Promise<number> {
-    const started = await this.spawn(command, args);
-    this.defer(async () => {
-      started.process.kill("SIGKILL");
-      await started.wait();
-    });
-    return started.pid;
+  /** The same for a helper of harness/native. */
+  helper(name: string, args: readonly string[], options: Options = {}): Promise<Started> {
+    return this.companion(`${binaries}/${name}`, args, options);
   }
 
   /** Starts the runtime with --root and `args`. */
   startRuntime(args: readonly string[], options: Options = {}): Promise<Started> {
     return this.spawn(this.program, ["--root", this.root, ...args], options);
+  }
+
+  /** Starts another program that is to run the runtime: the runtime's command line follows its `command`. */
+  startBelow(command: readonly [string, ...string[]], args: readonly string[], options: Options = {}): Promise<Started> {
+    const [launcher, ...before] = command;
+    return this.spawn(launcher, [...before, this.program, "--root", this.root, ...args], options);
+  }
+
+  /** The same below a shell with `script`, to which the runtime's command line is `"$@"`. */
+  startBelowShell(script: string, args: readonly string[], options: Options = {}): Promise<Started> {
+    return this.startBelow(["/bin/sh", "-c", script, "sh"], args, options);
   }
 
   /** Runs the runtime with --root and `args`; asserts nothing but that it ends. */
