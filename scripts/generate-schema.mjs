@@ -92,6 +92,8 @@ function amend(schema) {
   const { definitions } = schema;
   // containerd's CRI plugin writes "rslave" and "rshared", moby "rprivate"; every runtime takes them.
   definitions.RootfsPropagation?.enum.push("rprivate", "rshared", "rslave", "runbindable");
+  // podman writes a device's whole st_mode; what its upper bits may be is a rule (rules/devices.ts).
+  if (definitions.FileMode) definitions.FileMode.maximum = 0o177777;
   // patternProperties ".{1,}" means every key but the empty one; the specification's type is a map of strings.
   if (definitions.mapStringString) {
     definitions.mapStringString = { type: "object", additionalProperties: { type: "string" } };

@@ -101,6 +101,17 @@ test("devices of the config are made with type, numbers, mode and owner", async 
   );
 });
 
+test("the mode of a device may tell its type (podman)", async (c) => {
+  const seen = await c.shell("stat -c '%a %F' /dev/mynull /dev/block /dev/pipe", (config) => {
+    config.linux.devices = [
+      { type: "c", path: "/dev/mynull", major: 1, minor: 3, fileMode: 0o020640, uid: 0, gid: 0 },
+      { type: "b", path: "/dev/block", major: 7, minor: 250, fileMode: 0o060600, uid: 0, gid: 0 },
+      { type: "p", path: "/dev/pipe", fileMode: 0o010622, uid: 0, gid: 0 },
+    ];
+  });
+  assert.equal(seen, "640 character special file\n600 block special file\n622 fifo");
+});
+
 test("a device of type u is a character device", async (c) => {
   const seen = await c.shell("stat -c '%n %a %F %t:%T' /dev/u", (config) => {
     config.linux.devices = [{ type: "u", path: "/dev/u", major: 1, minor: 5, fileMode: 0o666 }];

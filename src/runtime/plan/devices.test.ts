@@ -28,7 +28,7 @@ t.test("a configured device replaces the default one of its path", async (t) => 
     ...spec,
     linux: {
       devices: [
-        { path: "/dev//null", type: "c", major: 1, minor: 3, fileMode: 0o600, uid: 7 },
+        { path: "/dev//null", type: "c", major: 1, minor: 3, fileMode: 0o020600, uid: 7 },
         { path: "/dev/f", type: "p" },
       ],
     },

@@ -56,7 +56,7 @@ function planNode(device: Device, pointer: string, bind: boolean): DeviceOperati
     kind: deviceKind(device.type, pointer),
     major: deviceNumber(device.major, `${pointer}/major`),
     minor: deviceNumber(device.minor, `${pointer}/minor`),
-    mode: device.fileMode ?? 0o666,
+    mode: (device.fileMode ?? 0o666) & 0o777,
     uid: device.uid ?? 0,
     gid: device.gid ?? 0,
     pointer,

@@ -9,6 +9,9 @@ import type { Rules } from "../rule.js";
 export const largestMajor = 4095;
 export const largestMinor = 1_048_575;
 
+/** The bits of st_mode that tell a file's type, inode(7). */
+const FILE_TYPES: Readonly<Record<string, number>> = { c: 0o020000, u: 0o020000, b: 0o060000, p: 0o010000 };
+
 export const deviceRules: Rules = {
   "device-path-absolute": ({ spec }, report) => {
     spec.linux?.devices?.forEach(({ path }, i) => {
@@ -27,6 +30,14 @@ export const deviceRules: Rules = {
         if (value === undefined || value < 0 || value > largest)
           report(`/linux/devices/${i}/${name}`, value, `0 to ${largest}, required but for a FIFO`);
       }
+    });
+  },
+
+  // podman writes st_mode as stat(2) gives it.
+  "device-mode": ({ spec }, report) => {
+    spec.linux?.devices?.forEach(({ type, fileMode = 0 }, i) => {
+      if (fileMode !== (fileMode & 0o777) && fileMode !== ((FILE_TYPES[type] ?? 0) | (fileMode & 0o777)))
+        report(`/linux/devices/${i}/fileMode`, fileMode, "0 to 511 (octal 777), with or without the bits of the device's type (inode(7))");
     });
   },
 
