@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { test } from "./harness/suite.ts";
+import { Skip } from "./harness/context.ts";
+import { test, tryUpTo } from "./harness/suite.ts";
 import { hierarchies } from "./harness/cgroups.ts";
 import { until } from "./harness/execute.ts";
 import { differences, snapshot } from "./harness/leaks.ts";
@@ -56,4 +57,13 @@ test("a socket and a file that are left are seen", async (c) => {
 test("the exit status of an orphan is known", async (c) => {
   const shell = await c.spawn("/bin/sh", ["-c", "(sleep 0.1; exit 7) & echo $!"]);
   assert.equal(await c.exitOf(Number((await shell.wait()).stdout)), 7);
+});
+
+test("what races is tried again until it passes, is skipped or has failed too often", async () => {
+  const outcomes = (...errors: unknown[][]) => tryUpTo(3, () => Promise.resolve(errors.shift() ?? assert.fail("one try too many")));
+  assert.deepEqual(await outcomes([]), { errors: [], failures: [] });
+  assert.deepEqual(await outcomes(["a", "b"], []), { errors: [], failures: [["a", "b"]] });
+  assert.deepEqual(await outcomes(["a"], ["b"], ["c"]), { errors: ["c"], failures: [["a"], ["b"]] });
+  const skip = new Skip("for want of it");
+  assert.deepEqual(await outcomes(["a"], [skip]), { errors: [skip], failures: [["a"]] });
 });

@@ -48,6 +48,8 @@ async function runFile(folder: string, file: string, only: readonly string[]): P
       console.log(`not ok ${name}\n${details.filter((detail) => detail.startsWith("    #")).join("\n")}`);
     } else if (skipped === undefined) {
       tally.passed += 1;
+      const raced = details.filter((detail) => detail.includes("# raced: ")).length;
+      if (raced > 0) console.log(`ok ${name}, but only at attempt ${raced + 1}`);
       if (verbose) console.log(`ok ${name} (${Math.round(Number(result[3] ?? 0))} ms)`);
     } else {
       tally.skipped += 1;
