@@ -10,6 +10,7 @@ import { describe, until } from "./harness/execute.ts";
 import { hierarchyOf, mountPointOf } from "./harness/cgroups.ts";
 import { setNamespace } from "./harness/config.ts";
 import type { Config } from "./harness/config.ts";
+import { isTsrunc } from "./harness/environment.ts";
 import type { Context } from "./harness/context.ts";
 
 const pids = mountPointOf("pids");
@@ -205,3 +206,29 @@ for (const [target, message] of [
     await c.fails(["create", "-b", bundle.directory, c.id], message);
   });
 }
+
+for (const [how, link, mount] of [
+  ["a link", "/", { type: "tmpfs", source: "tmpfs" }],
+  ["a relative link", "..", { type: "bind", source: "/usr", options: ["bind"] }],
+] as const) {
+  test(`a mount that ${how} leads onto the rootfs itself is refused: it would be hidden, or hide everything`, async (c) => {
+    const config = ({ mounts }: Config): void => void mounts.push({ options: [], ...structuredClone(mount), destination: "/data" });
+    const bundle = c.bundle({ config });
+    symlinkSync(link, `${bundle.rootfs}/data`);
+    await c.fails(
+      ["create", "-b", bundle.directory, c.id],
+      isTsrunc ? /\/mounts\/7\): open "\/data" in the rootfs: it leads to \/\n/ : /error mounting/,
+    );
+  });
+}
+
+test("a mount that a link leads elsewhere in the rootfs is made there", async (c) => {
+  const bundle = c.bundle({
+    args: ["sh", "-c", "stat -f -c %T /place; ls -A /data"],
+    config: (config) => config.mounts.push({ destination: "/data/below", type: "tmpfs", source: "tmpfs" }),
+  });
+  mkdirSync(`${bundle.rootfs}/place`);
+  symlinkSync("/place", `${bundle.rootfs}/data`);
+  const { stdout } = await c.run(bundle);
+  assert.match(stdout, /\nbelow\n$/);
+});

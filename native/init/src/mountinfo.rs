@@ -1,6 +1,7 @@
 //! The table of mounts of this process's mount namespace (proc_pid_mountinfo(5)).
 
 use std::io;
+use std::os::fd::AsFd;
 
 use rustix::fs::{statx, AtFlags, StatxFlags, CWD};
 use rustix::io::Errno;
@@ -15,10 +16,16 @@ pub struct MountEntry {
     pub fs_type: String,
 }
 
+const STATX_MNT_ID: StatxFlags = StatxFlags::from_bits_retain(0x1000);
+
 /// The mount that a path lies on (statx(2)).
 pub fn id_of(path: &str, flags: AtFlags) -> Result<u64, Errno> {
-    const STATX_MNT_ID: u32 = 0x1000;
-    Ok(statx(CWD, path, flags, StatxFlags::from_bits_retain(STATX_MNT_ID))?.stx_mnt_id)
+    Ok(statx(CWD, path, flags, STATX_MNT_ID)?.stx_mnt_id)
+}
+
+/// The mount that an open file lies on, and its inode there.
+pub fn place_of(file: impl AsFd) -> Result<(u64, u64), Errno> {
+    statx(file, "", AtFlags::EMPTY_PATH, STATX_MNT_ID | StatxFlags::INO).map(|stat| (stat.stx_mnt_id, stat.stx_ino))
 }
 
 /// The table, parents before what is mounted on them.

@@ -198,7 +198,7 @@ pub fn mount(root: &Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Result
     };
     let destination = destination(root, entry, mount.as_fd()).map_err(|failure| within(failure, during))?;
     if let MountSource::CopyUp { data, .. } = entry.source {
-        copy_covered(root, destination.as_fd(), mount.as_fd(), data).map_err(|failure| within(failure, during))?;
+        copy_covered(destination.as_fd(), mount.as_fd(), data).map_err(|failure| within(failure, during))?;
     }
     set_bind_attributes(&mount, entry.recursive, true).map_err(|failure| within(failure, during))?;
     attach(mount.as_fd(), destination.as_fd()).during(during)?;
@@ -241,10 +241,8 @@ fn destination(root: &Root, entry: &Mount<'_>, mount: BorrowedFd<'_>) -> Result<
             Err(Errno::NOENT) => root.make_directory(path)?,
             result => result.during(|| format!("open {path:?} in the rootfs as a directory without symbolic links"))?,
         }
-    } else if directory {
-        root.make_directory(path)?
     } else {
-        root.make_file(path)?
+        root.make_below(path, directory)?
     };
     if !directory && FileType::from_raw_mode(rustix::fs::fstat(&found).during(during)?.st_mode) == FileType::Directory {
         return Err(Errno::NOTDIR).during(during);
@@ -271,14 +269,9 @@ fn with_inherited_mode(root: &Root, destination: &str, fs_type: &str, data: &[St
     data
 }
 
-/// Fills a tmpfs with what is in the directory that it is to cover. That was opened once and is not below /proc: an image must not
+/// Fills a tmpfs with what is in the directory that it is to cover. That was opened once and is neither / nor below /proc: an image must not
 /// have a link make copies of the kernel's memory.
-fn copy_covered(root: &Root, covered: BorrowedFd<'_>, tmpfs: BorrowedFd<'_>, data: &[String]) -> Result<(), Failure> {
-    let during = || "copy".to_owned();
-    let (whole, part) = (rustix::fs::fstat(root.fd()).during(during)?, rustix::fs::fstat(covered).during(during)?);
-    if (whole.st_dev, whole.st_ino) == (part.st_dev, part.st_ino) {
-        return Err(Failure::new(FailureCode::Other, during(), "it leads to /"));
-    }
+fn copy_covered(covered: BorrowedFd<'_>, tmpfs: BorrowedFd<'_>, data: &[String]) -> Result<(), Failure> {
     let owner = !data.iter().any(|option| option.starts_with("uid=") || option.starts_with("gid="));
     copy_up(covered, tmpfs, owner)
 }

@@ -10,6 +10,8 @@ use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
+use crate::mountinfo;
+
 /// Symbolic links followed by hand when directories are made, as many as the kernel follows (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
@@ -71,6 +73,25 @@ impl Root {
         Err(Errno::AGAIN)
     }
 
+    /// Opens what is at `path` (O_PATH), or makes it: a directory or an empty file. The root itself is refused, which only links lead
+    /// to: so without one on the way this takes no more calls than `make_directory` and `make_file`.
+    pub fn make_below(&self, path: &str, directory: bool) -> Result<OwnedFd, Failure> {
+        let during = || format!("open {path:?} in the rootfs");
+        let flags = if directory { OFlags::PATH | OFlags::DIRECTORY } else { OFlags::PATH };
+        match (self.open_without_links(path, flags), directory) {
+            (Ok(found), _) => return Ok(found),
+            (Err(Errno::NOENT), true) => return self.make_missing_directory(path, 0),
+            (Err(Errno::NOENT), false) => return self.make_missing_file(path),
+            _ => {}
+        }
+        let found = if directory { self.make_directory(path)? } else { self.make_file(path)? };
+        let (whole, part) = (mountinfo::place_of(&self.directory).during(during)?, mountinfo::place_of(&found).during(during)?);
+        if whole == part {
+            return Err(Failure::new(FailureCode::Other, during(), "it leads to /"));
+        }
+        Ok(found)
+    }
+
     /// Opens the directory `path` (O_PATH), making what is missing of it with mode 0755.
     ///
     /// # Errors
@@ -80,12 +101,15 @@ impl Root {
     }
 
     fn make_directory_following(&self, path: &str, links: usize) -> Result<OwnedFd, Failure> {
+        match self.open(path, OFlags::PATH | OFlags::DIRECTORY) {
+            Err(Errno::NOENT) => self.make_missing_directory(path, links),
+            result => result.during(|| format!("make directory {path:?} in the rootfs")),
+        }
+    }
+
+    fn make_missing_directory(&self, path: &str, links: usize) -> Result<OwnedFd, Failure> {
         let during = || format!("make directory {path:?} in the rootfs");
         let flags = OFlags::PATH | OFlags::DIRECTORY;
-        match self.open(path, flags) {
-            Err(Errno::NOENT) => {}
-            result => return result.during(during),
-        }
         if let Some(made) = self.make_last(path).during(during)? {
             return Ok(made);
         }
@@ -161,11 +185,14 @@ impl Root {
     /// Opens what `path` leads to (O_PATH), or makes an empty file there. A link that leads nowhere yet is followed by hand: images
     /// have /etc/resolv.conf lead below /run.
     pub fn make_file(&self, path: &str) -> Result<OwnedFd, Failure> {
-        let during = || format!("make file {path:?} in the rootfs");
         match self.open(path, OFlags::PATH) {
-            Err(Errno::NOENT) => {}
-            result => return result.during(during),
+            Err(Errno::NOENT) => self.make_missing_file(path),
+            result => result.during(|| format!("make file {path:?} in the rootfs")),
         }
+    }
+
+    fn make_missing_file(&self, path: &str) -> Result<OwnedFd, Failure> {
+        let during = || format!("make file {path:?} in the rootfs");
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
         let mut at = path.to_owned();
         for _ in 0..=MAX_LINKS {

@@ -197,15 +197,10 @@ impl<'a> Setup<'a> {
 
 /// Makes the mount that holds a directory private: climbs to its root, where its id changes.
 fn make_mount_private(directory: &OwnedFd) -> Result<(), Errno> {
-    use rustix::fs::{statx, AtFlags, StatxFlags};
-    let id = |fd: &OwnedFd| {
-        const STATX_MNT_ID: u32 = 0x1000;
-        statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::from_bits_retain(STATX_MNT_ID)).map(|stat| (stat.stx_mnt_id, stat.stx_ino))
-    };
     let mut at = rustix::io::fcntl_dupfd_cloexec(directory, 3)?;
     loop {
         let parent = rustix::fs::openat(&at, "..", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let (here, above) = (id(&at)?, id(&parent)?);
+        let (here, above) = (mountinfo::place_of(&at)?, mountinfo::place_of(&parent)?);
         if here.0 != above.0 || here == above {
             return set_propagation(&at, Propagation::Private);
         }
