@@ -132,13 +132,13 @@ t.test("an id that is taken is refused in runc's words", async (t) => {
 
 const withPoststop = { ...plain(), hooks: { poststop: [{ path: "/a" }, { path: "/b" }] } };
 
-t.test("a failed create undoes what may have been made, forgets the container, runs poststop hooks", async (t) => {
+t.test("a failed create leaves cgroups to the native layer, forgets the container, runs poststop hooks", async (t) => {
   const { context, ops, requests } = setUp(withPoststop, {
     answers: { create: () => failed("other", 'mount "proc" on "/proc"', "EPERM (operation not permitted)") },
   });
   t.throws(() => createContainer(context, "c1", {}), { message: 'create "c1": mount "proc" on "/proc": EPERM (operation not permitted)' });
-  t.same(ops().slice(ops().indexOf("create")), ["create", "undo", "removeContainer", "close", "runHooks", "runHooks"]);
-  t.same(only(requests, "undo")[0]?.steps, [{ op: "removeCgroup", path: "/sys/fs/cgroup/user.slice/c1" }]);
+  // A cgroup of that name is another container's by then.
+  t.same(ops().slice(ops().indexOf("create")), ["create", "removeContainer", "close", "runHooks", "runHooks"]);
   t.match(JSON.parse(only(requests, "runHooks")[0]?.state ?? ""), { id: "c1", status: "stopped", pid: 0 });
 });
 
@@ -162,7 +162,7 @@ t.test("a container that cannot be let go is killed and undone", async (t) => {
 t.test("what cannot be undone is told too, and every step is tried", async (t) => {
   const { context, ops } = setUp(plain(), {
     answers: {
-      create: () => failed("other", "", "boom"),
+      release: () => failed("other", "", "boom"),
       undo: () => failed("other", 'remove cgroup "/x"', "EBUSY"),
       removeContainer: () => failed("other", "remove", "EIO"),
     },

@@ -4,7 +4,7 @@ import { saveRecord } from "./container.js";
 import { readConfig } from "./config.js";
 import type { LibraryHost, RuntimeContext } from "./context.js";
 import { RuntimeError, errorFromFailure, isRuntimeError, messageOf, withOperation } from "./errors.js";
-import type { HostFacts, Request } from "./generated/plan.js";
+import type { HostFacts, Request, Undo } from "./generated/plan.js";
 import { checkId } from "./identifier.js";
 import { askNames, askText, attempt, hostFacts, perform, send } from "./native.js";
 import type { CreatedProcess } from "./native.js";
@@ -277,11 +277,17 @@ function rollBack(context: RuntimeContext, { lock, notify, created, record }: At
   };
   if (notify !== undefined) tryTo({ op: "close", handle: notify });
   if (created) tryTo({ op: "close", handle: created.handle });
-  if (record.undo.length > 0) tryTo({ op: "undo", steps: record.undo });
+  const steps = created ? record.undo : record.undo.filter(isNoCgroup);
+  if (steps.length > 0) tryTo({ op: "undo", steps });
   tryTo({ op: "removeContainer", handle: lock });
   tryTo({ op: "close", handle: lock });
   runPoststop(context, record);
   if (failures.length === 0) return error;
   const facts = isRuntimeError(error) ? { code: error.code } : { code: "other" as const };
   return new RuntimeError(`${messageOf(error)}; undoing it failed too: ${failures.join("; ")}`, facts);
+}
+
+/** The native layer has removed the cgroups that it made for a container that does not come to stand: those there now are others'. */
+function isNoCgroup({ op }: Undo): boolean {
+  return op !== "removeCgroup" && op !== "removeVacatedCgroup" && op !== "removeEmptyCgroup";
 }

@@ -485,3 +485,28 @@ test("a failed create removes the cgroups that it made", async (c) => {
   await c.fails(["create", "-b", bundle.directory, c.id], /executable file not found/);
   for (const { mountPoint } of hierarchies()) assert.ok(!readdirSync(mountPoint).includes(`${c.id}-failed`), mountPoint);
 });
+
+for (const place of ["that is made", "that was there"] as const) {
+  test(`of several creates into one cgroup ${place} at once exactly one wins, and its processes live`, async (c) => {
+    const path = `/${c.id}-shared`;
+    const directories = hierarchies().map(({ mountPoint }) => `${mountPoint}${path}`);
+    c.defer(() => directories.filter(existsSync).forEach((directory) => rmdirSync(directory)));
+    const bundle = c.bundle({ config: (config) => (config.linux.cgroupsPath = path) });
+    for (let round = 0; round < 6; round++) {
+      if (place === "that was there") directories.forEach((directory) => mkdirSync(directory));
+      const ids = Array.from({ length: 5 }, (_, index) => c.otherId(`${round}-${index}`));
+      const results = await Promise.all(ids.map((id) => c.runtime(["create", "-b", bundle.directory, id])));
+      ids.forEach((id) => c.deleteLater(id));
+      const winners = ids.filter((_, index) => results[index]?.status === 0);
+      assert.equal(winners.length, 1, results.map(describe).join("\n"));
+      for (const loser of results.filter(({ status }) => status !== 0)) {
+        assert.match(loser.stderr, /it is not empty|is being created in it|it is frozen/, describe(loser));
+      }
+      const [id = ""] = winners;
+      await c.ok(["start", id]);
+      await c.status("running", id);
+      await c.ok(["delete", "--force", id]);
+      for (const directory of directories) assert.ok(!existsSync(directory), directory);
+    }
+  });
+}

@@ -59,6 +59,23 @@ test("delete of a stopped container leaves one alive that uses its cgroup now", 
   assert.equal((await c.state(second)).status, "running");
 });
 
+test("delete of one whose create was killed leaves a container alive that uses its cgroup now", async (c) => {
+  const second = c.otherId("second");
+  const config = (config: Config): void => void (config.linux.cgroupsPath = `/${c.id}-shared`);
+  const killer = c.file("killer", "#!/bin/sh\nkill -9 $PPID\n", 0o755);
+  const killed = c.bundle({
+    config: (spec) => {
+      config(spec);
+      spec.hooks = { createRuntime: [{ path: killer }] };
+    },
+  });
+  c.deleteLater();
+  assert.equal((await c.runtime(["create", "-b", killed.directory, c.id])).signal, "SIGKILL");
+  await c.createAndStart(c.bundle({ args: ["probe", "wait"], config }), [], { id: second });
+  await c.ok(["delete", "--force", c.id]);
+  assert.equal((await c.state(second)).status, "running");
+});
+
 for (const [what, make] of [
   ["a FIFO", ["mkfifo"]],
   ["an endless device", ["ln", "-s", "/dev/zero"]],

@@ -30,17 +30,16 @@ use crate::{bind_sources, cgroup, mapped_mounts, processes, resctrl, systemd};
 pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan, filter: Option<&Filter>) -> Result<Pending, Failure> {
     let opened = open_all(lock, plan, filter)?;
     // Systemd makes its units for processes that are there.
-    let joined = if plan.cgroup.systemd.is_some() { cgroup::Joined::default() } else { cgroup::make(&plan.cgroup)? };
-    let result = init_program::open(init, lock, has_user_namespace(plan))
-        .and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined, filter }));
-    if result.is_err() {
-        cgroup::remove_made(&joined.made);
-        if let Some(SystemdUnit { name, description, bus, .. }) = &plan.cgroup.systemd {
-            // The first failure is the one to tell; the state's undo list has the unit too.
-            if let Err(_second) = systemd::stop(name, description, bus) {}
-        }
-    }
-    result
+    let joined = if plan.cgroup.systemd.is_some() { cgroup::Joined::default() } else { cgroup::make(&plan.cgroup, lock)? };
+    init_program::open(init, lock, has_user_namespace(plan))
+        .and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined, filter }))
+        .map_err(|failure| {
+            if let Some(SystemdUnit { name, description, bus, .. }) = &plan.cgroup.systemd {
+                // The first failure is the one to tell; the state's undo list has the unit too.
+                if let Err(_second) = systemd::stop(name, description, bus) {}
+            }
+            cgroup::after_removal(failure, &joined.made)
+        })
 }
 
 /// What the clone starts from.

@@ -2,7 +2,7 @@
 //! remover holds their lock; the others were left by one that was killed.
 
 use std::ffi::CStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -59,7 +59,7 @@ pub fn remove_directory(root: &OwnedFd, dir: &OwnedFd, name: &str) -> Result<(),
 }
 
 /// What a directory holds.
-pub fn names(dir: &OwnedFd) -> Result<Vec<std::ffi::CString>, Errno> {
+pub fn names(dir: impl AsFd) -> Result<Vec<std::ffi::CString>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(dir)? {
         let entry = entry?;

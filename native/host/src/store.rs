@@ -12,7 +12,8 @@ use tsrunc_sys::errno::During;
 
 use crate::drafts::{draft_name, is_entry, remove_directory, remove_leftovers, DIRECTORY};
 
-const STATE: &str = "state.json";
+/// The file that says what a container is.
+pub const STATE: &str = "state.json";
 const NEW_STATE: &str = "state.json.new";
 /// A container's directory, locked against every other process until dropped.
 pub struct Lock {
@@ -30,6 +31,11 @@ impl Lock {
     /// The state root.
     pub fn root_fd(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
+    }
+
+    /// The container's.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// Whether a descriptor of this number is one of the lock's own.

@@ -1,5 +1,7 @@
 //! Undoes what a create did. Every step is safe to repeat, so that a delete that was killed can be run again.
 
+use std::time::{Duration, Instant};
+
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
@@ -10,18 +12,23 @@ use tsrunc_sys::errno::During;
 
 use crate::{cgroup, resctrl, systemd};
 
+/// A process leaves its cgroup a moment after its end is told.
+const PATIENCE_FOR_VACATED: Duration = Duration::from_secs(1);
+
 /// Tries every step.
 ///
 /// # Errors
 /// The first failure.
 pub fn undo(steps: &[Undo]) -> Result<(), Failure> {
-    steps.iter().map(step).fold(Ok(()), Result::and)
+    // One for all: where somebody else lives in the container's cgroups, that is in each of many hierarchies.
+    let vacated = Instant::now() + PATIENCE_FOR_VACATED;
+    steps.iter().map(|step| carry_out(step, vacated)).fold(Ok(()), Result::and)
 }
 
-fn step(step: &Undo) -> Result<(), Failure> {
+fn carry_out(step: &Undo, vacated: Instant) -> Result<(), Failure> {
     match step {
         Undo::RemoveCgroup { path } => cgroup::remove(path),
-        Undo::RemoveVacatedCgroup { path } => cgroup::remove_vacated(path),
+        Undo::RemoveVacatedCgroup { path } => cgroup::remove_vacated(path, vacated),
         Undo::RemoveEmptyCgroup { path } => cgroup::remove_empty(path),
         Undo::StopUnit { unit, description, bus } => systemd::stop(unit, description, bus),
         Undo::RemoveResctrlGroup { path } => resctrl::remove(path),

@@ -88,7 +88,7 @@ export function planCgroupUndo(
   { whole, endsWithInit, scope }: { whole: boolean; endsWithInit: boolean; scope?: Scope | undefined },
 ): Undo[] {
   const own = placements.filter(({ path }) => whole || missing.has(path));
-  const undo: Undo[] = own.map(({ path }) => ({ op: whole && endsWithInit ? "removeVacatedCgroup" : "removeCgroup", path }));
+  const undo: Undo[] = own.map(({ path }) => ({ op: endsWithInit ? "removeVacatedCgroup" : "removeCgroup", path }));
   for (const { hierarchy, path } of placements) {
     // Slices are systemd's.
     if (scope && isManagedBySystemd(hierarchy)) continue;

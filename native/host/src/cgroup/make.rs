@@ -1,7 +1,6 @@
 //! Makes cgroup directories.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, Uid};
 use rustix::io::Errno;
@@ -9,10 +8,11 @@ use tsrunc_plan::cgroup::{CgroupDirectory, CgroupPlan};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
+use super::claim::{claim, refuse_occupied};
 use super::freezer::frozen_from_above;
-use super::kill::processes;
 use super::write::{write_values, Refused};
-use super::{device_filter, frozen, is_cgroup, remove, remove_empty};
+use super::{device_filter, is_cgroup, remove, remove_empty};
+use crate::store::Lock;
 
 /// What the container's process needs to be in its cgroups.
 #[derive(Default)]
@@ -22,6 +22,8 @@ pub struct Joined {
     /// The v2 directory to be cloned into.
     pub clone_into: Option<OwnedFd>,
     pub made: Made,
+    /// Cgroups that were there before: nobody else takes them while these are open.
+    _claims: Vec<OwnedFd>,
 }
 
 /// Directories that were not there before.
@@ -37,14 +39,11 @@ pub struct Made {
 ///
 /// # Errors
 /// What could not be made or written; what was made is removed again.
-pub fn make(plan: &CgroupPlan) -> Result<Joined, Failure> {
-    let mut attempt = Attempt::default();
+pub fn make(plan: &CgroupPlan, lock: &Lock) -> Result<Joined, Failure> {
+    let mut attempt = Attempt::new(Taker::Nobody(lock));
     match make_all(plan, &mut attempt) {
-        Ok(joined) => Ok(Joined { made: attempt.made, ..joined }),
-        Err(failure) => {
-            remove_made(&attempt.made);
-            Err(failure)
-        }
+        Ok(joined) => Ok(Joined { made: attempt.made, _claims: attempt.claims, ..joined }),
+        Err(failure) => Err(after_removal(failure, &attempt.made)),
     }
 }
 
@@ -52,11 +51,15 @@ pub fn make(plan: &CgroupPlan) -> Result<Joined, Failure> {
 /// it cannot say, the device filter. The process joins by its pid.
 ///
 /// # Errors
-/// What could not be made or written. Nothing is removed: stopping the unit and the state's undo list do that.
+/// What could not be made or written; what was made is removed again.
 pub fn complete(plan: &CgroupPlan, pid: i32) -> Result<(), Failure> {
-    let mut attempt = Attempt { inhabitant: Some(pid), ..Attempt::default() };
+    let mut attempt = Attempt::new(Taker::Inhabitant(pid));
+    complete_all(plan, pid, &mut attempt).map_err(|failure| after_removal(failure, &attempt.made))
+}
+
+fn complete_all(plan: &CgroupPlan, pid: i32, attempt: &mut Attempt<'_>) -> Result<(), Failure> {
     for directory in &plan.directories {
-        make_directory(directory, &mut attempt)?;
+        make_directory(directory, attempt)?;
     }
     for directory in &plan.join_tasks {
         let path = format!("{directory}/cgroup.procs");
@@ -91,28 +94,49 @@ fn open_directory(path: &str) -> Result<OwnedFd, Failure> {
     rustix::fs::open(path, flags, Mode::empty()).during(|| format!("open cgroup {path:?}"))
 }
 
-/// Removes what `make` made, after a failure, which is the one to tell: what cannot be removed stays silently, and is in the
-/// undo list of the container's state.
-pub fn remove_made(made: &Made) {
-    for path in &made.leaves {
-        if let Err(_second) = remove(path) {}
+/// A failure, once what was made for it is removed: the state's undo list has no more say, because what is there by then is somebody else's.
+pub fn after_removal(failure: Failure, made: &Made) -> Failure {
+    let leaves = made.leaves.iter().map(|path| remove(path));
+    let parents = made.parents.iter().rev().map(|path| remove_empty(path));
+    match leaves.chain(parents).fold(Ok(()), Result::and) {
+        Ok(()) => failure,
+        Err(second) => Failure { cause: format!("{}; undoing it failed too: {second}", failure.cause), ..failure },
     }
-    for path in made.parents.iter().rev() {
-        if let Err(_second) = remove_empty(path) {}
-    }
+}
+
+/// Who is to be in the cgroups.
+enum Taker<'a> {
+    /// Nobody yet; the lock of the container's state.
+    Nobody(&'a Lock),
+    /// The container's own process, which is there already.
+    Inhabitant(i32),
 }
 
 /// What came of making directories so far.
-#[derive(Default)]
-struct Attempt {
+struct Attempt<'a> {
+    taker: Taker<'a>,
     made: Made,
+    claims: Vec<OwnedFd>,
     /// v2 controllers that a cgroup did not hand on, and why: of interest only if one of their files is written to.
     refused: Vec<Refused>,
-    /// The container's own process, where it is in its cgroup already.
-    inhabitant: Option<i32>,
 }
 
-fn make_all(plan: &CgroupPlan, attempt: &mut Attempt) -> Result<Joined, Failure> {
+impl<'a> Attempt<'a> {
+    fn new(taker: Taker<'a>) -> Self {
+        Attempt { taker, made: Made::default(), claims: Vec::new(), refused: Vec::new() }
+    }
+
+    /// Takes a cgroup that was there before.
+    fn take(&mut self, path: &str) -> Result<(), Failure> {
+        match self.taker {
+            Taker::Nobody(lock) => self.claims.push(claim(path, lock)?),
+            Taker::Inhabitant(pid) => refuse_occupied(path, Some(pid))?,
+        }
+        Ok(())
+    }
+}
+
+fn make_all(plan: &CgroupPlan, attempt: &mut Attempt<'_>) -> Result<Joined, Failure> {
     for directory in &plan.directories {
         make_directory(directory, attempt)?;
     }
@@ -136,7 +160,7 @@ fn make_all(plan: &CgroupPlan, attempt: &mut Attempt) -> Result<Joined, Failure>
 }
 
 /// Makes a cgroup that a process can be in.
-fn make_directory(directory: &CgroupDirectory, attempt: &mut Attempt) -> Result<(), Failure> {
+fn make_directory(directory: &CgroupDirectory, attempt: &mut Attempt<'_>) -> Result<(), Failure> {
     make_levels(directory, attempt)?;
     match directory.may_be_frozen {
         true => refuse_frozen(&directory.path),
@@ -145,7 +169,7 @@ fn make_directory(directory: &CgroupDirectory, attempt: &mut Attempt) -> Result<
 }
 
 /// Makes every missing level from the mount point down, each from its parent's descriptor.
-fn make_levels(directory: &CgroupDirectory, attempt: &mut Attempt) -> Result<(), Failure> {
+fn make_levels(directory: &CgroupDirectory, attempt: &mut Attempt<'_>) -> Result<(), Failure> {
     let CgroupDirectory { path, mountpoint, inherit_cpuset, enable_controllers, .. } = directory;
     let during = || format!("make cgroup {path:?}");
     let names = names_below(mountpoint, path).ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), format!("not below {mountpoint:?}")))?;
@@ -159,7 +183,7 @@ fn make_levels(directory: &CgroupDirectory, attempt: &mut Attempt) -> Result<(),
                 attempt.made.leaves.push(path.clone());
                 return Ok(());
             }
-            Err(Errno::EXIST) => return refuse_occupied(path, attempt.inhabitant),
+            Err(Errno::EXIST) => return attempt.take(path),
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno).during(during),
         }
@@ -192,7 +216,7 @@ fn make_levels(directory: &CgroupDirectory, attempt: &mut Attempt) -> Result<(),
     if is_new {
         return Ok(());
     }
-    refuse_occupied(path, attempt.inhabitant)
+    attempt.take(path)
 }
 
 /// The container's process would freeze before it could tell anything, and whoever waits for it would wait for ever.
@@ -209,19 +233,6 @@ fn refuse_frozen(path: &str) -> Result<(), Failure> {
 fn names_below<'a>(mountpoint: &str, path: &'a str) -> Option<Vec<&'a str>> {
     let names: Vec<&str> = path.strip_prefix(mountpoint)?.strip_prefix('/')?.split('/').collect();
     names.iter().all(|name| !matches!(*name, "" | "." | "..")).then_some(names)
-}
-
-/// A cgroup that was there must be empty: our limits would hit processes that are not ours, and its removal kills them.
-fn refuse_occupied(path: &str, inhabitant: Option<i32>) -> Result<(), Failure> {
-    let during = || format!("use cgroup {path:?}");
-    // Below it too: a manager's cgroup may hold others' containers.
-    if let Some(pid) = processes(Path::new(path))?.iter().find(|pid| Some(**pid) != inhabitant) {
-        return Err(Failure::new(FailureCode::Exists, during(), format!("it is not empty (process {pid})")));
-    }
-    if frozen(path)? {
-        return Err(Failure::new(FailureCode::Other, during(), "it is frozen"));
-    }
-    Ok(())
 }
 
 /// Hands controllers to the children of a v2 cgroup (cgroup-v2.rst, "Top-down Constraint", "No Internal Process Constraint").
@@ -271,6 +282,7 @@ fn read_at(directory: &OwnedFd, file: &str) -> Result<Vec<u8>, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{reserve, Reservation};
     use crate::testing::TempDir;
 
     #[test]
@@ -291,7 +303,9 @@ mod tests {
             enable_controllers: Vec::new(),
             may_be_frozen: false,
         };
-        let failure = make(&CgroupPlan { directories: vec![directory], ..CgroupPlan::default() }).err().unwrap();
+        let states = TempDir::new();
+        let lock = reserve(&Reservation { root: states.path(), root_mode: 0o700, id: "c", state: "{}" }).unwrap();
+        let failure = make(&CgroupPlan { directories: vec![directory], ..CgroupPlan::default() }, &lock).err().unwrap();
         assert_eq!(failure.cause, "not a cgroup");
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
     }

@@ -1,16 +1,18 @@
 //! The container's cgroups on v1, hybrid and v2 (cgroups(7)).
 
+mod claim;
 mod device_filter;
 mod freezer;
 mod kill;
 mod make;
+mod maker;
 mod remove;
 mod tree;
 mod write;
 
 pub use freezer::{frozen, thaw};
 pub use kill::kill;
-pub use make::{complete, make, remove_made, Joined};
+pub use make::{after_removal, complete, make, Joined};
 pub use remove::{remove, remove_empty, remove_vacated};
 
 use rustix::io::Errno;

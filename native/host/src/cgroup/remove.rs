@@ -15,8 +15,6 @@ use crate::processes::wait_end;
 
 /// A killed process may take its time to go (a core dump, a slow disk).
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A process leaves its cgroup a moment after its end is told.
-const PATIENCE_FOR_VACATED: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -94,13 +92,12 @@ pub fn remove_empty(path: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes a tree whose processes have ended, and waits a moment for the last to leave it. One with live processes stays.
-pub fn remove_vacated(path: &str) -> Result<(), Failure> {
+/// Removes a tree whose processes have ended, and waits for the last to leave it. One with live processes stays.
+pub fn remove_vacated(path: &str, deadline: Instant) -> Result<(), Failure> {
     if !is_cgroup(path)? || remove_if_empty(Path::new(path))? {
         return Ok(());
     }
     refuse_root(path)?;
-    let deadline = Instant::now() + PATIENCE_FOR_VACATED;
     while !remove_tree(Path::new(path))? && Instant::now() < deadline {
         std::thread::sleep(LONGEST_PAUSE);
     }
@@ -115,7 +112,7 @@ mod tests {
     #[test]
     fn what_is_no_cgroup_stays() {
         let temp = TempDir::new();
-        for removal in [remove, remove_empty, remove_vacated] {
+        for removal in [remove, remove_empty, |path: &str| remove_vacated(path, Instant::now())] {
             let failure = removal(temp.path()).unwrap_err();
             assert_eq!(failure.to_string(), format!("look at cgroup {:?}: not a cgroup", temp.path()));
         }
