@@ -416,7 +416,7 @@ const process: BadInput[] = [
   bundled("the program is missing", 'exec: "nosuch": executable file not found in $PATH', { args: ["nosuch"] }),
   bundled("the program's path is missing", 'exec: "/no/such": stat /no/such: no such file or directory', { args: ["/no/such"] }),
   bundled("the program is not executable", 'exec: "/etc/passwd": permission denied', { args: ["/etc/passwd"] }),
-  bundled("the program is a directory", 'exec: "/etc": is a directory', { args: ["/etc"] }),
+  bundled("the program is a directory", 'exec: "/etc": is a directory: permission denied', { args: ["/etc"] }),
   bundled("the program lies below a file", 'exec: "/etc/passwd/sh": stat /etc/passwd/sh: not a directory', { args: ["/etc/passwd/sh"] }),
   bundled(
     "the program is not executable for the user",
