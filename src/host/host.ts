@@ -4,11 +4,11 @@
  */
 
 import type { SeccompProfile, Warning } from "../runtime/generated/plan.js";
-import type { LeftOut } from "../runtime/plan/capabilities.js";
 import type { RarePlan } from "../runtime/plan/rare.js";
 import type { Scope, ScopeRequest } from "../runtime/plan/scope.js";
 import type { Rules } from "../runtime/spec/rule.js";
 import type { Seccomp, Spec } from "../runtime/spec/generated/spec-types.js";
+import type { Told } from "../runtime/warn.js";
 import type { LoadOptions, ValidatedSpec } from "../runtime/spec/load.js";
 
 /** The only way the core reaches the world. */
@@ -37,7 +37,7 @@ export interface LazyParts {
   /** src/runtime/plan/seccomp.ts: for a seccomp profile whose filter is not kept. */
   seccomp: { planSeccomp(profile: Seccomp): SeccompProfile };
   /** src/runtime/warnings.ts: for a configuration that is worth a warning. */
-  warnings: { warningsOf(spec: Spec, leftOut: readonly LeftOut[]): Warning[] };
+  warnings: { warningsOf(spec: Spec, told: Told): Warning[] };
   /** src/runtime/plan/systemd.ts: for the cgroup driver systemd. */
   systemd: { planScope(request: ScopeRequest): Scope };
 }

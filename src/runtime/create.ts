@@ -4,7 +4,7 @@ import { saveRecord } from "./container.js";
 import { readConfig } from "./config.js";
 import type { LibraryHost, RuntimeContext } from "./context.js";
 import { RuntimeError, errorFromFailure, isRuntimeError, messageOf, withOperation } from "./errors.js";
-import type { HostFacts, Request, Undo } from "./generated/plan.js";
+import type { HostFacts, Request, Undo, Warning } from "./generated/plan.js";
 import { checkId } from "./identifier.js";
 import { askNames, askText, attempt, hostFacts, perform, send } from "./native.js";
 import type { CreatedProcess } from "./native.js";
@@ -122,15 +122,17 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
   const { id, options, continuation } = request;
   refuseUnusableConsole(host, spec, request);
   const scope = options.systemdCgroup ? planUnit(context, request, spec, facts) : undefined;
-  const planned = planContainer(host, spec, facts, { ...planOptions(context, request, bundle, spec), scope });
+  const planning = planOptions(context, request, bundle, spec);
+  const planned = planContainer(host, spec, facts, { ...planning, scope });
   refuseUnusableRootfs(host, planned.rootfs);
-  warnOf(context, spec, planned.leftOut);
+  warnOf(context, spec, { leftOut: planned.leftOut, hasUnit: scope !== undefined });
   const attempted: Attempt = { lock: 0, notify: undefined, created: undefined, record: newRecord(host, { id, bundle, spec, planned }) };
   attempted.lock = reserve(context, attempted.record);
   try {
     attempted.notify = bindNotify(host, attempted.lock, options.notifySocket);
     attempted.created = send(host, "created", { op: "create", lock: attempted.lock, plan: planned.plan, seccomp });
     const { process, warnings } = attempted.created;
+    if (planning.rare.wishes.refusesUnknownCalls) refuseUnknownCalls(warnings);
     warn(context, warnings);
     // With startContainer hooks the program does not run yet when the gate opens: `running` is recorded after them.
     const runsAtOnce = continuation !== "wait" && planned.plan.process.startContainerHooks.length === 0;
@@ -186,6 +188,12 @@ function planOptions(
     pidfdSocket: options.pidfdSocket,
     rare: hasRareFields(spec) ? context.host.part("rare").planRare(spec) : NOTHING_RARE,
   };
+}
+
+/** What is a warning otherwise, where an annotation of crun asks for it. */
+function refuseUnknownCalls(warnings: readonly Warning[]): void {
+  const unknown = warnings.find(({ rule }) => rule === "seccomp-names");
+  if (unknown) throw new RuntimeError(unknown.message, { code: "invalidConfig", operation: unknown.pointer, path: unknown.pointer });
 }
 
 /** A terminal needs somebody who takes its master: a socket, or the caller who stays. */

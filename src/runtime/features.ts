@@ -6,6 +6,7 @@ import { OCI_VERSION, OCI_VERSION_MIN } from "./oci.js";
 import { MEMORY_FLAGS, MEMORY_MODES } from "./plan/rare.js";
 import { capabilityNumbers } from "./spec/capability-names.js";
 import { knownMountOptions } from "./spec/mount-option-names.js";
+import { CRUN_PREFIX, SYSTEMD_PREFIX } from "./spec/rare-fields.js";
 import { hookNames } from "./spec/rules/hooks.js";
 import { seccompActions, seccompArchitectures, seccompFlagNames, seccompOperators } from "./spec/seccomp-names.js";
 
@@ -45,6 +46,6 @@ export function features(host: Pick<Host, "build" | "call">): object {
       "io.github.tsrunc.host": build.hostName,
       "io.github.tsrunc.libseccomp": seccomp.libseccomp,
     },
-    potentiallyUnsafeConfigAnnotations: ["org.systemd.property."],
+    potentiallyUnsafeConfigAnnotations: [SYSTEMD_PREFIX, CRUN_PREFIX],
   };
 }

@@ -5,14 +5,24 @@ import type { Warning } from "./generated/plan.js";
 import type { LeftOut } from "./plan/capabilities.js";
 import { sharesNamespace } from "./plan/namespaces.js";
 import type { Mount, Spec } from "./spec/generated/spec-types.js";
+import { CRUN_PREFIX, SYSTEMD_PREFIX, hasAnnotation } from "./spec/rare-fields.js";
 import { isFileSystemOption, knownMountOptions } from "./spec/mount-option-names.js";
 import { isBindMount } from "./spec/rules/mounts.js";
 
+/** What the plan knows of a configuration that is worth a warning. */
+export interface Told {
+  /** Capabilities that are not given. */
+  leftOut: readonly LeftOut[];
+  /** The container's cgroup is a unit of systemd. */
+  hasUnit: boolean;
+}
+
 /** Tells what is worth a warning about a configuration (runtime.md#warnings). */
-export function warnOf(context: RuntimeContext, spec: Spec, leftOut: readonly LeftOut[]): void {
+export function warnOf(context: RuntimeContext, spec: Spec, { leftOut, hasUnit }: Told): void {
   const limitsKernel = Number(spec.linux?.resources?.memory?.kernel ?? 0) > 0;
-  if (leftOut.length === 0 && !limitsKernel && !sharesNamespace(spec, "mount") && !spec.mounts?.some(isDubious)) return;
-  warn(context, context.host.part("warnings").warningsOf(spec, leftOut));
+  const asksRuntime = hasAnnotation(spec.annotations, CRUN_PREFIX) || (!hasUnit && hasAnnotation(spec.annotations, SYSTEMD_PREFIX));
+  if (leftOut.length === 0 && !limitsKernel && !asksRuntime && !sharesNamespace(spec, "mount") && !spec.mounts?.some(isDubious)) return;
+  warn(context, context.host.part("warnings").warningsOf(spec, { leftOut, hasUnit }));
 }
 
 function isDubious(mount: Mount): boolean {

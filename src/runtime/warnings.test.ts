@@ -6,10 +6,12 @@ import { FACTS, fakeContext, fakeHost } from "./testing/fake-host.js";
 import { warnOf } from "./warn.js";
 import { warningsOf } from "./warnings.js";
 
-function told(spec: Spec, facts = FACTS): string[] {
+function told(spec: Spec, facts = FACTS, hasUnit = true): string[] {
   const { leftOut } = planCapabilities(spec.process?.capabilities, facts);
-  return warningsOf(spec, leftOut).map(({ pointer, message, rule }) => `${rule} ${pointer}: ${message}`);
+  return warningsOf(spec, { leftOut, hasUnit }).map(({ pointer, message, rule }) => `${rule} ${pointer}: ${message}`);
 }
+
+const nothing = { leftOut: [], hasUnit: false };
 
 const withCapabilities = (capabilities: Capabilities): Spec => configuration(({ process }) => (process.capabilities = capabilities));
 
@@ -60,7 +62,7 @@ t.test("an option of the file system on a bind mount is worth a warning", async 
     'bind-file-system-option /mounts/7/options/3: "nolazytime" has no effect: a bind mount shares the file system of its source',
   ]);
   const context = fakeContext(fakeHost().host);
-  warnOf(context, spec, []);
+  warnOf(context, spec, nothing);
   t.equal(context.logged.length, 2);
 });
 
@@ -71,7 +73,7 @@ t.test("a limit on the kernel's memory is worth a warning", async (t) => {
   });
   t.match(told(spec), [/^kernel-memory \/linux\/resources\/memory\/kernel: 1000 has no effect/]);
   const context = fakeContext(fakeHost().host);
-  warnOf(context, spec, []);
+  warnOf(context, spec, nothing);
   t.equal(context.logged.length, 1);
   spec.linux = { ...spec.linux, resources: { memory: { kernel: -1 } } };
   t.strictSame(told(spec), []);
@@ -81,10 +83,10 @@ t.test("a warning is logged with the field that it is about; a sound configurati
   const context = fakeContext(fakeHost().host);
   const about: unknown[] = [];
   const spec = configuration(({ mounts }) => mounts.push({ destination: "data", type: "tmpfs" }));
-  warnOf({ ...context, log: (...told) => about.push(told) }, spec, []);
+  warnOf({ ...context, log: (...told) => about.push(told) }, spec, nothing);
   t.match(about, [["warning", /^config.json: \/mounts\/7\/destination: "data" is/, { rule: "mount-destination-relative" }]]);
   const host = { ...context.host, part: () => t.fail("nothing to tell") as never };
-  warnOf({ ...context, host }, configuration(), []);
+  warnOf({ ...context, host }, configuration(), nothing);
 });
 
 t.test("data of a bind mount is told, with the option that was meant", async (t) => {
@@ -99,16 +101,65 @@ t.test("data of a bind mount is told, with the option that was meant", async (t)
     `bind-data ${at}/3: "nosuidd" is left out: a bind mount has no data; did you mean "nosuid"?`,
   ]);
   const context = fakeContext(fakeHost().host);
-  warnOf(context, spec, []);
+  warnOf(context, spec, nothing);
   t.equal(context.logged.length, 2);
 });
 
 t.test("a container without a mount namespace is told, and nothing else of a sound configuration", async (t) => {
   const spec = configuration(({ process }) => delete process.capabilities);
   const context = fakeContext(fakeHost().host);
-  warnOf(context, spec, []);
+  warnOf(context, spec, nothing);
   t.strictSame(context.logged, []);
   if (spec.linux) spec.linux.namespaces = [{ type: "pid" }];
-  warnOf(context, spec, []);
+  warnOf(context, spec, nothing);
   t.match(context.logged, [/^warning: config.json: \/linux\/namespaces: no entry of type "mount": the mounts are made/]);
+});
+
+const annotated = (annotations: Record<string, string>): Spec =>
+  configuration((spec) => {
+    delete spec.process.capabilities;
+    spec.annotations = annotations;
+  });
+
+t.test("annotations of crun that are not carried out are told", async (t) => {
+  const spec = annotated({
+    "io.podman.annotations.seccomp": "x",
+    "run.oci.seccomp.receiver": "/s",
+    "run.oci.systemd.subgroup": "sub",
+    "run.oci.keep_orginal_groups": "1",
+    "run.oci.a/b": "1",
+  });
+  t.strictSame(told(spec), [
+    'crun-annotation /annotations/run.oci.seccomp.receiver: "/s" has no effect: the specification has /linux/seccomp/listenerPath for it',
+    'crun-annotation /annotations/run.oci.systemd.subgroup: "sub" has no effect: the container is in the unit\'s own cgroup',
+    'crun-annotation /annotations/run.oci.keep_orginal_groups: it has no effect: crun has no such annotation, did you mean "run.oci.keep_original_groups"?',
+    "crun-annotation /annotations/run.oci.a~1b: it has no effect: crun has no such annotation",
+  ]);
+  const context = fakeContext(fakeHost().host);
+  warnOf(context, spec, nothing);
+  t.equal(context.logged.length, 4);
+  t.strictSame(told(annotated({ "run.oci.systemd.subgroup": "", "run.oci.keep_original_groups": "1" })), []);
+});
+
+t.test("additional groups are not set where the caller's are kept, which is told", async (t) => {
+  const spec = annotated({ "run.oci.keep_original_groups": "1" });
+  Object.assign(spec.process?.user ?? {}, { additionalGids: [5] });
+  const keeping = [
+    "crun-annotation /process/user/additionalGids: they are not set: run.oci.keep_original_groups keeps the groups of the caller",
+  ];
+  t.strictSame(told(spec), keeping);
+  t.strictSame(told({ ...spec, annotations: { "run.oci.keep_original_groups": "0" } }), []);
+});
+
+t.test("properties of a unit are told where there is none", async (t) => {
+  const spec = annotated({ "org.systemd.property.CollectMode": "'inactive-or-failed'", other: "x" });
+  t.strictSame(told(spec, FACTS, true), []);
+  t.strictSame(told(spec, FACTS, false), [
+    "systemd-annotation /annotations/org.systemd.property.CollectMode: it has no effect: without --systemd-cgroup the container's cgroup is no unit of systemd",
+  ]);
+  const context = fakeContext(fakeHost().host);
+  warnOf(context, spec, { leftOut: [], hasUnit: true });
+  t.equal(context.logged.length, 0);
+  warnOf(context, spec, nothing);
+  t.equal(context.logged.length, 1);
 });

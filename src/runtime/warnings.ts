@@ -4,15 +4,25 @@ import type { Warning } from "./generated/plan.js";
 import type { LeftOut, LeftOutReason } from "./plan/capabilities.js";
 import { sharesNamespace } from "./plan/namespaces.js";
 import { capabilityNumbers } from "./spec/capability-names.js";
-import { quote } from "./spec/fault.js";
+import { crunAnnotation, crunAnnotations, crunAnnotationsOf } from "./spec/crun-annotations.js";
+import { quote, segment } from "./spec/fault.js";
 import type { Mount, Spec } from "./spec/generated/spec-types.js";
 import { isFileSystemOption, knownMountOptions } from "./spec/mount-option-names.js";
 import { nearest } from "./spec/nearest.js";
+import { CRUN_PREFIX, SYSTEMD_PREFIX } from "./spec/rare-fields.js";
 import { isBindMount } from "./spec/rules/mounts.js";
+import type { Told } from "./warn.js";
 
 /** The warnings about a configuration (runtime.md#warnings), those of mounts first. */
-export function warningsOf(spec: Spec, leftOut: readonly LeftOut[]): Warning[] {
-  return [...mountWarnings(spec), ...namespaceWarnings(spec), ...kernelMemoryWarnings(spec), ...capabilityWarnings(leftOut)];
+export function warningsOf(spec: Spec, { leftOut, hasUnit }: Told): Warning[] {
+  return [
+    ...mountWarnings(spec),
+    ...namespaceWarnings(spec),
+    ...kernelMemoryWarnings(spec),
+    ...annotationWarnings(spec),
+    ...(hasUnit ? [] : unitWarnings(spec)),
+    ...capabilityWarnings(leftOut),
+  ];
 }
 
 function mountWarnings(spec: Spec): Warning[] {
@@ -58,6 +68,42 @@ function kernelMemoryWarnings(spec: Spec): Warning[] {
   if (limit <= 0) return [];
   const message = `${limit} has no effect: the kernel's memory counts as the container's own, and has no limit beside that since Linux 5.16`;
   return [{ pointer: "/linux/resources/memory/kernel", message, rule: "kernel-memory" }];
+}
+
+/** Annotations of crun that are not carried out, or take something else away. */
+function annotationWarnings({ annotations, process }: Spec): Warning[] {
+  const groups = process?.user?.additionalGids ?? [];
+  return crunAnnotationsOf(annotations).flatMap(([name, value]) => {
+    const rule = "crun-annotation";
+    const pointer = `/annotations/${CRUN_PREFIX}${segment(name)}`;
+    const known = crunAnnotation(name);
+    if (!known) {
+      const meant = nearest(name, Object.keys(crunAnnotations));
+      return [
+        {
+          pointer,
+          message: `it has no effect: crun has no such annotation${meant === undefined ? "" : `, did you mean "${CRUN_PREFIX}${meant}"?`}`,
+          rule,
+        },
+      ];
+    }
+    if (known.is === "passedOver")
+      return value === known.unless ? [] : [{ pointer, message: `${quote(value)} has no effect: ${known.because}`, rule }];
+    if (name !== "keep_original_groups" || value !== "1" || groups.length === 0) return [];
+    return [
+      { pointer: "/process/user/additionalGids", message: `they are not set: ${CRUN_PREFIX}${name} keeps the groups of the caller`, rule },
+    ];
+  });
+}
+
+/** Properties of a unit where there is none. */
+function unitWarnings({ annotations }: Spec): Warning[] {
+  const names = Object.keys(annotations ?? {}).filter((name) => name.startsWith(SYSTEMD_PREFIX));
+  return names.map((name) => ({
+    pointer: `/annotations/${segment(name)}`,
+    message: "it has no effect: without --systemd-cgroup the container's cgroup is no unit of systemd",
+    rule: "systemd-annotation",
+  }));
 }
 
 /** config.md#linux-process, capabilities: what cannot be granted is logged as a warning. */

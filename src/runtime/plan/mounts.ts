@@ -11,15 +11,14 @@ import { planMappings } from "./namespaces.js";
 import { fileSystem, mountOperation, readonlyRemount } from "./mount-operation.js";
 import { cleanAbsolute, resolveFrom } from "./paths.js";
 import { planMountLabel, withContext } from "./security-modules.js";
+import type { LabelContext } from "./security-modules.js";
 
 /** What planning mounts needs beside the configuration. */
-export interface MountContext extends CgroupMountContext {
+export interface MountContext extends CgroupMountContext, LabelContext {
   /** Absolute path: relative sources of bind mounts are seen from it. */
   bundle: string;
   /** Whose ids map the owners of a mount that gives no mappings; undefined without a user namespace. */
   ownerMap: OwnerMap | undefined;
-  /** `linux.mountLabel`. */
-  mountLabel?: string | undefined;
 }
 
 export interface PlannedMounts {
@@ -85,7 +84,7 @@ function planOwners(mount: Mount, destination: string, options: MountOptions, co
 function planFileSystem(mount: Mount, destination: string, options: MountOptions, context: MountContext): MountSource {
   const fsType = mount.type;
   if (!fsType || fsType === "none") throw missing("type", destination);
-  const data = withContext(fsType, options.data, context.mountLabel);
+  const data = withContext(fsType, options.data, context);
   const source = mount.source ?? fsType;
   return options.copyUp ? { kind: "copyUp", source, data } : fileSystem(fsType, source, data);
 }

@@ -10,6 +10,8 @@ export interface ProcessOptions {
   /** Descriptors from 3 on that the program keeps, beside those of socket activation. */
   preserveFds: number;
   newKeyring: boolean;
+  /** The program keeps the caller's supplementary groups. */
+  keepsGroups?: boolean | undefined;
   capabilities: Capabilities;
   /** Number of descriptors passed by systemd's socket activation (sd_listen_fds(3)); they come first. */
   listenFds: number;
@@ -30,7 +32,7 @@ export function planProcess(spec: Spec, process: Process, facts: HostFacts, opti
     cwd: process.cwd,
     uid: process.user?.uid ?? 0,
     gid: process.user?.gid ?? 0,
-    additionalGids: planGroups(spec, facts, process.user?.additionalGids ?? []),
+    additionalGids: options.keepsGroups ? null : planGroups(spec, facts, process.user?.additionalGids ?? []),
     umask: process.user?.umask ?? DEFAULT_UMASK,
     capabilities: options.capabilities,
     rlimits: (process.rlimits ?? []).map(({ type, soft, hard }) => ({ kind: type, soft: String(soft), hard: String(hard) })),

@@ -75,3 +75,18 @@ t.test("clocks have their offsets, with every digit", async (t) => {
     { clock: "boottime", secs: "-5", nanosecs: 0 },
   ]);
 });
+
+t.test("annotations of crun that are carried out are wishes", async (t) => {
+  const wishes = (annotations: Record<string, string>): unknown => planRare({ ...configuration(), annotations }).wishes;
+  t.same(
+    wishes({
+      "run.oci.keep_original_groups": "1",
+      "run.oci.seccomp_fail_unknown_syscall": "1",
+      "run.oci.mount_context_type": "fscontext",
+      "run.oci.pidfd_receiver": "/run/s",
+      "run.oci.systemd.subgroup": "",
+    }),
+    { keepsGroups: true, refusesUnknownCalls: true, contextType: "fscontext", pidfdSocket: "/run/s" },
+  );
+  t.same(wishes({ "run.oci.keep_original_groups": "0", "run.oci.seccomp_fail_unknown_syscall": "0", other: "1" }), {});
+});

@@ -3,15 +3,19 @@
 import type { ClockOffset, Operation, Scheduler } from "../generated/plan.js";
 import type { MemoryPolicyFlag, MemoryPolicyMode, Process, SchedulerFlag, SchedulerPolicy, Spec } from "../spec/generated/spec-types.js";
 import { numbersOf } from "../spec/number-list.js";
+import { planCrunWishes } from "./crun-wishes.js";
+import type { CrunWishes } from "./crun-wishes.js";
 
 export interface RarePlan {
   /** For the end of the setup. */
   operations: Operation[];
   clockOffsets: ClockOffset[];
+  /** By annotations of crun. */
+  wishes: CrunWishes;
 }
 
 /** What a configuration without such fields has. */
-export const NOTHING_RARE: RarePlan = { operations: [], clockOffsets: [] };
+export const NOTHING_RARE: RarePlan = { operations: [], clockOffsets: [], wishes: {} };
 
 /** linux/sched.h */
 const POLICIES: Record<SchedulerPolicy, number> = {
@@ -60,7 +64,7 @@ export const MEMORY_FLAGS: Record<MemoryPolicyFlag, number> = {
 const DOMAINS = { LINUX: 0x0000, LINUX32: 0x0008 } as const;
 
 /** The operations and clock offsets of a valid configuration. */
-export function planRare({ process, linux }: Spec): RarePlan {
+export function planRare({ process, linux, annotations }: Spec): RarePlan {
   const { personality, memoryPolicy } = linux ?? {};
   const operations: Operation[] = [];
   if (personality?.domain !== undefined) operations.push({ op: "personality", persona: DOMAINS[personality.domain] });
@@ -70,7 +74,7 @@ export function planRare({ process, linux }: Spec): RarePlan {
   }
   // Last: from then on this process itself may wait long for its turn, or may not fork (SCHED_DEADLINE).
   if (process?.scheduler ?? process?.ioPriority) operations.push(planSchedule(process as Process));
-  return { operations, clockOffsets: planClockOffsets(linux?.timeOffsets) };
+  return { operations, clockOffsets: planClockOffsets(linux?.timeOffsets), wishes: planCrunWishes(annotations) };
 }
 
 function planSchedule({ scheduler, ioPriority }: Process): Operation {

@@ -43,13 +43,17 @@ t.test("the program gets the labels that are given", async (t) => {
 });
 
 t.test("file systems of the container's own get the context, once", async (t) => {
-  const label = "u:r:f:s0:c1,c2";
-  t.same(withContext("tmpfs", ["size=1"], label), ["size=1", `context=${label}`]);
-  t.same(withContext("devpts", [], label), [`context=${label}`]);
-  t.same(withContext("tmpfs", ["context=own"], label), ["context=own"]);
-  for (const fsType of ["proc", "sysfs", "cgroup", "cgroup2", "mqueue"]) t.same(withContext(fsType, [], label), [], fsType);
-  t.same(withContext("tmpfs", [], undefined), []);
-  t.same(withContext("tmpfs", [], ""), []);
+  const mountLabel = "u:r:f:s0:c1,c2";
+  const label = mountLabel;
+  t.same(withContext("tmpfs", ["size=1"], { mountLabel }), ["size=1", `context=${label}`]);
+  t.same(withContext("devpts", [], { mountLabel }), [`context=${label}`]);
+  t.same(withContext("tmpfs", ["context=own"], { mountLabel }), ["context=own"]);
+  for (const fsType of ["proc", "sysfs", "cgroup", "cgroup2", "mqueue"]) t.same(withContext(fsType, [], { mountLabel }), [], fsType);
+  t.same(withContext("tmpfs", [], {}), []);
+  t.same(withContext("tmpfs", [], { mountLabel, contextType: "rootcontext" }), [`rootcontext=${label}`]);
+  t.same(withContext("tmpfs", ["rootcontext=own"], { mountLabel, contextType: "rootcontext" }), ["rootcontext=own"]);
+  t.same(withContext("tmpfs", [], { contextType: "rootcontext" }), []);
+  t.same(withContext("tmpfs", [], { mountLabel: "" }), []);
 });
 
 t.test("mqueue is labelled like a file", async (t) => {

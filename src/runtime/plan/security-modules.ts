@@ -11,6 +11,14 @@ const SELINUX = "/sys/fs/selinux/enforce";
 /** File systems that SELinux labels by its policy alone: `context` is refused or changes nothing for them. */
 const LABELLED_BY_POLICY: readonly string[] = ["proc", "sysfs", "cgroup", "cgroup2"];
 
+/** How the container's own mounts are labelled. */
+export interface LabelContext {
+  /** `linux.mountLabel`. */
+  mountLabel?: string | undefined;
+  /** Which kind of context that is (mount(8)). Default `context`. */
+  contextType?: string | undefined;
+}
+
 /** What to look for on the host; nothing where no label is asked for. */
 export function modulePaths({ process, linux }: Spec): string[] {
   const paths: string[] = [];
@@ -43,9 +51,11 @@ export function planLabels({ process }: Spec): Operation[] {
 }
 
 /** The data of a new file system with the context that `linux.mountLabel` gives it, unless it has one of its own. */
-export function withContext(fsType: string, data: string[], label: string | undefined): string[] {
+export function withContext(fsType: string, data: string[], { mountLabel: label, contextType = "context" }: LabelContext): string[] {
   if (!label || fsType === "mqueue" || LABELLED_BY_POLICY.includes(fsType)) return data;
-  return data.some((entry) => entry.startsWith("context=")) ? data : [...data, `context=${label}`];
+  return data.some((entry) => entry.startsWith("context=") || entry.startsWith(`${contextType}=`))
+    ? data
+    : [...data, `${contextType}=${label}`];
 }
 
 /** What is left to do for a file system that takes no context: mqueue is labelled like a file. */

@@ -4,6 +4,7 @@ import { RuntimeError } from "../errors.js";
 import type { CgroupWrite, DeviceRule, UnitProperty } from "../generated/plan.js";
 import { parseVariantText } from "./gvariant.js";
 import type { BusTyped, BusValue } from "./gvariant.js";
+import { SYSTEMD_PREFIX } from "../spec/rare-fields.js";
 import { lastComponent } from "./paths.js";
 
 const INFINITY = String(2n ** 64n - 1n);
@@ -122,7 +123,6 @@ function deviceName({ kind, major, minor }: DeviceRule, names: string): string |
   return line?.[1] === undefined ? undefined : `${type}-${line[1]}`;
 }
 
-const PREFIX = "org.systemd.property.";
 /** What the runtime itself must say. */
 const RESERVED = ["PIDs", "Slice"];
 
@@ -133,9 +133,9 @@ const RESERVED = ["PIDs", "Slice"];
  */
 export function annotationProperties(annotations: Readonly<Record<string, string>> | undefined): UnitProperty[] {
   return Object.entries(annotations ?? {})
-    .filter(([key]) => key.startsWith(PREFIX))
+    .filter(([key]) => key.startsWith(SYSTEMD_PREFIX))
     .map(([key, text]) => {
-      const name = key.slice(PREFIX.length);
+      const name = key.slice(SYSTEMD_PREFIX.length);
       const pointer = `/annotations/${key}`;
       if (!/^[A-Za-z]{3,}$/.test(name) || RESERVED.includes(name)) {
         throw refused(pointer, `found the property "${name}", allowed: a property of a scope by its name, but ${RESERVED.join(" and ")}`);

@@ -1,0 +1,27 @@
+/** What annotations of crun change about a plan (src/runtime/spec/crun-annotations.ts). */
+
+import { crunAnnotationsOf } from "../spec/crun-annotations.js";
+
+export interface CrunWishes {
+  /** The program keeps the supplementary groups of the runtime: setgroups(2) is not called. */
+  keepsGroups?: boolean;
+  /** Which kind of SELinux context `linux.mountLabel` is for a mount. */
+  contextType?: string;
+  /** Socket that gets a pidfd of the container's first process, where the command line names none. */
+  pidfdSocket?: string;
+  /** A system call in the seccomp profile that libseccomp does not know is an error. */
+  refusesUnknownCalls?: boolean;
+}
+
+/** Those of a valid configuration. */
+export function planCrunWishes(annotations: Readonly<Record<string, string>> | undefined): CrunWishes {
+  const given = new Map(crunAnnotationsOf(annotations));
+  const contextType = given.get("mount_context_type");
+  const pidfdSocket = given.get("pidfd_receiver");
+  return {
+    ...(given.get("keep_original_groups") === "1" && { keepsGroups: true }),
+    ...(given.get("seccomp_fail_unknown_syscall") === "1" && { refusesUnknownCalls: true }),
+    ...(contextType !== undefined && { contextType }),
+    ...(pidfdSocket !== undefined && { pidfdSocket }),
+  };
+}
