@@ -9,7 +9,7 @@ import type { Scope, ScopeRequest } from "../runtime/plan/scope.js";
 import type { Rules } from "../runtime/spec/rule.js";
 import type { Seccomp, Spec } from "../runtime/spec/generated/spec-types.js";
 import type { Told } from "../runtime/warn.js";
-import type { LoadOptions, ValidatedSpec } from "../runtime/spec/load.js";
+import type { CarefulLoader } from "../runtime/spec/load.js";
 
 /** The only way the core reaches the world. */
 export interface Host {
@@ -39,8 +39,5 @@ export interface LazyParts {
   /** src/runtime/warnings.ts: for a configuration that is worth a warning. */
   warnings: { warningsOf(spec: Spec, told: Told): Warning[] };
   /** src/runtime/plan/systemd.ts: for the cgroup driver systemd. */
-  systemd: { planScope(request: ScopeRequest): Scope };
+  systemd: { planScope(request: ScopeRequest): Scope; unitRules: readonly Rules[] };
 }
-
-/** What src/runtime/careful.ts exports as `readCarefully`. */
-export type CarefulLoader = (text: string, options: LoadOptions) => ValidatedSpec;

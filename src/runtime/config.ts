@@ -6,7 +6,7 @@ import type { Failure, Reply, Request } from "./generated/plan.js";
 import { attempt, perform } from "./native.js";
 import fits from "./spec/generated/validate-config-fast.js";
 import { loadSpec } from "./spec/load.js";
-import type { ValidatedSpec } from "./spec/load.js";
+import type { LoadOptions, ValidatedSpec } from "./spec/load.js";
 
 /** Longer configurations are refused: a mistake, or an attack on memory. */
 export const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
@@ -21,17 +21,16 @@ export interface ReadConfig {
 
 /**
  * The configuration of a bundle, checked.
- * @param rootless the caller is not root of its user namespace
  * @throws RuntimeError with every fault at once
  */
-export function readConfig({ host, root }: RuntimeContext, bundle: string, rootless: boolean): ReadConfig {
+export function readConfig({ host, root }: RuntimeContext, bundle: string, check: LoadOptions): ReadConfig {
   const path = `${bundle}/config.json`;
   const { text, seccomp } = read(host, "config", { op: "readConfig", path, maxBytes: MAX_CONFIG_BYTES, root });
   const load = (text: string, seccompIsReady: boolean): ValidatedSpec =>
     loadSpec(
       text,
       { fits, rare: () => host.part("rare").rareRules, careful: () => host.part("careful").readCarefully },
-      { rootless, seccompIsReady },
+      { ...check, seccompIsReady },
     );
   try {
     return { spec: load(text, seccomp?.isReady ?? false), seccomp: seccomp ?? undefined };

@@ -104,7 +104,8 @@ export function launchContainer(context: RuntimeContext, request: CreateRequest)
   checkId(request.id);
   const bundle = askText(host, { op: "resolveDirectory", path: request.options.bundle ?? "." });
   const facts = hostFacts(host);
-  const config = readConfig(context, bundle, facts.euid !== 0);
+  const more = request.options.systemdCgroup ? { more: host.part("systemd").unitRules } : {};
+  const config = readConfig(context, bundle, { rootless: facts.euid !== 0, ...more });
   return withFilter(host, config, (seccomp) => launch(context, request, { bundle, facts, spec: config.spec, seccomp }));
 }
 

@@ -21,7 +21,7 @@ const config = (spec: object, seccomp: { handle: number; isReady: boolean } | nu
 
 function create(answers: Answers, files: Record<string, string> = {}): { requests: Request[]; error: unknown } {
   const { host, requests } = fakeHost({ answers, files });
-  const careful: LazyParts["careful"] = { readCarefully: (text, options) => loadCarefully(text, report, options) };
+  const careful: LazyParts["careful"] = { readCarefully: (text, rules, options) => loadCarefully(text, rules, report, options) };
   const part: LibraryHost["part"] = (name) => (name === "careful" ? (careful as LazyParts[typeof name]) : host.part(name));
   try {
     createContainer(fakeContext({ ...host, part }), "c1", {});

@@ -851,6 +851,107 @@ const withoutSystemd: BadInput = {
   },
 };
 
+/** One fault of config.json by the rules of the cgroup driver systemd, which need no systemd. */
+function unitFault(name: string, message: string, config: (config: Config) => void): BadInput {
+  const prepare = (c: Context): Prepared => {
+    const bundle = c.bundle({ config });
+    return { args: ["--systemd-cgroup", "create", "-b", bundle.directory, c.id], bundle };
+  };
+  return { name: `--systemd-cgroup: ${name}`, message: `create "{id}": config.json: ${message}`, prepare };
+}
+
+const path = (cgroupsPath: string) => (config: Config) => void (config.linux.cgroupsPath = cgroupsPath);
+const annotation = (name: string, value: string) => (config: Config) => void (config.annotations = { [name]: value });
+
+const units: BadInput[] = [
+  unitFault("a path", '/linux/cgroupsPath: found "/a/b", allowed: slice:prefix:name with --systemd-cgroup', path("/a/b")),
+  unitFault("two parts", '/linux/cgroupsPath: found "a:b", allowed: slice:prefix:name with --systemd-cgroup', path("a:b")),
+  unitFault("no name", '/linux/cgroupsPath: found "a.slice:b:", allowed: slice:prefix:name with --systemd-cgroup', path("a.slice:b:")),
+  unitFault(
+    "a slice without its ending",
+    '/linux/cgroupsPath: found "pods:b:c", allowed: a slice such as "machine-pods.slice" in place of "pods"',
+    path("pods:b:c"),
+  ),
+  unitFault(
+    "a slice with an empty part",
+    '/linux/cgroupsPath: found "a--b.slice:b:c", allowed: a slice such as "machine-pods.slice" in place of "a--b.slice"',
+    path("a--b.slice:b:c"),
+  ),
+  unitFault(
+    "a slice as the container's own unit",
+    '/linux/cgroupsPath: found ":b:c.slice", allowed: the name of a scope in place of "c.slice"',
+    path(":b:c.slice"),
+  ),
+  unitFault(
+    "a name that no unit has",
+    '/linux/cgroupsPath: found ":b:c/d", allowed: the name of a unit in place of "b-c/d.scope": up to 255 letters, digits and : - _ . \\ @',
+    path(":b:c/d"),
+  ),
+  unitFault(
+    "a property that is the runtime's own",
+    `/annotations/org.systemd.property.Slice: found "'a.slice'", allowed: nothing: after org.systemd.property. comes the name of a scope's property, but PIDs and Slice`,
+    annotation("org.systemd.property.Slice", "'a.slice'"),
+  ),
+  unitFault(
+    "a property that is no GVariant",
+    `/annotations/org.systemd.property.KillMode: found "mixed", allowed: a value in GVariant text such as 'text', true or uint64 5`,
+    annotation("org.systemd.property.KillMode", "mixed"),
+  ),
+  unitFault(
+    "a property in negative seconds",
+    '/annotations/org.systemd.property.TimeoutStopSec: found "-1", allowed: a number of seconds that is not negative',
+    annotation("org.systemd.property.TimeoutStopSec", "-1"),
+  ),
+  unitFault(
+    "several faults at once",
+    `3 faults:
+  /process/cwd: found "tmp", allowed: an absolute path
+  /linux/cgroupsPath: found "a:b", allowed: slice:prefix:name with --systemd-cgroup
+  /annotations/org.systemd.property.KillMode: found "mixed", allowed: a value in GVariant text such as 'text', true or uint64 5`,
+    (config) => {
+      config.process.cwd = "tmp";
+      path("a:b")(config);
+      annotation("org.systemd.property.KillMode", "mixed")(config);
+    },
+  ),
+];
+
+const crunAnnotations: BadInput[] = [
+  fault(
+    "an annotation of crun that is neither yes nor no",
+    '/annotations/run.oci.keep_original_groups: found "true", allowed: "1" or "0"',
+    annotation("run.oci.keep_original_groups", "true"),
+  ),
+  fault(
+    "an annotation about unknown system calls that is neither yes nor no",
+    '/annotations/run.oci.seccomp_fail_unknown_syscall: found "", allowed: "1" or "0"',
+    annotation("run.oci.seccomp_fail_unknown_syscall", ""),
+  ),
+  fault(
+    "a context that carries an option of its own",
+    '/annotations/run.oci.mount_context_type: found "mode=755,context", allowed: "context", "fscontext", "defcontext", "rootcontext"',
+    annotation("run.oci.mount_context_type", "mode=755,context"),
+  ),
+  fault(
+    "a receiver of a pidfd that is relative",
+    '/annotations/run.oci.pidfd_receiver: found "socket", allowed: an absolute path',
+    annotation("run.oci.pidfd_receiver", "socket"),
+  ),
+  fault(
+    "a filter beside the profile",
+    '/annotations/run.oci.seccomp_bpf_data: found "BgAAAAAA/38=", allowed: nothing: a filter comes of /linux/seccomp alone',
+    annotation("run.oci.seccomp_bpf_data", "BgAAAAAA/38="),
+  ),
+  fault(
+    "a handler",
+    '/annotations/run.oci.handler: found "krun", allowed: nothing: a program is executed by the kernel, not by a handler',
+    annotation("run.oci.handler", "krun"),
+  ),
+  bundled("a receiver of a pidfd that is not there", 'connect to pidfd socket "/nowhere/socket": ENOENT (no such file or directory)', {
+    config: annotation("run.oci.pidfd_receiver", "/nowhere/socket"),
+  }),
+];
+
 const commandLine: BadInput[] = [
   call(
     "a bundle that is missing",
@@ -939,5 +1040,7 @@ export const cases: BadInput[] = [
   ...devicesAndCgroups,
   ...identifiers,
   ...consoles,
+  ...units,
+  ...crunAnnotations,
   ...commandLine,
 ];

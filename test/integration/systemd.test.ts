@@ -154,7 +154,12 @@ test("a property that systemd does not take fails create, and nothing is left", 
 
 test("a cgroupsPath of another form is refused", async (c) => {
   const bundle = c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}`) });
-  await c.fails(["--systemd-cgroup", "create", "-b", bundle.directory, c.id], /of format "slice:prefix:name" for systemd cgroups, got "\//);
+  await c.fails(
+    ["--systemd-cgroup", "create", "-b", bundle.directory, c.id],
+    isTsrunc
+      ? /\/linux\/cgroupsPath: found "\/.*", allowed: slice:prefix:name with --systemd-cgroup/
+      : /of format "slice:prefix:name" for systemd cgroups, got "\//,
+  );
 });
 
 test("without --systemd-cgroup a path of that form is a cgroup of that name", async (c) => {

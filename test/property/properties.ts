@@ -10,9 +10,10 @@ import report from "../../src/runtime/spec/generated/validate-config-report.js";
 import { PLAN_OPTIONS } from "../../src/runtime/testing/plan-options.js";
 import { FACTS } from "../../src/runtime/testing/fake-host.js";
 import { rareRules } from "../../src/runtime/rare.js";
+import { commonRules } from "../../src/runtime/spec/check.js";
 import { loadCarefully } from "../../src/runtime/spec/load-carefully.js";
 import { loadSpec } from "../../src/runtime/spec/load.js";
-import type { ValidatedSpec } from "../../src/runtime/spec/load.js";
+import type { CarefulLoader, ValidatedSpec } from "../../src/runtime/spec/load.js";
 import { SpecError } from "../../src/runtime/spec/spec-error.js";
 import type { Configuration } from "./configurations.ts";
 
@@ -38,15 +39,14 @@ export function checkConfiguration({ text, rootless, v2, twice }: Configuration)
 /** Validation throws nothing but its own error, and both ways to validate agree. */
 function load(text: string, rootless: boolean, twice: boolean): ValidatedSpec | undefined {
   let tookTheSlowWay = false;
-  const careful = (): typeof loader => {
+  const careful = (): CarefulLoader => {
     tookTheSlowWay = true;
-    return loader;
+    return (slow, rules, options) => loadCarefully(slow, rules, report, options);
   };
-  const loader = (slow: string, options: { rootless: boolean }): ValidatedSpec => loadCarefully(slow, report, options);
   try {
     const spec = loadSpec(text, { fits, careful, rare: () => rareRules }, { rootless });
     // What the quick way takes, the careful one takes.
-    if (twice && !tookTheSlowWay) loadCarefully(text, report, { rootless });
+    if (twice && !tookTheSlowWay) loadCarefully(text, [...commonRules, ...rareRules], report, { rootless });
     return spec;
   } catch (error) {
     assert.ok(isRuntimeError(error), `validation threw ${String(error)}`);

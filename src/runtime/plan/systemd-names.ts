@@ -12,32 +12,44 @@ export interface UnitPlace {
   name: string;
 }
 
-const POINTER = "/linux/cgroupsPath";
 const LONGEST_UNIT_NAME = 255;
+const UNIT_NAME = /^[A-Za-z0-9:_.\\@-]+$/;
 
 /**
  * What `cgroupsPath` means to systemd: `slice:prefix:name`, with defaults for an empty slice and an absent path.
- * @throws RuntimeError on another form and on names that systemd does not take
+ * @param cgroupsPath one that `allowedInstead` has nothing to say about
+ * @throws RuntimeError on an id that is too long for the name of a unit
  */
 export function unitPlace(cgroupsPath: string | undefined, id: string, defaultSlice: string): UnitPlace {
-  if (!cgroupsPath) return checked({ slice: defaultSlice, unit: `tsrunc-${escapeName(id)}.scope`, name: id });
-  const parts = cgroupsPath.split(":");
-  const [slice = "", prefix = "", name = ""] = parts;
-  if (parts.length !== 3 || name === "") {
-    throw unusable(`expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, got "${cgroupsPath}" instead`);
+  if (cgroupsPath) {
+    const { slice, unit, name } = partsOf(cgroupsPath);
+    return { slice: slice || defaultSlice, unit, name };
   }
-  // systemd puts processes into scopes and services only.
-  if (name.endsWith(".slice")) throw unusable(`found the slice "${name}", allowed: the name of a scope`);
-  return checked({ slice: slice || defaultSlice, unit: `${prefix === "" ? "" : `${prefix}-`}${name}.scope`, name });
+  const unit = `tsrunc-${escapeName(id)}.scope`;
+  if (unit.length > LONGEST_UNIT_NAME) {
+    throw new RuntimeError(`${LONGEST_UNIT_NAME} characters are the most for a unit`, {
+      code: "invalidArgument",
+      operation: `name the unit "${unit}"`,
+    });
+  }
+  return { slice: defaultSlice, unit, name: id };
 }
 
-function checked(place: UnitPlace): UnitPlace {
-  const { slice, unit } = place;
-  if (!/^[A-Za-z0-9:_.\\@-]+$/.test(unit) || unit.length > LONGEST_UNIT_NAME) {
-    throw unusable(`"${unit}" is no name of a unit: up to ${LONGEST_UNIT_NAME} letters, digits and : - _ . \\ @`);
+function partsOf(cgroupsPath: string): UnitPlace {
+  const [slice = "", prefix = "", name = ""] = cgroupsPath.split(":");
+  return { slice, unit: `${prefix === "" ? "" : `${prefix}-`}${name}.scope`, name };
+}
+
+/** What may stand in place of a `cgroupsPath` that systemd does not take; undefined for one that it takes. */
+export function allowedInstead(cgroupsPath: string): string | undefined {
+  const { slice, unit, name } = partsOf(cgroupsPath);
+  if (cgroupsPath.split(":").length !== 3 || name === "") return "slice:prefix:name with --systemd-cgroup";
+  // systemd puts processes into scopes and services only.
+  if (name.endsWith(".slice")) return `the name of a scope in place of "${name}"`;
+  if (!UNIT_NAME.test(unit) || unit.length > LONGEST_UNIT_NAME) {
+    return `the name of a unit in place of "${unit}": up to ${LONGEST_UNIT_NAME} letters, digits and : - _ . \\ @`;
   }
-  expandSlice(slice);
-  return place;
+  return slice === "" || isSlice(slice) ? undefined : `a slice such as "machine-pods.slice" in place of "${slice}"`;
 }
 
 /** systemd-escape(1) for the letters of an id that unit names cannot hold. */
@@ -45,20 +57,18 @@ function escapeName(id: string): string {
   return id.replaceAll("+", "\\x2b");
 }
 
-/**
- * The path of a slice in the hierarchy: `a-b.slice` is /a.slice/a-b.slice, `-.slice` is the root.
- * @throws RuntimeError on a name that is no slice's
- */
-export function expandSlice(slice: string): string {
+function isSlice(slice: string): boolean {
   const stem = slice.replace(/\.slice$/, "");
-  if (stem === slice || !/^[A-Za-z0-9:_.\\@-]+$/.test(stem) || slice.length > LONGEST_UNIT_NAME)
-    throw unusable(`invalid slice name: ${slice}`);
-  if (stem === "-") return "/";
-  const parts = stem.split("-");
-  if (parts.includes("")) throw unusable(`invalid slice name: ${slice}`);
-  return parts.map((_, index) => `/${parts.slice(0, index + 1).join("-")}.slice`).join("");
+  if (stem === slice || !UNIT_NAME.test(stem) || slice.length > LONGEST_UNIT_NAME) return false;
+  return stem === "-" || !stem.split("-").includes("");
 }
 
-function unusable(cause: string): RuntimeError {
-  return new RuntimeError(cause, { code: "invalidConfig", operation: POINTER, path: POINTER });
+/** The path of a slice in the hierarchy: `a-b.slice` is /a.slice/a-b.slice, `-.slice` is the root. */
+export function expandSlice(slice: string): string {
+  const stem = slice.replace(/\.slice$/, "");
+  if (stem === "-") return "/";
+  return stem
+    .split("-")
+    .map((_, index, parts) => `/${parts.slice(0, index + 1).join("-")}.slice`)
+    .join("");
 }

@@ -1,4 +1,7 @@
 import t from "tap";
+import { check } from "../spec/check.js";
+import { configuration } from "../spec/fixtures/configurations.js";
+import { unitRules } from "./systemd.js";
 import { planDeviceRules } from "./cgroup-devices.js";
 import { annotationProperties, deviceProperties, limitProperties } from "./systemd-properties.js";
 
@@ -135,15 +138,22 @@ t.test("annotations are properties; seconds become microseconds", async (t) => {
   ]);
 });
 
-t.test("annotations that are no properties are refused", async (t) => {
-  const cases: [name: string, text: string, message: RegExp][] = [
-    ["A", "true", /^\/annotations\/org.systemd.property.A: found the property "A", allowed: a property of a scope/],
-    ["PIDs", "[uint32 1]", /found the property "PIDs"/],
-    ["Slice", "'a.slice'", /found the property "Slice"/],
-    ["Nice", "what", /found "what", allowed: a value in GVariant text such as 'text', true or uint64 5/],
-    ["TimeoutStopSec", "-1", /found -1, allowed: a number of seconds that is not negative/],
+t.test("annotations that are no properties are faults, told with those of cgroupsPath", async (t) => {
+  const spec = configuration(({ linux }) => (linux.cgroupsPath = "a:b"));
+  const faults = (annotations: Record<string, string>): string[] =>
+    check({ ...spec, annotations }, unitRules, { rootless: false }).map(({ pointer, found, allowed }) => `${pointer} ${found} ${allowed}`);
+  const path = '/linux/cgroupsPath "a:b" slice:prefix:name with --systemd-cgroup';
+  const noProperty = "nothing: after org.systemd.property. comes the name of a scope's property, but PIDs and Slice";
+  const cases: [name: string, text: string, allowed: string][] = [
+    ["A", "true", noProperty],
+    ["PIDs", "[uint32 1]", noProperty],
+    ["Slice", "'a.slice'", noProperty],
+    ["Nice", "what", "a value in GVariant text such as 'text', true or uint64 5"],
+    ["TimeoutStopSec", "-1", "a number of seconds that is not negative"],
   ];
-  for (const [name, text, message] of cases) {
-    t.throws(() => annotationProperties({ [`org.systemd.property.${name}`]: text }), { message, code: "invalidConfig" }, name);
+  for (const [name, text, allowed] of cases) {
+    const key = `org.systemd.property.${name}`;
+    t.same(faults({ [key]: text }), [path, `/annotations/${key} "${text}" ${allowed}`]);
   }
+  t.same(faults({ "org.systemd.property.Nice": "5" }), [path]);
 });

@@ -1,6 +1,5 @@
 /** What of a plan systemd can say itself: limits, devices and annotations as properties of a unit (systemd.resource-control(5)). */
 
-import { RuntimeError } from "../errors.js";
 import type { CgroupWrite, DeviceRule, UnitProperty } from "../generated/plan.js";
 import { parseVariantText } from "./gvariant.js";
 import type { BusTyped, BusValue } from "./gvariant.js";
@@ -126,36 +125,39 @@ function deviceName({ kind, major, minor }: DeviceRule, names: string): string |
 /** What the runtime itself must say. */
 const RESERVED = ["PIDs", "Slice"];
 
-/**
- * Annotations `org.systemd.property.NAME` with a value in GVariant text. `NAME` in seconds (`...Sec`) becomes the property in microseconds
- * (`...USec`).
- * @throws RuntimeError on a name or a value that is none
- */
-export function annotationProperties(annotations: Readonly<Record<string, string>> | undefined): UnitProperty[] {
+/** Annotations `org.systemd.property.NAME` with a value in GVariant text: the names and values. */
+export function propertyAnnotations(annotations: Readonly<Record<string, string>> | undefined): [name: string, text: string][] {
   return Object.entries(annotations ?? {})
     .filter(([key]) => key.startsWith(SYSTEMD_PREFIX))
-    .map(([key, text]) => {
-      const name = key.slice(SYSTEMD_PREFIX.length);
-      const pointer = `/annotations/${key}`;
-      if (!/^[A-Za-z]{3,}$/.test(name) || RESERVED.includes(name)) {
-        throw refused(pointer, `found the property "${name}", allowed: a property of a scope by its name, but ${RESERVED.join(" and ")}`);
-      }
-      const parsed = parseVariantText(text);
-      if (!parsed)
-        throw refused(pointer, `found ${JSON.stringify(text)}, allowed: a value in GVariant text such as 'text', true or uint64 5`);
-      if (!/[a-z]Sec$/.test(name)) return { name, ...parsed, pointer };
-      const microseconds = inMicroseconds(parsed.value);
-      if (microseconds === undefined) throw refused(pointer, `found ${text}, allowed: a number of seconds that is not negative`);
-      return { name: name.replace(/Sec$/, "USec"), signature: "t", value: microseconds, pointer };
-    });
+    .map(([key, text]) => [key.slice(SYSTEMD_PREFIX.length), text]);
+}
+
+/** Those of a valid configuration as properties. */
+export function annotationProperties(annotations: Readonly<Record<string, string>> | undefined): UnitProperty[] {
+  return propertyAnnotations(annotations).flatMap(([name, text]) => {
+    const property = propertyOf(name, text);
+    return typeof property === "string" ? [] : [{ ...property, pointer: `/annotations/${SYSTEMD_PREFIX}${name}` }];
+  });
+}
+
+/**
+ * One property. `NAME` in seconds (`...Sec`) becomes the property in microseconds (`...USec`).
+ * @returns what is allowed instead, where name or value is none
+ */
+export function propertyOf(name: string, text: string): Omit<UnitProperty, "pointer"> | string {
+  if (!/^[A-Za-z]{3,}$/.test(name) || RESERVED.includes(name)) {
+    return `nothing: after ${SYSTEMD_PREFIX} comes the name of a scope's property, but ${RESERVED.join(" and ")}`;
+  }
+  const parsed = parseVariantText(text);
+  if (!parsed) return "a value in GVariant text such as 'text', true or uint64 5";
+  if (!/[a-z]Sec$/.test(name)) return { name, ...parsed };
+  const microseconds = inMicroseconds(parsed.value);
+  if (microseconds === undefined) return "a number of seconds that is not negative";
+  return { name: name.replace(/Sec$/, "USec"), signature: "t", value: microseconds };
 }
 
 function inMicroseconds(value: BusValue): string | undefined {
   if (typeof value === "string" && /^[0-9]+$/.test(value)) return String(BigInt(value) * MICROSECONDS);
   if (typeof value !== "number" || !(value >= 0) || value > Number.MAX_SAFE_INTEGER / 1e6) return undefined;
   return String(Math.round(value * 1e6));
-}
-
-function refused(pointer: string, cause: string): RuntimeError {
-  return new RuntimeError(cause, { code: "invalidConfig", operation: pointer, path: pointer });
 }

@@ -1,13 +1,33 @@
 /** The cgroup driver systemd: the container's cgroup is a unit that systemd makes (https://systemd.io/CGROUP_DELEGATION). Loaded when asked for. */
 
 import type { SystemdUnit, UnitProperty } from "../generated/plan.js";
+import { segment } from "../spec/fault.js";
+import { SYSTEMD_PREFIX } from "../spec/rare-fields.js";
+import type { Rules } from "../spec/rule.js";
 import { joinBelow } from "./paths.js";
 import type { BusValue } from "./gvariant.js";
 import type { PlannedCgroup, Scope, ScopeRequest } from "./scope.js";
-import { expandSlice, unitPlace } from "./systemd-names.js";
-import { annotationProperties, deviceProperties, limitProperties } from "./systemd-properties.js";
+import { allowedInstead, expandSlice, unitPlace } from "./systemd-names.js";
+import { annotationProperties, deviceProperties, limitProperties, propertyAnnotations, propertyOf } from "./systemd-properties.js";
 
-/** @throws RuntimeError on a cgroupsPath or an annotation that systemd would not take */
+/** What a configuration must keep to beside what every one must. */
+export const unitRules: readonly Rules[] = [
+  {
+    "unit-path": ({ spec: { linux } }, report) => {
+      const allowed = linux?.cgroupsPath ? allowedInstead(linux.cgroupsPath) : undefined;
+      if (allowed !== undefined) report("/linux/cgroupsPath", linux?.cgroupsPath, allowed);
+    },
+
+    "unit-properties": ({ spec: { annotations } }, report) => {
+      for (const [name, text] of propertyAnnotations(annotations)) {
+        const property = propertyOf(name, text);
+        if (typeof property === "string") report(`/annotations/${SYSTEMD_PREFIX}${segment(name)}`, text, property);
+      }
+    },
+  },
+];
+
+/** @throws RuntimeError on an id that is too long for the name of a unit */
 export function planScope({ spec, id, stateDirectory, facts }: ScopeRequest): Scope {
   const place = unitPlace(spec.linux?.cgroupsPath, id, facts.user ? "user.slice" : "system.slice");
   const asked = annotationProperties(spec.annotations);

@@ -8,7 +8,7 @@ import type { Spec } from "./generated/spec-types.js";
 import { isTooDeep } from "./json-document.js";
 import { findJsonFault } from "./json-fault.js";
 import type { LoadOptions, ValidatedSpec } from "./load.js";
-import type { CheckContext } from "./rule.js";
+import type { Rules } from "./rule.js";
 import { schemaFaults, type ReportValidator } from "./schema-faults.js";
 import { SpecError } from "./spec-error.js";
 
@@ -16,7 +16,7 @@ import { SpecError } from "./spec-error.js";
  * Does what `loadSpec` says, for any text: what it takes is what `loadSpec` takes.
  * @param report the validator that tells every fault: `generated/validate-config-report.js`
  */
-export function loadCarefully(text: string, report: ReportValidator, options: LoadOptions): ValidatedSpec {
+export function loadCarefully(text: string, rules: readonly Rules[], report: ReportValidator, options: LoadOptions): ValidatedSpec {
   const name = options.name ?? "config.json";
   const document = parse(text, name);
   if (isTooDeep(text, document)) throw jsonError(text, name);
@@ -25,7 +25,8 @@ export function loadCarefully(text: string, report: ReportValidator, options: Lo
 
   // The schema compares with doubles; everything after it with the exact integers.
   const misfits = schemaFaults(report, document, exact);
-  const broken = misfits.length === 0 ? check(exact as Spec, options) : faultsOfSoundPart(exact, misfits, options);
+  const broken =
+    misfits.length === 0 ? check(exact as Spec, rules, options) : faultsOfSoundPart(exact, misfits, (part) => check(part, rules, options));
   const faults = [...nuls, ...misfits, ...broken];
   if (faults.length > 0) throw new SpecError(name, inDocumentOrder(exact, faults));
   return exact as ValidatedSpec;
@@ -50,12 +51,12 @@ function jsonError(text: string, name: string): RuntimeError {
  * What the rules find in the part of a document that fits the schema, so that one run tells everything. A member of
  * the first two levels that does not fit is left out, and with it every fault there.
  */
-function faultsOfSoundPart(document: unknown, misfits: readonly Fault[], context: CheckContext): Fault[] {
+function faultsOfSoundPart(document: unknown, misfits: readonly Fault[], check: (part: Spec) => Fault[]): Fault[] {
   const unsound = new Set(misfits.map(({ pointer }) => segmentsOf(pointer).slice(0, 2).join("/")));
   // Half of the rules ask which namespaces there are: without an answer they would accuse the wrong field.
   if (unsound.has("") || unsound.has("linux") || unsound.has("linux/namespaces")) return [];
   const spec = soundPart(document as object, unsound) as Spec;
-  return check(spec, context).filter(({ pointer }) => {
+  return check(spec).filter(({ pointer }) => {
     const [first = "", second = ""] = segmentsOf(pointer);
     return !unsound.has(first) && !unsound.has(`${first}/${second}`);
   });

@@ -6,11 +6,16 @@ import fits from "./generated/validate-config-fast.js";
 import report from "./generated/validate-config-report.js";
 import { loadCarefully } from "./load-carefully.js";
 import { loadSpec, type ValidatedSpec } from "./load.js";
+import { commonRules } from "./check.js";
 import { rareRules } from "./rare-rules.js";
 import { SpecError } from "./spec-error.js";
 
 const load = (text: string, rootless = false): ValidatedSpec =>
-  loadSpec(text, { fits, rare: () => rareRules, careful: () => (text, options) => loadCarefully(text, report, options) }, { rootless });
+  loadSpec(
+    text,
+    { fits, rare: () => rareRules, careful: () => (text, rules, options) => loadCarefully(text, rules, report, options) },
+    { rootless },
+  );
 
 const failure = (text: string): RuntimeError => {
   try {
@@ -156,7 +161,7 @@ t.test("a document that is no object is refused", async (t) => {
 });
 
 t.test("the error names the file as told, and says what kind it is", async (t) => {
-  t.throws(() => loadCarefully("{", report, { rootless: false, name: "process.json" }), {
+  t.throws(() => loadCarefully("{", [], report, { rootless: false, name: "process.json" }), {
     message: /^parse "process.json": line 1/,
     path: "process.json",
   });
@@ -181,7 +186,7 @@ t.test("the quick way takes nothing that the careful way refuses, and the rest o
     })();
     let careful: unknown;
     try {
-      careful = loadCarefully(text, report, { rootless: false });
+      careful = loadCarefully(text, [...commonRules, ...rareRules], report, { rootless: false });
     } catch (error) {
       if (!(error instanceof RuntimeError)) throw error;
     }

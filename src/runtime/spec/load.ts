@@ -23,7 +23,12 @@ export interface LoadOptions extends CheckContext {
   readonly seccompIsReady?: boolean;
   /** How errors call the file. Default `config.json`. */
   readonly name?: string;
+  /** Rules of this run beside those of every one: of the cgroup driver systemd. */
+  readonly more?: readonly Rules[];
 }
+
+/** `loadCarefully`, bound to `generated/validate-config-report.js`. The rules are handed to it: it is a script of its own, and they are here. */
+export type CarefulLoader = (text: string, rules: readonly Rules[], options: LoadOptions) => ValidatedSpec;
 
 /** What the host carries for `loadSpec`. */
 export interface Loaders {
@@ -31,8 +36,8 @@ export interface Loaders {
   readonly fits: (document: unknown) => boolean;
   /** Loads `rareRules`. Called only for a configuration that has such fields. */
   readonly rare: () => readonly Rules[];
-  /** Loads `loadCarefully`, bound to `generated/validate-config-report.js`. Called only where the quick way ends. */
-  readonly careful: () => (text: string, options: LoadOptions) => ValidatedSpec;
+  /** Called only where the quick way ends. */
+  readonly careful: () => CarefulLoader;
 }
 
 /**
@@ -45,7 +50,7 @@ export interface Loaders {
  * @throws SpecError with all faults at once, in the order of the document
  */
 export function loadSpec(text: string, { careful, ...loaders }: Loaders, options: LoadOptions): ValidatedSpec {
-  return loadQuickly(text, loaders, options) ?? careful()(text, options);
+  return loadQuickly(text, loaders, options) ?? careful()(text, [...commonRules, ...loaders.rare(), ...(options.more ?? [])], options);
 }
 
 /** The configuration where nothing at all speaks against it; whatever is uncertain is left to `loadCarefully`. */
@@ -62,6 +67,7 @@ function loadQuickly(text: string, { fits, rare }: Omit<Loaders, "careful">, con
   // A profile is long, and read once for many containers: `fits` did not look at it.
   if (subject.spec.linux?.seccomp !== undefined && !context.seccompIsReady) return undefined;
   if (breaksRule(commonRules, subject)) return undefined;
+  if (context.more && breaksRule(context.more, subject)) return undefined;
   if (hasRareFields(document as Spec) && breaksRule(rare(), subject)) return undefined;
   return document as ValidatedSpec;
 }

@@ -4,7 +4,7 @@ import type { LazyParts } from "../../host/host.js";
 import type { LibraryHost, RuntimeContext } from "../context.js";
 import type { Failure, HostFacts, Reply, Request } from "../generated/plan.js";
 import { planRare, rareRules } from "../rare.js";
-import { planScope } from "../plan/systemd.js";
+import { planScope, unitRules } from "../plan/systemd.js";
 import { loadSpec } from "../spec/load.js";
 import type { ValidatedSpec } from "../spec/load.js";
 import { planSeccomp } from "../plan/seccomp.js";
@@ -57,7 +57,7 @@ const PARTS: LazyParts = {
   rare: { planRare, rareRules },
   seccomp: { planSeccomp },
   warnings: { warningsOf },
-  systemd: { planScope },
+  systemd: { planScope, unitRules },
 };
 
 export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeHost {
