@@ -9,12 +9,13 @@
  * Exit status: PROGRAM's own (128+signal), 125 when a step failed (named on stderr), 2 for wrong usage.
  *
  * The mechanisms are the cheapest found by measurement (Linux 6.18); each says why where it is used.
- * --phases prints one line a phase, NAME<TAB>NANOSECONDS, in order of time. Needs root, x86-64, cgroup v1 or hybrid.
+ * --phases prints one line a phase, NAME<TAB>NANOSECONDS, in order of time. Needs root and x86-64.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <linux/magic.h>
@@ -68,6 +69,7 @@ struct hierarchy {
 static struct hierarchy hierarchies[MAX_HIERARCHIES];
 static int hierarchy_count;
 static int unified = -1; /* index of the cgroup v2 hierarchy, -1 without one */
+static int pure; /* it is the only one, and mounted at the top */
 static struct { const char *name; uint64_t end; } phases[MAX_PHASES];
 static int phase_count;
 static const char *failed_step;
@@ -151,6 +153,38 @@ static void write_device_rules(int directory)
 	close(fd);
 }
 
+/* The same on cgroup v2: a BPF program that is asked for each access (struct bpf_cgroup_dev_ctx). Loading it costs more than the files of v1. */
+static void attach_device_filter(int directory)
+{
+	enum { RESULT = BPF_REG_0, CONTEXT, ACCESS, TYPE, MAJOR, MINOR };
+	static const struct { int major, minor; } devices[] = {{1, 3}, {1, 8}, {1, 7}, {5, 0}, {1, 5}, {1, 9}, {136, -1}, {5, 2}, {10, 200}};
+	struct bpf_insn code[64] = {
+		{BPF_LDX | BPF_W | BPF_MEM, ACCESS, CONTEXT, 0, 0}, {BPF_ALU64 | BPF_MOV | BPF_X, TYPE, ACCESS, 0, 0},
+		{BPF_ALU64 | BPF_RSH | BPF_K, ACCESS, 0, 0, 16}, {BPF_ALU64 | BPF_AND | BPF_K, TYPE, 0, 0, 0xffff},
+		{BPF_LDX | BPF_W | BPF_MEM, MAJOR, CONTEXT, 4, 0}, {BPF_LDX | BPF_W | BPF_MEM, MINOR, CONTEXT, 8, 0},
+		{BPF_ALU64 | BPF_MOV | BPF_K, RESULT, 0, 0, 1},
+		/* mknod of all */
+		{BPF_JMP | BPF_JNE | BPF_K, ACCESS, 0, 1, BPF_DEVCG_ACC_MKNOD}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
+		{BPF_JMP | BPF_JEQ | BPF_K, TYPE, 0, 2, BPF_DEVCG_DEV_CHAR}, {BPF_ALU64 | BPF_MOV | BPF_K, RESULT, 0, 0, 0}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
+	};
+	unsigned length = 12;
+	for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+		const int any = devices[i].minor < 0;
+		code[length++] = (struct bpf_insn){BPF_JMP | BPF_JNE | BPF_K, MAJOR, 0, any ? 1 : 2, devices[i].major};
+		if (!any)
+			code[length++] = (struct bpf_insn){BPF_JMP | BPF_JNE | BPF_K, MINOR, 0, 1, devices[i].minor};
+		code[length++] = (struct bpf_insn){BPF_JMP | BPF_EXIT, 0, 0, 0, 0};
+	}
+	code[length++] = (struct bpf_insn){BPF_ALU64 | BPF_MOV | BPF_K, RESULT, 0, 0, 0};
+	code[length++] = (struct bpf_insn){BPF_JMP | BPF_EXIT, 0, 0, 0, 0};
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE, .insns = (uint64_t)(uintptr_t)code, .insn_cnt = length, .license = (uint64_t)(uintptr_t)"GPL"};
+	const int filter = (int)need_in_parent(syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load), "load the device filter");
+	union bpf_attr attach = {.target_fd = (uint32_t)directory, .attach_bpf_fd = (uint32_t)filter, .attach_type = BPF_CGROUP_DEVICE, .attach_flags = BPF_F_ALLOW_MULTI};
+	need_in_parent(syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach), "attach the device filter");
+	close(filter);
+}
+
 /* Makes one cgroup named after the container below the own cgroup of every mounted hierarchy, as runc does without cgroupsPath. */
 static void make_cgroups(void)
 {
@@ -159,11 +193,12 @@ static void make_cgroups(void)
 	ssize_t length = need_in_parent(read(fd, list, sizeof list - 1), "/proc/self/cgroup");
 	close(fd);
 	list[length] = '\0';
+	struct statfs fs;
+	pure = !statfs(CGROUP_ROOT, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC;
 	for (char *next = list, *line; (line = strsep(&next, "\n")) && *line;) {
 		strsep(&line, ":");
 		const char *controllers = strsep(&line, ":");
 		struct hierarchy *h = &hierarchies[hierarchy_count];
-		struct statfs fs;
 		const int v2 = controllers && !*controllers;
 		if (!line || hierarchy_count == MAX_HIERARCHIES)
 			continue;
@@ -171,10 +206,13 @@ static void make_cgroups(void)
 		if (!strncmp(name, "name=", 5))
 			name += 5;
 		snprintf(h->name, sizeof h->name, "%s", name);
-		snprintf(h->path, sizeof h->path, CGROUP_ROOT "/%s", name);
+		char top[sizeof CGROUP_ROOT "/" + sizeof h->name] = CGROUP_ROOT;
+		if (!v2 || !pure)
+			snprintf(top, sizeof top, CGROUP_ROOT "/%.63s", name);
+		snprintf(h->path, sizeof h->path, "%s", top);
 		if (statfs(h->path, &fs) || fs.f_type != (v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
 			continue; /* in /proc/self/cgroup but not mounted */
-		snprintf(h->path, sizeof h->path, CGROUP_ROOT "/%s%s%s%s", name, line, line[1] ? "/" : "", id);
+		snprintf(h->path, sizeof h->path, "%s%s%s%s", top, line, line[1] ? "/" : "", id);
 		need_in_parent(mkdir(h->path, 0755), h->path);
 		h->directory = -1;
 		if (v2)
@@ -185,10 +223,12 @@ static void make_cgroups(void)
 			inherit_cpuset(h->directory);
 		if (!strcmp(name, "devices"))
 			write_device_rules(h->directory);
+		if (v2 && pure)
+			attach_device_filter(h->directory);
 	}
-	if (hierarchy_count == 0 || (hierarchy_count == 1 && unified == 0)) {
+	if (hierarchy_count == 0 || (!pure && hierarchy_count == 1 && unified == 0)) {
 		errno = ENOTSUP;
-		need_in_parent(-1, "find the cgroup v1 hierarchies below " CGROUP_ROOT);
+		need_in_parent(-1, "find the cgroup hierarchies below " CGROUP_ROOT);
 	}
 }
 
@@ -218,12 +258,15 @@ static void mount_at(const char *type, const char *target, unsigned long flags, 
 	need(mount(type, target, type, flags, data), target);
 }
 
-/* /sys/fs/cgroup on v1: a tmpfs with one read-only bind of the container's own cgroup per hierarchy. One recursive
+/* /sys/fs/cgroup on v2: a read-only bind of the container's own cgroup. On v1: a tmpfs with one read-only bind of the container's own cgroup per hierarchy. One recursive
  * mount_setattr (Linux 5.12) gives all of them their flags, in place of a remount of each. */
 static void mount_cgroups(void)
 {
 	const struct mount_attributes attributes = {.set = 1 | 2 | 4 | 8}; /* RDONLY NOSUID NODEV NOEXEC */
-	mount_at("tmpfs", "sys/fs/cgroup", 0, "mode=755");
+	if (pure)
+		need(mount(hierarchies[unified].path, "sys/fs/cgroup", NULL, MS_BIND, NULL), "bind sys/fs/cgroup");
+	else
+		mount_at("tmpfs", "sys/fs/cgroup", 0, "mode=755");
 	for (int i = 0; i < hierarchy_count; i++) {
 		char target[sizeof "sys/fs/cgroup/" + sizeof hierarchies->name];
 		if (i == unified)

@@ -6,18 +6,24 @@ import os from "node:os";
 import { basename, dirname, join } from "node:path";
 
 const cgroupRoot = "/sys/fs/cgroup";
+const capSysResource = 24n;
 
-/** @returns {{kernel: string, cpu: string, cpus: number, memoryMebibytes: number, cgroups: string, load: number}} load: runnable processes of the last minute */
+/**
+ * @returns {{kernel: string, cpu: string, cpus: number, memoryMebibytes: number, cgroups: string, memlock: "raised" | "pretended", load: number}}
+ * load: runnable processes of the last minute; memlock: what memlock.c does
+ */
 export function describeHost() {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8");
   const v1 = mounts.match(/ - cgroup /g)?.length ?? 0;
   const v2 = / - cgroup2 /.test(mounts);
+  const capabilities = BigInt(`0x${/^CapEff:\s*(\w+)$/m.exec(readFileSync("/proc/self/status", "utf8"))[1]}`);
   return {
     kernel: `${os.type()} ${os.release()} ${os.arch()}`,
     cpu: os.cpus()[0]?.model.trim() ?? "unknown",
     cpus: os.availableParallelism(),
     memoryMebibytes: Math.round(os.totalmem() / 2 ** 20),
     load: os.loadavg()[0],
+    memlock: (capabilities >> capSysResource) & 1n ? "raised" : "pretended",
     cgroups: v1 === 0 ? "v2" : `${v1} v1 hierarchies${v2 ? " and v2" : ""}`,
   };
 }

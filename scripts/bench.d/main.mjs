@@ -1,16 +1,17 @@
 /** `scripts/bench`: options, order of work, clean-up. It expects to run in a private mount namespace (see ../bench). */
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
+import { outputDirectory } from "./compile.mjs";
 import { describeHost, hideUnified } from "./host.mjs";
 import { measureAll } from "./measure.mjs";
 import { writeProfile } from "./profile.mjs";
 import { renderReport } from "./report.mjs";
 import { judgeTargets } from "./targets.mjs";
 import { findSubjects } from "./subjects.mjs";
-import { outputDirectory, prepareWorkspace } from "./workspace.mjs";
+import { prepareWorkspace } from "./workspace.mjs";
 
 const help = `usage: scripts/bench [OPTION...]
        scripts/bench --profile[=SUBJECT]
@@ -19,12 +20,15 @@ Times tsrunc, tsrunc-node, runc, crun and the kernel's floor in turns, on one bu
 
   -n, --rounds N         rounds of each measurement (default 100); tsrunc-node does at most 40
       --also NAME=PATH   measure this runtime too (repeatable)
+      --only NAME,...    of the measures only these: run, idleRun, create, dockerRun, unconfinedRun, userNamespaceRun, unifiedRun,
+                         unifiedIdleRun, version, state
+      --note TEXT        a line for the report
       --keep-unified     keep the v2 hierarchy of a hybrid host in sight; crun 1.8 refuses to run then
       --profile SUBJECT  no table: write the timeline of one "run" of SUBJECT (default tsrunc) to build/bench/
   -h, --help             this text
 `;
 
-/** @returns {{rounds: number, also: {name: string, path: string}[], keepUnified: boolean, profile: string | undefined}} */
+/** @returns {{rounds: number, also: {name: string, path: string}[], only?: string[], note?: string, keepUnified: boolean, profile?: string}} */
 function readOptions(argv) {
   // a bare `--profile` means tsrunc
   const words = argv.map((word, index) => (word === "--profile" && (argv[index + 1] ?? "-").startsWith("-") ? "--profile=tsrunc" : word));
@@ -33,6 +37,8 @@ function readOptions(argv) {
     options: {
       rounds: { type: "string", short: "n", default: "100" },
       also: { type: "string", multiple: true, default: [] },
+      only: { type: "string" },
+      note: { type: "string" },
       "keep-unified": { type: "boolean", default: false },
       profile: { type: "string" },
     },
@@ -43,7 +49,8 @@ function readOptions(argv) {
     if (!name) throw new Error(`read --also "${text}": not NAME=PATH`);
     return { name, path };
   });
-  return { rounds: Number(values.rounds), also, keepUnified: values["keep-unified"], profile: values.profile };
+  const { only, note, profile } = values;
+  return { rounds: Number(values.rounds), also, only: only?.split(","), note, keepUnified: values["keep-unified"], profile };
 }
 
 async function main() {
@@ -53,7 +60,6 @@ async function main() {
   }
   const options = readOptions(process.argv.slice(2));
   if (process.getuid() !== 0) throw new Error("start the benchmark: it needs root");
-  mkdirSync(outputDirectory, { recursive: true });
   if (!options.keepUnified) hideUnified();
   const workspace = prepareWorkspace();
   const stop = new AbortController();
@@ -68,11 +74,12 @@ async function main() {
       return;
     }
     const host = describeHost(); // before: the load is that of the others
-    await measureAll(workspace, subjects, options.rounds, stop.signal);
+    await measureAll({ workspace, rounds: options.rounds, only: options.only, signal: stop.signal }, subjects);
     const result = {
       date: new Date().toISOString(),
       host,
       rounds: options.rounds,
+      note: options.note,
       subjects: subjects.map(({ command: _, ...subject }) => subject),
       targets: judgeTargets(subjects),
     };

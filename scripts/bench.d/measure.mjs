@@ -20,17 +20,25 @@ const slowRounds = 40;
 /** Long enough for the kernel to forget the last RCU grace period, which makes joining a cgroup cheap for some time. */
 const idleMicroseconds = 50_000;
 
-/** Fills `measures` and `failures` of each subject that is not absent. */
-export async function measureAll(workspace, subjects, rounds, signal) {
+/**
+ * @typedef {object} Plan
+ * @property {import("./workspace.mjs").Workspace} workspace
+ * @property {number} rounds
+ * @property {string[]} [only] the measures that are taken, by the names of their first steps; all without it
+ * @property {AbortSignal} signal
+ */
+
+/**
+ * Fills `measures` and `failures` of each subject that is not absent.
+ * @param {Plan} context
+ */
+export async function measureAll(context, subjects) {
+  const { workspace } = context;
   const present = subjects.filter(({ absent }) => absent === undefined);
   const runtimes = present.filter(({ kind }) => kind === "runtime");
-  const context = { workspace, rounds, signal };
+  const containers = present.filter(({ kind }) => kind !== "node");
   await measure(context, present, (subject) => run(workspace, subject));
-  await measure(
-    context,
-    present.filter(({ kind }) => kind !== "node"),
-    (subject) => ({ ...run(workspace, subject, "idleRun"), idle: idleMicroseconds }),
-  );
+  await measure(context, containers, (subject) => ({ ...run(workspace, subject, "idleRun"), idle: idleMicroseconds }));
   await measure(context, runtimes, (subject) => lifecycle(workspace, subject));
   for (const [name, bundle] of [
     ["dockerRun", workspace.bundles.docker],
@@ -39,15 +47,17 @@ export async function measureAll(workspace, subjects, rounds, signal) {
   ]) {
     await measure(context, runtimes, (subject) => run(workspace, subject, name, bundle));
   }
-  await measure({ ...context, wrapper: onUnified }, runtimes, (subject) => run(workspace, subject, "unifiedRun"));
+  const unified = { ...context, wrapper: onUnified(workspace) };
+  await measure(unified, containers, (subject) => run(workspace, subject, "unifiedRun"));
+  await measure(unified, containers, (subject) => ({ ...run(workspace, subject, "unifiedIdleRun"), idle: idleMicroseconds }));
   await measure(context, runtimes, (subject) => ({ steps: [step("version", [subject.command, "--version"])] }));
-  const created = createEach(context, runtimes);
+  const created = wanted(context, "state") ? createEach(context, runtimes) : [];
   await measure(context, created, (subject) => ({ steps: [step("state", base(workspace, subject, "state"))] }));
   deleteEach(context, created);
 }
 
-/** Runs a command where /sys/fs/cgroup is the v2 hierarchy alone, as on most hosts of today. */
-const onUnified = [
+/** Runs a command where /sys/fs/cgroup is the v2 hierarchy alone, as on most hosts of today, and where crun can use it (memlock.c). */
+const onUnified = ({ memlock }) => [
   "unshare",
   "--mount",
   "--propagation",
@@ -56,6 +66,7 @@ const onUnified = [
   "-ec",
   'umount --recursive /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup; exec "$@"',
   "sh",
+  memlock,
 ];
 
 /** A subject's `run` to completion; bare node's start is shown beside them. */
@@ -87,11 +98,16 @@ function step(name, argv) {
   return ["step", name, ...argv].join("\t");
 }
 
+function wanted({ only }, name) {
+  return only === undefined || only.includes(name);
+}
+
 /** Tries the job of each subject once, then measures those that work. */
 async function measure(context, subjects, jobOf) {
   const working = [];
   for (const subject of subjects) {
     const job = jobOf(subject);
+    if (!wanted(context, nameOf(job))) return;
     const trial = await runTimer(context, [{ subject, job, rounds: 1 }], 1);
     if (trial.error === undefined)
       working.push({ subject, job, rounds: subject.slow ? Math.min(slowRounds, context.rounds) : context.rounds });

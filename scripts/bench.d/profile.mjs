@@ -13,7 +13,8 @@ import { join } from "node:path";
 
 import { run } from "./measure.mjs";
 import { parsePerfTrace, parseStrace } from "./trace.mjs";
-import { commandEnvironment, outputDirectory } from "./workspace.mjs";
+import { outputDirectory } from "./compile.mjs";
+import { commandEnvironment } from "./workspace.mjs";
 
 const tracedRuns = 25;
 /** Without mount(2)'s followers: dozens of stops would lengthen what they measure. */

@@ -4,7 +4,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-import { commandEnvironment, repository } from "./workspace.mjs";
+import { repository } from "./compile.mjs";
+import { commandEnvironment } from "./workspace.mjs";
 
 /**
  * @typedef {object} Subject

@@ -1,17 +1,12 @@
 /** The files a benchmark needs: the compiled C helpers, the bundles, a state directory per runtime. */
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, rmdirSync } from "node:fs";
 import os from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 
 import { makeBundles } from "./bundles.mjs";
-
-const sources = dirname(fileURLToPath(import.meta.url));
-export const repository = join(sources, "../..");
-/** Where results and compiled helpers go. */
-export const outputDirectory = join(repository, "build/bench");
+import { compileHelpers, repository } from "./compile.mjs";
 
 /** The environment of every measured command: nothing of the caller's, least of all NODE_*. */
 export const commandEnvironment = {
@@ -25,6 +20,7 @@ export const commandEnvironment = {
  * @property {string} directory a new temporary directory
  * @property {ReturnType<typeof makeBundles>} bundles
  * @property {string} timer path of the compiled timer.c
+ * @property {string} memlock path of the compiled memlock.c
  * @property {string | undefined} floor path of the compiled floor.c, on x86-64
  * @property {(name: string) => string} containerId a subject's own id, unique on the host
  * @property {(name: string) => string} stateRoot a runtime's own --root
@@ -33,8 +29,7 @@ export const commandEnvironment = {
 
 /** @returns {Workspace} */
 export function prepareWorkspace() {
-  const timer = compile("timer");
-  const floor = process.arch === "x64" ? compile("floor") : undefined; // its clone3 is assembly
+  const helpers = compileHelpers();
   const directory = mkdtempSync(join(os.tmpdir(), "tsrunc-bench-"));
   const containerId = (name) => `bench-${process.pid}-${name}`;
   const stateRoot = (name) => join(directory, "state", name);
@@ -46,29 +41,11 @@ export function prepareWorkspace() {
     rmSync(directory, { recursive: true });
   };
   try {
-    return { directory, bundles: makeBundles(join(directory, "bundles"), repository), timer, floor, containerId, stateRoot, remove };
+    return { directory, bundles: makeBundles(join(directory, "bundles"), repository), ...helpers, containerId, stateRoot, remove };
   } catch (error) {
     rmSync(directory, { recursive: true });
     throw error;
   }
-}
-
-/** musl starts without glibc's run-time CPU detection, which costs 0.3 ms a start in a virtual machine (CPUID traps). */
-function compile(name) {
-  const target = join(outputDirectory, name);
-  // musl-gcc knows its own headers only; those of the kernel are found after them
-  const kernelHeaders = [
-    "-idirafter",
-    "/usr/include",
-    "-idirafter",
-    `/usr/include/${process.arch === "x64" ? "x86_64" : "aarch64"}-linux-gnu`,
-  ];
-  const options = ["-static", "-O2", "-s", "-Wall", "-Wextra", "-Werror", "-o", target, join(sources, `${name}.c`)];
-  const withMusl = spawnSync("musl-gcc", [...options, ...kernelHeaders], { encoding: "utf8" });
-  if (withMusl.status === 0) return target;
-  if (withMusl.error?.code !== "ENOENT") throw new Error(`compile "${name}.c": ${withMusl.stderr || withMusl.error?.message}`);
-  execFileSync("cc", options, { stdio: ["ignore", "inherit", "inherit"] });
-  return target;
 }
 
 /** A stopped or failed measurement may leave containers; their runtime knows best how to remove them. */
