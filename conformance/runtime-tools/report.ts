@@ -4,59 +4,78 @@
  * Markdown is out of date.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { guestResults, heading, hostResults, ours, runtimes } from "../results.ts";
 import { reasons } from "./reasons.ts";
 import type { RuntimeResults } from "./results.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** runtime -> its version and the outcome of each program */
-type Verdicts = Record<string, { version: string; outcomes: Record<string, Verdict["outcome"]> }>;
+type Outcomes = Record<string, Verdict["outcome"]>;
 
-const results = "build/conformance/runtime-tools";
+interface RuntimeVerdicts {
+  version: string;
+  /** program -> how it went on this host */
+  outcomes: Outcomes;
+  /** The same in the guest, of the programs that it runs. */
+  guest: Outcomes;
+}
+
+/** runtime -> its verdicts */
+type Verdicts = Record<string, RuntimeVerdicts>;
+
 const verdictsFile = "conformance/runtime-tools/verdicts.json";
 const tableFile = "conformance/RUNTIME-TOOLS.md";
-const ours = ["tsrunc", "tsrunc-node"];
-const runtimes = [...ours, "runc", "crun"];
 
-function freshVerdicts(): Verdicts {
-  const fresh: Verdicts = {};
+function outcomesOf(...found: RuntimeResults[]): Outcomes {
+  const programs = found.flatMap(({ programs }) => programs).sort((a, b) => a.name.localeCompare(b.name));
+  return Object.fromEntries(programs.map(({ name, outcome }) => [name, outcome]));
+}
+
+/** What is stored, with what the last runs found. */
+function merged(stored: Verdicts): Verdicts {
+  const fresh: Verdicts = { ...stored };
   for (const runtime of runtimes) {
-    const file = `${results}/${runtime}.json`;
-    if (!existsSync(file)) continue;
-    const { version, programs } = JSON.parse(readFileSync(file, "utf8")) as RuntimeResults;
-    fresh[runtime] = { version, outcomes: Object.fromEntries(programs.map(({ name, outcome }) => [name, outcome])) };
+    const before = fresh[runtime] ?? { version: "", outcomes: {}, guest: {} };
+    const host = hostResults<RuntimeResults>("runtime-tools", runtime);
+    const guest = { ...before.guest, ...outcomesOf(...guestResults<RuntimeResults>("runtime-tools", runtime)) };
+    if (host) fresh[runtime] = { version: host.version, outcomes: outcomesOf(host), guest };
+    else if (stored[runtime]) fresh[runtime] = { ...before, guest };
   }
   return fresh;
 }
 
-/** The version of our own hosts changes with every release, which says nothing about the verdicts. */
-function heading(verdicts: Verdicts, runtime: string): string {
-  return ours.includes(runtime) ? runtime : (verdicts[runtime]?.version.replace(" version ", " ").split("+")[0] ?? runtime);
+/** The verdict on a program is the guest's where the host lacks what it needs. */
+function cell({ outcomes, guest }: RuntimeVerdicts, program: string): string {
+  const reason = reasons[program];
+  const inGuest = reason?.kind === "host" ? guest[program] : undefined;
+  if (inGuest !== undefined) return `${inGuest} (guest)`;
+  const found = outcomes[program] ?? "-";
+  return found === "pass" && reason !== undefined ? "pass (!)" : found;
 }
 
 function table(verdicts: Verdicts): string {
-  const columns = runtimes.filter((runtime) => verdicts[runtime]);
-  const programs = Object.keys(verdicts[columns[0] ?? ""]?.outcomes ?? {}).sort();
-  const outcome = (runtime: string, program: string): string => {
-    const found = verdicts[runtime]?.outcomes[program] ?? "-";
-    return found === "pass" && reasons[program] !== undefined ? "pass (!)" : found;
-  };
-  const count = (runtime: string): string => `${programs.filter((program) => verdicts[runtime]?.outcomes[program] === "pass").length}`;
+  const columns = runtimes.flatMap((runtime) => {
+    const own = verdicts[runtime];
+    return own ? [{ title: heading(runtime, own.version), own }] : [];
+  });
+  const programs = Object.keys(columns[0]?.own.outcomes ?? {}).sort();
+  const count = (own: RuntimeVerdicts): number => programs.filter((program) => cell(own, program).startsWith("pass")).length;
   const lines = [
     "# OCI runtime-tools",
     "",
     "Written by `conformance/compare`: the 58 validation programs of [OCI runtime-tools](https://github.com/opencontainers/runtime-tools)",
     "(260e151b8552), run as the [README](README.md) says, on a host with hybrid cgroups, without AppArmor, SELinux and CAP_SYS_RESOURCE.",
-    "What cannot pass has a reason: the *host* lacks something, the *suite* is wrong, or the *spec* (runtime-spec 1.3.0) demands the contrary.",
-    "`pass (!)` is a pass in spite of that.",
+    "What cannot pass there has a reason: the *host* lacks something, and the verdict is that of the guest, a virtual machine that has it;",
+    "no *kernel* has it any more; the *suite* is wrong, or the *spec* (runtime-spec 1.3.0) demands the contrary. `pass (!)` is a pass in",
+    "spite of that.",
     "",
-    `| program | ${columns.map((runtime) => heading(verdicts, runtime)).join(" | ")} | why it cannot pass |`,
+    `| program | ${columns.map(({ title }) => title).join(" | ")} | why it cannot pass |`,
     `|---|${columns.map(() => "---|").join("")}---|`,
     ...programs.map((program) => {
       const reason = reasons[program];
       const why = reason === undefined ? "" : `*${reason.kind}*: ${reason.why.replaceAll("|", "\\|")}`;
-      return `| ${program} | ${columns.map((runtime) => outcome(runtime, program)).join(" | ")} | ${why} |`;
+      return `| ${program} | ${columns.map(({ own }) => cell(own, program)).join(" | ")} | ${why} |`;
     }),
-    `| **pass, of ${programs.length}** | ${columns.map((runtime) => `**${count(runtime)}**`).join(" | ")} | |`,
+    `| **pass, of ${programs.length}** | ${columns.map(({ own }) => `**${count(own)}**`).join(" | ")} | |`,
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -64,21 +83,37 @@ function table(verdicts: Verdicts): string {
 /** What a run of our hosts found otherwise than is stored. */
 function changes(stored: Verdicts, fresh: Verdicts): string[] {
   return ours.flatMap((runtime) =>
-    Object.entries(fresh[runtime]?.outcomes ?? {})
-      .filter(([program, outcome]) => stored[runtime]?.outcomes[program] !== outcome && !reasons[program]?.racy)
-      .map(([program, outcome]) => `${runtime}: ${program}: ${outcome}, stored is ${stored[runtime]?.outcomes[program] ?? "nothing"}`),
+    (["outcomes", "guest"] as const).flatMap((machine) => {
+      const before = stored[runtime]?.[machine] ?? {};
+      return Object.entries(fresh[runtime]?.[machine] ?? {})
+        .filter(([program, outcome]) => before[program] !== outcome && !reasons[program]?.racy)
+        .map(([program, outcome]) => {
+          const where = machine === "guest" ? " in the guest" : "";
+          return `${runtime}: ${program}: ${outcome}${where}, stored is ${before[program] ?? "nothing"}`;
+        });
+    }),
+  );
+}
+
+/** What the host lacks, the guest has to show. */
+function unshown(stored: Verdicts): string[] {
+  const needed = Object.keys(reasons).filter((program) => reasons[program]?.kind === "host");
+  return ours.flatMap((runtime) =>
+    needed
+      .filter((program) => stored[runtime]?.guest[program] === undefined)
+      .map((program) => `${runtime}: ${program}: the host cannot show it, and there is no verdict of the guest`),
   );
 }
 
 const stored = existsSync(verdictsFile) ? (JSON.parse(readFileSync(verdictsFile, "utf8")) as Verdicts) : {};
 if (process.argv.includes("--check")) {
-  const found = changes(stored, freshVerdicts());
+  const found = [...changes(stored, merged(stored)), ...unshown(stored)];
   if (!existsSync(tableFile) || readFileSync(tableFile, "utf8") !== table(stored))
     found.push(`${tableFile} is not what ${verdictsFile} gives`);
   for (const line of found) console.log(`out of date, run conformance/compare: ${line}`);
   process.exitCode = found.length > 0 ? 1 : 0;
 } else {
-  const verdicts = { ...stored, ...freshVerdicts() };
+  const verdicts = merged(stored);
   writeFileSync(verdictsFile, `${JSON.stringify(verdicts, null, 2)}\n`);
   writeFileSync(tableFile, table(verdicts));
 }

@@ -10,7 +10,7 @@ export interface ProgramResult extends Verdict {
   seconds: number;
 }
 
-/** build/conformance/runtime-tools/<runtime>.json */
+/** build/conformance/runtime-tools/<runtime>.json, and for the guest build/conformance/guest/<boot>/runtime-tools/<runtime>.json */
 export interface RuntimeResults {
   /** The first line of `--version`. */
   version: string;

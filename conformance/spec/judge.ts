@@ -1,15 +1,13 @@
 /**
- * Prints and stores the verdicts; see `run`. Arguments: the specification's folder, the tests' results, the runtime, the file to write.
+ * Prints and stores the verdicts; see `judge`. Arguments: the specification's folder, and those of `judge`.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
-import { spawnSync } from "node:child_process";
-import { judge } from "./verdicts.ts";
+import { judge, judgePart } from "./verdicts.ts";
 import type { Outcome } from "../../test/integration/harness/suite.ts";
 import type { Claim } from "./sentence.ts";
 import type { Judgement, RuntimeJudgements, Verdict } from "./verdicts.ts";
 
-const [folder = "", results = "", runtime = "", target = ""] = process.argv.slice(2);
+const [folder = "", results = "", target = "", version = ""] = process.argv.slice(2);
 
 function firstLine(text: string): string {
   return (text.split("\n")[0] ?? "").slice(0, 300);
@@ -19,9 +17,9 @@ const lines = readFileSync(results, "utf8")
   .split("\n")
   .filter((line) => line !== "")
   .map((line) => JSON.parse(line) as Claim | Outcome);
-const judgements = judge(folder, lines);
-const version = firstLine(spawnSync(runtime, ["--version"], { encoding: "utf8" }).stdout);
-writeFileSync(target, `${JSON.stringify({ version, judgements } satisfies RuntimeJudgements, null, 2)}\n`);
+const part = version === "--part";
+const judgements = part ? judgePart(folder, lines) : judge(folder, lines);
+writeFileSync(target, `${JSON.stringify({ ...(!part && { version }), judgements } satisfies RuntimeJudgements, null, 2)}\n`);
 
 const having = (verdict: Verdict): Judgement[] => judgements.filter((judgement) => judgement.verdict === verdict);
 for (const { key, detail } of having("untested")) console.log(`not ok ${key}: no test: ${firstLine(detail)}`);
@@ -29,6 +27,6 @@ for (const { key, subject, detail } of having("fail")) console.log(`not ok ${key
 for (const { key, detail } of having("skip")) console.log(`skipped ${key}: ${firstLine(detail)}`);
 const failed = having("fail").length + having("untested").length;
 const skipped = having("skip").length;
-console.log(`# ${basename(runtime)}: ${judgements.length} sentences, ${having("other").length} of them bind others`);
+console.log(`# ${part ? "" : `${version}: `}${judgements.length} sentences, ${having("other").length} of them bind others`);
 console.log(`${having("pass").length} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
 process.exit(failed > 0 ? 1 : 0);

@@ -4,64 +4,90 @@
  * Markdown is out of date.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import type { RuntimeJudgements, Verdict } from "./verdicts.ts";
+import { guestResults, heading, hostResults, ours, runtimes } from "../results.ts";
+import type { Judgement, RuntimeJudgements, Verdict } from "./verdicts.ts";
+
+interface SentenceVerdicts {
+  key: string;
+  keyword: string;
+  subject: string;
+  /** runtime -> the verdict on this host */
+  verdicts: Record<string, Verdict>;
+  /** The same in the guest, on the sentences that it shows. */
+  guest?: Record<string, Verdict>;
+}
 
 interface Verdicts {
   /** runtime -> the first line of `--version` */
   versions: Record<string, string>;
-  sentences: { key: string; keyword: string; subject: string; verdicts: Record<string, Verdict> }[];
+  sentences: SentenceVerdicts[];
 }
 
-const results = "build/conformance/spec";
 const verdictsFile = "conformance/spec/verdicts.json";
 const tableFile = "conformance/SPECIFICATION.md";
-const ours = ["tsrunc", "tsrunc-node"];
-const runtimes = [...ours, "runc", "crun"];
 const words: Record<Verdict, string> = { pass: "pass", fail: "**fail**", untested: "**no test**", skip: "-", other: "" };
 
+/** What is stored, with what the last runs found. */
 function merged(stored: Verdicts): Verdicts {
   const versions = { ...stored.versions };
   const sentences = new Map(stored.sentences.map((sentence) => [sentence.key, sentence]));
   const keys = new Set<string>();
+  const put = (machine: "verdicts" | "guest", runtime: string, { key, keyword, subject, verdict }: Judgement): void => {
+    const before = sentences.get(key);
+    const own = { ...before?.[machine], [runtime]: verdict };
+    sentences.set(key, { verdicts: {}, ...before, key, keyword, subject, [machine]: own });
+  };
   for (const runtime of runtimes) {
-    const file = `${results}/${runtime}.json`;
-    if (!existsSync(file)) continue;
-    const { version, judgements } = JSON.parse(readFileSync(file, "utf8")) as RuntimeJudgements;
-    versions[runtime] = version;
-    for (const { key, keyword, subject, verdict } of judgements) {
-      keys.add(key);
-      sentences.set(key, { key, keyword, subject, verdicts: { ...sentences.get(key)?.verdicts, [runtime]: verdict } });
+    const host = hostResults<RuntimeJudgements>("spec", runtime);
+    if (host?.version !== undefined) versions[runtime] = host.version;
+    for (const judgement of host?.judgements ?? []) {
+      keys.add(judgement.key);
+      put("verdicts", runtime, judgement);
     }
+    for (const { judgements } of guestResults<RuntimeJudgements>("spec", runtime))
+      for (const judgement of judgements) put("guest", runtime, judgement);
   }
   // In the order of the last run, without sentences that are gone.
-  return { versions, sentences: [...keys].flatMap((key) => sentences.get(key) ?? []) };
+  const order = keys.size > 0 ? [...keys] : stored.sentences.map(({ key }) => key);
+  return { versions, sentences: order.flatMap((key) => sentences.get(key) ?? []) };
 }
 
-function heading(versions: Record<string, string>, runtime: string): string {
-  return ours.includes(runtime) ? runtime : (versions[runtime]?.replace(" version ", " ").split("+")[0] ?? runtime);
+/** The verdict on a sentence is the guest's where this host cannot show it. */
+function verdictOf({ verdicts, guest }: SentenceVerdicts, runtime: string): { verdict: Verdict; inGuest: boolean } {
+  const verdict = verdicts[runtime] ?? "untested";
+  const shown = verdict === "skip" ? guest?.[runtime] : undefined;
+  return { verdict: shown ?? verdict, inGuest: shown !== undefined };
+}
+
+function cell(sentence: SentenceVerdicts, runtime: string): string {
+  const { verdict, inGuest } = verdictOf(sentence, runtime);
+  return `${words[verdict]}${inGuest ? " (guest)" : ""}`;
 }
 
 function table({ versions, sentences }: Verdicts): string {
   const columns = runtimes.filter((runtime) => versions[runtime]);
-  const count = (runtime: string, ...wanted: Verdict[]): number =>
-    sentences.filter(({ verdicts }) => wanted.includes(verdicts[runtime] ?? "untested")).length;
+  const row = (title: string, counted: (found: { verdict: Verdict; inGuest: boolean }) => boolean): string =>
+    `| ${title} | ${columns.map((runtime) => sentences.filter((sentence) => counted(verdictOf(sentence, runtime))).length).join(" | ")} |`;
   const lines = [
     "# The specification, sentence by sentence",
     "",
     "Written by `conformance/compare`: every MUST, MUST NOT, SHALL and REQUIRED of the OCI runtime-spec 1.3.0 (runtime, config and features, with",
     "their Linux parts), what a runtime does that heeds it, in our words, and the verdicts of the tests in conformance/spec on a host with",
-    "hybrid cgroups, without resctrl. `-` is what this host cannot show; a sentence in italics binds somebody else. How it is run and counted:",
-    "[README](README.md).",
+    "hybrid cgroups. What this host cannot show has the verdict of the guest, a virtual machine with pure cgroup v2 and a disk on BFQ; `-` is",
+    "what neither can show (resctrl is a matter of the processor), or what the runtime does not have and need not have. A sentence in italics",
+    "binds somebody else. How it is run and counted: [README](README.md).",
     "",
-    `| | ${columns.map((runtime) => heading(versions, runtime)).join(" | ")} |`,
+    `| | ${columns.map((runtime) => heading(runtime, versions[runtime])).join(" | ")} |`,
     `|---|${columns.map(() => "---|").join("")}`,
-    `| pass | ${columns.map((runtime) => count(runtime, "pass")).join(" | ")} |`,
-    `| fail | ${columns.map((runtime) => count(runtime, "fail", "untested")).join(" | ")} |`,
-    `| not shown by this host | ${columns.map((runtime) => count(runtime, "skip")).join(" | ")} |`,
-    `| bind somebody else | ${columns.map((runtime) => count(runtime, "other")).join(" | ")} |`,
+    row("pass", ({ verdict, inGuest }) => verdict === "pass" && !inGuest),
+    row("pass in the guest", ({ verdict, inGuest }) => verdict === "pass" && inGuest),
+    row("fail", ({ verdict }) => verdict === "fail" || verdict === "untested"),
+    row("not shown", ({ verdict }) => verdict === "skip"),
+    row("bind somebody else", ({ verdict }) => verdict === "other"),
   ];
   let section = "";
-  for (const { key, keyword, subject, verdicts } of sentences) {
+  for (const sentence of sentences) {
+    const { key, keyword, subject, verdicts } = sentence;
     const parts = key.split(" > ");
     const at = parts.slice(0, -1).join(", ");
     if (at !== section) {
@@ -70,7 +96,7 @@ function table({ versions, sentences }: Verdicts): string {
     }
     const binds = Object.values(verdicts).includes("other");
     const text = subject.replaceAll("|", "\\|");
-    const cells = columns.map((runtime) => words[verdicts[runtime] ?? "untested"]).join(" | ");
+    const cells = columns.map((runtime) => cell(sentence, runtime)).join(" | ");
     lines.push(`| ${parts.at(-1)} | ${keyword} | ${binds ? `*binds ${text}*` : text} | ${cells} |`);
   }
   return `${lines.join("\n")}\n`;
@@ -79,11 +105,18 @@ function table({ versions, sentences }: Verdicts): string {
 /** What a run of our hosts found otherwise than is stored. */
 function changes(stored: Verdicts, fresh: Verdicts): string[] {
   const before = new Map(stored.sentences.map((sentence) => [sentence.key, sentence]));
-  return fresh.sentences.flatMap(({ key, subject, verdicts }) =>
-    ours
-      .filter((runtime) => before.get(key)?.verdicts[runtime] !== verdicts[runtime] || before.get(key)?.subject !== subject)
-      .map((runtime) => `${runtime}: ${key}: ${verdicts[runtime]}, stored is ${before.get(key)?.verdicts[runtime] ?? "nothing"}`),
-  );
+  return fresh.sentences.flatMap((sentence) => {
+    const { key, subject } = sentence;
+    const old = before.get(key);
+    return (["verdicts", "guest"] as const).flatMap((machine) =>
+      ours
+        .filter((runtime) => old?.[machine]?.[runtime] !== sentence[machine]?.[runtime] || old?.subject !== subject)
+        .map((runtime) => {
+          const where = machine === "guest" ? " in the guest" : "";
+          return `${runtime}: ${key}: ${sentence[machine]?.[runtime]}${where}, stored is ${old?.[machine]?.[runtime] ?? "nothing"}`;
+        }),
+    );
+  });
 }
 
 const nothing: Verdicts = { versions: {}, sentences: [] };

@@ -26,10 +26,10 @@ export interface Judgement {
   detail: string;
 }
 
-/** build/conformance/spec/<runtime>.json */
+/** build/conformance/spec/<runtime>.json, and for the guest build/conformance/guest/<boot>/spec/<runtime>.json */
 export interface RuntimeJudgements {
-  /** The first line of `--version`. */
-  version: string;
+  /** The first line of `--version`, of a whole run. */
+  version?: string;
   judgements: Judgement[];
 }
 
@@ -39,13 +39,15 @@ const leak = "the test left something behind";
 /** What is left behind by any test is against these sentences, and not against those that the test is about. */
 const tidiness = ["runtime.md > Errors > 1", "runtime.md > Lifecycle > 17", "runtime.md > Delete > 4"];
 
-/**
- * @param folder the specification's text
- * @param lines what the tests wrote: claims and outcomes
- * @throws where a test or a binding names a sentence that is not there, or both name one
- */
-export function judge(folder: string, lines: readonly (Claim | Outcome)[]): Judgement[] {
-  const sentences = allSentences(folder);
+interface Found {
+  /** sentence -> the subjects of its tests */
+  claims: ReadonlyMap<string, string[]>;
+  /** subject -> how its test went, if it has run */
+  outcomes: ReadonlyMap<string, Outcome>;
+  leaks: string[];
+}
+
+function read(lines: readonly (Claim | Outcome)[]): Found {
   const claims = new Map<string, string[]>();
   const outcomes = new Map<string, Outcome>();
   for (const line of lines) {
@@ -53,6 +55,17 @@ export function judge(folder: string, lines: readonly (Claim | Outcome)[]): Judg
     else outcomes.set(line.name, line.detail.startsWith(leak) ? { ...line, outcome: "pass" } : line);
   }
   const leaks = lines.flatMap((line) => ("claim" in line || !line.detail.startsWith(leak) ? [] : [`${line.name}: ${line.detail}`]));
+  return { claims, outcomes, leaks };
+}
+
+/**
+ * @param folder the specification's text
+ * @param lines what the tests wrote: claims and outcomes
+ * @throws where a test or a binding names a sentence that is not there, or both name one
+ */
+export function judge(folder: string, lines: readonly (Claim | Outcome)[]): Judgement[] {
+  const sentences = allSentences(folder);
+  const { claims, outcomes, leaks } = read(lines);
   const known = new Set(sentences.map(({ key }) => key));
   for (const key of [...claims.keys(), ...Object.keys(bindings)]) {
     if (!known.has(key)) throw new Error(`no sentence "${key}" in the specification`);
@@ -63,6 +76,12 @@ export function judge(folder: string, lines: readonly (Claim | Outcome)[]): Judg
     const [first] = tidiness.includes(sentence.key) ? leaks : [];
     return first !== undefined && judgement.verdict === "pass" ? { ...judgement, verdict: "fail", detail: first } : judgement;
   });
+}
+
+/** The same of a run of some tests: the verdicts on the sentences all of whose tests have run. */
+export function judgePart(folder: string, lines: readonly (Claim | Outcome)[]): Judgement[] {
+  const { claims, outcomes } = read(lines);
+  return judge(folder, lines).filter(({ key }) => claims.get(key)?.every((subject) => outcomes.has(subject)));
 }
 
 function judgeOne({ key, keyword, line }: Sentence, subjects: readonly string[], outcomes: ReadonlyMap<string, Outcome>): Judgement {

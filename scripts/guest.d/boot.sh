@@ -1,7 +1,8 @@
 # Boots a guest from the image.
 
-# guest_boot DIR COMMAND: runs COMMAND in a fresh guest that has a copy of DIR as /payload (writable, thrown away). Prints what
-# COMMAND prints as it comes; ends with its exit status, or with 125 where the guest ended without one.
+# guest_boot DIR COMMAND [RESULTS]: runs COMMAND in a fresh guest that has a copy of DIR as /payload (writable, thrown away). Prints
+# what COMMAND prints as it comes, and puts what it leaves in /payload/results into the folder RESULTS; ends with its exit status, or
+# with 125 where the guest ended without one.
 guest_boot() (
   folder=$(mktemp -d /var/tmp/tsrunc-guest.XXXXXX)
   qemu=
@@ -30,6 +31,10 @@ guest_boot() (
   kill "$qemu" 2>/dev/null || true
   wait "$qemu" 2>/dev/null || true
   qemu=
+  if [ -n "${3:-}" ] && [ "$status" != 125 ]; then
+    mkdir -p "$3"
+    tar -x -C "$3" -f "$folder/results"
+  fi
   if [ "$status" = 125 ]; then
     echo "guest: it ended without an exit status; its console and QEMU said:" >&2
     tail -n 30 "$folder/console" "$folder/qemu" >&2 || true
@@ -42,7 +47,7 @@ start_qemu() {
   local image=$guest_cache/image accel=tcg,thread=multi,tb-size=1024 cpu=max
   case "${TSRUNC_GUEST_ACCEL:-tcg}" in kvm*) accel=$TSRUNC_GUEST_ACCEL cpu=host ;; esac
   local parameters=(console=ttyS0 root=/dev/vda rw quiet loglevel=4 panic=-1 reboot=t mitigations=off nopti nokaslr init_on_alloc=0
-    tsc=reliable no_timer_check random.trust_cpu=on audit=0 cgroup_no_v1=all systemd.unified_cgroup_hierarchy=1
+    tsc=reliable no_timer_check random.trust_cpu=on audit=0 systemd.unified_cgroup_hierarchy=1
     systemd.unit=guest.target systemd.show_status=0 systemd.log_target=console ${TSRUNC_GUEST_KERNEL:-})
   exec timeout -k 5 "${TSRUNC_GUEST_SECONDS:-900}" qemu-system-x86_64 \
     -M pc,usb=off,vmport=off,smm=off,i8042=off,graphics=off -accel "$accel" -cpu "$cpu" -smp 2 -m 2048 \
@@ -50,6 +55,7 @@ start_qemu() {
     -kernel "$guest_cache/kernel/vmlinux" -initrd "$image/initramfs.cpio" -append "${parameters[*]}" -serial "file:$1/console" \
     -drive "if=none,id=root,file=$image/root.ext4,format=raw,cache=unsafe" -device virtio-blk-pci,drive=root \
     -drive "if=none,id=payload,file=$1/payload.ext4,format=raw,cache=unsafe" -device virtio-blk-pci,drive=payload \
-    -device virtio-rng-pci -device virtio-serial-pci,max_ports=2 \
-    -chardev "file,id=output,path=$1/output" -device virtserialport,chardev=output,nr=1
+    -device virtio-rng-pci -device virtio-serial-pci,max_ports=3 \
+    -chardev "file,id=output,path=$1/output" -device virtserialport,chardev=output,nr=1 \
+    -chardev "file,id=results,path=$1/results" -device virtserialport,chardev=results,nr=2
 }

@@ -32,7 +32,9 @@ const classes = {
   key: "view read write search link setattr create",
 };
 
-const types = ["base_t", "container_t", "container_file_t"];
+const types = ["base_t", "container_t", "container_file_t", "svirt_sandbox_file_t"];
+/** The last category of labels; OCI runtime-tools use c715 and c811. */
+const lastCategory = 1023;
 const object = "system_u:object_r:base_t:s0";
 const each = (names, line) => names.map(line);
 
@@ -42,8 +44,8 @@ const lines = [
   ...each(Object.entries(classes), ([name, permissions]) => `class ${name} { ${permissions} }`),
   "sensitivity s0;",
   "dominance { s0 }",
-  ...each([0, 1, 2, 3], (number) => `category c${number};`),
-  "level s0:c0.c3;",
+  ...each([...Array(lastCategory + 1).keys()], (number) => `category c${number};`),
+  `level s0:c0.c${lastCategory};`,
   // A policy with levels needs a constraint; this one holds for all.
   "mlsconstrain file { read } ( t1 == base_t or t1 != base_t );",
   // Without it no program with noNewPrivileges or on a nosuid mount changes its label.
@@ -52,8 +54,8 @@ const lines = [
   ...types.flatMap((from) => types.flatMap((to) => each(Object.keys(classes), (name) => `allow ${from} ${to}:${name} *;`))),
   "role system_r;",
   "role system_r types { base_t container_t };",
-  "user system_u roles { system_r } level s0 range s0 - s0:c0.c3;",
-  ...each(sids.split(" "), (name) => `sid ${name} system_u:system_r:base_t:s0 - s0:c0.c3`),
+  `user system_u roles { system_r } level s0 range s0 - s0:c0.c${lastCategory};`,
+  ...each(sids.split(" "), (name) => `sid ${name} system_u:system_r:base_t:s0 - s0:c0.c${lastCategory}`),
   `fs_use_xattr ext4 ${object};`,
   ...each(["tmpfs", "devpts", "mqueue", "devtmpfs"], (name) => `fs_use_trans ${name} ${object};`),
   ...each(["pipefs", "sockfs"], (name) => `fs_use_task ${name} ${object};`),

@@ -1,73 +1,119 @@
-# The guest's share of the tests: what needs pure cgroup v2, systemd or AppArmor.
+# The guest's share of the tests: what `tests` lists, for a boot with AppArmor and one with SELinux.
 
 test_cache=${TSRUNC_TEST_CACHE:-/var/tmp/tsrunc-test-cache}
 # A test that takes 0.1 s here takes up to 5 s there.
 guest_slowness=10
+# Verdicts of conformance that come back, a folder for each boot.
+guest_results=build/conformance/guest
 
-# Copies what the tests need into the folder $1, laid out like the checkout.
-fill_payload() {
-  local payload=$1
-  mkdir -p "$payload/build" "$payload/test/integration"
-  cp build/tsrunc build/tsrunc-node "$payload/build"
-  cp -r test/integration/{execute,expected} "$payload/test/integration"
-  cp -r test/fixtures "$payload/test"
-  # Links where the cache is on the same file system: half of the payload is this tree.
-  test/integration/prepare
-  mkdir "$payload/cache"
-  cp -al "$test_cache/debian-systemd" "$payload/cache" 2>/dev/null || cp -a "$test_cache/debian-systemd/." "$payload/cache/debian-systemd"
-  # The guest has no node_modules, so tap is in the bundles; it is CommonJS in part. While it is loaded it requires a module for
-  # React elements, which no test has.
-  mkdir -p "$payload/tests/node_modules/react-element-to-jsx-string"
-  echo 'exports.default = String;' >"$payload/tests/node_modules/react-element-to-jsx-string/index.js"
-  test/integration/bundle "$payload/tests" --packages=bundle \
+# listed BOOT SUITE RUNTIME: what a runtime runs, one a line.
+listed() {
+  awk -F ' *[|] *' -v section="[$1 $2]" -v runtime="$3" '
+    /^(#|$)/ { next }
+    /^\[/ { wanted = $0 == section; next }
+    wanted && ($2 == "any" || $2 == runtime || ($2 == "others" && runtime !~ /^tsrunc/)) { print $1 }' scripts/guest.d/tests
+}
+
+# jobs_of BOOT "SUITE..." RUNTIME...: the jobs of a boot, for run-jobs. runtime-tools come first: the controller hugetlb cannot leave v2
+# for v1 when a test of the other suites has used it.
+jobs_of() {
+  local boot=$1 suites=$2 suite runtime tests
+  shift 2
+  for suite in $suites; do
+    for runtime; do
+      tests=$(listed "$boot" "$suite" "$runtime")
+      [ -z "$tests" ] || printf '%s\t%s\t%s\n' "$suite" "$runtime" "$(paste -s <<<"$tests")"
+    done
+  done
+}
+
+# bundle_tests OUT FOLDER: bundles tests for a machine without node_modules. tap, which is CommonJS in part, is in the bundles. While it
+# is loaded it requires a module for React elements, which no test has.
+bundle_tests() {
+  mkdir -p "$1/node_modules/react-element-to-jsx-string"
+  echo 'exports.default = String;' >"$1/node_modules/react-element-to-jsx-string/index.js"
+  TSRUNC_TEST_SUITE=$PWD/$2 test/integration/bundle "$1" --packages=bundle \
     --banner:js='import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);'
 }
 
-# listed HOST: the filters of scripts/guest.d/tests for a host, one a line.
-listed() {
-  awk -F ' *[|] *' -v host="$1" '!/^(#|$)/ && ($2 == "both" || $2 == host) { print $1 }' scripts/guest.d/tests
-}
-
-# The command that the guest runs: each host's tests, their sum as last line.
-suite_command() {
-  local host filters
-  echo "export TSRUNC_TEST_CACHE=/payload/cache TSRUNC_TEST_SLOWNESS=$guest_slowness TSRUNC_MUST_WORK=1 CI=true TSRUNC_TEST_VERBOSE='${TSRUNC_TEST_VERBOSE:-}'"
-  # Both appear when they are used for the first time, and would be taken for leaks.
-  echo 'modprobe loop; mkdir -p /run/mount'
-  # The service manager of the rootless tests.
-  echo 'loginctl enable-linger worker; for i in {1..300}; do [ ! -e /run/user/1000/systemd/private ] || break; sleep 0.1; done'
-  echo 'cd /payload; passed=0 failed=0'
-  for host in tsrunc tsrunc-node; do
-    mapfile -t filters < <(listed "$host")
-    [ "${#filters[@]}" -gt 0 ] || continue
-    printf 'test/integration/execute /payload/build/%s /payload/tests' "$host"
-    printf ' %q' "${filters[@]}"
-    cat <<'COMMAND'
- | tee /tmp/results
-last=$(tail -n 1 /tmp/results)
-if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
-  passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
-else
-  failed=$((failed + 1))
-fi
-COMMAND
+# fill_payload PAYLOAD BOOT: copies what the jobs in PAYLOAD/jobs need into it, laid out like the checkout.
+fill_payload() {
+  local payload=$1 boot=$2 suite
+  mkdir -p "$payload"/{build,cache,tests,test/integration,conformance/spec,conformance/runtime-tools}
+  cp build/tsrunc build/tsrunc-node "$payload/build"
+  cp scripts/guest.d/run-jobs "$payload"
+  cp -r test/integration/{execute,expected} "$payload/test/integration"
+  cp -r test/fixtures "$payload/test"
+  cp conformance/private-host "$payload/conformance"
+  for suite in $(cut -f 1 "$payload/jobs" | sort -u); do
+    case "$suite" in
+      integration) bundle_tests "$payload/tests/integration" test/integration ;;
+      spec)
+        bundle_tests "$payload/tests/spec" conformance/spec
+        cp conformance/spec/execute "$payload/conformance/spec"
+        ;;
+      runtime-tools)
+        conformance/runtime-tools/bundle "$payload/tests/runtime-tools"
+        cp conformance/runtime-tools/execute "$payload/conformance/runtime-tools"
+        copy_programs "$payload/tests/runtime-tools/suite" "$boot"
+        ;;
+    esac
   done
-  cat <<'COMMAND'
-read -r up _ </proc/uptime
-echo "# guest: $up s"
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
-COMMAND
+  if grep -q system-container "$payload/jobs"; then
+    # Links where the cache is on the same file system: half of the payload is this tree.
+    test/integration/prepare
+    cp -al "$test_cache/debian-systemd" "$payload/cache" 2>/dev/null || cp -a "$test_cache/debian-systemd/." "$payload/cache/debian-systemd"
+  fi
+  if [ "$boot" = selinux ]; then
+    node scripts/guest.d/selinux-policy.mjs >"$payload/policy.conf"
+    checkpolicy --mls --handle-unknown=allow -c 33 -o "$payload/policy" "$payload/policy.conf"
+  fi
 }
 
-# Runs the tests in one boot. The last line is `N passed, N failed`, also where the guest ends without a result.
-guest_suite() {
-  local payload status=0
-  guest_image
+# copy_programs TARGET BOOT: the validation programs that a boot runs, with what they need.
+copy_programs() {
+  local suite program
+  suite=$(conformance/runtime-tools/install)
+  mkdir -p "$1/bin"
+  cp "$suite"/{runtimetest,rootfs-amd64.tar.gz} "$1"
+  for program in $(listed "$2" runtime-tools any); do cp "$suite/bin/$program" "$1/bin"; done
+}
+
+# guest_boot_suites BOOT "SUITE..." RUNTIME...: runs the tests of one boot. The last line is `N passed, N failed`, also where the guest
+# ends without a result.
+guest_boot_suites() {
+  local boot=$1 suites=$2 payload lines status=0
+  shift 2
   payload=$(mktemp -d /var/tmp/tsrunc-guest.XXXXXX)
-  fill_payload "$payload"
-  guest_boot "$payload" "$(suite_command)" || status=$?
+  jobs_of "$boot" "$suites" "$@" >"$payload/jobs"
+  fill_payload "$payload" "$boot"
+  # AppArmor is what Debian's kernel has when nothing is asked.
+  TSRUNC_GUEST_KERNEL="security=$boot ${TSRUNC_GUEST_KERNEL:-}" guest_boot "$payload" "
+    export TSRUNC_TEST_CACHE=/payload/cache TSRUNC_TEST_SLOWNESS=$guest_slowness TSRUNC_MUST_WORK=1 CI=true
+    export TSRUNC_TEST_VERBOSE='${TSRUNC_TEST_VERBOSE:-}'
+    exec /payload/run-jobs $boot </payload/jobs" "$guest_results/$boot" || status=$?
   rm -rf -- "$payload"
+  for lines in "$guest_results/$boot"/spec/*.lines; do
+    [ ! -e "$lines" ] || conformance/spec/judge "$lines" "${lines%.lines}.json" --part >/dev/null || true
+  done
   if [ "$status" -gt 1 ]; then echo '0 passed, 1 failed'; fi
   return "$status"
+}
+
+# guest_suites "SUITE..." RUNTIME...: the same in both boots, the sum as last line.
+guest_suites() {
+  local boot output passed=0 failed=0
+  guest_image
+  output=$(mktemp)
+  for boot in apparmor selinux; do
+    guest_boot_suites "$boot" "$@" | tee "$output" || true
+    if [[ $(tail -n 1 "$output") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+      passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
+    else
+      failed=$((failed + 1))
+    fi
+  done
+  rm -f -- "$output"
+  echo "$passed passed, $failed failed"
+  [ "$failed" = 0 ]
 }
