@@ -140,6 +140,22 @@ test("binds keep the locked options of their source when they are remounted", as
   assert.ok(mountAt(seen, "/target").options.includes("ro"));
 });
 
+test("a source that the container's root cannot reach is bound with the locked options of its mount", async (c) => {
+  const hidden = c.folder("hidden");
+  chmodSync(hidden, 0o700);
+  mkdirSync(`${hidden}/below`);
+  mountOnHost(c, "-t", "tmpfs", "-o", "nosuid,nodev,noexec,mode=777", "tmpfs", `${hidden}/below`);
+  writeFileSync(`${hidden}/below/f`, "seen\n");
+  const line =
+    "cat /mnt/f /etc/seen; grep -c ' /mnt .*nosuid,nodev,noexec' /proc/self/mountinfo; mount -o remount,bind,exec /mnt 2>&1; true";
+  const seen = await output(c, ["sh", "-c", line], (config) => {
+    config.mounts.push({ destination: "/mnt", type: "bind", source: `${hidden}/below`, options: ["bind"] });
+    config.mounts.push({ destination: "/etc/seen", type: "bind", source: `${hidden}/below/f`, options: ["rbind"] });
+    config.process.capabilities = { bounding: ["CAP_SYS_ADMIN"], effective: ["CAP_SYS_ADMIN"], permitted: ["CAP_SYS_ADMIN"] };
+  });
+  assert.match(seen, /^seen\nseen\n1\nmount: .*(denied|not permitted)/);
+});
+
 test("a read-only root, masked and read-only paths work", async (c) => {
   const seen = await output(
     c,

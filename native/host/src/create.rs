@@ -53,7 +53,7 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, mut opened: Opened, start: &S
     let mut operations = plan.operations.clone();
     // Only now: a mount of type cgroup binds the container's own cgroups.
     let in_user_namespace = has_user_namespace(plan);
-    let mut bind_sources = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&mut operations)? } else { Vec::new() };
+    let mut bind_sources = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&mut operations, &plan.spawn)? } else { Vec::new() };
     let user = match opened.join(Namespace::User) {
         Some(joined) => User::Joined(joined),
         None if in_user_namespace => User::New,

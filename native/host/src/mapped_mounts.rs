@@ -48,7 +48,7 @@ pub fn lend(operations: &mut [Operation], user: User<'_>, sources: &mut Vec<Owne
         };
         let clone = match user {
             User::Callers => clone_path(source.as_bytes(), *recursive).during(during)?,
-            User::New | User::Joined(_) => clone_for_user_namespace(source, *recursive).map_err(|errno| uncovering(os_failure(during(), errno)))?,
+            User::New | User::Joined(_) => clone_for_user_namespace(source, *recursive, during)?,
         };
         match map_owners(&clone, namespace, *map_recursive) {
             Ok(()) => {}
@@ -66,15 +66,6 @@ pub fn lend(operations: &mut [Operation], user: User<'_>, sources: &mut Vec<Owne
         sources.push(clone);
     }
     Ok(())
-}
-
-/// Says what `EINVAL` means for a clone in a user namespace.
-fn uncovering(failure: Failure) -> Failure {
-    if failure.errno.as_deref() != Some("EINVAL") {
-        return failure;
-    }
-    let cause = format!("{}: in a user namespace what is mounted below stays on top (rbind binds it too)", failure.cause);
-    Failure { cause, ..failure }
 }
 
 /// A user namespace with these maps, which nobody is in.

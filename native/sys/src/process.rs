@@ -114,6 +114,40 @@ pub fn set_dumpable(dumpable: bool) -> Result<(), Errno> {
     prctl(libc::PR_SET_DUMPABLE, dumpable.into(), 0).map(drop)
 }
 
+/// Does something with the ids that others' files are looked at with (setfsuid(2)); those of a user other than root come without root's
+/// capabilities over files. Holds for this thread alone.
+///
+/// # Errors
+/// `EPERM` where the ids cannot be taken or given back.
+pub fn with_file_ids<T>(uid: u32, gid: u32, action: impl FnOnce() -> T) -> Result<T, Errno> {
+    let (own_uid, own_gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    set_file_ids(uid, gid)?;
+    let result = action();
+    set_file_ids(own_uid, own_gid)?;
+    Ok(result)
+}
+
+fn set_file_ids(uid: u32, gid: u32) -> Result<(), Errno> {
+    const NOBODY: u32 = u32::MAX; // no id: asks for the one that is set
+                                  // The gid while there is the privilege to: both calls say the former id, whatever came of them.
+                                  // SAFETY: both take integers only.
+    let set = unsafe {
+        if libc::setfsuid(NOBODY) as u32 == 0 {
+            libc::setfsgid(gid);
+            libc::setfsuid(uid);
+        } else {
+            libc::setfsuid(uid);
+            libc::setfsgid(gid);
+        }
+        (libc::setfsuid(NOBODY) as u32, libc::setfsgid(NOBODY) as u32)
+    };
+    if set == (uid, gid) {
+        Ok(())
+    } else {
+        Err(Errno::PERM)
+    }
+}
+
 /// setgroups(2), raw: of the calling thread.
 pub fn set_groups(gids: &[u32]) -> Result<(), Errno> {
     // SAFETY: the slice is valid for its length.
