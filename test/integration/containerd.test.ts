@@ -2,13 +2,13 @@
  * Under a real manager: Debian's containerd 1.6 with its stock shim, which calls the runtime by its BinaryName.
  */
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { spawnSync } from "node:child_process";
 import { test } from "./harness/suite.ts";
 import { binaries, cacheDirectory } from "./harness/environment.ts";
 import { describe, path, until } from "./harness/execute.ts";
-import { hierarchies } from "./harness/cgroups.ts";
+import { ownFolder, removeParentCgroups } from "./harness/managers.ts";
 import { makeRootfs } from "./harness/rootfs.ts";
 import { Terminal } from "./harness/terminal.ts";
 import type { Context } from "./harness/context.ts";
@@ -36,17 +36,9 @@ class Containerd {
       `version = 2\nroot = "${c.directory}/root"\nstate = "${c.directory}/st"\ndisabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]\n` +
         `[grpc]\n  address = "${c.directory}/c.sock"\n[ttrpc]\n  address = "${c.directory}/c.sock.ttrpc"\n`,
     );
-    // Shim sockets and ctr's FIFOs lie below /run/containerd whatever the configuration says.
-    const existed = existsSync("/run/containerd");
-    mkdirSync("/run/containerd", { recursive: true });
-    assert.equal(spawnSync("mount", ["-t", "tmpfs", "tmpfs", "/run/containerd"]).status, 0);
-    c.defer(() => {
-      assert.equal(spawnSync("umount", ["/run/containerd"]).status, 0);
-      if (!existed) rmdirSync("/run/containerd");
-    });
-    c.defer(() => {
-      for (const { mountPoint } of hierarchies()) if (existsSync(`${mountPoint}/${c.id}`)) rmdirSync(`${mountPoint}/${c.id}`);
-    });
+    // Shim sockets and ctr's FIFOs lie below it whatever the configuration says.
+    ownFolder(c, "/run/containerd");
+    removeParentCgroups(c);
     const daemon = await c.spawn(`${programs}/containerd`, ["--config", config], { env: environment });
     c.defer(async () => {
       daemon.process.kill("SIGTERM");
