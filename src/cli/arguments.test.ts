@@ -35,6 +35,7 @@ t.test("global flags end at the command", async (t) => {
 t.test("flags may follow arguments, and -- ends them", async (t) => {
   t.match(kill("c1", "--all"), { rest: ["c1"] });
   t.same(kill("--", "--all").rest, ["--all"]);
+  t.same(kill("c1", "--", "--all", "-9", "--").rest, ["c1", "--all", "-9", "--"]);
   t.same(kill("c1", "-").rest, ["c1", "-"]);
 });
 

@@ -23,14 +23,14 @@ export interface Grammar {
 
 /** @throws RuntimeError that names an unknown flag, with the nearest known one, or one that lacks its value. */
 export function parseArguments(argv: readonly string[], grammar: Grammar): ParsedArguments {
-  const { normal, given: flags } = normalize(argv, grammar);
+  const { normal, given: flags, rest } = normalize(argv, grammar);
   const parsed = minimist(normal, {
     stopEarly: grammar.stopsEarly,
     // Only of those that are given: minimist does its work for each.
     boolean: flags.filter(({ value }) => !value).map(({ name }) => name),
     string: ["_", ...flags.filter(({ value }) => value).map(({ name }) => name)],
   });
-  const result: ParsedArguments = { values: {}, switches: new Set(), rest: parsed._ };
+  const result: ParsedArguments = { values: {}, switches: new Set(), rest: [...parsed._, ...rest] };
   for (const { name, value } of flags) {
     const given: unknown = parsed[name];
     const last: unknown = Array.isArray(given) ? given[given.length - 1] : given;
@@ -49,16 +49,17 @@ export function checkArity(subject: string, args: readonly string[], { least, mo
 
 /**
  * Every flag by its long name with two dashes and its value attached, so that nothing is left to guess: minimist would read `-detach` as seven
- * letters and take a container named `true` for the value of a switch before it.
+ * letters and take a container named `true` for the value of a switch before it. `rest` is what it is not to look at: for a command to come
+ * the `--` in it is still to be seen.
  */
-function normalize(argv: readonly string[], grammar: Grammar): { normal: string[]; given: Flag[] } {
+function normalize(argv: readonly string[], grammar: Grammar): { normal: string[]; given: Flag[]; rest: readonly string[] } {
   const normal: string[] = [];
   const given: Flag[] = [];
   for (let at = 0; at < argv.length; at++) {
     const argument = argv[at] as string;
-    if (argument === "--") return { normal: [...normal, ...argv.slice(at)], given };
+    if (argument === "--") return { normal, given, rest: argv.slice(at + 1) };
     if (!argument.startsWith("-") || argument === "-") {
-      if (grammar.stopsEarly) return { normal: [...normal, ...argv.slice(at)], given };
+      if (grammar.stopsEarly) return { normal, given, rest: argv.slice(at) };
       normal.push(argument);
       continue;
     }
@@ -80,7 +81,7 @@ function normalize(argv: readonly string[], grammar: Grammar): { normal: string[
       normal.push(`--${flag.name}=true`);
     }
   }
-  return { normal, given };
+  return { normal, given, rest: [] };
 }
 
 function recognize(argument: string, { subject, flags }: Grammar): { flag: Flag; text: string } {

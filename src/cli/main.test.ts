@@ -41,6 +41,19 @@ const fails = (cause: string) => (): number => {
   throw new RuntimeError(cause, { code: "other" });
 };
 
+t.test("-- ends the flags of a command", async (t) => {
+  t.match(runMain(["state", "--", "-x"]), { status: 0, err: "", call: { args: ["-x"] } });
+  t.match(runMain(["--", "state", "--", "--help"]), { status: 0, err: "", call: { args: ["--help"] } });
+  t.match(runMain(["state", "-x"]), { status: 1, err: 'use "state": unknown flag "-x"\n' });
+});
+
+t.test("an argument with bytes that are not UTF-8 is refused: no file of that name could be found", async (t) => {
+  const said = 'use "tsrunc": argument "/b\ufffd" is not UTF-8\n';
+  for (const argv of [["run", "-b", "/b\ufffd", "c1"], ["/b\ufffd"], ["--root=/r", "state", "/b\ufffd"]]) {
+    t.match(runMain(argv), { status: 1, out: "", err: said, loaded: [] });
+  }
+});
+
 t.test("--version is three lines and loads nothing", async (t) => {
   for (const flag of ["--version", "-v", "-version"]) {
     t.match(runMain([flag]), { status: 0, out: "tsrunc version 1.2.3\ncommit: abc\nspec: 1.3.0\n", err: "", loaded: [] }, flag);

@@ -44,6 +44,9 @@ function fail(host: Host, options: LogOptions, error: unknown): number {
 
 /** @param options filled from the flags as soon as they are known, so that later errors go where they should */
 function dispatch(host: Host, load: LoadCommand, options: LogOptions): number {
+  // What hosts have in place of bytes that are not UTF-8.
+  const garbled = host.argv.find((argument) => argument.includes("\ufffd"));
+  if (garbled !== undefined) throw usageError(PROGRAM, `argument ${JSON.stringify(garbled)} is not UTF-8`);
   const global = parseArguments(host.argv, { subject: PROGRAM, flags: globalFlags(), stopsEarly: true });
   openLog(host, global.values["log"]);
   options.file = global.values["log"];

@@ -13,7 +13,7 @@ import type { CarefulLoader } from "../runtime/spec/load.js";
 
 /** The only way the core reaches the world. */
 export interface Host {
-  /** Arguments without the program's name. */
+  /** Arguments without the program's name. Bytes that are not UTF-8 are U+FFFD. */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   /** One synchronous request to the native layer; JSON in, JSON out. Never throws for a failed request: that is Reply `failed`. */

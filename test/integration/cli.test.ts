@@ -377,3 +377,14 @@ test("a log in a directory and a bundle with spaces and other letters work", asy
   const result = await c.ok(["--log", `${folder}/log file`, "run", "-b", folder, c.id]);
   assert.equal(result.stdout, "fine\n");
 });
+
+test("-- ends the flags, also those of a command", async (c) => {
+  await c.fails(["state", "--", "-x"], /container does not exist/);
+});
+
+test("an argument that is not UTF-8 is refused by name", async (c) => {
+  const started = await c.startBelowShell(`exec "$@" "$(printf '/b\\377')" ${c.id}`, ["create", "-b"]);
+  const { status, stderr } = await started.wait();
+  assert.equal(status, 1);
+  if (isTsrunc) assert.equal(stderr, 'use "tsrunc": argument "/b\ufffd" is not UTF-8\n');
+});

@@ -211,6 +211,17 @@ test("a state root without space is told, and nothing is left in it", async (c) 
   }
 });
 
+test("a limit on the size of files is an error that leaves nothing", async (c) => {
+  const { directory } = c.bundle();
+  for (const blocks of [0, 1]) {
+    // The test reads what is said from a file, which has that limit too.
+    const limited = await c.startBelowShell(`(ulimit -f ${blocks}; "$@" 2>&1; echo "status $?") | cat`, ["create", "-b", directory, c.id]);
+    const { stdout } = await limited.wait();
+    assert.match(stdout, isTsrunc ? /: EFBIG \(file too large\)\nstatus 1\n$/ : /\nstatus 1\n$/);
+    assert.deepEqual(existsSync(c.root) ? readdirSync(c.root) : [], []);
+  }
+});
+
 for (const [target, message] of [
   ["/proc", /it leads into \/proc/],
   ["/", /it leads to \//],

@@ -132,7 +132,7 @@ const breakage = fc.tuple(
 );
 
 /** JSON in which a bigint is a number with all its digits. */
-function toJson(value: Value): string {
+export function toJson(value: Value): string {
   const text = JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? `@@${item}@@` : item));
   return text.includes("@@") ? text.replaceAll(/"@@(-?\d+)@@"/g, "$1") : text;
 }

@@ -6,28 +6,35 @@
 import * as fc from "fast-check";
 import { configurations } from "./configurations.ts";
 import { checkConfiguration } from "./properties.ts";
+import { checkProfile, profiles } from "./seccomp.ts";
 
 const runs = Number(process.env["PROPERTY_RUNS"] ?? 100_000);
 const seed = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
-const start = Date.now();
-let planned = 0;
 
-const result = fc.check(
-  fc.property(configurations, (configuration) => {
-    if (checkConfiguration(configuration)) planned += 1;
-  }),
-  { numRuns: runs, seed },
-);
-
-console.log(`# ${result.numRuns} configurations, ${planned} planned, seed ${seed}, ${((Date.now() - start) / 1000).toFixed(1)} s`);
-// Else the properties of plans say nothing.
-const enough = planned * 10 >= result.numRuns;
-if (!enough) console.log("not ok of ten configurations not even one was sound");
-if (result.failed) {
-  console.log(`not ok ${String(result.errorInstance)}`);
-  console.log(`    ${JSON.stringify(result.counterexample)}`);
-  console.log(`    again: PROPERTY_SEED=${seed} ./scripts/test property`);
+/** Tries a check with many values. @returns how many of its tests failed: the check itself, and that it saw enough sound values */
+function tryAll<T>(what: string, values: fc.Arbitrary<T>, numRuns: number, check: (value: T) => boolean): number {
+  const start = Date.now();
+  let sound = 0;
+  const result = fc.check(
+    fc.property(values, (value) => {
+      if (check(value)) sound += 1;
+    }),
+    { numRuns, seed },
+  );
+  console.log(`# ${result.numRuns} ${what}, ${sound} planned, seed ${seed}, ${((Date.now() - start) / 1000).toFixed(1)} s`);
+  // Else the properties of plans say nothing.
+  const enough = sound * 10 >= result.numRuns;
+  if (!enough) console.log(`not ok of ten ${what} not even one was sound`);
+  if (result.failed) {
+    console.log(`not ok ${String(result.errorInstance)}`);
+    console.log(`    ${JSON.stringify(result.counterexample, (_, item: unknown) => (typeof item === "bigint" ? String(item) : item))}`);
+    console.log(`    again: PROPERTY_SEED=${seed} ./scripts/test property`);
+  }
+  return Number(result.failed) + Number(!enough);
 }
-const failed = Number(result.failed) + Number(!enough);
-console.log(`${2 - failed} passed, ${failed} failed`);
+
+const failed =
+  tryAll("configurations", configurations, runs, checkConfiguration) +
+  tryAll("seccomp profiles", profiles, Math.ceil(runs / 10), checkProfile);
+console.log(`${4 - failed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

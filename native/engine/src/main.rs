@@ -13,7 +13,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use tsrunc_sys::{engine::Bytecode, heap::Heap, image, process};
+use tsrunc_sys::{engine::Bytecode, heap::Heap, image, process, signals};
 
 use crate::core::Engine;
 
@@ -49,6 +49,8 @@ fn run(engine: &'static Engine) -> i32 {
         stdio::write(stdio::Stream::Error, &format!("internal error: mark descriptors close-on-exec: {errno}\n"));
         return 1;
     }
+    // A write beyond RLIMIT_FSIZE is then an error that can be undone. The container's init starts with all signals at their defaults.
+    signals::survive_file_size_limit();
     engine.run()
 }
 

@@ -15,7 +15,7 @@ use crate::stdio::{self, Stream};
 /// A JavaScript exception: out of memory.
 pub fn object<'js>(ctx: &Ctx<'js>, parts: &'static [(String, Bytecode)]) -> Result<Object<'js>, Error> {
     let object = Object::new(ctx.clone())?;
-    object.set("argv", arguments(ctx)?)?;
+    object.set("argv", arguments())?;
     object.set("env", environment(ctx)?)?;
     let host = RefCell::new(Host::new(InitProgram::OwnExecutable));
     object.set("call", Function::new(ctx.clone(), move |ctx: Ctx<'js>, request: String| call(&ctx, &host, &request))?)?;
@@ -41,12 +41,9 @@ fn exit(status: i32) {
     std::process::exit(status)
 }
 
-/// The arguments after the program's name. An argument that is not UTF-8 names no file that JSON could name.
-fn arguments(ctx: &Ctx<'_>) -> Result<Vec<String>, Error> {
-    std::env::args_os()
-        .skip(1)
-        .map(|argument| argument.into_string().map_err(|argument| Exception::throw_message(ctx, &format!("read argument {argument:?}: not UTF-8"))))
-        .collect()
+/// The arguments after the program's name; bytes that are not UTF-8 become U+FFFD, as in Node.
+fn arguments() -> Vec<String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 /// The environment; bytes that are not UTF-8 become U+FFFD, as in Node.

@@ -14,9 +14,15 @@ pub const WINDOW_CHANGE: i32 = libc::SIGWINCH;
 /// A child ended.
 pub const CHILD_END: i32 = libc::SIGCHLD;
 
-/// About this process alone: its own pipes, sockets and place in the foreground of its terminal.
-const OWN: [i32; 4] = [libc::SIGPIPE, libc::SIGURG, libc::SIGTTIN, libc::SIGTTOU];
+/// About this process alone: its own pipes, sockets, files and place in the foreground of its terminal.
+const OWN: [i32; 5] = [libc::SIGPIPE, libc::SIGURG, libc::SIGTTIN, libc::SIGTTOU, libc::SIGXFSZ];
 const FAULTS: [i32; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
+
+/// Makes a write beyond RLIMIT_FSIZE fail with `EFBIG`: SIGXFSZ, which would end this process, is ignored (setrlimit(2)).
+pub fn survive_file_size_limit() {
+    // SAFETY: SIG_IGN needs no handler, and the number is a signal's.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
 
 /// Signals the process of a pidfd; real-time signals too, which rustix's `Signal` leaves out. 0 only asks.
 pub fn send(pidfd: &OwnedFd, signal: i32) -> Result<(), Errno> {
