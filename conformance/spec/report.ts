@@ -25,6 +25,8 @@ interface Verdicts {
 
 const verdictsFile = "conformance/spec/verdicts.json";
 const tableFile = "conformance/SPECIFICATION.md";
+/** The sections whose sentences take hardware that neither this host nor the guest has. */
+const hardware: readonly string[] = ["config-linux.md > IntelRdt"];
 const words: Record<Verdict, string> = { pass: "pass", fail: "**fail**", untested: "**no test**", skip: "-", other: "" };
 
 /** What is stored, with what the last runs found. */
@@ -119,11 +121,21 @@ function changes(stored: Verdicts, fresh: Verdicts): string[] {
   });
 }
 
+/** What this host cannot show, the guest has to show. */
+function unshown({ sentences }: Verdicts): string[] {
+  const due = sentences.filter(({ key }) => !hardware.includes(key.replace(/ > \d+$/, "")));
+  return ours.flatMap((runtime) =>
+    due
+      .filter((sentence) => verdictOf(sentence, runtime).verdict === "skip")
+      .map(({ key }) => `${runtime}: ${key}: the host cannot show it, and there is no verdict of the guest`),
+  );
+}
+
 const nothing: Verdicts = { versions: {}, sentences: [] };
 const stored = existsSync(verdictsFile) ? (JSON.parse(readFileSync(verdictsFile, "utf8")) as Verdicts) : nothing;
 const fresh = merged(stored);
 if (process.argv.includes("--check")) {
-  const found = changes(stored, fresh);
+  const found = [...changes(stored, fresh), ...unshown(stored)];
   if (!existsSync(tableFile) || readFileSync(tableFile, "utf8") !== table(stored))
     found.push(`${tableFile} is not what ${verdictsFile} gives`);
   for (const line of found) console.log(`out of date, run conformance/compare: ${line}`);

@@ -1,7 +1,8 @@
 # The benchmark in the guest: cgroup v2 as on most hosts of today, but an emulated processor.
 
 guest_bench_note="An emulated machine: its processor is about 10 times slower than that of its host, fork and exec about 45 times. \
-So these are no times of anything; of the ratios, those that are far from 1 hold on real machines too."
+So these are no times of anything, and the ratios are those of such a machine: starting programs and mapping memory, of which runtimes \
+do more or less, weigh more than on a real one."
 
 # guest_bench ROUNDS: measures \`run\` of tsrunc, crun, runc and the floor; leaves build/bench/guest/result.{md,json}.
 guest_bench() {
