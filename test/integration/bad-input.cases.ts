@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
+import { badValueCases } from "./bad-values.ts";
 import { setNamespace, withoutNamespaces } from "./harness/config.ts";
 import type { Config, Seccomp } from "./harness/config.ts";
 import type { Bundle, BundleOptions, Context } from "./harness/context.ts";
@@ -1030,6 +1031,7 @@ const commandLine: BadInput[] = [
 export const cases: BadInput[] = [
   ...files,
   ...whole,
+  ...badValueCases.map(({ name, message, content }) => text(name, message, content)),
   ...profiles,
   ...root,
   ...process,
