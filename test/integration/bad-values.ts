@@ -16,7 +16,6 @@ const hooks = "/hooks/{prestart,createRuntime,createContainer,startContainer,pos
 const texts = [
   "/ociVersion",
   "/root/path",
-
   "/{hostname,domainname}",
   "/annotations/x",
   `${hooks}/{path,args/0,env/0}`,
