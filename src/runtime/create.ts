@@ -253,6 +253,7 @@ function newRecord(host: LibraryHost, { id, bundle, spec, planned }: RecordParts
     undo: planned.undoWhileCreating,
     poststart: planHooks(spec, "poststart"),
     poststop: planHooks(spec, "poststop"),
+    hookOutput: planned.plan.hookOutput,
     execCPUAffinity: spec.process?.execCPUAffinity,
   };
 }

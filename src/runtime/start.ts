@@ -50,7 +50,12 @@ export function finishStart(context: RuntimeContext, { lock, record }: LockedCon
   if (record.status !== "running") saveRecord(context, lock, running);
   if (record.poststart.length === 0) return;
   try {
-    perform(context.host, { op: "runHooks", hooks: record.poststart, state: hookState(running, "running") });
+    perform(context.host, {
+      op: "runHooks",
+      hooks: record.poststart,
+      state: hookState(running, "running"),
+      output: record.hookOutput ?? null,
+    });
   } catch (error) {
     killAndWait(context, running);
     destroy(context, { lock, record: running });

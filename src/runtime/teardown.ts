@@ -48,7 +48,7 @@ export function destroy(context: RuntimeContext, { lock, record }: LockedContain
 export function runPoststop(context: RuntimeContext, record: ContainerRecord): void {
   for (const hook of record.poststop) {
     try {
-      perform(context.host, { op: "runHooks", hooks: [hook], state: hookState(record, "stopped") });
+      perform(context.host, { op: "runHooks", hooks: [hook], state: hookState(record, "stopped"), output: record.hookOutput ?? null });
     } catch (error) {
       context.log("warning", `poststop hook of "${record.id}": ${messageOf(error)}`);
     }

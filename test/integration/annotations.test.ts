@@ -2,10 +2,11 @@
  * Annotations that ask something of the runtime: crun's (crun(1), "Extensions to OCI"), seen by their effect.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
 import { isTsrunc } from "./harness/environment.ts";
 import { describe } from "./harness/execute.ts";
-import type { Config } from "./harness/config.ts";
+import type { Config, Hook } from "./harness/config.ts";
 import type { Context } from "./harness/context.ts";
 
 const groups = ["/usr/bin/setpriv", "--groups", "20,30"] as const;
@@ -64,6 +65,36 @@ for (const round of ["compiled", "kept"] as const) {
     await c.run(c.bundle({ args: ["true"], config: config({ "run.oci.seccomp_fail_unknown_syscall": "0" }) }));
   });
 }
+
+test("hooks.stdout and hooks.stderr are files that the hooks of all kinds append to", async (c) => {
+  const [out, error] = [c.file("out", "before\n"), `${c.directory}/error`];
+  const kinds = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] as const;
+  const bundle = c.bundle({
+    args: ["sh", "-c", "ls /proc/self/fd | wc -l"],
+    config: (config) => {
+      const hook = (kind: string): Hook => ({ path: "/bin/sh", args: ["sh", "-c", `echo ${kind}; echo not ${kind} >&2`] });
+      config.hooks = Object.fromEntries(kinds.map((kind) => [kind, [hook(kind)]]));
+      config.annotations = { "run.oci.hooks.stdout": out, "run.oci.hooks.stderr": error };
+    },
+  });
+  const { stdout, stderr } = await c.run(bundle);
+  assert.equal(stdout, "4\n", "the program has none of them");
+  assert.equal(stderr, "");
+  assert.equal(readFileSync(out, "utf8"), `before\n${kinds.join("\n")}\n`);
+  assert.equal(readFileSync(error, "utf8"), `not ${kinds.join("\nnot ")}\n`);
+});
+
+test("with hooks.stderr an error has what a failed hook wrote to stdout", async (c) => {
+  const error = `${c.directory}/error`;
+  const bundle = c.bundle({
+    config: (config) => {
+      config.hooks = { createContainer: [{ path: "/bin/sh", args: ["sh", "-c", "echo out; echo error >&2; exit 3"] }] };
+      config.annotations = { "run.oci.hooks.stderr": error };
+    },
+  });
+  await c.fails(["create", "-b", bundle.directory, c.id], /exit status 3, output: out\n$/);
+  assert.equal(readFileSync(error, "utf8"), "error\n");
+});
 
 test("what is not carried out is told by name, and so is what crun does not have", async (c) => {
   const config = (config: Config): void => {

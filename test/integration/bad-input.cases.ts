@@ -948,6 +948,21 @@ const crunAnnotations: BadInput[] = [
     '/annotations/run.oci.handler: found "krun", allowed: nothing: a program is executed by the kernel, not by a handler',
     annotation("run.oci.handler", "krun"),
   ),
+  fault(
+    "a file for the output of hooks that is relative",
+    '/annotations/run.oci.hooks.stdout: found "log", allowed: an absolute path',
+    annotation("run.oci.hooks.stdout", "log"),
+  ),
+  fault(
+    "a file for the errors of hooks that is relative",
+    '/annotations/run.oci.hooks.stderr: found "log", allowed: an absolute path',
+    annotation("run.oci.hooks.stderr", "log"),
+  ),
+  bundled(
+    "a file for the output of hooks in a folder that is missing",
+    'open "/nowhere/log" for the output of hooks: ENOENT (no such file or directory)',
+    { config: annotation("run.oci.hooks.stdout", "/nowhere/log") },
+  ),
   bundled("a receiver of a pidfd that is not there", 'connect to pidfd socket "/nowhere/socket": ENOENT (no such file or directory)', {
     config: annotation("run.oci.pidfd_receiver", "/nowhere/socket"),
   }),

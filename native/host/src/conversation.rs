@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
 use rustix::net::{recvmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
-use tsrunc_init::hooks::run_hook;
+use tsrunc_init::hooks::{run_hook, Output};
 use tsrunc_init::process::set_limits;
 use tsrunc_init::protocol::{Channel, FromInit, ToInit};
 use tsrunc_init::schedule::schedule;
@@ -23,8 +23,16 @@ pub struct Answerer<'a> {
     pub metadata: Option<&'a str>,
 }
 
+/// What the init may ask for.
+pub struct Asked<'a> {
+    pub plan: &'a ContainerPlan,
+    pub channel: &'a Channel,
+    pub hook_output: &'a Output,
+}
+
 /// Answers the init until it waits at its gate.
-pub fn converse(plan: &ContainerPlan, channel: &Channel, pending: &mut Pending, answerer: &mut Option<Answerer<'_>>) -> Result<(), Failure> {
+pub fn converse(asked: &Asked<'_>, pending: &mut Pending, answerer: &mut Option<Answerer<'_>>) -> Result<(), Failure> {
+    let Asked { plan, channel, hook_output } = asked;
     loop {
         match next_message(channel)? {
             FromInit::Ready => return Ok(()),
@@ -50,7 +58,7 @@ pub fn converse(plan: &ContainerPlan, channel: &Channel, pending: &mut Pending, 
             }
             FromInit::Hooks => {
                 let state = hook_state(plan, pending.identity.pid, "creating")?;
-                plan.runtime_hooks.iter().try_for_each(|hook| run_hook(hook, &state))?;
+                plan.runtime_hooks.iter().try_for_each(|hook| run_hook(hook, &state, hook_output))?;
                 channel.send(&ToInit::Continue { state })?;
             }
         }

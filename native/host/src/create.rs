@@ -13,7 +13,7 @@ use tsrunc_plan::systemd::SystemdUnit;
 use tsrunc_sys::errno::During;
 
 use crate::clone::{clone_init, has_user_namespace, CloneParts};
-use crate::conversation::{converse, hook_state, keyring_name, Answerer};
+use crate::conversation::{converse, hook_state, keyring_name, Answerer, Asked};
 use crate::init_program::{self, InitProgram};
 use crate::mapped_mounts::User;
 use crate::net_devices;
@@ -85,7 +85,8 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, mut opened: Opened, start: &S
     let sent = channel.send(&ToInit::Plan(Box::new(init_plan)));
     let metadata = start.filter.and_then(|filter| filter.listener.as_ref()).and_then(|listener| listener.metadata.as_deref());
     let mut answerer = opened.seccomp_receiver.take().map(|receiver| Answerer { receiver, metadata });
-    converse(plan, &channel, &mut pending, &mut answerer).map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
+    converse(&Asked { plan, channel: &channel, hook_output: &opened.hook_output }, &mut pending, &mut answerer)
+        .map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
     if let Some(receiver) = &opened.pidfd_receiver {
         send_descriptor(receiver.as_fd(), pending.pidfd.as_fd()).during(|| "send the pidfd to the pidfd socket".into())?;
     }
@@ -138,6 +139,7 @@ fn init_plan(plan: &ContainerPlan, opened: &Opened, filter: Option<&Filter>) -> 
             _ => Console::None,
         },
         bind_sources: Vec::new(),
+        hook_output: opened.hook_output.numbers(),
         seccomp: filter.map(|filter| SeccompFilter { program: filter.program.clone(), flags: filter.flags }),
     })
 }
@@ -150,6 +152,7 @@ fn inherited<'a>(lock: &Lock, plan: &ContainerPlan, opened: &'a Opened, more: im
     inherit.extend((0..3).filter(|number| tsrunc_sys::process::is_open(*number).is_ok()));
     inherit.extend(more.chain(&opened.gate).chain(&opened.console).map(AsRawFd::as_raw_fd));
     inherit.extend(joined_by_init(opened).iter().map(|(_, number)| number));
+    inherit.extend(opened.hook_output.numbers().iter().flatten());
     inherit.extend(preserved(plan, lock, &inherit)?);
     Ok(inherit)
 }

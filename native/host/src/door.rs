@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tsrunc_init::hooks::run_hook;
+use tsrunc_init::hooks::{run_hook, Output};
 use tsrunc_plan::container::ConsolePlan;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::{Reply, Request, SeccompText};
@@ -144,7 +144,10 @@ impl Host {
                 Ok(self.keep(Handle::Notify(proxy)))
             }
             Request::AwaitNotify { handle, process } => self.take_notify(handle)?.await_ready(&process).map(flag),
-            Request::RunHooks { hooks, state } => hooks.iter().try_for_each(|hook| run_hook(hook, &state)).map(done),
+            Request::RunHooks { hooks, state, output } => {
+                let output = Output::open(output.as_ref())?;
+                hooks.iter().try_for_each(|hook| run_hook(hook, &state, &output)).map(done)
+            }
             Request::Undo { steps } => undo::undo(&steps).map(done),
             Request::Frozen { path } => cgroup::frozen(&path).map(flag),
             Request::Thaw { path } => cgroup::thaw(std::path::Path::new(&path)).map(done),

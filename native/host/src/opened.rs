@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
+use tsrunc_init::hooks::Output;
 use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::Operation;
@@ -22,6 +23,7 @@ pub struct Opened {
     pub pidfd_receiver: Option<OwnedFd>,
     /// Of the seccomp listener.
     pub seccomp_receiver: Option<OwnedFd>,
+    pub hook_output: Output,
 }
 
 impl Opened {
@@ -72,6 +74,7 @@ pub fn open_all(lock: &Lock, plan: &ContainerPlan, filter: Option<&Filter>) -> R
             .and_then(|filter| filter.listener.as_ref())
             .map(|listener| gate::connect_to(&listener.path, "seccomp listener"))
             .transpose()?,
+        hook_output: Output::open(plan.hook_output.as_ref())?,
     })
 }
 

@@ -14,6 +14,7 @@ use tsrunc_sys::errno::During;
 use tsrunc_sys::network::bring_loopback_up;
 use tsrunc_sys::{namespaces, process as sys};
 
+use crate::hooks::Output;
 use crate::kernel_files::set_key_label;
 use crate::process::{become_user, own_stdio, set_limits, take_terminal};
 use crate::protocol::{unexpected, Channel, Console, FromInit, Gate, InitPlan, ToInit};
@@ -47,6 +48,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     sys::close_all_but(&descriptors(channel, &plan)).during(|| "close the caller's descriptors".into())?;
     let inherited = |numbers: &[i32]| numbers.iter().map(|number| sys::inherited(*number)).collect::<Result<Vec<OwnedFd>, _>>();
     let bind_sources = inherited(&plan.bind_sources).during(|| "take over bind sources".into())?;
+    let hook_output = Output::inherited(plan.hook_output).during(|| "take over the files of hooks".into())?;
     join_namespaces(&plan)?;
     // A session of our own before the terminal is opened: only a leader may have a controlling one.
     rustix::process::setsid().during(|| "setsid".into())?;
@@ -54,7 +56,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
         new_keyring(&plan.keyring, plan.process.keyring_label.as_deref())?;
     }
     let mut creator = OverChannel { channel, console: &plan.console };
-    let mut setup = Setup::new(&bind_sources, &plan.process.cwd);
+    let mut setup = Setup::new(&bind_sources, &plan.process.cwd, &hook_output);
     for operation in &plan.operations {
         setup.run(operation, &mut creator)?;
     }
@@ -86,7 +88,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
             let Some(ToInit::Start) = channel.receive()? else { return Err(unexpected("a start")) };
         }
     }
-    run_hooks(&plan.process.start_container_hooks, &state)?;
+    run_hooks(&plan.process.start_container_hooks, &state, &hook_output)?;
     channel.send(&FromInit::Executing)?;
     Err(program.execute(&plan.process, || load_when(Moment::Exec, &plan, channel)))
 }
@@ -95,6 +97,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
 fn descriptors(channel: &Channel, plan: &InitPlan) -> Vec<i32> {
     let mut open = vec![channel.socket().as_raw_fd()];
     open.extend(&plan.bind_sources);
+    open.extend(plan.hook_output.iter().flatten());
     open.extend(plan.join.iter().map(|(_, number)| number));
     open.extend(match plan.gate {
         Gate::Socket(number) => Some(number),

@@ -2,28 +2,66 @@
 //! the host.
 
 use std::ffi::{CString, NulError};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use rustix::fs::{memfd_create, MemfdFlags, SeekFrom};
-use rustix::io::Errno;
+use rustix::fs::{memfd_create, MemfdFlags, Mode, OFlags, SeekFrom};
+use rustix::io::{Errno, FdFlags};
 use rustix::pipe::{pipe_with, PipeFlags};
 use rustix::process::{kill_process_group, pidfd_open, pidfd_send_signal, waitid, Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::operation::Hook;
+use tsrunc_plan::operation::{Hook, HookOutput};
 use tsrunc_sys::command::{spawn, Command};
 use tsrunc_sys::errno::{os_failure, During};
+use tsrunc_sys::process as sys;
 
 /// As much of a hook's output as an error shows.
 const MAX_OUTPUT_BYTES: usize = 64 << 10;
+
+/// Where hooks write to; what is None is kept for an error to show.
+#[derive(Default)]
+pub struct Output {
+    pub stdout: Option<OwnedFd>,
+    pub stderr: Option<OwnedFd>,
+}
+
+impl Output {
+    /// Opens the files, on the host.
+    pub fn open(files: Option<&HookOutput>) -> Result<Output, Failure> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let open = |path: &Option<String>| {
+            let open =
+                |path: &String| rustix::fs::open(path.as_str(), flags, Mode::RUSR | Mode::WUSR).during(|| format!("open {path:?} for the output of hooks"));
+            path.as_ref().map(open).transpose()
+        };
+        Ok(match files {
+            Some(files) => Output { stdout: open(&files.stdout)?, stderr: open(&files.stderr)? },
+            None => Output::default(),
+        })
+    }
+
+    /// Takes over what the creator opened; the program gets none of it.
+    pub fn inherited(numbers: [Option<i32>; 2]) -> Result<Output, Errno> {
+        let take = |number: Option<i32>| {
+            let take = |number| sys::inherited(number).and_then(|fd| rustix::io::fcntl_setfd(&fd, FdFlags::CLOEXEC).map(|()| fd));
+            number.map(take).transpose()
+        };
+        Ok(Output { stdout: take(numbers[0])?, stderr: take(numbers[1])? })
+    }
+
+    /// The numbers, for the init.
+    pub fn numbers(&self) -> [Option<i32>; 2] {
+        [&self.stdout, &self.stderr].map(|file| file.as_ref().map(AsRawFd::as_raw_fd))
+    }
+}
 
 /// Runs the hook with `state_json` on its stdin and waits for its end. It gets exactly its own environment, the bundle
 /// as working directory where that can be reached (else `/`), and a process group, which a timeout kills.
 ///
 /// # Errors
 /// `Exec` when it cannot be executed; a status other than 0, with what the hook printed; a timeout.
-pub fn run_hook(hook: &Hook, state_json: &str) -> Result<(), Failure> {
+pub fn run_hook(hook: &Hook, state_json: &str, files: &Output) -> Result<(), Failure> {
     let during = || format!("run hook {:?} ({})", hook.path, hook.pointer);
     let bad = |cause: &str| Failure::new(FailureCode::BadRequest, during(), cause);
     if !hook.path.starts_with('/') {
@@ -39,7 +77,8 @@ pub fn run_hook(hook: &Hook, state_json: &str) -> Result<(), Failure> {
         env: &strings.env,
         directory: &strings.directory,
         input: state.as_fd(),
-        output: output_end.as_fd(),
+        output: files.stdout.as_ref().unwrap_or(&output_end).as_fd(),
+        error: files.stderr.as_ref().unwrap_or(&output_end).as_fd(),
     };
     let started = Instant::now();
     let pid = spawn(&command).map_err(|errno| Failure { code: FailureCode::Exec, ..os_failure(during(), errno) })?;
@@ -177,30 +216,47 @@ mod tests {
     }
 
     fn error_of(hook: &Hook, state: &str) -> String {
-        run_hook(hook, state).unwrap_err().to_string()
+        run_hook(hook, state, &Output::default()).unwrap_err().to_string()
     }
 
     #[test]
     fn gives_state_environment_and_arguments() {
         let script = r#"read -r line; [ "$line" = '{"id":"c"}' ] && [ "$A" = b=c ] && [ -z "$HOME$USER" ] && [ "$PWD" = / ]"#;
-        run_hook(&shell(script), r#"{"id":"c"}"#).unwrap();
+        run_hook(&shell(script), r#"{"id":"c"}"#, &Output::default()).unwrap();
     }
 
     #[test]
     fn works_in_the_bundle() {
-        run_hook(&shell(r#"[ "$(pwd -P)" = /proc ]"#), r#"{"bundle":"/proc"}"#).unwrap();
-        run_hook(&shell(r#"[ "$(pwd -P)" = / ]"#), r#"{"bundle":"/nowhere"}"#).unwrap();
+        run_hook(&shell(r#"[ "$(pwd -P)" = /proc ]"#), r#"{"bundle":"/proc"}"#, &Output::default()).unwrap();
+        run_hook(&shell(r#"[ "$(pwd -P)" = / ]"#), r#"{"bundle":"/nowhere"}"#, &Output::default()).unwrap();
     }
 
     #[test]
     fn does_not_mind_a_hook_that_leaves_a_long_state_unread() {
-        run_hook(&shell("exit 0"), &"x".repeat(300 << 10)).unwrap();
+        run_hook(&shell("exit 0"), &"x".repeat(300 << 10), &Output::default()).unwrap();
     }
 
     #[test]
     fn tells_status_and_output() {
         assert_eq!(error_of(&shell("echo one; echo two >&2; exit 3"), "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: one\ntwo");
         assert_eq!(error_of(&shell("kill -9 $$"), "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): killed by signal 9");
+    }
+
+    #[test]
+    fn appends_to_files_that_it_makes() {
+        let folder = std::env::temp_dir().join(format!("tsrunc-hooks-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        let files = HookOutput { stdout: Some(path("out")), stderr: None };
+        for _ in 0..2 {
+            let output = Output::open(Some(&files)).unwrap();
+            let text = run_hook(&shell("echo out; echo err >&2; exit 3"), "{}", &output).unwrap_err().to_string();
+            assert_eq!(text, "run hook \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: err");
+        }
+        assert_eq!(std::fs::read_to_string(path("out")).unwrap(), "out\nout\n");
+        let nowhere = HookOutput { stdout: None, stderr: Some(path("no/err")) };
+        assert!(Output::open(Some(&nowhere)).is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
@@ -225,14 +281,14 @@ mod tests {
     #[test]
     fn does_not_wait_for_what_the_hook_left_running() {
         let started = Instant::now();
-        run_hook(&shell("sleep 3 & exit 0"), "{}").unwrap();
+        run_hook(&shell("sleep 3 & exit 0"), "{}", &Output::default()).unwrap();
         assert!(started.elapsed() < Duration::from_secs(2));
     }
 
     #[test]
     fn refuses_what_it_cannot_execute() {
         let missing = Hook { path: "/nowhere".into(), args: vec![], ..shell("") };
-        let failure = run_hook(&missing, "{}").unwrap_err();
+        let failure = run_hook(&missing, "{}", &Output::default()).unwrap_err();
         assert_eq!(failure.code, FailureCode::Exec);
         assert_eq!(failure.to_string(), "run hook \"/nowhere\" (/hooks/createRuntime/0): ENOENT (no such file or directory)");
         let relative = Hook { path: "sh".into(), ..shell("") };
@@ -242,7 +298,12 @@ mod tests {
     #[test]
     fn starts_with_default_signals() {
         // The harness itself ignores SIGPIPE, as every Rust program.
-        run_hook(&shell(r#"grep -q "SigIgn:.0000000000000000" /proc/self/status && grep -q "SigBlk:.0000000000000000" /proc/self/status"#), "{}").unwrap();
+        run_hook(
+            &shell(r#"grep -q "SigIgn:.0000000000000000" /proc/self/status && grep -q "SigBlk:.0000000000000000" /proc/self/status"#),
+            "{}",
+            &Output::default(),
+        )
+        .unwrap();
     }
 
     #[test]

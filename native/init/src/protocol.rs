@@ -56,6 +56,9 @@ pub struct InitPlan {
     pub console: Console,
     /// Detached clones of bind sources (`MountSource::BindDescriptor`).
     pub bind_sources: Vec<i32>,
+    /// Files for stdout and stderr of hooks.
+    #[serde(default)]
+    pub hook_output: [Option<i32>; 2],
     #[serde(default)]
     pub seccomp: Option<SeccompFilter>,
 }

@@ -13,6 +13,7 @@ use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 use tsrunc_sys::schedule;
 
 use crate::devices::{bind_node, make_link, make_node, open_terminal, Device, Terminal};
+use crate::hooks::Output;
 use crate::kernel_files::{label_file, refused_memory_nodes, set_apparmor_profile, set_exec_label, set_sysctl, KernelFiles};
 use crate::masks::{make_readonly, Masks};
 use crate::mountinfo::{self, MountEntry};
@@ -36,6 +37,7 @@ pub struct Setup<'a> {
     bind_sources: &'a [OwnedFd],
     /// The program's working directory, made when missing.
     cwd: &'a str,
+    hook_output: &'a Output,
     /// The host's mounts no longer hear of ours.
     host_is_detached: bool,
     masks: Masks,
@@ -44,8 +46,8 @@ pub struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
-    pub fn new(bind_sources: &'a [OwnedFd], cwd: &'a str) -> Self {
-        Setup { root: None, bind_sources, cwd, host_is_detached: false, masks: Masks::default(), kernel: KernelFiles::default(), terminal: None }
+    pub fn new(bind_sources: &'a [OwnedFd], cwd: &'a str, hook_output: &'a Output) -> Self {
+        Setup { root: None, bind_sources, cwd, hook_output, host_is_detached: false, masks: Masks::default(), kernel: KernelFiles::default(), terminal: None }
     }
 
     fn root(&self) -> Result<&Root, Failure> {
@@ -78,7 +80,7 @@ impl<'a> Setup<'a> {
                 self.terminal = Some(terminal);
                 Ok(())
             }
-            Operation::Hooks { create_container } => run_hooks(create_container, &creator.hooks()?),
+            Operation::Hooks { create_container } => run_hooks(create_container, &creator.hooks()?, self.hook_output),
             Operation::PivotRoot => self.pivot_root().and_then(|()| self.make_cwd()),
             Operation::MoveRoot => self.move_root().and_then(|()| self.make_cwd()),
             Operation::Chroot => self.chroot().and_then(|()| self.make_cwd()),
@@ -226,6 +228,6 @@ fn unmount_host_kernel_files(root: &Root) -> Result<(), Failure> {
 }
 
 /// Runs hooks in this process's namespaces, one after another.
-pub fn run_hooks(hooks: &[Hook], state: &str) -> Result<(), Failure> {
-    hooks.iter().try_for_each(|hook| crate::hooks::run_hook(hook, state))
+pub fn run_hooks(hooks: &[Hook], state: &str, output: &Output) -> Result<(), Failure> {
+    hooks.iter().try_for_each(|hook| crate::hooks::run_hook(hook, state, output))
 }

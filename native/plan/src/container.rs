@@ -2,7 +2,7 @@
 
 use crate::cgroup::CgroupPlan;
 use crate::id_mapping::IdMapping;
-use crate::operation::{Hook, Operation};
+use crate::operation::{Hook, HookOutput, Operation};
 use crate::plain;
 
 plain! {
@@ -161,6 +161,10 @@ pub struct ContainerPlan {
     pub gate: GatePlan,
     /// prestart, then createRuntime.
     pub runtime_hooks: Vec<Hook>,
+    /// For the hooks of all six kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub hook_output: Option<HookOutput>,
     /// The state object that hooks read (runtime.md#state), as JSON text; the native layer sets `pid` and `status`.
     pub hook_state: String,
     #[serde(default)]

@@ -220,6 +220,16 @@ pub struct IoPriority {
 }
 
 plain! {
+/// Files of the host that hooks write to, made when missing, in place of what an error would show of their output. Absolute paths.
+pub struct HookOutput {
+    #[serde(default)]
+    pub stdout: Option<String>,
+    #[serde(default)]
+    pub stderr: Option<String>,
+}
+}
+
+plain! {
 /// One hook of config.json.
 pub struct Hook {
     pub path: String,

@@ -2,7 +2,7 @@
 
 use crate::container::ContainerPlan;
 use crate::failure::Failure;
-use crate::operation::Hook;
+use crate::operation::{Hook, HookOutput};
 use crate::plain;
 use crate::seccomp::{SeccompFacts, SeccompProfile};
 use crate::systemd::{BusAddress, SystemdFacts};
@@ -110,7 +110,7 @@ pub enum Request {
     /// -> `Flag` (true: it is ready)
     AwaitNotify { handle: u32, process: ProcessIdentity },
     /// Run hooks in the runtime namespace one after another with the state on stdin. -> `Done`
-    RunHooks { hooks: Vec<Hook>, state: String },
+    RunHooks { hooks: Vec<Hook>, state: String, #[serde(default)] output: Option<HookOutput> },
     /// -> `Done`; all steps are tried, the first failure is reported.
     Undo { steps: Vec<Undo> },
     /// Whether the cgroup at the path (v1 freezer directory or v2) is frozen. -> `Flag`

@@ -16,8 +16,8 @@ pub struct Command<'a> {
     pub env: &'a [CString],
     pub directory: &'a CStr,
     pub input: BorrowedFd<'a>,
-    /// For stdout and stderr.
     pub output: BorrowedFd<'a>,
+    pub error: BorrowedFd<'a>,
 }
 
 /// Executes the program in a process group of its own, with every signal at its default and none blocked.
@@ -71,6 +71,6 @@ unsafe fn set_up(attributes: &mut libc::posix_spawnattr_t, actions: &mut libc::p
         check(libc::posix_spawn_file_actions_addchdir_np(actions, command.directory.as_ptr()))?;
         check(libc::posix_spawn_file_actions_adddup2(actions, command.input.as_raw_fd(), 0))?;
         check(libc::posix_spawn_file_actions_adddup2(actions, command.output.as_raw_fd(), 1))?;
-        check(libc::posix_spawn_file_actions_adddup2(actions, command.output.as_raw_fd(), 2))
+        check(libc::posix_spawn_file_actions_adddup2(actions, command.error.as_raw_fd(), 2))
     }
 }

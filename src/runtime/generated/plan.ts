@@ -121,6 +121,10 @@ export type ContainerPlan = { spawn: SpawnPlan, cgroup: CgroupPlan, operations: 
  */
 runtimeHooks: Array<Hook>, 
 /**
+ * For the hooks of all six kinds.
+ */
+hookOutput?: HookOutput, 
+/**
  * The state object that hooks read (runtime.md#state), as JSON text; the native layer sets `pid` and `status`.
  */
 hookState: string, pidFile: string | null, pidfdSocket: string | null, 
@@ -193,6 +197,11 @@ args: Array<string>, env: Array<string>, timeoutSeconds: number | null,
  * `/hooks/createRuntime/0`, for the error text.
  */
 pointer: string, };
+
+/**
+ * Files of the host that hooks write to, made when missing, in place of what an error would show of their output. Absolute paths.
+ */
+export type HookOutput = { stdout: string | null, stderr: string | null, };
 
 export type HostFacts = { euid: number, egid: number, 
 /**
@@ -321,7 +330,7 @@ export type Propagation = "private" | "shared" | "slave" | "unbindable" | "rpriv
 
 export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "config", text: string, seccomp: SeccompText | null, } | { "kind": "seccompFacts", facts: SeccompFacts, } | { "kind": "names", names: Array<string>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
 
-export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "listDirectory", path: string, } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "reserve", root: string, rootMode: number, id: string, state: string, } | { "op": "lockContainer", root: string, id: string, wait: boolean, } | { "op": "saveState", handle: number, state: string, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, seccomp: number | null, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: string, } | { "op": "undo", steps: Array<Undo>, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
+export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "listDirectory", path: string, } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "reserve", root: string, rootMode: number, id: string, state: string, } | { "op": "lockContainer", root: string, id: string, wait: boolean, } | { "op": "saveState", handle: number, state: string, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, seccomp: number | null, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: string, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
 
 /**
  * The container's class of service of Intel RDT (Documentation/filesystems/resctrl.rst).

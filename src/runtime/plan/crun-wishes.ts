@@ -1,5 +1,6 @@
 /** What annotations of crun change about a plan (src/runtime/spec/crun-annotations.ts). */
 
+import type { HookOutput } from "../generated/plan.js";
 import { crunAnnotationsOf } from "../spec/crun-annotations.js";
 
 export interface CrunWishes {
@@ -11,6 +12,8 @@ export interface CrunWishes {
   pidfdSocket?: string;
   /** A system call in the seccomp profile that libseccomp does not know is an error. */
   refusesUnknownCalls?: boolean;
+  /** Files that hooks write to. */
+  hookOutput?: HookOutput;
 }
 
 /** Those of a valid configuration. */
@@ -18,10 +21,12 @@ export function planCrunWishes(annotations: Readonly<Record<string, string>> | u
   const given = new Map(crunAnnotationsOf(annotations));
   const contextType = given.get("mount_context_type");
   const pidfdSocket = given.get("pidfd_receiver");
+  const [stdout, stderr] = [given.get("hooks.stdout"), given.get("hooks.stderr")];
   return {
     ...(given.get("keep_original_groups") === "1" && { keepsGroups: true }),
     ...(given.get("seccomp_fail_unknown_syscall") === "1" && { refusesUnknownCalls: true }),
     ...(contextType !== undefined && { contextType }),
     ...(pidfdSocket !== undefined && { pidfdSocket }),
+    ...((stdout ?? stderr) !== undefined && { hookOutput: { stdout: stdout ?? null, stderr: stderr ?? null } }),
   };
 }

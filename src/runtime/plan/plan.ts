@@ -138,6 +138,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
       console: options.console,
       gate: options.gate,
       runtimeHooks,
+      ...(options.rare.wishes.hookOutput && { hookOutput: options.rare.wishes.hookOutput }),
       hookState: hookState(spec, options),
       pidFile: options.pidFile ?? null,
       pidfdSocket: options.pidfdSocket ?? options.rare.wishes.pidfdSocket ?? null,

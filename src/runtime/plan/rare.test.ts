@@ -84,9 +84,16 @@ t.test("annotations of crun that are carried out are wishes", async (t) => {
       "run.oci.seccomp_fail_unknown_syscall": "1",
       "run.oci.mount_context_type": "fscontext",
       "run.oci.pidfd_receiver": "/run/s",
+      "run.oci.hooks.stderr": "/log",
       "run.oci.systemd.subgroup": "",
     }),
-    { keepsGroups: true, refusesUnknownCalls: true, contextType: "fscontext", pidfdSocket: "/run/s" },
+    {
+      keepsGroups: true,
+      refusesUnknownCalls: true,
+      contextType: "fscontext",
+      pidfdSocket: "/run/s",
+      hookOutput: { stdout: null, stderr: "/log" },
+    },
   );
   t.same(wishes({ "run.oci.keep_original_groups": "0", "run.oci.seccomp_fail_unknown_syscall": "0", other: "1" }), {});
 });

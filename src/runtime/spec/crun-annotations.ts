@@ -19,6 +19,8 @@ export type CrunAnnotation =
 
 const yesOrNo: CrunAnnotation = { is: "done", fits: (value) => value === "0" || value === "1", allowed: '"1" or "0"' };
 
+const aPath: CrunAnnotation = { is: "done", fits: (value) => value.startsWith("/"), allowed: "an absolute path" };
+
 /** By what follows the prefix. */
 export const crunAnnotations: Readonly<Record<string, CrunAnnotation>> = {
   mount_context_type: {
@@ -28,13 +30,13 @@ export const crunAnnotations: Readonly<Record<string, CrunAnnotation>> = {
   },
   keep_original_groups: yesOrNo,
   seccomp_fail_unknown_syscall: yesOrNo,
-  pidfd_receiver: { is: "done", fits: (value) => value.startsWith("/"), allowed: "an absolute path" },
+  pidfd_receiver: aPath,
+  "hooks.stdout": aPath,
+  "hooks.stderr": aPath,
   seccomp_bpf_data: { is: "refused", allowed: "nothing: a filter comes of /linux/seccomp alone" },
   handler: { is: "refused", allowed: "nothing: a program is executed by the kernel, not by a handler" },
   "seccomp.receiver": { is: "passedOver", because: "the specification has /linux/seccomp/listenerPath for it" },
   "seccomp.plugins": { is: "passedOver", because: "an agent listens at /linux/seccomp/listenerPath" },
-  "hooks.stdout": { is: "passedOver", because: "what a hook writes is told when it fails" },
-  "hooks.stderr": { is: "passedOver", because: "what a hook writes is told when it fails" },
   timens_offset: { is: "passedOver", because: "the specification has /linux/timeOffsets for it" },
   "systemd.force_cgroup_v1": { is: "passedOver", because: "a cgroup mount shows the hierarchies that the host has" },
   "systemd.subgroup": { is: "passedOver", because: "the container is in the unit's own cgroup", unless: "" },

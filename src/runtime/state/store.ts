@@ -1,7 +1,7 @@
 /** What is kept of a container between commands: `<root>/<id>/state.json`. */
 
 import { RuntimeError } from "../errors.js";
-import type { Hook, ProcessIdentity, Undo } from "../generated/plan.js";
+import type { Hook, HookOutput, ProcessIdentity, Undo } from "../generated/plan.js";
 import type { RecordedStatus } from "./status.js";
 
 /** Version of state.json's layout; a greater one is of a newer runtime. */
@@ -32,6 +32,8 @@ export interface ContainerRecord {
   undo: Undo[];
   poststart: Hook[];
   poststop: Hook[];
+  /** Files that they write to. */
+  hookOutput?: HookOutput | undefined;
   /** CPUs of processes that `exec` brings in: config.json as it was at creation (config.md#linux-process). */
   execCPUAffinity?: { initial?: string; final?: string } | undefined;
 }
