@@ -39,10 +39,19 @@ export function unifiedHierarchy(): Hierarchy | undefined {
 
 /** `/proc/<pid>/cgroup` as controller list -> path; the v2 hierarchy has the key "". */
 export function cgroupsOf(pid: number | "self"): Map<string, string> {
+  return membership(readFileSync(`/proc/${pid}/cgroup`, "utf8"));
+}
+
+/**
+ * The same from the file's text. The kernel also names the v1 hierarchies that are mounted in other mount namespaces alone, which nobody
+ * can join here: they are left out.
+ */
+export function membership(text: string): Map<string, string> {
+  const mounted = new Set(hierarchies().flatMap(({ controllers }) => controllers));
   const found = new Map<string, string>();
-  for (const line of readFileSync(`/proc/${pid}/cgroup`, "utf8").trim().split("\n")) {
-    const [, controllers, ...path] = line.split(":");
-    found.set(controllers ?? "", path.join(":"));
+  for (const line of text.trim().split("\n")) {
+    const [, controllers = "", ...path] = line.split(":");
+    if (controllers === "" || controllers.split(",").some((name) => mounted.has(name))) found.set(controllers, path.join(":"));
   }
   return found;
 }
