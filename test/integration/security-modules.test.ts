@@ -128,6 +128,16 @@ if (hasSelinux) {
     );
   });
 
+  test("run.oci.mount_context_type says which kind of context the mountLabel is", async (c) => {
+    const mounts = await c.shell("cat /proc/self/mountinfo", (config) => {
+      labelled(config);
+      config.annotations = { "run.oci.mount_context_type": "rootcontext" };
+    });
+    const line = mounts.split("\n").find((mount) => mount.includes(" /dev ")) ?? "";
+    assert.match(line, /rootcontext="?system_u:object_r:container_file_t:s0:c1,c2/);
+    assert.doesNotMatch(line, /,context=/);
+  });
+
   test("the SELinux label holds in a user namespace and for a plain user with noNewPrivileges", async (c) => {
     const current = (change: (config: Config) => void): Promise<string> =>
       c.shell("tr -d '\\0' </proc/self/attr/current", (config) => {
