@@ -55,7 +55,7 @@ fill_payload() {
       runtime-tools)
         conformance/runtime-tools/bundle "$payload/tests/runtime-tools"
         cp conformance/runtime-tools/execute "$payload/conformance/runtime-tools"
-        copy_programs "$payload/tests/runtime-tools/suite" "$boot"
+        copy_programs "$payload/tests/runtime-tools/suite" <"$payload/jobs"
         ;;
     esac
   done
@@ -70,21 +70,35 @@ fill_payload() {
   fi
 }
 
-# copy_programs TARGET BOOT: the validation programs that a boot runs, with what they need.
+# copy_programs TARGET: the validation programs of the jobs of standard input, with what they need.
 copy_programs() {
   local suite program
   suite=$(conformance/runtime-tools/install)
   mkdir -p "$1/bin"
   cp "$suite"/{runtimetest,rootfs-amd64.tar.gz} "$1"
-  for program in $(listed "$2" runtime-tools any); do cp "$suite/bin/$program" "$1/bin"; done
+  for program in $(grep '^runtime-tools' | cut -f 3- | tr '\t' '\n' | sort -u); do cp "$suite/bin/$program" "$1/bin"; done
+}
+
+# judge_sentences FOLDER: the verdicts on sentences from what their tests wrote in the guest. What fails is in them.
+judge_sentences() {
+  local lines verdicts status=0
+  for lines in "$1"/*.lines; do
+    [ -e "$lines" ] || continue
+    verdicts=${lines%.lines}.json
+    rm -f -- "$verdicts"
+    conformance/spec/judge "$lines" "$verdicts" --part >/dev/null || true
+    [ -e "$verdicts" ] || { echo "guest: $lines cannot be judged" >&2; status=1; }
+  done
+  return "$status"
 }
 
 # guest_boot_suites BOOT "SUITE..." RUNTIME...: runs the tests of one boot. The last line is `N passed, N failed`, also where the guest
 # ends without a result.
-guest_boot_suites() {
-  local boot=$1 suites=$2 payload lines status=0
+guest_boot_suites() (
+  boot=$1 suites=$2 status=0
   shift 2
   payload=$(mktemp -d /var/tmp/tsrunc-guest.XXXXXX)
+  trap 'rm -rf -- "$payload"' EXIT
   jobs_of "$boot" "$suites" "$@" >"$payload/jobs"
   fill_payload "$payload" "$boot"
   # AppArmor is what Debian's kernel has when nothing is asked.
@@ -92,13 +106,10 @@ guest_boot_suites() {
     export TSRUNC_TEST_CACHE=/payload/cache TSRUNC_TEST_SLOWNESS=$guest_slowness TSRUNC_MUST_WORK=1 CI=true
     export TSRUNC_TEST_VERBOSE='${TSRUNC_TEST_VERBOSE:-}'
     exec /payload/run-jobs $boot </payload/jobs" "$guest_results/$boot" || status=$?
-  rm -rf -- "$payload"
-  for lines in "$guest_results/$boot"/spec/*.lines; do
-    [ ! -e "$lines" ] || conformance/spec/judge "$lines" "${lines%.lines}.json" --part >/dev/null || true
-  done
+  judge_sentences "$guest_results/$boot/spec" || status=125
   if [ "$status" -gt 1 ]; then echo '0 passed, 1 failed'; fi
-  return "$status"
-}
+  exit "$status"
+)
 
 # guest_suites "SUITE..." RUNTIME...: the same in both boots, the sum as last line.
 guest_suites() {
@@ -106,7 +117,10 @@ guest_suites() {
   guest_image
   output=$(mktemp)
   for boot in apparmor selinux; do
-    guest_boot_suites "$boot" "$@" | tee "$output" || true
+    # Not with `||`, in which a shell does not stop at errors: what counts is the last line.
+    set +o pipefail
+    guest_boot_suites "$boot" "$@" | tee "$output"
+    set -o pipefail
     if [[ $(tail -n 1 "$output") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
       passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
     else
