@@ -12,6 +12,7 @@ pub mod operation;
 pub mod request;
 pub mod seccomp;
 pub mod systemd;
+pub mod tag_first;
 pub mod warning;
 
 /// Declares plan types: serde in camelCase with unknown fields refused, TypeScript when asked for.
@@ -27,5 +28,34 @@ macro_rules! plain {
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
         #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, export_to = "plan.ts"))]
         $(#[$meta])* pub enum $($rest)*
+    };
+}
+
+/// Declares enums of `plain!` whose variant is named by the first field, the tag: `tagged! { "op", reader, "Operation"; pub enum Operation ... }`,
+/// where `reader` names the module that reads them.
+#[macro_export]
+macro_rules! tagged {
+    ($tag:literal, $reader:ident, $path:literal; $(#[$meta:meta])* pub enum $name:ident { $($variants:tt)* }) => {
+        #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+        #[serde(tag = $tag, rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+        #[cfg_attr(feature = "typescript", derive(ts_rs::TS, serde::Deserialize), ts(export, export_to = "plan.ts"))]
+        $(#[$meta])* pub enum $name { $($variants)* }
+
+        #[cfg(not(feature = "typescript"))]
+        mod $reader {
+            use super::*;
+
+            /// The same for serde, which makes the reader of it; no value of it is ever made.
+            #[allow(dead_code)]
+            #[derive(serde::Deserialize)]
+            #[serde(remote = $path, rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+            enum Fields { $($variants)* }
+
+            impl<'de> serde::Deserialize<'de> for $name {
+                fn deserialize<D: serde::Deserializer<'de>>(inner: D) -> Result<Self, D::Error> {
+                    Fields::deserialize($crate::tag_first::TagFirst { tag: $tag, inner })
+                }
+            }
+        }
     };
 }

@@ -3,7 +3,7 @@
 //! `RESOLVE_IN_ROOT`), never by a path of the host.
 
 use crate::id_mapping::IdMapping;
-use crate::plain;
+use crate::{plain, tagged};
 
 plain! {
 /// Mount attributes to set and to clear (mount_setattr(2)).
@@ -44,9 +44,8 @@ pub struct OwnerMap {
 }
 }
 
-plain! {
+tagged! { "kind", mount_source_reader, "MountSource";
 /// Where a mount's content comes from.
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum MountSource {
     /// A new file system: fsopen(2), one fsconfig(2) per entry of `data` (`key` or `key=value`).
     FileSystem {
@@ -102,8 +101,7 @@ plain! {
 pub enum DeviceKind { Char, Block, Fifo }
 }
 
-plain! {
-#[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+tagged! { "op", operation_reader, "Operation";
 pub enum Operation {
     /// Change the propagation of the mount namespace's root, so that nothing leaks to the host.
     RootPropagation { propagation: Propagation },

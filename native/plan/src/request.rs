@@ -3,10 +3,10 @@
 use crate::container::ContainerPlan;
 use crate::failure::Failure;
 use crate::operation::{Hook, HookOutput};
-use crate::plain;
 use crate::seccomp::{SeccompFacts, SeccompProfile};
 use crate::systemd::{BusAddress, SystemdFacts};
 use crate::warning::Warning;
+use crate::{plain, tagged};
 
 plain! {
 /// A process, named so that a reused pid is not mistaken for it (proc_pid_stat(5), field 22).
@@ -17,9 +17,8 @@ pub struct ProcessIdentity {
 }
 }
 
-plain! {
+tagged! { "op", undo_reader, "Undo";
 /// Undone in the given order by `undo`; each is safe to repeat and to run half-done.
-#[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Undo {
     /// Kill everything in the cgroup tree and remove it with its children.
     RemoveCgroup { path: String },
@@ -38,8 +37,7 @@ pub enum Undo {
 }
 }
 
-plain! {
-#[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+tagged! { "op", request_reader, "Request";
 pub enum Request {
     /// -> `Reply::Text`
     ReadFile { path: String, max_bytes: u32 },
