@@ -205,7 +205,18 @@ pub fn save_state(lock: &Lock, state: &str) -> Result<(), Failure> {
         }
         result => result,
     };
-    written.and_then(|()| rustix::fs::renameat(&lock.dir, NEW_STATE, &lock.dir, STATE)).during(during)
+    written.and_then(|()| replace_state(&lock.dir)).during(during)
+}
+
+/// Puts the new state.json in the old one's place. By exchange and not by replacement where that can be had: ext4 writes the data of
+/// a file that replaces another to the disk at once (`auto_da_alloc`), and a state that lives for milliseconds would wait for it.
+fn replace_state(dir: &OwnedFd) -> Result<(), Errno> {
+    match rustix::fs::renameat_with(dir, NEW_STATE, dir, STATE, RenameFlags::EXCHANGE) {
+        Ok(()) => rustix::fs::unlinkat(dir, NEW_STATE, AtFlags::empty()),
+        // There is no old one, or the file system cannot exchange.
+        Err(Errno::NOENT | Errno::INVAL | Errno::NOSYS) => rustix::fs::renameat(dir, NEW_STATE, dir, STATE),
+        Err(errno) => Err(errno),
+    }
 }
 
 fn write_new(dir: &OwnedFd, name: &str, text: &str) -> Result<(), Errno> {
