@@ -8,13 +8,14 @@ use tsrunc_init::gate::send_descriptor;
 use tsrunc_init::protocol::{Channel, Console, Gate, InitPlan, SeccompFilter, ToInit};
 use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::operation::Operation;
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_plan::systemd::SystemdUnit;
 use tsrunc_sys::errno::During;
 
 use crate::clone::{clone_init, has_user_namespace, CloneParts};
 use crate::conversation::{converse, hook_state, keyring_name, Answerer, Asked};
-use crate::init_program::{self, InitProgram};
+use crate::init_program::{self, InitProgram, OpenedInit};
 use crate::mapped_mounts::User;
 use crate::net_devices;
 use crate::opened::{open_all, Opened};
@@ -23,47 +24,49 @@ use crate::seccomp::Filter;
 use crate::store::Lock;
 use crate::{bind_sources, cgroup, mapped_mounts, processes, resctrl, systemd};
 
-/// Makes the container described by `plan`, up to its start gate.
+/// Makes the container described by `plan`, whose operations it takes, up to its start gate.
 ///
 /// # Errors
 /// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
-pub fn create(init: InitProgram, lock: &Lock, plan: &ContainerPlan, filter: Option<&Filter>) -> Result<Pending, Failure> {
+pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, filter: Option<&Filter>) -> Result<Pending, Failure> {
     let opened = open_all(lock, plan, filter)?;
     // Systemd makes its units for processes that are there.
-    let joined = if plan.cgroup.systemd.is_some() { cgroup::Joined::default() } else { cgroup::make(&plan.cgroup, lock)? };
+    let mut joined = if plan.cgroup.systemd.is_some() { cgroup::Joined::default() } else { cgroup::make(&plan.cgroup, lock)? };
+    let made = std::mem::take(&mut joined.made);
+    let operations = std::mem::take(&mut plan.operations);
     init_program::open(init, lock, has_user_namespace(plan))
-        .and_then(|program| make_process(lock, plan, opened, &Start { program, joined: &joined, filter }))
+        .and_then(|program| make_process(lock, plan, opened, Start { program, joined, filter, operations }))
         .map_err(|failure| {
             if let Some(SystemdUnit { name, description, bus, .. }) = &plan.cgroup.systemd {
                 // The first failure is the one to tell; the state's undo list has the unit too.
                 if let Err(_second) = systemd::stop(name, description, bus) {}
             }
-            cgroup::after_removal(failure, &joined.made)
+            cgroup::after_removal(failure, &made)
         })
 }
 
 /// What the clone starts from.
 struct Start<'a> {
-    program: OwnedFd,
-    joined: &'a cgroup::Joined,
+    program: OpenedInit,
+    joined: cgroup::Joined,
     filter: Option<&'a Filter>,
+    operations: Vec<Operation>,
 }
 
-fn make_process(lock: &Lock, plan: &ContainerPlan, mut opened: Opened, start: &Start<'_>) -> Result<Pending, Failure> {
-    let mut operations = plan.operations.clone();
+fn make_process(lock: &Lock, plan: &ContainerPlan, mut opened: Opened, mut start: Start<'_>) -> Result<Pending, Failure> {
     // Only now: a mount of type cgroup binds the container's own cgroups.
     let in_user_namespace = has_user_namespace(plan);
-    let mut bind_sources = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&mut operations, &plan.spawn)? } else { Vec::new() };
+    let mut bind_sources = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&mut start.operations, &plan.spawn)? } else { Vec::new() };
     let user = match opened.join(Namespace::User) {
         Some(joined) => User::Joined(joined),
         None if in_user_namespace => User::New,
         None => User::Callers,
     };
-    mapped_mounts::lend(&mut operations, user, &mut bind_sources)?;
+    mapped_mounts::lend(&mut start.operations, user, &mut bind_sources)?;
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     let inherit = inherited(lock, plan, &opened, bind_sources.iter().chain([&theirs]))?;
-    let spawned = clone_init(plan, &opened, &CloneParts { program: &start.program, joined: start.joined, report: &theirs, inherit: &inherit })?;
+    let spawned = clone_init(plan, &opened, &CloneParts { program: &start.program.file, joined: &start.joined, report: &theirs, inherit: &inherit })?;
     let mut pending = Pending {
         identity: ProcessIdentity { pid: spawned.pid, start_time_ticks: String::new() },
         pidfd: spawned.pidfd,
@@ -80,9 +83,15 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, mut opened: Opened, start: &S
     pending.identity.start_time_ticks = processes::start_time(spawned.pid)?;
     place(plan, &opened, &mut pending)?;
     let channel = Channel::new(ours);
-    let init_plan = InitPlan { operations, bind_sources: bind_sources.iter().map(AsRawFd::as_raw_fd).collect(), ..init_plan(plan, &opened, start.filter)? };
+    let init_plan = InitPlan {
+        operations: start.operations,
+        bind_sources: bind_sources.iter().map(AsRawFd::as_raw_fd).collect(),
+        ..init_plan(plan, &opened, start.filter)?
+    };
     // A failure to send means that the child ended before it could read: it says why.
     let sent = channel.send(&ToInit::Plan(Box::new(init_plan)));
+    // Closed while the init works.
+    drop((start.program, start.joined));
     let metadata = start.filter.and_then(|filter| filter.listener.as_ref()).and_then(|listener| listener.metadata.as_deref());
     let mut answerer = opened.seccomp_receiver.take().map(|receiver| Answerer { receiver, metadata });
     converse(&Asked { plan, channel: &channel, hook_output: &opened.hook_output }, &mut pending, &mut answerer)
@@ -146,10 +155,8 @@ fn init_plan(plan: &ContainerPlan, opened: &Opened, filter: Option<&Filter>) -> 
 
 /// Numbers of the descriptors that the init keeps.
 fn inherited<'a>(lock: &Lock, plan: &ContainerPlan, opened: &'a Opened, more: impl Iterator<Item = &'a OwnedFd>) -> Result<Vec<i32>, Failure> {
-    // Node marks its standard streams close-on-exec.
-    let mut inherit: Vec<i32> = vec![0, 1, 2];
     // Node.js sets close-on-exec on all that it was given (libuv's uv_disable_stdio_inheritance).
-    inherit.extend((0..3).filter(|number| tsrunc_sys::process::is_open(*number).is_ok()));
+    let mut inherit: Vec<i32> = (0..3).filter(|number| tsrunc_sys::process::is_open(*number).is_ok()).collect();
     inherit.extend(more.chain(&opened.gate).chain(&opened.console).map(AsRawFd::as_raw_fd));
     inherit.extend(joined_by_init(opened).iter().map(|(_, number)| number));
     inherit.extend(opened.hook_output.numbers().iter().flatten());

@@ -22,6 +22,12 @@ pub enum InitProgram {
     Embedded,
 }
 
+/// The init's file, and what it lies on: unmounting that takes an RCU grace period, so it is dropped where nobody waits for it.
+pub struct OpenedInit {
+    pub file: OwnedFd,
+    _mount: Option<OwnedFd>,
+}
+
 /// Opens the init for execveat(2).
 ///
 /// The own executable is opened on an overlay without an upper layer: it is the file of the page cache, no copy, yet
@@ -30,20 +36,20 @@ pub enum InitProgram {
 ///
 /// In a user namespace it is always the memory file, executable but not readable for others: the kernel then lets nobody of that
 /// namespace trace the init, who joins their pid namespace with the host's file system still in view (ptrace(2), CVE-2016-9962).
-pub fn open(program: InitProgram, lock: &Lock, in_user_namespace: bool) -> Result<OwnedFd, Failure> {
+pub fn open(program: InitProgram, lock: &Lock, in_user_namespace: bool) -> Result<OpenedInit, Failure> {
     if program == InitProgram::OwnExecutable && !in_user_namespace {
-        if let Ok(file) = on_overlay(lock) {
-            return Ok(file);
+        if let Ok(opened) = on_overlay(lock) {
+            return Ok(opened);
         }
     }
     let copy = sealed_copy()?;
     if in_user_namespace {
         rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o111)).during(|| "make the sealed init unreadable".into())?;
     }
-    Ok(copy)
+    Ok(OpenedInit { file: copy, _mount: None })
 }
 
-fn on_overlay(lock: &Lock) -> Result<OwnedFd, Failure> {
+fn on_overlay(lock: &Lock) -> Result<OpenedInit, Failure> {
     let during = || "open the init on an overlay".to_owned();
     let path = rustix::fs::readlinkat(rustix::fs::CWD, "/proc/self/exe", Vec::new()).during(during)?;
     let path = path.to_str().map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))?;
@@ -63,7 +69,7 @@ fn on_overlay(lock: &Lock) -> Result<OwnedFd, Failure> {
     if (found.st_ino, found.st_size) != (own.st_ino, own.st_size) {
         return Err(Failure::new(FailureCode::Other, during(), "the executable was replaced meanwhile"));
     }
-    Ok(file)
+    Ok(OpenedInit { file, _mount: Some(mount) })
 }
 
 fn sealed_copy() -> Result<OwnedFd, Failure> {
