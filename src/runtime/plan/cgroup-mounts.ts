@@ -22,6 +22,7 @@ export interface CgroupMountRequest {
 }
 
 const SAFE: MountAttributes = { set: ["nosuid", "nodev", "noexec"], clear: [] };
+const SAFE_READONLY: MountAttributes = { set: [...SAFE.set, "ro"], clear: [] };
 
 /**
  * v2: one mount of the container's own subtree. v1 and hybrid: a tmpfs with one mount for every hierarchy and links
@@ -47,40 +48,32 @@ function planUnifiedMount(request: CgroupMountRequest, context: CgroupMountConte
   const source: MountSource = context.ownCgroupNamespace
     ? fileSystem("cgroup2", "cgroup", options.data)
     : { kind: "bind", source: unified.path, recursive: false };
-  return [mountOperation({ ...options, destination, source, pointer })];
+  const { attributes, recursive, propagation } = options;
+  return [mountOperation({ destination, source, pointer, attributes, recursive, propagation })];
 }
 
-function planHierarchyMounts(request: CgroupMountRequest, context: CgroupMountContext): Operation[] {
-  const { destination, options, pointer } = request;
-  const operations: Operation[] = [
-    mountOperation({ ...options, destination, source: fileSystem("tmpfs", "tmpfs", ["mode=755"]), attributes: SAFE, pointer }),
-  ];
+function planHierarchyMounts({ destination, options, pointer }: CgroupMountRequest, context: CgroupMountContext): Operation[] {
+  const { recursive, propagation } = options;
+  const readonly = isReadonly(options);
+  const table = fileSystem("tmpfs", "tmpfs", ["mode=755"]);
+  const operations: Operation[] = [mountOperation({ destination, source: table, pointer, attributes: SAFE, recursive, propagation })];
+  // Without a namespace it is a bind mount, and only that has the options of the configuration.
+  const attributes = !context.ownCgroupNamespace ? options.attributes : readonly ? SAFE_READONLY : SAFE;
   const links: Operation[] = [];
   for (const { hierarchy, path } of context.placements) {
-    if (hierarchy.controllers.length === 0) continue;
+    const { controllers } = hierarchy;
+    if (controllers.length === 0) continue;
     const name = lastComponent(hierarchy.mountpoint);
-    operations.push(hierarchyMount(`${destination}/${name}`, { controllers: hierarchy.controllers, path }, request, context));
-    for (const controller of hierarchy.controllers) {
-      if (hierarchy.controllers.length > 1 && controller !== name) {
-        links.push({ op: "symlink", target: name, path: `${destination}/${controller}` });
-      }
+    const source: MountSource = context.ownCgroupNamespace
+      ? fileSystem("cgroup", "cgroup", controllers)
+      : { kind: "bind", source: path, recursive: false };
+    operations.push(mountOperation({ destination: `${destination}/${name}`, source, pointer, attributes, recursive, propagation }));
+    if (controllers.length === 1) continue;
+    for (const controller of controllers) {
+      if (controller !== name) links.push({ op: "symlink", target: name, path: `${destination}/${controller}` });
     }
   }
   operations.push(...links);
-  if (isReadonly(options)) operations.push(readonlyRemount(destination, pointer));
+  if (readonly) operations.push(readonlyRemount(destination, pointer));
   return operations;
-}
-
-function hierarchyMount(
-  destination: string,
-  { controllers, path }: { controllers: readonly string[]; path: string },
-  { options, pointer }: CgroupMountRequest,
-  context: CgroupMountContext,
-): Operation {
-  if (!context.ownCgroupNamespace) {
-    return mountOperation({ ...options, destination, source: { kind: "bind", source: path, recursive: false }, pointer });
-  }
-  const source = fileSystem("cgroup", "cgroup", [...controllers]);
-  const attributes: MountAttributes = isReadonly(options) ? { set: [...SAFE.set, "ro"], clear: [] } : SAFE;
-  return mountOperation({ ...options, destination, source, attributes, pointer });
 }

@@ -23,26 +23,57 @@ export interface MountOptions {
   data: string[];
 }
 
-type OtherOptions = Omit<MountOptions, "attributes" | "recursive">;
+/**
+ * Attribute options: what each sets or clears. Read by name and not compared one by one: nearly every configuration has a dozen mounts
+ * with several options, and this was a tenth of the planning.
+ */
+const ATTRIBUTES: ReadonlyMap<string, readonly [attribute: MountAttribute, set: boolean]> = new Map([
+  ["ro", ["ro", true]],
+  ["rw", ["ro", false]],
+  ["nosuid", ["nosuid", true]],
+  ["suid", ["nosuid", false]],
+  ["nodev", ["nodev", true]],
+  ["dev", ["nodev", false]],
+  ["noexec", ["noexec", true]],
+  ["exec", ["noexec", false]],
+  ["nodiratime", ["nodiratime", true]],
+  ["diratime", ["nodiratime", false]],
+  ["nosymfollow", ["nosymfollow", true]],
+  ["symfollow", ["nosymfollow", false]],
+  ["relatime", ["relatime", true]],
+  ["norelatime", ["relatime", false]],
+  ["noatime", ["noatime", true]],
+  ["atime", ["noatime", false]],
+  ["strictatime", ["strictatime", true]],
+  ["nostrictatime", ["strictatime", false]],
+]);
 
-type AttributeChange = readonly [attribute: MountAttribute, set: boolean];
+/** The atime modes exclude each other. */
+const ATIME_MODES: readonly MountAttribute[] = ["relatime", "noatime", "strictatime"];
 
 /** @returns what the options ask for. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
-  const own = new Map<MountAttribute, boolean>();
-  const recursive = new Map<MountAttribute, boolean>();
-  const parsed: OtherOptions = { bind: "none", remount: false, mapOwners: "none", copyUp: false, propagation: [], data: [] };
+  const parsed: MountOptions = {
+    bind: "none",
+    remount: false,
+    mapOwners: "none",
+    copyUp: false,
+    attributes: { set: [], clear: [] },
+    recursive: { set: [], clear: [] },
+    propagation: [],
+    data: [],
+  };
   for (const option of options) {
-    const change = attributeChange(option);
+    const change = ATTRIBUTES.get(option);
     if (change) {
-      record(own, change);
+      record(parsed.attributes, change[0], change[1]);
       continue;
     }
-    const below = option.startsWith("r") ? attributeChange(option.slice(1)) : undefined;
-    if (below) record(recursive, below);
+    const below = option.startsWith("r") ? ATTRIBUTES.get(option.slice(1)) : undefined;
+    if (below) record(parsed.recursive, below[0], below[1]);
     else applyOther(parsed, option);
   }
-  return { ...parsed, attributes: collect(own), recursive: collect(recursive) };
+  return parsed;
 }
 
 /** @returns true when the mount is to end up read-only. */
@@ -50,50 +81,26 @@ export function isReadonly(options: MountOptions): boolean {
   return options.attributes.set.includes("ro");
 }
 
-function attributeChange(option: string): AttributeChange | undefined {
-  switch (option) {
-    case "ro":
-      return ["ro", true];
-    case "rw":
-      return ["ro", false];
-    case "nosuid":
-      return ["nosuid", true];
-    case "suid":
-      return ["nosuid", false];
-    case "nodev":
-      return ["nodev", true];
-    case "dev":
-      return ["nodev", false];
-    case "noexec":
-      return ["noexec", true];
-    case "exec":
-      return ["noexec", false];
-    case "nodiratime":
-      return ["nodiratime", true];
-    case "diratime":
-      return ["nodiratime", false];
-    case "nosymfollow":
-      return ["nosymfollow", true];
-    case "symfollow":
-      return ["nosymfollow", false];
-    case "relatime":
-      return ["relatime", true];
-    case "norelatime":
-      return ["relatime", false];
-    case "noatime":
-      return ["noatime", true];
-    case "atime":
-      return ["noatime", false];
-    case "strictatime":
-      return ["strictatime", true];
-    case "nostrictatime":
-      return ["strictatime", false];
-    default:
-      return undefined;
+/** The last word on an attribute counts; setting an atime mode forgets the others. */
+function record({ set, clear }: MountAttributes, attribute: MountAttribute, isSet: boolean): void {
+  const replaced = isSet && ATIME_MODES.includes(attribute) ? ATIME_MODES : [attribute];
+  for (const before of replaced) {
+    remove(set, before);
+    remove(clear, before);
   }
+  (isSet ? set : clear).push(attribute);
 }
 
-function applyOther(parsed: OtherOptions, option: string): void {
+function remove(list: MountAttribute[], attribute: MountAttribute): void {
+  const index = list.indexOf(attribute);
+  if (index >= 0) list.splice(index, 1);
+}
+
+function applyOther(parsed: MountOptions, option: string): void {
+  if (option.includes("=")) {
+    parsed.data.push(option);
+    return;
+  }
   switch (option) {
     case "bind":
       if (parsed.bind === "none") parsed.bind = "one";
@@ -136,21 +143,4 @@ function applyOther(parsed: OtherOptions, option: string): void {
       // sync, dirsync, lazytime, mand and their opposites too: fsconfig(2) takes them by these names.
       parsed.data.push(option);
   }
-}
-
-/** The atime modes exclude each other: setting one forgets the others. */
-function record(changes: Map<MountAttribute, boolean>, [attribute, set]: AttributeChange): void {
-  if (set && isAtimeMode(attribute)) for (const mode of ["relatime", "noatime", "strictatime"] as const) changes.delete(mode);
-  changes.delete(attribute);
-  changes.set(attribute, set);
-}
-
-function isAtimeMode(attribute: MountAttribute): boolean {
-  return attribute === "relatime" || attribute === "noatime" || attribute === "strictatime";
-}
-
-function collect(changes: Map<MountAttribute, boolean>): MountAttributes {
-  const collected: MountAttributes = { set: [], clear: [] };
-  for (const [attribute, set] of changes) (set ? collected.set : collected.clear).push(attribute);
-  return collected;
 }

@@ -30,9 +30,7 @@ export interface PlannedMounts {
 /** All mounts. @throws RuntimeError on an entry that says neither what to bind nor which file system to make. */
 export function planMounts(spec: Spec, context: MountContext): PlannedMounts {
   const planned: PlannedMounts = { operations: [], late: [] };
-  for (const [index, mount] of (spec.mounts ?? []).entries()) {
-    planMount(mount, `/mounts/${index}`, context, planned);
-  }
+  spec.mounts?.forEach((mount, index) => planMount(mount, `/mounts/${index}`, context, planned));
   return planned;
 }
 
@@ -45,11 +43,12 @@ function planMount(mount: Mount, pointer: string, context: MountContext, planned
   }
   const planSource = options.remount ? planRemount : options.bind !== "none" || mount.type === "bind" ? planBind : planFileSystem;
   const source = planSource(mount, destination, options, context);
-  const operation = mountOperation({ ...options, destination, source, pointer });
+  const { attributes, recursive, propagation } = options;
+  const operation = mountOperation({ destination, source, pointer, attributes, recursive, propagation });
   if (source.kind === "bind" || source.kind === "mappedBind") operation.target = "likeSource";
   if (isReadonly(options) && waitsForContent(source, destination)) {
     planned.late.push(readonlyRemount(destination, pointer));
-    operation.attributes = { ...options.attributes, set: options.attributes.set.filter((attribute) => attribute !== "ro") };
+    operation.attributes = { set: attributes.set.filter((attribute) => attribute !== "ro"), clear: attributes.clear };
   }
   planned.operations.push(operation);
   if (source.kind === "fileSystem") planned.operations.push(...planMountLabel(source.fsType, destination, context.mountLabel));
