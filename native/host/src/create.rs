@@ -1,6 +1,7 @@
 //! Creates a container: cgroups, process, the conversation with its init up to the start gate. Runs in the runtime's
 //! process.
 
+use std::borrow::Cow;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::net::{socketpair, AddressFamily, SocketFlags, SocketType};
@@ -8,7 +9,6 @@ use tsrunc_init::gate::send_descriptor;
 use tsrunc_init::protocol::{Channel, Console, Gate, InitPlan, SeccompFilter, ToInit};
 use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::operation::Operation;
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_plan::systemd::SystemdUnit;
 use tsrunc_sys::errno::During;
@@ -24,7 +24,7 @@ use crate::seccomp::Filter;
 use crate::store::Lock;
 use crate::{bind_sources, cgroup, mapped_mounts, processes, resctrl, systemd};
 
-/// Makes the container described by `plan`, whose operations it takes, up to its start gate.
+/// Makes the container described by `plan`, up to its start gate. Operations that need descriptors get their numbers.
 ///
 /// # Errors
 /// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
@@ -33,16 +33,15 @@ pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, filter: 
     // Systemd makes its units for processes that are there.
     let mut joined = if plan.cgroup.systemd.is_some() { cgroup::Joined::default() } else { cgroup::make(&plan.cgroup, lock)? };
     let made = std::mem::take(&mut joined.made);
-    let operations = std::mem::take(&mut plan.operations);
-    init_program::open(init, lock, has_user_namespace(plan))
-        .and_then(|program| make_process(lock, plan, opened, Start { program, joined, filter, operations }))
-        .map_err(|failure| {
+    init_program::open(init, lock, has_user_namespace(plan)).and_then(|program| make_process(lock, plan, opened, Start { program, joined, filter })).map_err(
+        |failure| {
             if let Some(SystemdUnit { name, description, bus, .. }) = &plan.cgroup.systemd {
                 // The first failure is the one to tell; the state's undo list has the unit too.
                 if let Err(_second) = systemd::stop(name, description, bus) {}
             }
             cgroup::after_removal(failure, &made)
-        })
+        },
+    )
 }
 
 /// What the clone starts from.
@@ -50,19 +49,18 @@ struct Start<'a> {
     program: OpenedInit,
     joined: cgroup::Joined,
     filter: Option<&'a Filter>,
-    operations: Vec<Operation>,
 }
 
-fn make_process(lock: &Lock, plan: &ContainerPlan, mut opened: Opened, mut start: Start<'_>) -> Result<Pending, Failure> {
+fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start: Start<'_>) -> Result<Pending, Failure> {
     // Only now: a mount of type cgroup binds the container's own cgroups.
     let in_user_namespace = has_user_namespace(plan);
-    let mut bind_sources = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&mut start.operations, &plan.spawn)? } else { Vec::new() };
+    let mut bind_sources = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&mut plan.operations, &plan.spawn)? } else { Vec::new() };
     let user = match opened.join(Namespace::User) {
         Some(joined) => User::Joined(joined),
         None if in_user_namespace => User::New,
         None => User::Callers,
     };
-    mapped_mounts::lend(&mut start.operations, user, &mut bind_sources)?;
+    mapped_mounts::lend(&mut plan.operations, user, &mut bind_sources)?;
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     let inherit = inherited(lock, plan, &opened, bind_sources.iter().chain([&theirs]))?;
@@ -83,11 +81,7 @@ fn make_process(lock: &Lock, plan: &ContainerPlan, mut opened: Opened, mut start
     pending.identity.start_time_ticks = processes::start_time(spawned.pid)?;
     place(plan, &opened, &mut pending)?;
     let channel = Channel::new(ours);
-    let init_plan = InitPlan {
-        operations: start.operations,
-        bind_sources: bind_sources.iter().map(AsRawFd::as_raw_fd).collect(),
-        ..init_plan(plan, &opened, start.filter)?
-    };
+    let init_plan = InitPlan { bind_sources: bind_sources.iter().map(AsRawFd::as_raw_fd).collect(), ..init_plan(plan, &opened, start.filter)? };
     // A failure to send means that the child ended before it could read: it says why.
     let sent = channel.send(&ToInit::Plan(Box::new(init_plan)));
     // Closed while the init works.
@@ -128,8 +122,8 @@ fn place(plan: &ContainerPlan, opened: &Opened, pending: &mut Pending) -> Result
     Ok(())
 }
 
-/// What the init is told, but for the operations and bind sources.
-fn init_plan(plan: &ContainerPlan, opened: &Opened, filter: Option<&Filter>) -> Result<InitPlan, Failure> {
+/// What the init is told, but for the bind sources.
+fn init_plan<'a>(plan: &'a ContainerPlan, opened: &Opened, filter: Option<&Filter>) -> Result<InitPlan<'a>, Failure> {
     Ok(InitPlan {
         join: joined_by_init(opened),
         new_cgroup_namespace: plan.spawn.create.contains(&Namespace::Cgroup),
@@ -139,8 +133,8 @@ fn init_plan(plan: &ContainerPlan, opened: &Opened, filter: Option<&Filter>) -> 
         expected_maps: (!plan.spawn.create.contains(&Namespace::User) && !plan.spawn.uid_mappings.is_empty())
             .then(|| (plan.spawn.uid_mappings.clone(), plan.spawn.gid_mappings.clone())),
         keyring: keyring_name(plan)?,
-        operations: Vec::new(),
-        process: plan.process.clone(),
+        operations: Cow::Borrowed(&plan.operations),
+        process: Cow::Borrowed(&plan.process),
         gate: opened.gate.as_ref().map_or(Gate::Channel, |fd| Gate::Socket(fd.as_raw_fd())),
         console: match (&plan.console, &opened.console) {
             (ConsolePlan::Socket { .. }, Some(fd)) => Console::Socket(fd.as_raw_fd()),

@@ -1,6 +1,7 @@
 //! What the core must know of the host.
 
-use tsrunc_plan::failure::Failure;
+use rustix::fs::{Mode, OFlags};
+use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::{CgroupMode, Hierarchy, HostFacts};
 use tsrunc_sys::errno::During;
 
@@ -33,8 +34,15 @@ pub fn host_facts() -> Result<HostFacts, Failure> {
     })
 }
 
+/// The text of one of the kernel's files. They have no size, which `std::fs::read_to_string` finds out by reading a little at first.
 fn read(path: &str) -> Result<String, Failure> {
-    std::fs::read_to_string(path).during(|| format!("read {path:?}"))
+    let during = || format!("read {path:?}");
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let mut bytes = Vec::with_capacity(4096);
+    while rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes)).during(during)? > 0 {
+        bytes.reserve(4096);
+    }
+    String::from_utf8(bytes).map_err(|error| Failure::new(FailureCode::NotUtf8, during(), error.to_string()))
 }
 
 /// The initial user namespace maps every id to itself.

@@ -57,7 +57,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     }
     let mut creator = OverChannel { channel, console: &plan.console };
     let mut setup = Setup::new(&bind_sources, &plan.process.cwd, &hook_output);
-    for operation in &plan.operations {
+    for operation in plan.operations.iter() {
         setup.run(operation, &mut creator)?;
     }
     match setup.terminal.take() {
@@ -94,7 +94,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
 }
 
 /// What the creator left open on purpose. Anything else is the caller's, and would be a way out (CVE-2024-21626).
-fn descriptors(channel: &Channel, plan: &InitPlan) -> Vec<i32> {
+fn descriptors(channel: &Channel, plan: &InitPlan<'_>) -> Vec<i32> {
     let mut open = vec![channel.socket().as_raw_fd()];
     open.extend(&plan.bind_sources);
     open.extend(plan.hook_output.iter().flatten());
@@ -122,7 +122,7 @@ fn wait_at_gate(gate: &OwnedFd) -> Result<Channel, Failure> {
     }
 }
 
-fn join_namespaces(plan: &InitPlan) -> Result<(), Failure> {
+fn join_namespaces(plan: &InitPlan<'_>) -> Result<(), Failure> {
     if let Some((uids, gids)) = &plan.expected_maps {
         compare_map("/proc/self/uid_map", uids, "/linux/uidMappings")?;
         compare_map("/proc/self/gid_map", gids, "/linux/gidMappings")?;

@@ -20,6 +20,7 @@
 //! ```
 //! Every message is a 32-bit native-endian length and that many bytes of JSON.
 
+use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 
@@ -35,7 +36,7 @@ const MAX_MESSAGE_BYTES: u32 = 64 << 20;
 
 /// The creator's first message. Descriptors are given by their numbers: the init inherits them.
 #[derive(Serialize, Deserialize)]
-pub struct InitPlan {
+pub struct InitPlan<'a> {
     /// Joined in this order; the user and pid namespaces were joined by the spawn.
     pub join: Vec<(Namespace, i32)>,
     /// Made after the cgroups are joined: a cgroup namespace's root is the cgroup of its maker.
@@ -50,8 +51,8 @@ pub struct InitPlan {
     pub expected_maps: Option<(Vec<IdMapping>, Vec<IdMapping>)>,
     /// Name of the session keyring to make.
     pub keyring: String,
-    pub operations: Vec<Operation>,
-    pub process: Process,
+    pub operations: Cow<'a, [Operation]>,
+    pub process: Cow<'a, Process>,
     pub gate: Gate,
     pub console: Console,
     /// Detached clones of bind sources (`MountSource::BindDescriptor`).
@@ -109,8 +110,8 @@ pub enum FromInit {
 }
 
 #[derive(Serialize, Deserialize)]
-pub enum ToInit {
-    Plan(Box<InitPlan>),
+pub enum ToInit<'a> {
+    Plan(Box<InitPlan<'a>>),
     /// `state`: the JSON that createContainer hooks read.
     Continue {
         state: String,

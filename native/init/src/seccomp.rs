@@ -19,7 +19,7 @@ pub enum Moment {
     Exec,
 }
 
-fn moment_of(filter: &SeccompFilter, plan: &InitPlan) -> Moment {
+fn moment_of(filter: &SeccompFilter, plan: &InitPlan<'_>) -> Moment {
     if !plan.process.no_new_privileges {
         Moment::Privileged
     } else if filter.flags & NEW_LISTENER != 0 {
@@ -33,7 +33,7 @@ fn moment_of(filter: &SeccompFilter, plan: &InitPlan) -> Moment {
 ///
 /// # Errors
 /// The kernel refuses it: `EACCES` without no_new_privs and CAP_SYS_ADMIN. A creator who does not take the listener.
-pub fn load_when(moment: Moment, plan: &InitPlan, channel: &Channel) -> Result<(), Failure> {
+pub fn load_when(moment: Moment, plan: &InitPlan<'_>, channel: &Channel) -> Result<(), Failure> {
     let Some(filter) = plan.seccomp.as_ref().filter(|filter| moment_of(filter, plan) == moment) else { return Ok(()) };
     let listener = load_filter(&filter.program, filter.flags).during(|| "load the seccomp filter (/linux/seccomp)".into())?;
     if let Some(listener) = listener {

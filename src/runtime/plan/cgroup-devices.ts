@@ -10,11 +10,10 @@ import { DEFAULT_DEVICES, deviceNumber } from "./devices.js";
  * needs (making nodes, the default devices, terminals, tun).
  */
 export function planDeviceRules(devices: readonly DeviceCgroup[]): DeviceRule[] {
-  return [
-    { allow: false, kind: "a", major: null, minor: null, access: "rwm" },
-    ...devices.flatMap((device, index) => planRule(device, `/linux/resources/devices/${index}`)),
-    ...defaultRules(),
-  ];
+  const rules: DeviceRule[] = [{ allow: false, kind: "a", major: null, minor: null, access: "rwm" }];
+  devices.forEach((device, index) => rules.push(...planRule(device, `/linux/resources/devices/${index}`)));
+  rules.push(...DEFAULT_RULES);
+  return rules;
 }
 
 function planRule(device: DeviceCgroup, pointer: string): DeviceRule[] {
@@ -47,21 +46,16 @@ function ruleNumber(value: DeviceCgroup["major"], pointer: string): number | nul
   return value === undefined || value < 0 ? null : deviceNumber(value, pointer);
 }
 
-function defaultRules(): DeviceRule[] {
-  const allow = (kind: string, major: number | null, minor: number | null, access: string): DeviceRule => ({
-    allow: true,
-    kind,
-    major,
-    minor,
-    access,
-  });
-  return [
-    allow("b", null, null, "m"),
-    allow("c", null, null, "m"),
-    ...DEFAULT_DEVICES.map(([, major, minor]) => allow("c", major, minor, "rwm")),
-    // /dev/pts/*, /dev/ptmx, /dev/net/tun
-    allow("c", 136, null, "rwm"),
-    allow("c", 5, 2, "rwm"),
-    allow("c", 10, 200, "rwm"),
-  ];
+function allow(kind: string, major: number | null, minor: number | null, access: string): DeviceRule {
+  return { allow: true, kind, major, minor, access };
 }
+
+const DEFAULT_RULES: readonly DeviceRule[] = [
+  allow("b", null, null, "m"),
+  allow("c", null, null, "m"),
+  ...DEFAULT_DEVICES.map(([, major, minor]) => allow("c", major, minor, "rwm")),
+  // /dev/pts/*, /dev/ptmx, /dev/net/tun
+  allow("c", 136, null, "rwm"),
+  allow("c", 5, 2, "rwm"),
+  allow("c", 10, 200, "rwm"),
+];

@@ -73,7 +73,9 @@ export function placeCgroups(request: CgroupRequest): CgroupPlacement[] {
 
 /** The directories that `create` may have to make, with those above the container's own: the caller asks which are missing. */
 export function cgroupDirectories(placements: readonly CgroupPlacement[]): string[] {
-  return placements.flatMap(({ hierarchy, path }) => [path, ...ancestorsBelow(hierarchy.mountpoint, path)]);
+  const directories: string[] = [];
+  for (const { hierarchy, path } of placements) directories.push(path, ...ancestorsBelow(hierarchy.mountpoint, path));
+  return directories;
 }
 
 /**

@@ -43,10 +43,10 @@ function planNodes(spec: Spec, bind: boolean): DeviceOperation[] {
     const path = `/dev/${name}`;
     nodes.set(path, deviceOperation({ path, kind: "char", major, minor, mode: 0o666 }, bind));
   }
-  for (const [index, device] of (spec.linux?.devices ?? []).entries()) {
+  spec.linux?.devices?.forEach((device, index) => {
     const node = planNode(device, `/linux/devices/${index}`, bind);
     nodes.set(node.path, node);
-  }
+  });
   return [...nodes.values()];
 }
 
@@ -66,7 +66,9 @@ function planNode(device: Device, pointer: string, bind: boolean): DeviceOperati
 
 /** Absent means false to the native layer. */
 function deviceOperation(node: Omit<DeviceOperation, "op" | "bind">, bind: boolean): DeviceOperation {
-  return bind ? { op: "device", ...node, bind } : { op: "device", ...node };
+  const operation: DeviceOperation = { op: "device", ...node };
+  if (bind) operation.bind = bind;
+  return operation;
 }
 
 function deviceKind(type: string, pointer: string): DeviceKind {

@@ -17,10 +17,10 @@ export function sharesNamespace(spec: Spec, type: Namespace): boolean {
 export function planSpawn(spec: Spec, facts: HostFacts): Omit<SpawnPlan, "clockOffsets"> {
   const create: Namespace[] = [];
   const join: NamespaceJoin[] = [];
-  for (const [index, { type, path }] of (spec.linux?.namespaces ?? []).entries()) {
+  spec.linux?.namespaces?.forEach(({ type, path }, index) => {
     if (path) join.push({ namespace: type, path, pointer: `/linux/namespaces/${index}/path` });
     else create.push(type);
-  }
+  });
   // Of a joined one they must be what it has (managers give both): the native layer compares.
   const maps = !sharesNamespace(spec, "user");
   return {

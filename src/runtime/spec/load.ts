@@ -10,7 +10,9 @@ import { commonRules } from "./check.js";
 import type { Spec } from "./generated/spec-types.js";
 import { isTooDeep } from "./json-document.js";
 import { hasRareFields } from "./rare-fields.js";
-import { breaksRule, subjectOf, type CheckContext, type Rules } from "./rule.js";
+import { breaksRule, rulesOf, subjectOf, type CheckContext, type Rules } from "./rule.js";
+
+const quickRules = rulesOf(commonRules);
 
 declare const validated: unique symbol;
 
@@ -66,8 +68,8 @@ function loadQuickly(text: string, { fits, rare }: Omit<Loaders, "careful">, con
   const subject = subjectOf(document as Spec, context);
   // A profile is long, and read once for many containers: `fits` did not look at it.
   if (subject.spec.linux?.seccomp !== undefined && !context.seccompIsReady) return undefined;
-  if (breaksRule(commonRules, subject)) return undefined;
-  if (context.more && breaksRule(context.more, subject)) return undefined;
-  if (hasRareFields(document as Spec) && breaksRule(rare(), subject)) return undefined;
+  if (breaksRule(quickRules, subject)) return undefined;
+  if (context.more && breaksRule(rulesOf(context.more), subject)) return undefined;
+  if (hasRareFields(document as Spec) && breaksRule(rulesOf(rare()), subject)) return undefined;
   return document as ValidatedSpec;
 }

@@ -38,17 +38,20 @@ export function isNew(namespace: NamespaceReference | undefined): boolean {
   return namespace !== undefined && (namespace.path ?? "") === "";
 }
 
+/** The rules of groups, for `breaksRule`, which runs for every container: a list is walked four times as fast as objects of rules. */
+export function rulesOf(groups: readonly Rules[]): Rule[] {
+  return groups.flatMap((group) => Object.values(group));
+}
+
 /** Whether any rule has something to report. */
-export function breaksRule(groups: readonly Rules[], subject: Subject): boolean {
+export function breaksRule(rules: readonly Rule[], subject: Subject): boolean {
   let broken = false;
   const report = (): void => {
     broken = true;
   };
-  for (const group of groups) {
-    for (const rule in group) {
-      (group[rule] as Rule)(subject, report);
-      if (broken) return true;
-    }
+  for (const rule of rules) {
+    rule(subject, report);
+    if (broken) return true;
   }
   return false;
 }

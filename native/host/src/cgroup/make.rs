@@ -209,7 +209,7 @@ fn make_levels(directory: &CgroupDirectory, attempt: &mut Attempt<'_>) -> Result
         }
         let next = rustix::fs::openat(&at, name, flags, Mode::empty()).during(during)?;
         if *inherit_cpuset {
-            inherit(&at, &next).during(|| format!("fill the cpuset of {here:?} from its parent"))?;
+            inherit(&at, &next, is_new).during(|| format!("fill the cpuset of {here:?} from its parent"))?;
         }
         at = next;
     }
@@ -259,10 +259,10 @@ fn enable(cgroup: &str, controllers: &[String], refused: &mut Vec<Refused>) -> R
     Ok(())
 }
 
-/// A cpuset without CPUs or memory nodes takes no task.
-fn inherit(parent: &OwnedFd, child: &OwnedFd) -> Result<(), Errno> {
+/// A cpuset without CPUs or memory nodes takes no task. A new one has none, or has its parent's by `cgroup.clone_children`.
+fn inherit(parent: &OwnedFd, child: &OwnedFd, is_new: bool) -> Result<(), Errno> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
-        if read_at(child, file)?.trim_ascii().is_empty() {
+        if is_new || read_at(child, file)?.trim_ascii().is_empty() {
             let value = read_at(parent, file)?;
             let opened = rustix::fs::openat(child, file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
             rustix::io::write(&opened, value.trim_ascii())?;
