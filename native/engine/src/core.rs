@@ -3,7 +3,7 @@
 use rquickjs::context::intrinsic::{Json, MapSet, RegExp, RegExpCompiler};
 use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, Error, Function, Object, Persistent, Runtime};
 use rustix::process::{getrlimit, Resource};
-use tsrunc_sys::engine::{begin_stack, renew_arenas, Bytecode};
+use tsrunc_sys::engine::{begin_stack, Bytecode};
 
 use crate::{native, stdio};
 
@@ -37,11 +37,6 @@ impl Engine {
         let (runtime, context) = new_context().map_err(|error| error.to_string())?;
         let start = context.with(|ctx| start_of(&ctx, core).catch(&ctx).map_err(|error| describe(&error)))?;
         Ok(Engine { start, parts, context, runtime })
-    }
-
-    /// See `tsrunc_sys::engine::renew_arenas`.
-    pub fn renew_arenas(&self, end: usize) {
-        self.context.with(|ctx| renew_arenas(&ctx, end));
     }
 
     /// Runs the program once and returns its exit status.

@@ -75,7 +75,6 @@ fn write_program(program: &Path, core: &Path, parts: &[OsString]) -> Result<(), 
     let parts = parts.iter().map(|part| Ok((name_of(part)?, read(Path::new(part))?))).collect::<Result<_, Box<dyn Error>>>()?;
     let hot_start = HEAP.close();
     let engine = Box::leak(Box::new(Engine::with_core(&core, parts)?));
-    engine.renew_arenas(HEAP.close());
     // SAFETY: the engine is in the image, as is all it leads to.
     #[allow(unsafe_code)]
     unsafe { image::write_program(engine, hot_start..HEAP.close(), program) }?;

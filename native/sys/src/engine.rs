@@ -59,22 +59,6 @@ pub fn begin_stack(ctx: &Ctx<'_>) {
     unsafe { qjs::JS_UpdateStackTop(qjs::JS_GetRuntime(ctx.as_raw().as_ptr())) }
 }
 
-/// Takes every free block of the engine's arenas (quickjs.c: 4 KiB for blocks of one size, up to 512 bytes) and one of a new
-/// arena each, so that what a command allocates lies together in the new ones, and not scattered among what the engine has.
-///
-/// # Arguments
-/// `end`: all arenas lie below this address, and new ones will lie above (`Heap::close`).
-pub fn renew_arenas(ctx: &Ctx<'_>, end: usize) {
-    const LARGEST_BLOCK: usize = 512 - 8;
-    // SAFETY: the context and so its runtime are alive; the blocks are given up.
-    unsafe {
-        let runtime = qjs::JS_GetRuntime(ctx.as_raw().as_ptr());
-        for size in (8..=LARGEST_BLOCK).step_by(8) {
-            while (1..end).contains(&(qjs::js_malloc_rt(runtime, size as _) as usize)) {}
-        }
-    }
-}
-
 fn compile(ctx: &Ctx<'_>, name: &CStr, source: &str) -> Result<Vec<u8>> {
     let source = CString::new(source)?;
     let kind = (qjs::JS_EVAL_TYPE_GLOBAL | qjs::JS_EVAL_FLAG_STRICT | qjs::JS_EVAL_FLAG_COMPILE_ONLY) as i32;
