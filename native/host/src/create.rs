@@ -33,15 +33,15 @@ pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, filter: 
     // Systemd makes its units for processes that are there.
     let mut joined = if plan.cgroup.systemd.is_some() { cgroup::Joined::default() } else { cgroup::make(&plan.cgroup, lock)? };
     let made = std::mem::take(&mut joined.made);
-    init_program::open(init, lock, has_user_namespace(plan)).and_then(|program| make_process(lock, plan, opened, Start { program, joined, filter })).map_err(
-        |failure| {
-            if let Some(SystemdUnit { name, description, bus, .. }) = &plan.cgroup.systemd {
-                // The first failure is the one to tell; the state's undo list has the unit too.
-                if let Err(_second) = systemd::stop(name, description, bus) {}
-            }
-            cgroup::after_removal(failure, &made)
-        },
-    )
+    let program = init_program::open(init, lock, has_user_namespace(plan));
+    let process = program.and_then(|program| make_process(lock, plan, opened, Start { program, joined, filter }));
+    process.map_err(|failure| {
+        if let Some(SystemdUnit { name, description, bus, .. }) = &plan.cgroup.systemd {
+            // The first failure is the one to tell; the state's undo list has the unit too.
+            if let Err(_second) = systemd::stop(name, description, bus) {}
+        }
+        cgroup::after_removal(failure, &made)
+    })
 }
 
 /// What the clone starts from.
