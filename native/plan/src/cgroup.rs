@@ -32,6 +32,10 @@ pub struct CgroupWrite {
     /// Absolute path of the file.
     pub path: String,
     pub value: String,
+    /// Further values of the same file, written one after another. With `if_missing` or `at_least` there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<String>>", optional))]
+    pub more: Vec<String>,
     /// JSON pointer of the config field that asked for it, for the error text.
     pub pointer: String,
     /// What is written instead where the kernel has no such file: nothing by an empty list. Absent: that is an error.

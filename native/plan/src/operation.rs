@@ -10,6 +10,8 @@ plain! {
 #[derive(Default)]
 pub struct MountAttributes {
     pub set: Vec<MountAttribute>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<MountAttribute>>", optional))]
     pub clear: Vec<MountAttribute>,
 }
 }

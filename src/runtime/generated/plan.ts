@@ -85,6 +85,10 @@ export type CgroupWrite = {
  */
 path: string, value: string, 
 /**
+ * Further values of the same file, written one after another. With `if_missing` or `at_least` there are none.
+ */
+more?: Array<string>, 
+/**
  * JSON pointer of the config field that asked for it, for the error text.
  */
 pointer: string, 
@@ -244,7 +248,7 @@ export type MountAttribute = "ro" | "nosuid" | "nodev" | "noexec" | "nodiratime"
 /**
  * Mount attributes to set and to clear (mount_setattr(2)).
  */
-export type MountAttributes = { set: Array<MountAttribute>, clear: Array<MountAttribute>, };
+export type MountAttributes = { set: Array<MountAttribute>, clear?: Array<MountAttribute>, };
 
 /**
  * Where a mount's content comes from.

@@ -21,8 +21,8 @@ export interface CgroupMountRequest {
   pointer: string;
 }
 
-const SAFE: MountAttributes = { set: ["nosuid", "nodev", "noexec"], clear: [] };
-const SAFE_READONLY: MountAttributes = { set: [...SAFE.set, "ro"], clear: [] };
+const SAFE: MountAttributes = { set: ["nosuid", "nodev", "noexec"] };
+const SAFE_READONLY: MountAttributes = { set: [...SAFE.set, "ro"] };
 
 /**
  * v2: one mount of the container's own subtree. v1 and hybrid: a tmpfs with one mount for every hierarchy and links

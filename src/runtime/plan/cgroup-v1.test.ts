@@ -125,8 +125,11 @@ t.test("device rules become writes in order", async (t) => {
     directory,
   );
   t.same(
-    planned.map(({ path, value }) => `${path.slice("/cg/devices/c1/devices.".length)} ${value}`),
-    ["deny a", "allow c 1:3 rwm", "allow b *:* m"],
+    planned.map(({ path, value, more }) => [path.slice("/cg/devices/c1/devices.".length), value, ...(more ?? [])]),
+    [
+      ["deny", "a"],
+      ["allow", "c 1:3 rwm", "b *:* m"],
+    ],
   );
 });
 

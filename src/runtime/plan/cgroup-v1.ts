@@ -48,9 +48,16 @@ export function planV1DeviceWrites(rules: readonly DeviceRule[], directory: Dire
     } else if (exceptions.some((exception) => overlaps(exception, rule) && !sameNumbers(exception, rule))) {
       throw refused("/linux/resources/devices", `cgroup v1 cannot take "${ruleText(rule)}" back from a wider rule`);
     }
-    writes.push({ path: `${path}/devices.${rule.allow ? "allow" : "deny"}`, value: ruleText(rule), pointer: "/linux/resources/devices" });
+    add(writes, `${path}/devices.${rule.allow ? "allow" : "deny"}`, ruleText(rule));
   }
   return writes;
+}
+
+/** A rule for the file of the one before is one more value for that. */
+function add(writes: CgroupWrite[], path: string, value: string): void {
+  const last = writes.at(-1);
+  if (last?.path === path) (last.more ??= []).push(value);
+  else writes.push({ path, value, pointer: "/linux/resources/devices" });
 }
 
 function ruleText({ kind, major, minor, access }: DeviceRule): string {

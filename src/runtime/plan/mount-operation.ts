@@ -19,8 +19,8 @@ export interface MountParts {
 
 export function mountOperation({ destination, source, pointer, attributes, recursive, propagation }: MountParts): MountOperation {
   const operation: MountOperation = { op: "mount", destination, source, pointer };
-  if (attributes && changesAny(attributes)) operation.attributes = attributes;
-  if (recursive && changesAny(recursive)) operation.recursive = recursive;
+  if (attributes && changesAny(attributes)) operation.attributes = withoutEmpty(attributes);
+  if (recursive && changesAny(recursive)) operation.recursive = withoutEmpty(recursive);
   if (propagation && propagation.length > 0) operation.propagation = propagation;
   return operation;
 }
@@ -32,9 +32,13 @@ export function fileSystem(fsType: string, source: string, data: string[] = []):
 
 /** Makes what is mounted at `destination` read-only; its other attributes stay. */
 export function readonlyRemount(destination: string, pointer: string): MountOperation {
-  return mountOperation({ destination, source: { kind: "remount", bind: true }, pointer, attributes: { set: ["ro"], clear: [] } });
+  return mountOperation({ destination, source: { kind: "remount", bind: true }, pointer, attributes: { set: ["ro"] } });
 }
 
 function changesAny({ set, clear }: MountAttributes): boolean {
-  return set.length > 0 || clear.length > 0;
+  return set.length > 0 || (clear !== undefined && clear.length > 0);
+}
+
+function withoutEmpty(attributes: MountAttributes): MountAttributes {
+  return attributes.clear?.length === 0 ? { set: attributes.set } : attributes;
 }

@@ -5,6 +5,8 @@
 
 import type { MountAttribute, MountAttributes, Propagation } from "../generated/plan.js";
 
+type AttributeChanges = Required<MountAttributes>;
+
 /** The options of one mount, sorted by what they act on. Later options override earlier ones. */
 export interface MountOptions {
   /** `bind` and `rbind`. */
@@ -15,9 +17,9 @@ export interface MountOptions {
   /** `tmpcopyup`. */
   copyUp: boolean;
   /** For the mount itself. */
-  attributes: MountAttributes;
+  attributes: AttributeChanges;
   /** For the mount and everything below it (`rro`, `rnosuid`, ...). */
-  recursive: MountAttributes;
+  recursive: AttributeChanges;
   propagation: Propagation[];
   /** For the file system, `key` or `key=value`. */
   data: string[];
@@ -82,7 +84,7 @@ export function isReadonly(options: MountOptions): boolean {
 }
 
 /** The last word on an attribute counts; setting an atime mode forgets the others. */
-function record({ set, clear }: MountAttributes, attribute: MountAttribute, isSet: boolean): void {
+function record({ set, clear }: AttributeChanges, attribute: MountAttribute, isSet: boolean): void {
   const replaced = isSet && ATIME_MODES.includes(attribute) ? ATIME_MODES : [attribute];
   for (const before of replaced) {
     remove(set, before);

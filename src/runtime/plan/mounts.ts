@@ -48,7 +48,8 @@ function planMount(mount: Mount, pointer: string, context: MountContext, planned
   if (source.kind === "bind" || source.kind === "mappedBind") operation.target = "likeSource";
   if (isReadonly(options) && waitsForContent(source, destination)) {
     planned.late.push(readonlyRemount(destination, pointer));
-    operation.attributes = { set: attributes.set.filter((attribute) => attribute !== "ro"), clear: attributes.clear };
+    const { set, clear } = attributes;
+    operation.attributes = { set: set.filter((attribute) => attribute !== "ro"), ...(clear.length > 0 && { clear }) };
   }
   planned.operations.push(operation);
   if (source.kind === "fileSystem") planned.operations.push(...planMountLabel(source.fsType, destination, context.mountLabel));

@@ -169,7 +169,7 @@ function notifyMount(source: string): Operation {
   return mountOperation({
     destination: NOTIFY_DIRECTORY,
     source: { kind: "bind", source, recursive: false },
-    attributes: { set: ["ro", "nosuid", "nodev", "noexec"], clear: [] },
+    attributes: { set: ["ro", "nosuid", "nodev", "noexec"] },
     pointer: "",
   });
 }

@@ -1,6 +1,5 @@
 //! Writes limits into the files of cgroups.
 
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
@@ -21,29 +20,25 @@ pub struct Refused {
 /// # Errors
 /// The first that could not be written; those before it stay.
 pub fn write_values(writes: &[CgroupWrite], refused: &[Refused]) -> Result<(), Failure> {
-    // Successive values of one file (devices.allow) go through one descriptor: an open costs as much as two writes.
-    let mut last: Option<(&str, OwnedFd)> = None;
     for write in writes {
-        let CgroupWrite { path, value, pointer, if_missing, at_least } = write;
-        let during = || format!("write {:?} = {value:?} ({pointer})", file_name(path));
-        let file = match last.take_if(|(open, _)| open == path) {
-            Some((_, file)) => file,
-            None => match rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-                Err(Errno::NOENT) => match if_missing {
-                    Some(instead) => {
-                        write_values(instead, refused)?;
-                        continue;
-                    }
-                    None => return Err(Failure::new(FailureCode::Other, during(), why_missing(path, refused))),
-                },
-                result => result.during(during)?,
+        let CgroupWrite { path, value, more, pointer, if_missing, at_least } = write;
+        let during = |value: &str| format!("write {:?} = {value:?} ({pointer})", file_name(path));
+        let file = match rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+            Err(Errno::NOENT) => match if_missing {
+                Some(instead) => {
+                    write_values(instead, refused)?;
+                    continue;
+                }
+                None => return Err(Failure::new(FailureCode::Other, during(value), why_missing(path, refused))),
             },
+            result => result.during(|| during(value))?,
         };
         if let Some(used) = at_least {
-            refuse_below(write, used).during(during)??;
+            refuse_below(write, used).during(|| during(value))??;
         }
-        rustix::io::write(&file, value.as_bytes()).during(during)?;
-        last = Some((path, file));
+        for value in std::iter::once(value).chain(more) {
+            rustix::io::write(&file, value.as_bytes()).during(|| during(value))?;
+        }
     }
     Ok(())
 }
@@ -81,7 +76,7 @@ mod tests {
     use crate::testing::TempDir;
 
     fn write(path: String, value: &str) -> CgroupWrite {
-        CgroupWrite { path, value: value.into(), pointer: "/linux/resources/memory/limit".into(), if_missing: None, at_least: None }
+        CgroupWrite { path, value: value.into(), more: Vec::new(), pointer: "/linux/resources/memory/limit".into(), if_missing: None, at_least: None }
     }
 
     #[test]
@@ -114,7 +109,8 @@ mod tests {
         let (a, b) = (format!("{}/a", temp.path()), format!("{}/b", temp.path()));
         std::fs::write(&a, "").unwrap();
         std::fs::write(&b, "").unwrap();
-        write_values(&[write(a.clone(), "1"), write(a.clone(), "2"), write(b.clone(), "3")], &[]).unwrap();
+        let both = CgroupWrite { more: vec!["2".into()], ..write(a.clone(), "1") };
+        write_values(&[both, write(b.clone(), "3")], &[]).unwrap();
         assert_eq!((std::fs::read_to_string(&a).unwrap(), std::fs::read_to_string(&b).unwrap()), ("12".into(), "3".into()));
         let failure = write_values(&[write(format!("{}/memory.limit_in_bytes", temp.path()), "4096")], &[]).unwrap_err();
         assert_eq!(failure.to_string(), "write \"memory.limit_in_bytes\" = \"4096\" (/linux/resources/memory/limit): this kernel has no such file in a cgroup");
