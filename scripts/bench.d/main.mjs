@@ -9,7 +9,7 @@ import { describeHost, hideUnified } from "./host.mjs";
 import { measureAll } from "./measure.mjs";
 import { writeProfile } from "./profile.mjs";
 import { renderReport } from "./report.mjs";
-import { judgeTargets } from "./targets.mjs";
+import { countOutcome, judgeTargets } from "./targets.mjs";
 import { findSubjects } from "./subjects.mjs";
 import { prepareWorkspace } from "./workspace.mjs";
 
@@ -24,11 +24,12 @@ Times tsrunc, tsrunc-node, runc, crun and the kernel's floor in turns, on one bu
                          unifiedIdleRun, version, state
       --note TEXT        a line for the report
       --keep-unified     keep the v2 hierarchy of a hybrid host in sight; crun 1.8 refuses to run then
+      --count            the last line is "N passed, N failed": measures of tsrunc and the floor, and the targets that are no times
       --profile SUBJECT  no table: write the timeline of one "run" of SUBJECT (default tsrunc) to build/bench/
   -h, --help             this text
 `;
 
-/** @returns {{rounds: number, also: {name: string, path: string}[], only?: string[], note?: string, keepUnified: boolean, profile?: string}} */
+/** @returns {{rounds: number, also: {name: string, path: string}[], only?: string[], note?: string, keepUnified: boolean, count: boolean, profile?: string}} */
 function readOptions(argv) {
   // a bare `--profile` means tsrunc
   const words = argv.map((word, index) => (word === "--profile" && (argv[index + 1] ?? "-").startsWith("-") ? "--profile=tsrunc" : word));
@@ -40,6 +41,7 @@ function readOptions(argv) {
       only: { type: "string" },
       note: { type: "string" },
       "keep-unified": { type: "boolean", default: false },
+      count: { type: "boolean", default: false },
       profile: { type: "string" },
     },
   });
@@ -49,8 +51,8 @@ function readOptions(argv) {
     if (!name) throw new Error(`read --also "${text}": not NAME=PATH`);
     return { name, path };
   });
-  const { only, note, profile } = values;
-  return { rounds: Number(values.rounds), also, only: only?.split(","), note, keepUnified: values["keep-unified"], profile };
+  const { only, note, count, profile } = values;
+  return { rounds: Number(values.rounds), also, only: only?.split(","), note, keepUnified: values["keep-unified"], count, profile };
 }
 
 async function main() {
@@ -87,6 +89,11 @@ async function main() {
     writeFileSync(join(outputDirectory, "result.json"), `${JSON.stringify(result, null, 2)}\n`);
     writeFileSync(join(outputDirectory, "result.md"), markdown);
     process.stdout.write(markdown);
+    if (options.count) {
+      const { passed, failed } = countOutcome(subjects, result.targets);
+      process.stdout.write(`${passed} passed, ${failed} failed\n`);
+      if (failed > 0) process.exitCode = 1;
+    }
   } finally {
     workspace.remove(subjects);
   }

@@ -49,6 +49,19 @@ export function judgeTargets(subjects) {
   ];
 }
 
+/**
+ * What can be said however busy the machine is: that each of our measures was taken, and the targets that are no times.
+ * @returns {{passed: number, failed: number}}
+ */
+export function countOutcome(subjects, targets) {
+  const ours = subjects.filter(({ name, kind }) => kind === "floor" || name.startsWith("tsrunc"));
+  const untimed = targets.filter(({ unit }) => unit !== "ms");
+  const taken = ours.flatMap(({ measures }) => Object.keys(measures)).length;
+  const missing = ours.flatMap(({ absent, failures }) => (absent === undefined ? Object.keys(failures) : [absent])).length;
+  const met = untimed.filter(({ verdict }) => verdict === "met").length;
+  return { passed: taken + met, failed: missing + untimed.length - met };
+}
+
 function judge(name, value, limit, unit) {
   if (value === undefined || limit === undefined) return { name, value, limit, unit, verdict: "not measured" };
   return { name, value, limit, unit, verdict: value <= limit ? "met" : "missed" };
