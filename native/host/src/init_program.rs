@@ -85,7 +85,46 @@ fn sealed_copy() -> Result<OwnedFd, Failure> {
         let written = rustix::io::write(&memfd, rest).during(during)?;
         rest = &rest[written..];
     }
-    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-    rustix::fs::fcntl_add_seals(&memfd, seals).during(during)?;
+    seal(&memfd).during(during)?;
     Ok(memfd)
+}
+
+/// Nobody may write to the file any more, and nobody may change that.
+///
+/// F_SEAL_FUTURE_WRITE, not F_SEAL_WRITE: they differ in mappings that are writable already, and there are none. The latter
+/// waits until nothing else in the machine holds any page of the file and fails with EBUSY where that takes too long
+/// (memfd_wait_for_pins of mm/memfd.c), which reclaim and compaction can bring about under load.
+fn seal(memfd: &OwnedFd) -> rustix::io::Result<()> {
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::FUTURE_WRITE;
+    rustix::fs::fcntl_add_seals(memfd, seals)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{fallocate, ftruncate, FallocateFlags};
+    use rustix::pipe::{splice, SpliceFlags};
+
+    use super::*;
+
+    #[test]
+    fn a_sealed_file_can_be_changed_by_no_descriptor() {
+        let file = sealed_copy().unwrap();
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        for file in [&file, &rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).unwrap()] {
+            assert_eq!(rustix::io::pwrite(file, b"x", 0), Err(Errno::PERM));
+            assert_eq!(rustix::io::pwrite(file, b"x", INIT.len() as u64), Err(Errno::PERM));
+            assert_eq!(ftruncate(file, 0), Err(Errno::PERM));
+            assert_eq!(fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 0, 4096), Err(Errno::PERM));
+            assert_eq!(rustix::fs::fcntl_add_seals(file, SealFlags::WRITE), Err(Errno::PERM));
+        }
+    }
+
+    #[test]
+    fn a_file_is_sealed_also_while_something_holds_a_page_of_it() {
+        let file = memfd_create("held", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+        rustix::io::write(&file, &[0; 4096]).unwrap();
+        let (_reader, writer) = rustix::pipe::pipe().unwrap();
+        assert_eq!(splice(&file, Some(&mut 0), &writer, None, 4096, SpliceFlags::empty()), Ok(4096));
+        assert_eq!(seal(&file), Ok(()));
+    }
 }
