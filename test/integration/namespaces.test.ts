@@ -290,3 +290,13 @@ test("the caller's own namespaces are unchanged by create", async (c) => {
   const lines = result.stdout.trim().split("\n");
   assert.deepEqual(lines.slice(0, types.length), lines.slice(types.length));
 });
+
+test("namespaces that the caller may not make fail create in words", async (c) => {
+  const unprivileged = ["/usr/bin/setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"] as const;
+  const { directory } = c.bundle({
+    config: (config) => (config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid" && type !== "cgroup")),
+  });
+  const result = await (await c.startBelow(unprivileged, ["--rootless", "true", "create", "-b", directory, c.id])).wait();
+  assert.notEqual(result.status, 0, describe(result));
+  assert.match(result.stderr, /namespaces: EPERM|Operation not permitted/);
+});

@@ -25,6 +25,7 @@ function ambience(): unknown {
     umask: process.umask(),
     signals: /^SigBlk.*\nSigIgn.*\nSigCgt.*$/m.exec(status)?.[0],
     listeners: process.eventNames(),
+    oomScoreAdj: readFileSync("/proc/self/oom_score_adj", "utf8"),
   };
 }
 
@@ -36,7 +37,7 @@ function makeBundle(directory: string): void {
   symlinkSync("busybox", join(bin, "sh"));
   const spec = defaultSpec({ rootless: undefined });
   const script = "echo from the container >/shared/out; exec /bin/busybox sleep 60";
-  Object.assign(spec.process ?? {}, { terminal: false, args: ["/bin/sh", "-c", script] });
+  Object.assign(spec.process ?? {}, { terminal: false, args: ["/bin/sh", "-c", script], oomScoreAdj: 500 });
   mkdirSync(join(directory, "shared"));
   spec.mounts = [...(spec.mounts ?? []), { destination: "/shared", type: "bind", source: join(directory, "shared"), options: ["bind"] }];
   writeFileSync(join(directory, "config.json"), JSON.stringify(spec));

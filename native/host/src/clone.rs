@@ -10,8 +10,8 @@ use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::clone_flag;
 use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Wait};
 
+use crate::idmap;
 use crate::opened::Opened;
-use crate::{cgroup, idmap};
 
 /// Whether the container is in a user namespace other than the caller's.
 pub fn has_user_namespace(plan: &ContainerPlan) -> bool {
@@ -28,7 +28,8 @@ pub fn kill_and_reap(pidfd: &OwnedFd) {
 pub struct CloneParts<'a> {
     /// The init.
     pub program: &'a OwnedFd,
-    pub joined: &'a cgroup::Joined,
+    /// v2 cgroup to be born in.
+    pub cgroup: Option<&'a OwnedFd>,
     /// Where the init tells how it goes.
     pub report: &'a OwnedFd,
     /// Numbers of the descriptors that it keeps.
@@ -55,8 +56,7 @@ pub fn clone_init(plan: &ContainerPlan, opened: &Opened, parts: &CloneParts<'_>)
         wait: wait.as_ref().zip(go.as_ref()).map(|(reader, writer)| Wait { reader: reader.as_fd(), writer: writer.as_fd() }),
         clock_offsets: clock_offsets.as_deref(),
         become_root: has_user_namespace(plan),
-        cgroup: parts.joined.clone_into.as_ref().map(AsFd::as_fd),
-        tasks: &parts.joined.tasks,
+        cgroup: parts.cgroup.map(AsFd::as_fd),
         program: parts.program.as_fd(),
         args: &args,
         inherit: parts.inherit,

@@ -4,6 +4,7 @@ use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
+use rustix::io::Errno;
 use rustix::net::{recvmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use tsrunc_init::hooks::{run_hook, Output};
 use tsrunc_init::process::set_limits;
@@ -65,30 +66,37 @@ pub fn converse(asked: &Asked<'_>, pending: &mut Pending, answerer: &mut Option<
     }
 }
 
-/// The init's next message, or what stopped it before its exec: then it reported step and errno in eight bytes.
+/// The init's next message, or what stopped it before its exec.
 fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
-    let mut head = [0u8; 8];
-    let (count, _) = rustix::net::recv(channel.socket(), &mut head, RecvFlags::PEEK | RecvFlags::WAITALL).during(|| "wait for the init".into())?;
-    if count == 8 {
-        let number = |at: usize| i32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        // A message begins with its length, a report with a step, which is negative.
-        if let Some(step) = Step::from_number(number(0)) {
-            let operation = match step {
-                Step::JoinUser => "join user namespace",
-                Step::JoinPid => "join pid namespace",
-                Step::Clone => "clone the container's process in the joined user namespace",
-                Step::Wait => "wait for the id maps",
-                Step::UnshareTime => "make the time namespace",
-                Step::SetClocks => "write \"/proc/self/timens_offsets\" (/linux/timeOffsets)",
-                Step::BecomeRoot => "become root of the user namespace",
-                Step::JoinCgroup => "join the container's cgroups",
-                Step::Inherit => "pass descriptors to the init",
-                Step::Execute => "execute the init",
-            };
-            return Err(os_failure(operation.into(), rustix::io::Errno::from_raw_os_error(number(4))));
-        }
+    if let Some(failure) = report(channel, RecvFlags::WAITALL)? {
+        return Err(failure);
     }
     channel.receive()?.ok_or_else(|| Failure::new(FailureCode::Other, "wait for the init", "it was killed (out of memory, or a signal from outside)"))
+}
+
+/// What stopped the init before its exec, if that has happened: then it reported step and errno in eight bytes.
+pub fn report(channel: &Channel, flags: RecvFlags) -> Result<Option<Failure>, Failure> {
+    let mut head = [0u8; 8];
+    let count = match rustix::net::recv(channel.socket(), &mut head, RecvFlags::PEEK | flags) {
+        Err(Errno::AGAIN) => 0,
+        result => result.during(|| "wait for the init".into())?.0,
+    };
+    let number = |at: usize| i32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    // A message begins with its length, a report with a step, which is negative.
+    let Some(step) = Step::from_number(number(0)).filter(|_| count == 8) else { return Ok(None) };
+    let operation = match step {
+        Step::JoinUser => "join user namespace",
+        Step::JoinPid => "join pid namespace",
+        Step::Clone => "clone the container's process in the joined user namespace",
+        Step::Wait => "wait for the id maps",
+        Step::UnshareTime => "make the time namespace",
+        Step::SetClocks => "write \"/proc/self/timens_offsets\" (/linux/timeOffsets)",
+        Step::BecomeRoot => "become root of the user namespace",
+        Step::Unshare => "make the container's namespaces",
+        Step::Inherit => "pass descriptors to the init",
+        Step::Execute => "execute the init",
+    };
+    Ok(Some(os_failure(operation.into(), Errno::from_raw_os_error(number(4)))))
 }
 
 fn receive_descriptor(channel: &Channel) -> Result<OwnedFd, Failure> {

@@ -4,17 +4,19 @@
 use std::borrow::Cow;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use rustix::net::{socketpair, AddressFamily, SocketFlags, SocketType};
+use rustix::net::{socketpair, AddressFamily, RecvFlags, SocketFlags, SocketType};
 use tsrunc_init::gate::send_descriptor;
 use tsrunc_init::protocol::{Channel, Console, Gate, InitPlan, SeccompFilter, ToInit};
+use tsrunc_plan::cgroup::CgroupPlan;
 use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_plan::systemd::SystemdUnit;
 use tsrunc_sys::errno::During;
+use tsrunc_sys::spawn::{SharedMemory, Spawned};
 
 use crate::clone::{clone_init, has_user_namespace, CloneParts};
-use crate::conversation::{converse, hook_state, keyring_name, Answerer, Asked};
+use crate::conversation::{converse, hook_state, keyring_name, report, Answerer, Asked};
 use crate::init_program::{self, InitProgram, OpenedInit};
 use crate::mapped_mounts::User;
 use crate::net_devices;
@@ -30,30 +32,30 @@ use crate::{bind_sources, cgroup, mapped_mounts, processes, resctrl, systemd};
 /// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
 pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, filter: Option<&Filter>) -> Result<Pending, Failure> {
     let opened = open_all(lock, plan, filter)?;
-    // Systemd makes its units for processes that are there.
-    let mut joined = if plan.cgroup.systemd.is_some() { cgroup::Joined::default() } else { cgroup::make(&plan.cgroup, lock)? };
-    let made = std::mem::take(&mut joined.made);
-    let program = init_program::open(init, lock, has_user_namespace(plan));
-    let process = program.and_then(|program| make_process(lock, plan, opened, Start { program, joined, filter }));
-    process.map_err(|failure| {
-        if let Some(SystemdUnit { name, description, bus, .. }) = &plan.cgroup.systemd {
+    let program = init_program::open(init, lock, has_user_namespace(plan))?;
+    let mut cgroups = cgroup::Making::new(std::mem::take(&mut plan.cgroup), lock);
+    make_process(lock, plan, opened, Start { program, cgroups: &mut cgroups, filter }).map_err(|failure| {
+        if let Some(SystemdUnit { name, description, bus, .. }) = &cgroups.plan.systemd {
             // The first failure is the one to tell; the state's undo list has the unit too.
             if let Err(_second) = systemd::stop(name, description, bus) {}
         }
-        cgroup::after_removal(failure, &made)
+        cgroup::after_removal(failure, cgroups.made())
     })
 }
 
-/// What the clone starts from.
-struct Start<'a> {
+/// What the process starts from.
+struct Start<'a, 'b> {
     program: OpenedInit,
-    joined: cgroup::Joined,
+    cgroups: &'a mut cgroup::Making<'b>,
     filter: Option<&'a Filter>,
 }
 
-fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start: Start<'_>) -> Result<Pending, Failure> {
-    // Only now: a mount of type cgroup binds the container's own cgroups.
+fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start: Start<'_, '_>) -> Result<Pending, Failure> {
+    let Start { program, cgroups, filter } = start;
     let in_user_namespace = has_user_namespace(plan);
+    let birthplace = cgroups.unified()?;
+    let mut tasks = if in_user_namespace { cgroups.tasks()? } else { Vec::new() };
+    // Only now: a mount of type cgroup binds the container's own cgroups.
     let mut bind_sources = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&mut plan.operations, &plan.spawn)? } else { Vec::new() };
     let user = match opened.join(Namespace::User) {
         Some(joined) => User::Joined(joined),
@@ -64,11 +66,12 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     let inherit = inherited(lock, plan, &opened, bind_sources.iter().chain([&theirs]))?;
-    let spawned = clone_init(plan, &opened, &CloneParts { program: &start.program.file, joined: &start.joined, report: &theirs, inherit: &inherit })?;
+    let Spawned { pid, pidfd, mut memory } =
+        clone_init(plan, &opened, &CloneParts { program: &program.file, cgroup: birthplace.as_ref(), report: &theirs, inherit: &inherit })?;
     let mut pending = Pending {
-        identity: ProcessIdentity { pid: spawned.pid, start_time_ticks: String::new() },
-        pidfd: spawned.pidfd,
-        warnings: start.filter.map_or_else(Vec::new, |filter| filter.warnings.clone()),
+        identity: ProcessIdentity { pid, start_time_ticks: String::new() },
+        pidfd,
+        warnings: filter.map_or_else(Vec::new, |filter| filter.warnings.clone()),
         master: None,
         net_devices: None,
         pid_file: None,
@@ -78,15 +81,20 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
         released: false,
     };
     drop(theirs);
-    pending.identity.start_time_ticks = processes::start_time(spawned.pid)?;
-    place(plan, &opened, &mut pending)?;
     let channel = Channel::new(ours);
-    let init_plan = InitPlan { bind_sources: bind_sources.iter().map(AsRawFd::as_raw_fd).collect(), ..init_plan(plan, &opened, start.filter)? };
+    // While the init makes its namespaces and starts.
+    if !in_user_namespace {
+        tasks = cgroups.tasks()?;
+    }
+    pending.identity.start_time_ticks = processes::start_time(pid)?;
+    let init_plan = InitPlan { bind_sources: bind_sources.iter().map(AsRawFd::as_raw_fd).collect(), ..init_plan(plan, &opened, filter)? };
+    place(plan, &cgroups.plan, &opened, Waiting { pending: &mut pending, memory: &mut memory })
+        .map_err(|failure| report(&channel, RecvFlags::DONTWAIT).ok().flatten().unwrap_or(failure))?;
     // A failure to send means that the child ended before it could read: it says why.
-    let sent = channel.send(&ToInit::Plan(Box::new(init_plan)));
+    let sent = channel.send_with(&ToInit::Plan(Box::new(init_plan)), &tasks);
     // Closed while the init works.
-    drop((start.program, start.joined));
-    let metadata = start.filter.and_then(|filter| filter.listener.as_ref()).and_then(|listener| listener.metadata.as_deref());
+    drop((program, birthplace, tasks));
+    let metadata = filter.and_then(|filter| filter.listener.as_ref()).and_then(|listener| listener.metadata.as_deref());
     let mut answerer = opened.seccomp_receiver.take().map(|receiver| Answerer { receiver, metadata });
     converse(&Asked { plan, channel: &channel, hook_output: &opened.hook_output }, &mut pending, &mut answerer)
         .map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
@@ -94,22 +102,29 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
         send_descriptor(receiver.as_fd(), pending.pidfd.as_fd()).during(|| "send the pidfd to the pidfd socket".into())?;
     }
     if let Some(path) = &plan.pid_file {
-        crate::files::write_pid_file(path, spawned.pid)?;
+        crate::files::write_pid_file(path, pending.identity.pid)?;
         pending.pid_file = Some(path.clone());
     }
-    pending.state = hook_state(plan, spawned.pid, "created")?;
+    pending.state = hook_state(plan, pending.identity.pid, "created")?;
     pending.channel = Some(channel);
     Ok(pending)
 }
 
-/// What is done for the process while its init waits for the plan.
-fn place(plan: &ContainerPlan, opened: &Opened, pending: &mut Pending) -> Result<(), Failure> {
+/// The process, whose init waits for the plan.
+struct Waiting<'a> {
+    pending: &'a mut Pending,
+    memory: &'a mut SharedMemory,
+}
+
+/// What is done for the process before its init sets the container up.
+fn place(plan: &ContainerPlan, cgroups: &CgroupPlan, opened: &Opened, Waiting { pending, memory }: Waiting<'_>) -> Result<(), Failure> {
     let pid = pending.identity.pid;
-    if let Some(unit) = &plan.cgroup.systemd {
+    if let Some(unit) = &cgroups.systemd {
         systemd::start(unit, pid)?;
-        cgroup::complete(&plan.cgroup, pid)?;
+        cgroup::complete(cgroups, pid)?;
     }
     if let Some(score) = plan.spawn.oom_score_adj {
+        memory.wait(); // else it were ours too
         let path = format!("/proc/{}/oom_score_adj", pid);
         std::fs::write(&path, score.to_string()).during(|| format!("write {score} to {path:?} (/process/oomScoreAdj)"))?;
     }
@@ -117,6 +132,7 @@ fn place(plan: &ContainerPlan, opened: &Opened, pending: &mut Pending) -> Result
         resctrl::assign(resctrl, pid)?;
     }
     if let Some(devices) = &plan.net_devices {
+        memory.wait(); // for the network namespace
         pending.net_devices = Some(net_devices::move_all(devices, opened.network_namespace(pid)?)?);
     }
     Ok(())

@@ -44,7 +44,8 @@ enum Never {}
 fn container(channel: &mut Channel) -> Result<Never, Failure> {
     sys::reset_signals();
     sys::set_dumpable(false).during(|| "become undumpable".into())?;
-    let Some(ToInit::Plan(plan)) = channel.receive()? else { return Err(unexpected("a plan")) };
+    let (ToInit::Plan(plan), tasks) = channel.receive_with()? else { return Err(unexpected("a plan")) };
+    join_cgroups(tasks).during(|| "join the container's cgroups".into())?;
     sys::close_all_but(&descriptors(channel, &plan)).during(|| "close the caller's descriptors".into())?;
     let inherited = |numbers: &[i32]| numbers.iter().map(|number| sys::inherited(*number)).collect::<Result<Vec<OwnedFd>, _>>();
     let bind_sources = inherited(&plan.bind_sources).during(|| "take over bind sources".into())?;
@@ -120,6 +121,11 @@ fn wait_at_gate(gate: &OwnedFd) -> Result<Channel, Failure> {
             return Ok(starter);
         }
     }
+}
+
+/// Moves this process, its only thread, into v1 cgroups (`tasks` in cgroups(7)).
+fn join_cgroups(tasks: Vec<OwnedFd>) -> Result<(), Errno> {
+    tasks.iter().try_for_each(|tasks| rustix::io::write(tasks, b"0").map(drop))
 }
 
 fn join_namespaces(plan: &InitPlan<'_>) -> Result<(), Failure> {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! creator                         init                     over a socket pair
-//!   Plan               ->           sets up the container
+//!   Plan, and the tasks files of its v1 cgroups by SCM_RIGHTS
+//!                      ->           joins them, sets up the container
 //!                      <-           Terminal, then the master by SCM_RIGHTS   (process.terminal)
 //!                      <-           Hooks             (the mounts stand, before the pivot)
 //!   Continue           ->           goes on, createContainer hooks first
@@ -21,9 +22,11 @@
 //! Every message is a 32-bit native-endian length and that many bytes of JSON.
 
 use std::borrow::Cow;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::io::{IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::net::{recvmsg, sendmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use tsrunc_plan::container::{Namespace, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -33,6 +36,9 @@ use tsrunc_sys::errno::During;
 
 /// No plan that fits into a 16 MiB config.json is longer; a longer message is a broken peer.
 const MAX_MESSAGE_BYTES: u32 = 64 << 20;
+
+/// As many as one message may carry (SCM_MAX_FD of the kernel).
+const MAX_DESCRIPTORS: usize = 253;
 
 /// The creator's first message. Descriptors are given by their numbers: the init inherits them.
 #[derive(Serialize, Deserialize)]
@@ -143,11 +149,28 @@ impl Channel {
     /// # Errors
     /// The errno of write(2): the peer is gone.
     pub fn send(&self, message: &impl Serialize) -> Result<(), Failure> {
+        self.send_with(message, &[])
+    }
+
+    /// Sends a message whose first byte carries descriptors.
+    ///
+    /// # Errors
+    /// The errno of sendmsg(2): the peer is gone.
+    pub fn send_with(&self, message: &impl Serialize, fds: &[OwnedFd]) -> Result<(), Failure> {
         let mut bytes = vec![0; 4];
         serde_json::to_writer(&mut bytes, message).map_err(|error| Failure::new(FailureCode::Other, "encode message", error.to_string()))?;
         let length = u32::try_from(bytes.len() - 4).map_err(|_| Failure::new(FailureCode::Other, "encode message", "too long"))?;
         bytes[..4].copy_from_slice(&length.to_ne_bytes());
-        (&self.0).write_all(&bytes).during(|| "send to the other side of the start gate".into())
+        let during = || "send to the other side of the start gate".to_owned();
+        let mut sent = 0;
+        if !fds.is_empty() {
+            let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            control.push(SendAncillaryMessage::ScmRights(&fds));
+            sent = sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL).during(during)?;
+        }
+        (&self.0).write_all(&bytes[sent..]).during(during)
     }
 
     /// Tells the creator that something of its own is due, and waits until it has done it.
@@ -175,12 +198,40 @@ impl Channel {
                 _ => Err(error).during(during),
             };
         }
+        self.receive_rest(length).map(Some)
+    }
+
+    /// The next message and the descriptors that it carries.
+    ///
+    /// # Errors
+    /// As of `receive`; the end of the conversation.
+    pub fn receive_with<M: DeserializeOwned>(&self) -> Result<(M, Vec<OwnedFd>), Failure> {
+        let during = || "receive from the other side of the start gate".to_owned();
+        let mut length = [0; 4];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::WAITALL;
+        let received = rustix::io::retry_on_intr(|| recvmsg(&self.0, &mut [IoSliceMut::new(&mut length)], &mut control, flags)).during(during)?;
+        if received.bytes != length.len() {
+            return Err(unexpected("a message"));
+        }
+        let mut fds = Vec::new();
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(received) = message {
+                fds.extend(received);
+            }
+        }
+        Ok((self.receive_rest(length)?, fds))
+    }
+
+    fn receive_rest<M: DeserializeOwned>(&self, length: [u8; 4]) -> Result<M, Failure> {
+        let during = || "receive from the other side of the start gate".to_owned();
         let length = u32::from_ne_bytes(length);
         if length > MAX_MESSAGE_BYTES {
             return Err(Failure::new(FailureCode::Other, during(), format!("a message of {length} bytes")));
         }
         let mut bytes = vec![0; length as usize];
         (&self.0).read_exact(&mut bytes).during(during)?;
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))
+        serde_json::from_slice(&bytes).map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))
     }
 }

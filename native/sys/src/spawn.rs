@@ -1,14 +1,16 @@
 //! Clones the process that becomes a container's init and executes the init in it (clone(2), execveat(2)).
 //!
 //! The caller may have threads (Node), so between clone and exec the child makes system calls only: no allocation, no
-//! lock, no errno. Without a user or time namespace the child borrows the caller's memory until it executes (CLONE_VM |
-//! CLONE_VFORK), which spares the copy of the page tables.
+//! lock, no errno. Without a user or time namespace the child borrows the caller's memory until it executes (CLONE_VM),
+//! which spares the copy of the page tables; and it makes its namespaces itself, while the caller goes on with other work.
 
 use std::arch::asm;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
+use rustix::thread::futex;
 
 use crate::process::pointers;
 
@@ -29,9 +31,6 @@ pub struct Spawn<'a> {
     pub become_root: bool,
     /// cgroup2 directory to be born in.
     pub cgroup: Option<BorrowedFd<'a>>,
-    /// Open `tasks` files of v1 cgroups to join. A thread that moves only itself spares the RCU grace period that a
-    /// write to cgroup.procs waits for (kernel/cgroup/cgroup.c, cgroup_procs_write_start).
-    pub tasks: &'a [OwnedFd],
     pub program: BorrowedFd<'a>,
     pub args: &'a [CString],
     /// Descriptors that stay open over the exec, at their numbers.
@@ -57,15 +56,15 @@ pub enum Step {
     UnshareTime,
     SetClocks,
     BecomeRoot,
-    JoinCgroup,
+    Unshare,
     Inherit,
     Execute,
 }
 
 impl Step {
     pub fn from_number(number: i32) -> Option<Step> {
-        use Step::{BecomeRoot, Clone, Execute, Inherit, JoinCgroup, JoinPid, JoinUser, SetClocks, UnshareTime, Wait};
-        [JoinUser, JoinPid, Clone, Wait, UnshareTime, SetClocks, BecomeRoot, JoinCgroup, Inherit, Execute].into_iter().find(|step| *step as i32 == number)
+        use Step::{BecomeRoot, Clone, Execute, Inherit, JoinPid, JoinUser, SetClocks, Unshare, UnshareTime, Wait};
+        [JoinUser, JoinPid, Clone, Wait, UnshareTime, SetClocks, BecomeRoot, Unshare, Inherit, Execute].into_iter().find(|step| *step as i32 == number)
     }
 }
 
@@ -73,6 +72,43 @@ impl Step {
 pub struct Spawned {
     pub pid: i32,
     pub pidfd: OwnedFd,
+    pub memory: SharedMemory,
+}
+
+/// The memory that a child may share with its caller until it executes. Dropped, it waits until that is over or the child is dead.
+pub struct SharedMemory(Option<Box<Lent>>);
+
+impl SharedMemory {
+    /// Waits until nothing is shared. Until then what is set for the child's memory is set for the caller's (oom_score_adj in proc(5)).
+    pub fn wait(&mut self) {
+        drop(self.0.take());
+    }
+}
+
+/// What the child reads before it executes.
+struct Lent {
+    /// Not 0 while the child uses it; the kernel clears it (CLONE_CHILD_CLEARTID).
+    used: AtomicU32,
+    child: Child,
+    argv: Vec<*const libc::c_char>,
+    envp: [*const libc::c_char; 1],
+    inherit: Vec<i32>,
+    clock_offsets: Option<CString>,
+    stack: Vec<u8>,
+    _args: Vec<CString>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        loop {
+            let used = self.used.load(Ordering::Acquire);
+            if used == 0 {
+                return;
+            }
+            // Woken, interrupted, or cleared meanwhile: the next look tells.
+            if let Err(_again) = futex::wait(&self.used, futex::Flags::empty(), used, None) {}
+        }
+    }
 }
 
 /// `struct clone_args` (clone(2)).
@@ -102,8 +138,8 @@ struct Child {
     clock_offsets: *const libc::c_char,
     clock_offsets_length: usize,
     become_root: bool,
-    tasks: *const OwnedFd,
-    tasks_count: usize,
+    /// Namespaces that the child makes itself.
+    unshare_flags: u64,
     program: i32,
     argv: *const *const libc::c_char,
     envp: *const *const libc::c_char,
@@ -123,36 +159,47 @@ const STACK_BYTES: usize = 16 * 1024;
 /// # Errors
 /// The errno of clone3(2) or of what was needed for it; later failures are reported on `spawn.report`.
 pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
-    let argv = pointers(spawn.args);
-    let envp = [std::ptr::null::<libc::c_char>()];
     let (pid_read, pid_write) = match spawn.join_user {
         Some(_) => rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, write)| (Some(read), Some(write)))?,
         None => (None, None),
     };
     let number = |fd: Option<BorrowedFd<'_>>| fd.map_or(-1, |fd| fd.as_raw_fd());
+    let own_memory = libc::CLONE_NEWUSER as u64 | 0x80;
+    let shares_memory = spawn.join_user.is_none() && spawn.namespaces & own_memory == 0;
+    // A pid namespace is for children only.
+    let cloned = if shares_memory { spawn.namespaces & libc::CLONE_NEWPID as u64 } else { spawn.namespaces };
     let child = Child {
         join_user: number(spawn.join_user),
         join_pid: number(spawn.join_pid),
         inner_flags: spawn.namespaces,
         wait: number(spawn.wait.map(|wait| wait.reader)),
         wait_writer: number(spawn.wait.map(|wait| wait.writer)),
-        clock_offsets: spawn.clock_offsets.map_or(std::ptr::null(), CStr::as_ptr),
+        clock_offsets: std::ptr::null(),
         clock_offsets_length: spawn.clock_offsets.map_or(0, CStr::count_bytes),
         become_root: spawn.become_root,
-        tasks: spawn.tasks.as_ptr(),
-        tasks_count: spawn.tasks.len(),
+        unshare_flags: spawn.namespaces & !cloned,
         program: spawn.program.as_raw_fd(),
-        argv: argv.as_ptr(),
-        envp: envp.as_ptr(),
-        inherit: spawn.inherit.as_ptr(),
+        argv: std::ptr::null(),
+        envp: std::ptr::null(),
+        inherit: std::ptr::null(),
         inherit_count: spawn.inherit.len(),
         report: spawn.report.as_raw_fd(),
         pid_pipe: pid_write.as_ref().map_or(-1, |fd| fd.as_raw_fd()),
     };
+    let args = spawn.args.to_vec();
+    let mut lent = Box::new(Lent {
+        used: AtomicU32::new(0),
+        child,
+        argv: pointers(&args),
+        envp: [std::ptr::null()],
+        inherit: spawn.inherit.to_vec(),
+        clock_offsets: spawn.clock_offsets.map(CStr::to_owned),
+        stack: Vec::with_capacity(if shares_memory { STACK_BYTES } else { 0 }),
+        _args: args,
+    });
+    (lent.child.argv, lent.child.envp, lent.child.inherit) = (lent.argv.as_ptr(), lent.envp.as_ptr(), lent.inherit.as_ptr());
+    lent.child.clock_offsets = lent.clock_offsets.as_deref().map_or(std::ptr::null(), CStr::as_ptr);
 
-    let own_memory = libc::CLONE_NEWUSER as u64 | 0x80;
-    let shares_memory = spawn.join_user.is_none() && spawn.namespaces & own_memory == 0;
-    let mut stack = Vec::<u8>::with_capacity(if shares_memory { STACK_BYTES } else { 0 });
     let mut pidfd: i32 = -1;
     const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -163,23 +210,29 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
         ..CloneArgs::default()
     };
     if spawn.join_user.is_none() {
-        args.flags |= spawn.namespaces;
+        args.flags |= cloned;
     }
     if let Some(cgroup) = spawn.cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
     if shares_memory {
-        args.flags |= (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
+        args.flags |= (libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID) as u64;
+        lent.used = AtomicU32::new(1);
+        args.child_tid = lent.used.as_ptr() as u64;
         // The stack pointer must be 16-byte aligned at the child's first call.
-        args.stack = stack.as_mut_ptr() as u64;
-        args.stack_size = (STACK_BYTES & !15) as u64 - (stack.as_ptr() as u64 & 15);
+        args.stack = lent.stack.as_mut_ptr() as u64;
+        args.stack_size = (STACK_BYTES & !15) as u64 - (lent.stack.as_ptr() as u64 & 15);
     }
 
     let clone = || {
-        // SAFETY: `args` is complete; `child` and all it points to outlive the child's use of them: with shared memory
-        // the caller is suspended until the exec, else the child has a copy. `run_child` never returns.
-        with_signals_blocked(|| unsafe { clone3(&args, run_child, (&raw const child).cast()) })
+        // SAFETY: `args` is complete; `lent` and all it points to outlive the child's use of them: with shared memory
+        // it is not freed before the exec, else the child has a copy. `run_child` never returns.
+        let result = with_signals_blocked(|| unsafe { clone3(&args, run_child, &raw const lent.child) });
+        if result.is_err() {
+            lent.used.store(0, Ordering::Relaxed); // nobody uses it
+        }
+        result
     };
     // The intermediate process of a joined user namespace joins by itself: born in that namespace, it would know the
     // second one's pid by that namespace's numbers only.
@@ -189,7 +242,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
     };
     // SAFETY: the kernel stored a new descriptor that nobody else owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    let (Some(read), Some(write)) = (pid_read, pid_write) else { return Ok(Spawned { pid, pidfd }) };
+    let (Some(read), Some(write)) = (pid_read, pid_write) else { return Ok(Spawned { pid, pidfd, memory: SharedMemory(Some(lent)) }) };
     drop(write);
     second_child(pid, pidfd, &read)
 }
@@ -201,13 +254,13 @@ fn second_child(intermediate: i32, pidfd: OwnedFd, pid_pipe: &OwnedFd) -> Result
     let _reaped = rustix::process::waitid(rustix::process::WaitId::PidFd(std::os::fd::AsFd::as_fd(&pidfd)), rustix::process::WaitIdOptions::EXITED)?;
     if count != 4 {
         // It told why on `report`; the caller reads it there, and finds the process gone.
-        return Ok(Spawned { pid: intermediate, pidfd });
+        return Ok(Spawned { pid: intermediate, pidfd, memory: SharedMemory(None) });
     }
     let pid = i32::from_ne_bytes(bytes);
     let process = rustix::process::Pid::from_raw(pid).ok_or(Errno::SRCH)?;
     // Not reused: it is our child and not reaped yet.
     let pidfd = rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty())?;
-    Ok(Spawned { pid, pidfd })
+    Ok(Spawned { pid, pidfd, memory: SharedMemory(None) })
 }
 
 /// The child must not run a handler of the caller in shared memory; the init unblocks.
@@ -278,7 +331,7 @@ unsafe fn raw(number: libc::c_long, arguments: [u64; 5]) -> i64 {
     result
 }
 
-/// Runs in the child, in the caller's namespaces but for those that the clone made.
+/// Runs in the child, in the caller's namespaces but for those that the clone made, and maybe at the same time as the caller.
 unsafe extern "C" fn run_child(child: *const Child) -> ! {
     // SAFETY: the caller of clone3 keeps `child` and what it points to alive; every argument below is an integer,
     // or a pointer to such memory.
@@ -323,11 +376,6 @@ unsafe extern "C" fn run_child(child: *const Child) -> ! {
             call(Step::BecomeRoot, libc::SYS_setresgid, [0, 0, 0, 0, 0]);
             call(Step::BecomeRoot, libc::SYS_setresuid, [0, 0, 0, 0, 0]);
         }
-        // Before the second clone: its cgroup is inherited.
-        for index in 0..child.tasks_count {
-            let fd = (*child.tasks.add(index)).as_raw_fd();
-            call(Step::JoinCgroup, libc::SYS_write, [fd as u64, c"0".as_ptr() as u64, 1, 0, 0]);
-        }
         if child.join_user >= 0 {
             let args = CloneArgs { flags: child.inner_flags | libc::CLONE_PARENT as u64, ..CloneArgs::default() };
             let pid = call(Step::Clone, libc::SYS_clone3, [&raw const args as u64, size_of::<CloneArgs>() as u64, 0, 0, 0]);
@@ -336,6 +384,9 @@ unsafe extern "C" fn run_child(child: *const Child) -> ! {
                 raw(libc::SYS_write, [child.pid_pipe as u64, &raw const pid as u64, 4, 0, 0]);
                 raw(libc::SYS_exit_group, [0, 0, 0, 0, 0]);
             }
+        }
+        if child.unshare_flags != 0 {
+            call(Step::Unshare, libc::SYS_unshare, [child.unshare_flags, 0, 0, 0, 0]);
         }
         for index in 0..child.inherit_count {
             call(Step::Inherit, libc::SYS_fcntl, [*child.inherit.add(index) as u64, libc::F_SETFD as u64, 0, 0, 0]);
@@ -352,4 +403,60 @@ fn with_pid_namespace<T>(join: BorrowedFd<'_>, body: impl FnOnce() -> Result<T, 
     let result = body();
     crate::namespaces::join(std::os::fd::AsFd::as_fd(&own), tsrunc_plan::container::Namespace::Pid)?;
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use rustix::fs::{Mode, OFlags};
+    use rustix::process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions};
+
+    use super::*;
+
+    fn spawned(program: &str, args: &[CString]) -> (Spawned, OwnedFd) {
+        let program = rustix::fs::open(program, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let (report, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let request = Spawn {
+            namespaces: 0,
+            join_user: None,
+            join_pid: None,
+            wait: None,
+            clock_offsets: None,
+            become_root: false,
+            cgroup: None,
+            program: program.as_fd(),
+            args,
+            inherit: &[],
+            report: theirs.as_fd(),
+        };
+        (spawn(&request).unwrap(), report)
+    }
+
+    fn reap(pidfd: &OwnedFd) {
+        waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED).unwrap();
+    }
+
+    #[test]
+    fn after_the_wait_the_child_has_executed() {
+        for _ in 0..20 {
+            let (mut child, _report) = spawned("/bin/sleep", &[c"sleep".into(), c"60".into()]);
+            child.memory.wait();
+            let executed = std::fs::read_link(format!("/proc/{}/exe", child.pid)).unwrap();
+            pidfd_send_signal(&child.pidfd, Signal::KILL).unwrap();
+            reap(&child.pidfd);
+            assert_eq!(executed, std::fs::canonicalize("/bin/sleep").unwrap());
+        }
+    }
+
+    #[test]
+    fn a_child_that_cannot_execute_says_why() {
+        let (mut child, report) = spawned("/etc/passwd", &[]);
+        child.memory.wait();
+        reap(&child.pidfd);
+        let mut bytes = [0; 8];
+        rustix::io::read(&report, &mut bytes).unwrap();
+        let number = |at: usize| i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        assert_eq!((Step::from_number(number(0)), number(4)), (Some(Step::Execute), libc::EACCES));
+    }
 }

@@ -14,18 +14,6 @@ use super::write::{write_values, Refused};
 use super::{device_filter, is_cgroup, remove, remove_empty};
 use crate::store::Lock;
 
-/// What the container's process needs to be in its cgroups.
-#[derive(Default)]
-pub struct Joined {
-    /// `tasks` files of v1 hierarchies, to be written to by the process itself.
-    pub tasks: Vec<OwnedFd>,
-    /// The v2 directory to be cloned into.
-    pub clone_into: Option<OwnedFd>,
-    pub made: Made,
-    /// Cgroups that were there before: nobody else takes them while these are open.
-    _claims: Vec<OwnedFd>,
-}
-
 /// Directories that were not there before.
 #[derive(Default)]
 pub struct Made {
@@ -35,15 +23,65 @@ pub struct Made {
     pub parents: Vec<String>,
 }
 
-/// Makes the cgroups of a plan, with their limits.
-///
-/// # Errors
-/// What could not be made or written; what was made is removed again.
-pub fn make(plan: &CgroupPlan, lock: &Lock) -> Result<Joined, Failure> {
-    let mut attempt = Attempt::new(Taker::Nobody(lock));
-    match make_all(plan, &mut attempt) {
-        Ok(joined) => Ok(Joined { made: attempt.made, _claims: attempt.claims, ..joined }),
-        Err(failure) => Err(after_removal(failure, &attempt.made)),
+/// The cgroups of a container that is being created, but for those that systemd makes. While this lives nobody else takes those that were
+/// there before: drop it when the container's process is in them.
+pub struct Making<'a> {
+    pub plan: CgroupPlan,
+    attempt: Attempt<'a>,
+}
+
+impl<'a> Making<'a> {
+    pub fn new(plan: CgroupPlan, lock: &'a Lock) -> Self {
+        Making { plan, attempt: Attempt::new(Taker::Nobody(lock)) }
+    }
+
+    /// What is there now and was not there before, also after a failure.
+    pub fn made(&self) -> &Made {
+        &self.attempt.made
+    }
+
+    /// Makes the v2 cgroup, for the container's process to be born in.
+    ///
+    /// # Errors
+    /// What could not be made or written.
+    pub fn unified(&mut self) -> Result<Option<OwnedFd>, Failure> {
+        let Making { plan, attempt } = self;
+        let Some(path) = plan.clone_into.as_ref().filter(|_| plan.systemd.is_none()) else { return Ok(None) };
+        for directory in plan.directories.iter().filter(|directory| directory.path == *path) {
+            make_directory(directory, attempt)?;
+        }
+        if plan.join_tasks.is_empty() {
+            write_values(&plan.writes, &attempt.refused)?;
+        }
+        let directory = open_directory(path)?;
+        if let Some(rules) = &plan.device_filter {
+            device_filter::attach(&directory, rules, attempt.made.leaves.contains(path))?;
+        }
+        if let Some(owner) = plan.owner {
+            delegate(&directory, owner)?;
+        }
+        Ok(Some(directory))
+    }
+
+    /// Makes the v1 cgroups and returns their `tasks` files, for the container's process to write "0" to: a thread that moves itself only
+    /// spares the RCU grace period that a write to cgroup.procs waits for (kernel/cgroup/cgroup.c, cgroup_procs_write_start).
+    ///
+    /// # Errors
+    /// What could not be made or written.
+    pub fn tasks(&mut self) -> Result<Vec<OwnedFd>, Failure> {
+        let Making { plan, attempt } = self;
+        if plan.systemd.is_some() || plan.join_tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        for directory in plan.directories.iter().filter(|directory| Some(&directory.path) != plan.clone_into.as_ref()) {
+            make_directory(directory, attempt)?;
+        }
+        write_values(&plan.writes, &attempt.refused)?;
+        let open = |directory: &String| {
+            let path = format!("{directory}/tasks");
+            rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).during(|| format!("open {path:?}"))
+        };
+        plan.join_tasks.iter().map(open).collect()
     }
 }
 
@@ -134,29 +172,6 @@ impl<'a> Attempt<'a> {
         }
         Ok(())
     }
-}
-
-fn make_all(plan: &CgroupPlan, attempt: &mut Attempt<'_>) -> Result<Joined, Failure> {
-    for directory in &plan.directories {
-        make_directory(directory, attempt)?;
-    }
-    write_values(&plan.writes, &attempt.refused)?;
-    let mut joined = Joined::default();
-    for directory in &plan.join_tasks {
-        let path = format!("{directory}/tasks");
-        joined.tasks.push(rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).during(|| format!("open {path:?}"))?);
-    }
-    if let Some(path) = &plan.clone_into {
-        let directory = open_directory(path)?;
-        if let Some(rules) = &plan.device_filter {
-            device_filter::attach(&directory, rules, attempt.made.leaves.contains(path))?;
-        }
-        if let Some(owner) = plan.owner {
-            delegate(&directory, owner)?;
-        }
-        joined.clone_into = Some(directory);
-    }
-    Ok(joined)
 }
 
 /// Makes a cgroup that a process can be in.
@@ -305,7 +320,8 @@ mod tests {
         };
         let states = TempDir::new();
         let lock = reserve(&Reservation { root: states.path(), root_mode: 0o700, id: "c", state: "{}" }).unwrap();
-        let failure = make(&CgroupPlan { directories: vec![directory], ..CgroupPlan::default() }, &lock).err().unwrap();
+        let plan = CgroupPlan { join_tasks: vec![directory.path.clone()], directories: vec![directory], ..CgroupPlan::default() };
+        let failure = Making::new(plan, &lock).tasks().err().unwrap();
         assert_eq!(failure.cause, "not a cgroup");
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
     }

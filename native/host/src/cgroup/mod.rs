@@ -12,7 +12,7 @@ mod write;
 
 pub use freezer::{frozen, thaw};
 pub use kill::kill;
-pub use make::{after_removal, complete, make, Joined};
+pub use make::{after_removal, complete, Making};
 pub use remove::{remove, remove_empty, remove_vacated};
 
 use rustix::io::Errno;
