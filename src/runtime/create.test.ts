@@ -19,7 +19,7 @@ const only = <Op extends Request["op"]>(requests: readonly Request[], op: Op): E
   requests.filter((request): request is Extract<Request, { op: Op }> => request.op === op);
 
 t.test("create reserves before it clones, records before it lets go", async (t) => {
-  const { context, ops, requests } = setUp();
+  const { context, ops, requests, files } = setUp();
   createContainer(context, "c1", {});
   t.same(ops(), [
     "resolveDirectory",
@@ -30,15 +30,14 @@ t.test("create reserves before it clones, records before it lets go", async (t) 
     "now",
     "reserve",
     "create",
-    "saveState",
     "release",
     "close",
     "close",
   ]);
   const [reserved] = only(requests, "reserve");
   t.match(JSON.parse(reserved?.state ?? ""), { id: "c1", status: "creating", bundle: "/work", rootfs: "/work/rootfs", version: 1 });
-  const [saved] = only(requests, "saveState");
-  t.match(JSON.parse(saved?.state ?? ""), { status: "created", process: { pid: 4321 }, ownPidNamespace: true });
+  const saved = files.get("/run/test/c1/state.json");
+  t.match(JSON.parse(saved ?? ""), { status: "created", process: { pid: 4321 }, ownPidNamespace: true });
 });
 
 t.test("options reach the plan", async (t) => {
@@ -184,5 +183,5 @@ t.test("what exec will need of config.json is recorded", async (t) => {
   const execCPUAffinity = { initial: "0-1", final: "3" };
   const { context, requests } = setUp({ ...plain(), process: { ...plain().process, execCPUAffinity } });
   createContainer(context, "c1", {});
-  t.match(JSON.parse(only(requests, "saveState")[0]?.state ?? ""), { execCPUAffinity });
+  t.match(JSON.parse(only(requests, "create")[0]?.state ?? ""), { execCPUAffinity });
 });

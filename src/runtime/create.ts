@@ -1,6 +1,5 @@
 /** `create`: from a bundle to a container that waits at its start gate (runtime.md#create). */
 
-import { saveRecord } from "./container.js";
 import { readConfig } from "./config.js";
 import type { LibraryHost, RuntimeContext } from "./context.js";
 import { RuntimeError, errorFromFailure, isRuntimeError, messageOf, withOperation } from "./errors.js";
@@ -131,14 +130,15 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
   attempted.lock = reserve(context, attempted.record);
   try {
     attempted.notify = bindNotify(host, attempted.lock, options.notifySocket);
-    attempted.created = send(host, "created", { op: "create", lock: attempted.lock, plan: planned.plan, seccomp });
-    const { process, warnings } = attempted.created;
-    if (planning.rare.wishes.refusesUnknownCalls) refuseUnknownCalls(warnings);
-    warn(context, warnings);
     // With startContainer hooks the program does not run yet when the gate opens: `running` is recorded after them.
     const runsAtOnce = continuation !== "wait" && planned.plan.process.startContainerHooks.length === 0;
-    attempted.record = { ...attempted.record, status: runsAtOnce ? "running" : "created", process, undo: planned.undo };
-    saveRecord(context, attempted.lock, attempted.record);
+    const standing: ContainerRecord = { ...attempted.record, status: runsAtOnce ? "running" : "created", undo: planned.undo };
+    const state = serializeRecord(standing);
+    attempted.created = send(host, "created", { op: "create", lock: attempted.lock, plan: planned.plan, state, seccomp });
+    const { process, warnings } = attempted.created;
+    attempted.record = { ...standing, process };
+    if (planning.rare.wishes.refusesUnknownCalls) refuseUnknownCalls(warnings);
+    warn(context, warnings);
     perform(host, { op: "release", handle: attempted.created.handle });
     return { lock: attempted.lock, process: attempted.created, record: attempted.record, notify: attempted.notify };
   } catch (error) {

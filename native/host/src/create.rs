@@ -24,17 +24,25 @@ use crate::opened::{open_all, Opened};
 use crate::pending::Pending;
 use crate::seccomp::Filter;
 use crate::store::Lock;
-use crate::{bind_sources, cgroup, mapped_mounts, processes, resctrl, systemd};
+use crate::{bind_sources, cgroup, mapped_mounts, processes, resctrl, store, systemd};
+
+/// What a create is given beside its plan.
+#[derive(Clone, Copy)]
+pub struct Extras<'a> {
+    pub filter: Option<&'a Filter>,
+    /// What state.json says once the container stands: an object without `process`.
+    pub state: &'a str,
+}
 
 /// Makes the container described by `plan`, up to its start gate. Operations that need descriptors get their numbers.
 ///
 /// # Errors
 /// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
-pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, filter: Option<&Filter>) -> Result<Pending, Failure> {
-    let opened = open_all(lock, plan, filter)?;
+pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, extras: Extras<'_>) -> Result<Pending, Failure> {
+    let opened = open_all(lock, plan, extras.filter)?;
     let program = init_program::open(init, lock, has_user_namespace(plan))?;
     let mut cgroups = cgroup::Making::new(std::mem::take(&mut plan.cgroup), lock);
-    make_process(lock, plan, opened, Start { program, cgroups: &mut cgroups, filter }).map_err(|failure| {
+    make_process(lock, plan, opened, Start { program, cgroups: &mut cgroups, extras }).map_err(|failure| {
         if let Some(SystemdUnit { name, description, bus, .. }) = &cgroups.plan.systemd {
             // The first failure is the one to tell; the state's undo list has the unit too.
             if let Err(_second) = systemd::stop(name, description, bus) {}
@@ -47,22 +55,16 @@ pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, filter: 
 struct Start<'a, 'b> {
     program: OpenedInit,
     cgroups: &'a mut cgroup::Making<'b>,
-    filter: Option<&'a Filter>,
+    extras: Extras<'a>,
 }
 
 fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start: Start<'_, '_>) -> Result<Pending, Failure> {
-    let Start { program, cgroups, filter } = start;
+    let Start { program, cgroups, extras: Extras { filter, state } } = start;
     let in_user_namespace = has_user_namespace(plan);
     let birthplace = cgroups.unified()?;
     let mut tasks = if in_user_namespace { cgroups.tasks()? } else { Vec::new() };
     // Only now: a mount of type cgroup binds the container's own cgroups.
-    let mut bind_sources = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&mut plan.operations, &plan.spawn)? } else { Vec::new() };
-    let user = match opened.join(Namespace::User) {
-        Some(joined) => User::Joined(joined),
-        None if in_user_namespace => User::New,
-        None => User::Callers,
-    };
-    mapped_mounts::lend(&mut plan.operations, user, &mut bind_sources)?;
+    let bind_sources = lend_bind_sources(plan, &opened)?;
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     let inherit = inherited(lock, plan, &opened, bind_sources.iter().chain([&theirs]))?;
@@ -92,7 +94,9 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
         .map_err(|failure| report(&channel, RecvFlags::DONTWAIT).ok().flatten().unwrap_or(failure))?;
     // A failure to send means that the child ended before it could read: it says why.
     let sent = channel.send_with(&ToInit::Plan(Box::new(init_plan)), &tasks);
-    // Closed while the init works.
+    // While the init works.
+    store::draft_state(lock, &with_process(state, &pending.identity)?)?;
+    pending.state = hook_state(plan, pid, "created")?;
     drop((program, birthplace, tasks));
     let metadata = filter.and_then(|filter| filter.listener.as_ref()).and_then(|listener| listener.metadata.as_deref());
     let mut answerer = opened.seccomp_receiver.take().map(|receiver| Answerer { receiver, metadata });
@@ -105,9 +109,30 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
         crate::files::write_pid_file(path, pending.identity.pid)?;
         pending.pid_file = Some(path.clone());
     }
-    pending.state = hook_state(plan, pending.identity.pid, "created")?;
     pending.channel = Some(channel);
+    store::commit_state(lock)?;
     Ok(pending)
+}
+
+/// The binds that the init could not make itself; it inherits them.
+fn lend_bind_sources(plan: &mut ContainerPlan, opened: &Opened) -> Result<Vec<OwnedFd>, Failure> {
+    let in_user_namespace = has_user_namespace(plan);
+    let mut lent = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&mut plan.operations, &plan.spawn)? } else { Vec::new() };
+    let user = match opened.join(Namespace::User) {
+        Some(joined) => User::Joined(joined),
+        None if in_user_namespace => User::New,
+        None => User::Callers,
+    };
+    mapped_mounts::lend(&mut plan.operations, user, &mut lent)?;
+    Ok(lent)
+}
+
+/// The state with the container's first process in it.
+fn with_process(state: &str, process: &ProcessIdentity) -> Result<String, Failure> {
+    let during = || "write the container's state".to_owned();
+    let fields = state.strip_suffix('}').ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), "not an object"))?;
+    let process = serde_json::to_string(process).map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))?;
+    Ok(format!("{fields},\"process\":{process}}}"))
 }
 
 /// The process, whose init waits for the plan.

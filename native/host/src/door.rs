@@ -112,10 +112,10 @@ impl Host {
                 Ok(self.keep(Handle::Seccomp(Box::new(seccomp))))
             }
             Request::SeccompFacts => Ok(Reply::SeccompFacts { facts: seccomp::facts() }),
-            Request::Create { lock, mut plan, seccomp } => {
+            Request::Create { lock, mut plan, state, seccomp } => {
                 let seccomp = seccomp.map(|handle| self.seccomp(handle)).transpose()?;
                 let lock = self.lock(lock)?;
-                let pending = create::create(self.init, lock, &mut plan, seccomp.and_then(Seccomp::filter))?;
+                let pending = create::create(self.init, lock, &mut plan, create::Extras { filter: seccomp.and_then(Seccomp::filter), state: &state })?;
                 if let Some(seccomp) = seccomp {
                     seccomp.keep(lock.root_fd());
                 }

@@ -37,7 +37,6 @@ impl Pending {
         let Some(channel) = self.channel.take() else { return Ok(()) };
         channel.send(&ToInit::Release { state: std::mem::take(&mut self.state) })?;
         if self.starts {
-            channel.send(&ToInit::Start)?;
             gate::await_exec(&channel)?;
         }
         if let Some(moved) = &mut self.net_devices {

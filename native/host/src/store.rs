@@ -196,6 +196,12 @@ fn retry_interrupted(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), 
 
 /// Replaces state.json in one step. Not synced: what it describes does not outlive the kernel either.
 pub fn save_state(lock: &Lock, state: &str) -> Result<(), Failure> {
+    draft_state(lock, state)?;
+    commit_state(lock)
+}
+
+/// Writes a new state.json beside the one that counts.
+pub fn draft_state(lock: &Lock, state: &str) -> Result<(), Failure> {
     let during = || format!("write \"{}/{STATE}\"", lock.path());
     let written = match write_new(&lock.dir, NEW_STATE, state) {
         Err(Errno::EXIST) => {
@@ -205,10 +211,15 @@ pub fn save_state(lock: &Lock, state: &str) -> Result<(), Failure> {
         }
         result => result,
     };
-    written.and_then(|()| replace_state(&lock.dir)).during(during)
+    written.during(during)
 }
 
-/// Puts the new state.json in the old one's place. By exchange and not by replacement where that can be had: ext4 writes the data of
+/// Puts the new state.json in the old one's place.
+pub fn commit_state(lock: &Lock) -> Result<(), Failure> {
+    replace_state(&lock.dir).during(|| format!("write \"{}/{STATE}\"", lock.path()))
+}
+
+/// By exchange and not by replacement where that can be had: ext4 writes the data of
 /// a file that replaces another to the disk at once (`auto_da_alloc`), and a state that lives for milliseconds would wait for it.
 fn replace_state(dir: &OwnedFd) -> Result<(), Errno> {
     match rustix::fs::renameat_with(dir, NEW_STATE, dir, STATE, RenameFlags::EXCHANGE) {

@@ -83,11 +83,8 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     };
     channel.send(&FromInit::Ready)?;
     let Some(ToInit::Release { state }) = channel.receive()? else { return Err(unexpected("a release")) };
-    match gate {
-        Some(gate) => *channel = wait_at_gate(&gate)?,
-        None => {
-            let Some(ToInit::Start) = channel.receive()? else { return Err(unexpected("a start")) };
-        }
+    if let Some(gate) = gate {
+        *channel = wait_at_gate(&gate)?;
     }
     run_hooks(&plan.process.start_container_hooks, &state, &hook_output)?;
     channel.send(&FromInit::Executing)?;

@@ -14,9 +14,9 @@
 //!                      <-           Listener          (its seccomp filter asks somebody)
 //!   Continue           ->           goes on
 //!                      <-           Ready             (or Failed at any moment)
-//!   Release            ->           waits at the gate
+//!   Release            ->           waits at the gate; with Gate::Channel goes on, and the creator is the starter
 //! starter
-//!   Start              ->           startContainer hooks, exec      over the gate socket, or the same pair for `run`
+//!   Start              ->           startContainer hooks, exec      over the gate socket
 //!                      <-           Executing, then end of file: the program runs; or Failed
 //! ```
 //! Every message is a 32-bit native-endian length and that many bytes of JSON.
@@ -83,7 +83,7 @@ pub struct SeccompFilter {
 pub enum Gate {
     /// A listening socket.
     Socket(i32),
-    /// The pair that it was created with.
+    /// None: `Release` is the start, too.
     Channel,
 }
 

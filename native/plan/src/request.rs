@@ -76,10 +76,10 @@ pub enum Request {
     /// Unlock, close; a container that was not released is killed and reaped. -> `Done`
     Close { handle: u32 },
 
-    /// Make the container's cgroups and process and bring it to the start gate. `lock` is the handle of `reserve`.
-    /// On failure everything this request made is undone. -> `Created`
+    /// Make the container's cgroups and process and bring it to the start gate. `lock` is the handle of `reserve`. Then state.json
+    /// is `state`, an object to which `process` is added. On failure everything this request made is undone. -> `Created`
     /// `seccomp` is the handle of a filter that stands ready; its filter is kept for the next container with that profile.
-    Create { lock: u32, plan: Box<ContainerPlan>, #[serde(default)] seccomp: Option<u32> },
+    Create { lock: u32, plan: Box<ContainerPlan>, state: String, #[serde(default)] seccomp: Option<u32> },
     /// Compile a filter; `handle`, which is closed, is that of the text that `readConfig` found it in. -> `Handle`
     CompileSeccomp { handle: Option<u32>, profile: Box<SeccompProfile> },
     /// What the kernel knows of filters. -> `SeccompFacts`

@@ -2,7 +2,7 @@
 
 import type { LazyParts } from "../../host/host.js";
 import type { LibraryHost, RuntimeContext } from "../context.js";
-import type { Failure, HostFacts, Reply, Request } from "../generated/plan.js";
+import type { Failure, HostFacts, ProcessIdentity, Reply, Request } from "../generated/plan.js";
 import { planRare, rareRules } from "../rare.js";
 import { planScope, unitRules } from "../plan/systemd.js";
 import { loadSpec } from "../spec/load.js";
@@ -63,6 +63,13 @@ const PARTS: LazyParts = {
 export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeHost {
   const requests: Request[] = [];
   const texts = new Map(Object.entries(files ?? {}));
+  /** Where the state of a locked container is, by the lock's handle. */
+  const states = new Map<number, string>();
+  const process: ProcessIdentity = { pid: 4321, startTimeTicks: "99" };
+  const lock = (path: string): Reply => {
+    states.set(++handles, path);
+    return { kind: "handle", handle: handles };
+  };
   let handles = 0;
   const answer = (request: Request): Reply => {
     const special = answers?.[request.op] as ((request: Request) => Reply) | undefined;
@@ -100,13 +107,17 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
         return { kind: "seccompFacts", facts: { flags: ["specAllow"], libseccomp: "2.6.0" } };
       case "reserve":
         texts.set(`${request.root}/${request.id}/state.json`, request.state);
-        return { kind: "handle", handle: ++handles };
+        return lock(`${request.root}/${request.id}/state.json`);
       case "lockContainer":
         return texts.has(`${request.root}/${request.id}/state.json`)
-          ? { kind: "handle", handle: ++handles }
+          ? lock(`${request.root}/${request.id}/state.json`)
           : failed("notFound", "lock", "ENOENT");
       case "create":
-        return { kind: "created", handle: ++handles, process: { pid: 4321, startTimeTicks: "99" }, warnings: [] };
+        texts.set(states.get(request.lock) ?? "", JSON.stringify({ ...(JSON.parse(request.state) as object), process }));
+        return { kind: "created", handle: ++handles, process, warnings: [] };
+      case "saveState":
+        texts.set(states.get(request.handle) ?? "", request.state);
+        return done;
       case "foreground":
         return { kind: "exit", status: 0 };
       case "alive":
