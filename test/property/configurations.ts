@@ -165,7 +165,8 @@ export const configurations: fc.Arbitrary<Configuration> = fc
   })
   .map(({ rootless, v2, twice, changes, damages, broken }) => {
     const document = JSON.parse(rootless ? baseRootless : base) as Document;
-    for (const [path, value] of [...changes, ...damages]) set(document, path, value);
+    // Copies: a constant that is set below itself would be a circle.
+    for (const [path, value] of [...changes, ...damages]) set(document, path, structuredClone(value));
     const text = toJson(document);
     if (!broken) return { text, rootless, v2, twice };
     const at = broken[0] % text.length;

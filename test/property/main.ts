@@ -11,6 +11,9 @@ import { checkProfile, profiles } from "./seccomp.ts";
 const runs = Number(process.env["PROPERTY_RUNS"] ?? 100_000);
 const seed = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
 
+// First: what chance makes may break the maker itself.
+console.log(`# PROPERTY_SEED=${seed}`);
+
 /** Tries a check with many values. @returns how many of its tests failed: the check itself, and that it saw enough sound values */
 function tryAll<T>(what: string, values: fc.Arbitrary<T>, numRuns: number, check: (value: T) => boolean): number {
   const start = Date.now();
