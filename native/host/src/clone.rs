@@ -30,6 +30,7 @@ pub struct CloneParts<'a> {
     pub program: &'a OwnedFd,
     /// v2 cgroup to be born in.
     pub cgroup: Option<&'a OwnedFd>,
+    pub cgroup_limits_memory: bool,
     /// Where the init tells how it goes.
     pub report: &'a OwnedFd,
     /// Numbers of the descriptors that it keeps.
@@ -57,6 +58,7 @@ pub fn clone_init(plan: &ContainerPlan, opened: &Opened, parts: &CloneParts<'_>)
         clock_offsets: clock_offsets.as_deref(),
         become_root: has_user_namespace(plan),
         cgroup: parts.cgroup.map(AsFd::as_fd),
+        cgroup_limits_memory: parts.cgroup_limits_memory,
         program: parts.program.as_fd(),
         args: &args,
         inherit: parts.inherit,

@@ -68,8 +68,14 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     let inherit = inherited(lock, plan, &opened, bind_sources.iter().chain([&theirs]))?;
-    let Spawned { pid, pidfd, mut memory } =
-        clone_init(plan, &opened, &CloneParts { program: &program.file, cgroup: birthplace.as_ref(), report: &theirs, inherit: &inherit })?;
+    let parts = CloneParts {
+        program: &program.file,
+        cgroup: birthplace.as_ref(),
+        cgroup_limits_memory: cgroups.plan.limits_memory_at_birth,
+        report: &theirs,
+        inherit: &inherit,
+    };
+    let Spawned { pid, pidfd, mut memory } = clone_init(plan, &opened, &parts)?;
     let mut pending = Pending {
         identity: ProcessIdentity { pid, start_time_ticks: String::new() },
         pidfd,
@@ -145,6 +151,7 @@ struct Waiting<'a> {
 fn place(plan: &ContainerPlan, cgroups: &CgroupPlan, opened: &Opened, Waiting { pending, memory }: Waiting<'_>) -> Result<(), Failure> {
     let pid = pending.identity.pid;
     if let Some(unit) = &cgroups.systemd {
+        memory.wait(); // else we shared the fate of a process that runs out of its unit's
         systemd::start(unit, pid)?;
         cgroup::complete(cgroups, pid)?;
     }

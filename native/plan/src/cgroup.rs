@@ -82,6 +82,10 @@ pub struct CgroupPlan {
     /// v2 directory to clone into (`CLONE_INTO_CGROUP`).
     #[serde(default)]
     pub clone_into: Option<String>,
+    /// What its processes use counts against limits of memory there or above.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+    pub limits_memory_at_birth: bool,
     /// v2: the device filter to attach to `clone_into`.
     #[serde(default)]
     pub device_filter: Option<Vec<DeviceRule>>,

@@ -2,7 +2,7 @@
 //!
 //! The caller may have threads (Node), so between clone and exec the child makes system calls only: no allocation, no
 //! lock, no errno. Without a user or time namespace the child borrows the caller's memory until it executes (CLONE_VM),
-//! which spares the copy of the page tables; and it makes its namespaces itself, while the caller goes on with other work.
+//! which spares the copy of the page tables; and if it may it makes its namespaces itself, while the caller goes on with other work.
 
 use std::arch::asm;
 use std::ffi::{CStr, CString};
@@ -31,6 +31,9 @@ pub struct Spawn<'a> {
     pub become_root: bool,
     /// cgroup2 directory to be born in.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// That cgroup may be short of memory. The kernel's OOM killer kills all who share the memory of its victim, but nobody who is
+    /// suspended until the victim executes (`in_vfork` of mm/oom_kill.c): so we are.
+    pub cgroup_limits_memory: bool,
     pub program: BorrowedFd<'a>,
     pub args: &'a [CString],
     /// Descriptors that stay open over the exec, at their numbers.
@@ -166,8 +169,9 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
     let number = |fd: Option<BorrowedFd<'_>>| fd.map_or(-1, |fd| fd.as_raw_fd());
     let own_memory = libc::CLONE_NEWUSER as u64 | 0x80;
     let shares_memory = spawn.join_user.is_none() && spawn.namespaces & own_memory == 0;
+    let goes_on = shares_memory && !spawn.cgroup_limits_memory;
     // A pid namespace is for children only.
-    let cloned = if shares_memory { spawn.namespaces & libc::CLONE_NEWPID as u64 } else { spawn.namespaces };
+    let cloned = if goes_on { spawn.namespaces & libc::CLONE_NEWPID as u64 } else { spawn.namespaces };
     let child = Child {
         join_user: number(spawn.join_user),
         join_pid: number(spawn.join_pid),
@@ -218,6 +222,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
     }
     if shares_memory {
         args.flags |= (libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID) as u64;
+        args.flags |= if goes_on { 0 } else { libc::CLONE_VFORK as u64 };
         lent.used = AtomicU32::new(1);
         args.child_tid = lent.used.as_ptr() as u64;
         // The stack pointer must be 16-byte aligned at the child's first call.
@@ -425,6 +430,7 @@ mod tests {
             clock_offsets: None,
             become_root: false,
             cgroup: None,
+            cgroup_limits_memory: false,
             program: program.as_fd(),
             args,
             inherit: &[],

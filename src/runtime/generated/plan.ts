@@ -68,6 +68,10 @@ joinTasks: Array<string>,
  */
 cloneInto: string | null, 
 /**
+ * What its processes use counts against limits of memory there or above.
+ */
+limitsMemoryAtBirth?: boolean, 
+/**
  * v2: the device filter to attach to `clone_into`.
  */
 deviceFilter: Array<DeviceRule> | null, 

@@ -137,6 +137,7 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
     writes,
     joinTasks: placements.filter((placement) => placement !== unified).map(({ path }) => path),
     cloneInto: unified?.path ?? null,
+    ...(unified && facts.v2Controllers.includes("memory") && { limitsMemoryAtBirth: true }),
     deviceFilter,
   };
 }
