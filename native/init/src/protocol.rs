@@ -26,7 +26,7 @@ use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::net::{recvmsg, sendmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use rustix::net::{recvmsg, sendmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use tsrunc_plan::container::{Namespace, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -204,7 +204,7 @@ impl Channel {
     /// The next message and the descriptors that it carries.
     ///
     /// # Errors
-    /// As of `receive`; the end of the conversation.
+    /// As of `receive`; the end of the conversation; descriptors that this process may not have.
     pub fn receive_with<M: DeserializeOwned>(&self) -> Result<(M, Vec<OwnedFd>), Failure> {
         let during = || "receive from the other side of the start gate".to_owned();
         let mut length = [0; 4];
@@ -214,6 +214,10 @@ impl Channel {
         let received = rustix::io::retry_on_intr(|| recvmsg(&self.0, &mut [IoSliceMut::new(&mut length)], &mut control, flags)).during(during)?;
         if received.bytes != length.len() {
             return Err(unexpected("a message"));
+        }
+        // The kernel leaves out what goes beyond our RLIMIT_NOFILE.
+        if received.flags.contains(ReturnFlags::CTRUNC) {
+            return Err(Failure::new(FailureCode::Other, during(), "some of its descriptors are missing"));
         }
         let mut fds = Vec::new();
         for message in control.drain() {
