@@ -4,6 +4,8 @@
 //! lock, no errno. Without a user or time namespace the child borrows the caller's memory until it executes (CLONE_VM),
 //! which spares the copy of the page tables; and if it may it makes its namespaces itself, while the caller goes on with other work.
 
+mod child;
+
 use std::arch::asm;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -12,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::io::Errno;
 use rustix::thread::futex;
 
+use self::child::{run_child, Child};
 use crate::process::pointers;
 
 /// What to clone and what to execute.
@@ -129,28 +132,6 @@ pub(crate) struct CloneArgs {
     pub(crate) set_tid: u64,
     pub(crate) set_tid_size: u64,
     pub(crate) cgroup: u64,
-}
-
-struct Child {
-    join_user: i32,
-    join_pid: i32,
-    inner_flags: u64,
-    wait: i32,
-    wait_writer: i32,
-    /// Null, or the lines and their length.
-    clock_offsets: *const libc::c_char,
-    clock_offsets_length: usize,
-    become_root: bool,
-    /// Namespaces that the child makes itself.
-    unshare_flags: u64,
-    program: i32,
-    argv: *const *const libc::c_char,
-    envp: *const *const libc::c_char,
-    inherit: *const i32,
-    inherit_count: usize,
-    report: i32,
-    /// A second clone's pid, for the caller, who shares no memory with us then.
-    pid_pipe: i32,
 }
 
 /// The child makes system calls only.
@@ -313,92 +294,6 @@ unsafe fn clone3(args: &CloneArgs, run: unsafe extern "C" fn(*const Child) -> !,
         return Err(Errno::from_raw_os_error(-result as i32));
     }
     Ok(result as i32)
-}
-
-/// A system call without errno, which is the caller's while memory is shared.
-///
-/// # Safety
-/// As the system call's.
-unsafe fn raw(number: libc::c_long, arguments: [u64; 5]) -> i64 {
-    let [a, b, c, d, e] = arguments;
-    let result: i64;
-    // SAFETY: the caller vouches for the arguments; clobbers are declared.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        asm!("syscall", inlateout("rax") number => result, in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e,
-            out("rcx") _, out("r11") _);
-    }
-    // SAFETY: as above.
-    #[cfg(target_arch = "aarch64")]
-    unsafe {
-        asm!("svc 0", in("x8") number, inlateout("x0") a => result, in("x1") b, in("x2") c, in("x3") d, in("x4") e);
-    }
-    result
-}
-
-/// Runs in the child, in the caller's namespaces but for those that the clone made, and maybe at the same time as the caller.
-unsafe extern "C" fn run_child(child: *const Child) -> ! {
-    // SAFETY: the caller of clone3 keeps `child` and what it points to alive; every argument below is an integer,
-    // or a pointer to such memory.
-    unsafe {
-        let child = &*child;
-        let call = |step: Step, number: libc::c_long, arguments: [u64; 5]| -> i64 {
-            let result = raw(number, arguments);
-            if result < 0 {
-                let report = [step as i32, -result as i32];
-                raw(libc::SYS_write, [child.report as u64, report.as_ptr() as u64, 8, 0, 0]);
-                raw(libc::SYS_exit_group, [1, 0, 0, 0, 0]);
-            }
-            result
-        };
-        if child.join_user >= 0 {
-            // Not traceable by those whose namespace we are about to join; the memory is a copy.
-            call(Step::JoinUser, libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0]);
-            let join_pid = [child.join_pid as u64, libc::CLONE_NEWPID as u64, 0, 0, 0];
-            // It may belong to the caller's user namespace or to the joined one: only there we have the privilege.
-            let joined = child.join_pid < 0 || raw(libc::SYS_setns, join_pid) == 0;
-            call(Step::JoinUser, libc::SYS_setns, [child.join_user as u64, libc::CLONE_NEWUSER as u64, 0, 0, 0]);
-            if !joined {
-                call(Step::JoinPid, libc::SYS_setns, join_pid);
-            }
-        }
-        if child.wait >= 0 {
-            let mut byte = 0u8;
-            call(Step::Wait, libc::SYS_close, [child.wait_writer as u64, 0, 0, 0, 0]);
-            if call(Step::Wait, libc::SYS_read, [child.wait as u64, &raw mut byte as u64, 1, 0, 0]) != 1 {
-                raw(libc::SYS_exit_group, [1, 0, 0, 0, 0]); // the caller is gone
-            }
-        }
-        // Before the change of user, after which our own files in /proc are not ours.
-        if !child.clock_offsets.is_null() {
-            const CLONE_NEWTIME: u64 = 0x80;
-            call(Step::UnshareTime, libc::SYS_unshare, [CLONE_NEWTIME, 0, 0, 0, 0]);
-            let flags = (libc::O_WRONLY | libc::O_CLOEXEC) as u64;
-            let file = call(Step::SetClocks, libc::SYS_openat, [libc::AT_FDCWD as u64, c"/proc/self/timens_offsets".as_ptr() as u64, flags, 0, 0]);
-            call(Step::SetClocks, libc::SYS_write, [file as u64, child.clock_offsets as u64, child.clock_offsets_length as u64, 0, 0]);
-        }
-        if child.become_root {
-            call(Step::BecomeRoot, libc::SYS_setresgid, [0, 0, 0, 0, 0]);
-            call(Step::BecomeRoot, libc::SYS_setresuid, [0, 0, 0, 0, 0]);
-        }
-        if child.join_user >= 0 {
-            let args = CloneArgs { flags: child.inner_flags | libc::CLONE_PARENT as u64, ..CloneArgs::default() };
-            let pid = call(Step::Clone, libc::SYS_clone3, [&raw const args as u64, size_of::<CloneArgs>() as u64, 0, 0, 0]);
-            if pid != 0 {
-                let pid = pid as i32;
-                raw(libc::SYS_write, [child.pid_pipe as u64, &raw const pid as u64, 4, 0, 0]);
-                raw(libc::SYS_exit_group, [0, 0, 0, 0, 0]);
-            }
-        }
-        if child.unshare_flags != 0 {
-            call(Step::Unshare, libc::SYS_unshare, [child.unshare_flags, 0, 0, 0, 0]);
-        }
-        for index in 0..child.inherit_count {
-            call(Step::Inherit, libc::SYS_fcntl, [*child.inherit.add(index) as u64, libc::F_SETFD as u64, 0, 0, 0]);
-        }
-        call(Step::Execute, libc::SYS_execveat, [child.program as u64, c"".as_ptr() as u64, child.argv as u64, child.envp as u64, libc::AT_EMPTY_PATH as u64]);
-    }
-    unreachable!()
 }
 
 /// Moves the calling thread's children-to-be into a pid namespace while `body` runs (setns(2): the caller stays).
