@@ -1,11 +1,11 @@
 //! The creator's side of the conversation with a container's init (init/src/protocol.rs), up to the start gate.
 
-use std::io::IoSliceMut;
-use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
-use rustix::net::{recvmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use rustix::net::RecvFlags;
+use tsrunc_init::descriptors;
+use tsrunc_init::gate::NAME;
 use tsrunc_init::hooks::{run_hook, Output};
 use tsrunc_init::process::set_limits;
 use tsrunc_init::protocol::{Channel, FromInit, ToInit};
@@ -101,15 +101,9 @@ pub fn report(channel: &Channel, flags: RecvFlags) -> Result<Option<Failure>, Fa
 
 fn receive_descriptor(channel: &Channel) -> Result<OwnedFd, Failure> {
     let during = || "receive the terminal".to_owned();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut text = [0u8; 9]; // as long as send_descriptor's text: the next message follows it
-    recvmsg(channel.socket(), &mut [IoSliceMut::new(&mut text)], &mut control, RecvFlags::CMSG_CLOEXEC).during(during)?;
-    let received = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-        _ => None,
-    });
-    received.ok_or_else(|| Failure::new(FailureCode::Other, during(), "no descriptor came"))
+    let mut name = [0; NAME.len()]; // no longer: the next message follows it
+    let (_, fds) = descriptors::receive(channel.socket(), &mut name).during(during)?;
+    fds.into_iter().next().ok_or_else(|| Failure::new(FailureCode::Other, during(), "no descriptor came"))
 }
 
 /// runc's name for a container's session keyring.

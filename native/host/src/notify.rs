@@ -3,19 +3,15 @@
 //!
 //! The socket is `notify/notify.sock` in the container's state directory; that directory is mounted in the container.
 
-use std::io::IoSlice;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{
-    bind, connect, recv, send, sendmsg, socket_with, AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
-    SocketFlags, SocketType,
-};
+use rustix::net::{bind, connect, recv, send, socket_with, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::pipe::{pipe_with, PipeFlags};
+use tsrunc_init::descriptors;
 use tsrunc_plan::failure::Failure;
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_sys::errno::During;
@@ -148,11 +144,7 @@ fn ready_line(message: &[u8]) -> Option<String> {
 /// know the message closes it as well.
 fn barrier(host: &OwnedFd) -> Result<(), Errno> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds = [write.as_fd()];
-    control.push(SendAncillaryMessage::ScmRights(&fds));
-    sendmsg(host, &[IoSlice::new(b"BARRIER=1")], &mut control, SendFlags::NOSIGNAL)?;
+    descriptors::send(host, b"BARRIER=1", &[write.as_fd()])?;
     drop(write);
     let deadline = Instant::now() + BARRIER;
     loop {

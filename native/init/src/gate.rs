@@ -1,12 +1,10 @@
 //! The init's side of the conversation in protocol.rs, from the plan to the exec.
 
-use std::io::IoSlice;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{accept_with, sendmsg, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags};
+use rustix::net::{accept_with, SocketFlags};
 use tsrunc_plan::container::Namespace;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::id_mapping::IdMapping;
@@ -14,6 +12,7 @@ use tsrunc_sys::errno::During;
 use tsrunc_sys::network::bring_loopback_up;
 use tsrunc_sys::{namespaces, process as sys};
 
+use crate::descriptors;
 use crate::hooks::Output;
 use crate::kernel_files::set_key_label;
 use crate::process::{become_user, own_stdio, set_limits, take_terminal};
@@ -208,11 +207,10 @@ impl Creator for OverChannel<'_> {
     }
 }
 
+/// What goes with a descriptor.
+pub const NAME: &[u8] = b"/dev/ptmx";
+
 /// Sends a descriptor with the text that runc's receivers expect, a name.
 pub fn send_descriptor(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> rustix::io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds = [fd];
-    control.push(SendAncillaryMessage::ScmRights(&fds));
-    sendmsg(socket, &[IoSlice::new(b"/dev/ptmx")], &mut control, SendFlags::NOSIGNAL).map(drop)
+    descriptors::send(socket, NAME, &[fd])
 }

@@ -2,6 +2,7 @@
 //! from a sealed memory file, so that nothing in the container can reach the runtime's own executable (CVE-2019-5736).
 
 pub mod copy_up;
+pub mod descriptors;
 pub mod devices;
 pub mod gate;
 pub mod hooks;

@@ -22,11 +22,9 @@
 //! Every message is a 32-bit native-endian length and that many bytes of JSON.
 
 use std::borrow::Cow;
-use std::io::{IoSlice, IoSliceMut, Read, Write};
-use std::mem::MaybeUninit;
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::net::{recvmsg, sendmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use tsrunc_plan::container::{Namespace, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -34,11 +32,10 @@ use tsrunc_plan::id_mapping::IdMapping;
 use tsrunc_plan::operation::Operation;
 use tsrunc_sys::errno::During;
 
+use crate::descriptors;
+
 /// No plan that fits into a 16 MiB config.json is longer; a longer message is a broken peer.
 const MAX_MESSAGE_BYTES: u32 = 64 << 20;
-
-/// As many as one message may carry (SCM_MAX_FD of the kernel).
-const MAX_DESCRIPTORS: usize = 253;
 
 /// The creator's first message. Descriptors are given by their numbers: the init inherits them.
 #[derive(Serialize, Deserialize)]
@@ -161,16 +158,8 @@ impl Channel {
         serde_json::to_writer(&mut bytes, message).map_err(|error| Failure::new(FailureCode::Other, "encode message", error.to_string()))?;
         let length = u32::try_from(bytes.len() - 4).map_err(|_| Failure::new(FailureCode::Other, "encode message", "too long"))?;
         bytes[..4].copy_from_slice(&length.to_ne_bytes());
-        let during = || "send to the other side of the start gate".to_owned();
-        let mut sent = 0;
-        if !fds.is_empty() {
-            let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
-            let mut control = SendAncillaryBuffer::new(&mut space);
-            control.push(SendAncillaryMessage::ScmRights(&fds));
-            sent = sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL).during(during)?;
-        }
-        (&self.0).write_all(&bytes[sent..]).during(during)
+        let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+        descriptors::send(&self.0, &bytes, &fds).during(|| "send to the other side of the start gate".into())
     }
 
     /// Tells the creator that something of its own is due, and waits until it has done it.
@@ -208,22 +197,9 @@ impl Channel {
     pub fn receive_with<M: DeserializeOwned>(&self) -> Result<(M, Vec<OwnedFd>), Failure> {
         let during = || "receive from the other side of the start gate".to_owned();
         let mut length = [0; 4];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::WAITALL;
-        let received = rustix::io::retry_on_intr(|| recvmsg(&self.0, &mut [IoSliceMut::new(&mut length)], &mut control, flags)).during(during)?;
-        if received.bytes != length.len() {
+        let (count, fds) = descriptors::receive(&self.0, &mut length).during(during)?;
+        if count != length.len() {
             return Err(unexpected("a message"));
-        }
-        // The kernel leaves out what goes beyond our RLIMIT_NOFILE.
-        if received.flags.contains(ReturnFlags::CTRUNC) {
-            return Err(Failure::new(FailureCode::Other, during(), "some of its descriptors are missing"));
-        }
-        let mut fds = Vec::new();
-        for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(received) = message {
-                fds.extend(received);
-            }
         }
         Ok((self.receive_rest(length)?, fds))
     }

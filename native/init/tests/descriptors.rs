@@ -33,5 +33,11 @@ fn descriptors_come_with_a_message_all_or_none() {
     setrlimit(Resource::Nofile, Rlimit { current: Some(next + 2), maximum: before.maximum }).unwrap();
     let failure = receiver.receive_with::<ToInit<'_>>().err().unwrap();
     setrlimit(Resource::Nofile, before).unwrap();
-    assert_eq!(failure.cause, "some of its descriptors are missing");
+    assert_eq!(failure.cause, "EMFILE (too many open files)");
+
+    for count in [254, 300] {
+        let many: Vec<OwnedFd> = (0..count).map(|_| files().remove(0)).collect();
+        let failure = sender.send_with(&ToInit::Start, &many).err().unwrap();
+        assert_eq!(failure.cause, "EINVAL (invalid argument)");
+    }
 }
