@@ -89,6 +89,22 @@ t.test("a container lives and ends through the library, and the caller notices n
   t.strictSame(ambience(), before);
 });
 
+t.test("a container's oom_score_adj is not its caller's, however soon it is set", (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "tsrunc-library-"));
+  const id = `library-oom-${process.pid}`;
+  const context = nodeContext({ root: join(directory, "state") });
+  t.teardown(() => {
+    deleteContainer(context, id, { force: true });
+    rmSync(directory, { recursive: true });
+  });
+  makeBundle(directory);
+  const before = ambience();
+  // Without cgroups there is nothing to do for a process between its clone and this.
+  createContainer(context, id, { bundle: directory, rootless: true });
+  t.strictSame(ambience(), before);
+  t.end();
+});
+
 t.test("an error can be told by its code", async (t) => {
   const context = nodeContext({ root: "/nonexistent" });
   try {
