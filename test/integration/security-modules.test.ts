@@ -3,11 +3,12 @@
  * (config-linux.md#mount-label). Where the host has the module, what it does; elsewhere, that it is refused.
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { test } from "./harness/suite.ts";
 import { isTsrunc } from "./harness/environment.ts";
 import { setNamespace } from "./harness/config.ts";
+import { describe } from "./harness/execute.ts";
 import type { Config } from "./harness/config.ts";
 import type { Context } from "./harness/context.ts";
 
@@ -35,6 +36,34 @@ profile ${name} flags=(attach_disconnected) {
   return name;
 }
 
+/** Has every hook write the label that it runs under to a file. Returns what each wrote, of a container that lived. */
+async function labelsOfHooks(c: Context, change: (config: Config) => void): Promise<Record<string, string>> {
+  const labels = c.folder("labels");
+  chmodSync(labels, 0o777);
+  const names = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] as const;
+  const bundle = c.bundle({
+    args: ["true"],
+    config: (config) => {
+      config.mounts.push({ destination: labels, type: "bind", source: labels, options: ["bind"] });
+      config.hooks = {};
+      for (const name of names)
+        config.hooks[name] = [
+          { path: "/bin/sh", args: ["sh", "-c", `cat /proc/self/attr/current >${labels}/${name}`], env: ["PATH=/bin:/usr/bin"] },
+        ];
+      change(config);
+    },
+  });
+  const result = await c.run(bundle);
+  assert.equal(result.status, 0, describe(result));
+  return Object.fromEntries(names.map((name) => [name, readFileSync(`${labels}/${name}`, "utf8").replace(/[\0\n]+$/, "")]));
+}
+
+/** Those of the caller, but for startContainer hooks. */
+function assertLabels(labels: Record<string, string>, ofTheProgram: string): void {
+  const caller = readFileSync("/proc/self/attr/current", "utf8").replace(/[\0\n]+$/, "");
+  for (const [name, label] of Object.entries(labels)) assert.equal(label, name === "startContainer" ? ofTheProgram : caller, name);
+}
+
 /** What the program tells of itself, and of an attempt to write where the profile forbids it. */
 const confined =
   "cat /proc/self/attr/apparmor/current 2>/dev/null || cat /proc/self/attr/current; touch /allowed && echo made; touch /forbidden || echo refused";
@@ -44,6 +73,11 @@ if (hasApparmor) {
     const profile = loadProfile(c);
     const output = await c.shell(confined, (config) => (config.process.apparmorProfile = profile));
     assert.equal(output, `${profile} (enforce)\nmade\nrefused`);
+  });
+
+  test("startContainer hooks run under the AppArmor profile of the program, the others as the caller", async (c) => {
+    const profile = loadProfile(c);
+    assertLabels(await labelsOfHooks(c, (config) => (config.process.apparmorProfile = profile)), `${profile} (enforce)`);
   });
 
   test("the AppArmor profile holds with noNewPrivileges, for a plain user and in a user namespace", async (c) => {
@@ -117,6 +151,10 @@ if (hasSelinux) {
     assert.deepEqual([current, keyring], [label, label]);
     const none = await c.shell("tr -d '\\0' </proc/self/attr/current");
     assert.equal(none, readFileSync("/proc/self/attr/current", "utf8").replaceAll("\0", ""));
+  });
+
+  test("startContainer hooks run under the SELinux label of the program, the others as the caller", async (c) => {
+    assertLabels(await labelsOfHooks(c, labelled), label);
   });
 
   test("the container's own mounts get the mountLabel, and only those", async (c) => {

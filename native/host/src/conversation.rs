@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use tsrunc_init::descriptors;
 use tsrunc_init::gate::NAME;
-use tsrunc_init::hooks::{run_hook, Output};
+use tsrunc_init::hooks::{run_runtime_hooks, Output};
 use tsrunc_init::process::set_limits;
 use tsrunc_init::protocol::{Channel, FromInit, ToInit};
 use tsrunc_init::schedule::schedule;
@@ -59,7 +59,7 @@ pub fn converse(asked: &Asked<'_>, pending: &mut Pending, answerer: &mut Option<
             }
             FromInit::Hooks => {
                 let state = hook_state(plan, pending.identity.pid, "creating")?;
-                plan.runtime_hooks.iter().try_for_each(|hook| run_hook(hook, &state, hook_output))?;
+                run_runtime_hooks(&plan.runtime_hooks, &state, hook_output)?;
                 channel.send(&ToInit::Continue { state })?;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tsrunc_init::hooks::{run_hook, Output};
+use tsrunc_init::hooks::{run_runtime_hooks, Output};
 use tsrunc_plan::container::ConsolePlan;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::{Reply, Request, SeccompText};
@@ -146,7 +146,7 @@ impl Host {
             Request::AwaitNotify { handle, process } => self.take_notify(handle)?.await_ready(&process).map(flag),
             Request::RunHooks { hooks, state, output } => {
                 let output = Output::open(output.as_ref())?;
-                hooks.iter().try_for_each(|hook| run_hook(hook, &state, &output)).map(done)
+                run_runtime_hooks(&hooks, &state, &output).map(done)
             }
             Request::Undo { steps } => undo::undo(&steps).map(done),
             Request::Frozen { path } => cgroup::frozen(&path).map(flag),

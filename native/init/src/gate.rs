@@ -13,12 +13,12 @@ use tsrunc_sys::network::bring_loopback_up;
 use tsrunc_sys::{namespaces, process as sys};
 
 use crate::descriptors;
-use crate::hooks::Output;
+use crate::hooks::{run_hooks, Directory, HookContext, Output};
 use crate::kernel_files::set_key_label;
 use crate::process::{become_user, own_stdio, set_limits, take_terminal};
 use crate::protocol::{unexpected, Channel, Console, FromInit, Gate, InitPlan, ToInit};
-use crate::seccomp::{load_when, Moment};
-use crate::setup::{run_hooks, Creator, Setup};
+use crate::seccomp::{filter_of_hooks, load_when, Moment};
+use crate::setup::{Creator, Setup};
 
 /// Exit status of an init whose setup or exec failed (the reason went to the creator or starter).
 const FAILED_STATUS: i32 = 255;
@@ -56,7 +56,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
         new_keyring(&plan.keyring, plan.process.keyring_label.as_deref())?;
     }
     let mut creator = OverChannel { channel, console: &plan.console };
-    let mut setup = Setup::new(&bind_sources, &plan.process.cwd, &hook_output);
+    let mut setup = Setup::new(&bind_sources, &plan.process, &hook_output);
     for operation in plan.operations.iter() {
         setup.run(operation, &mut creator)?;
     }
@@ -85,7 +85,9 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     if let Some(gate) = gate {
         *channel = wait_at_gate(&gate)?;
     }
-    run_hooks(&plan.process.start_container_hooks, &state, &hook_output)?;
+    let directory = Directory::Own; // the program's, which become_user entered
+    let context = HookContext { state: &state, output: &hook_output, env: program.env(), directory, filter: filter_of_hooks(&plan) };
+    run_hooks(&plan.process.start_container_hooks, &context)?;
     channel.send(&FromInit::Executing)?;
     Err(program.execute(&plan.process, || load_when(Moment::Exec, &plan, channel)))
 }

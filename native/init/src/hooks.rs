@@ -1,8 +1,10 @@
-//! Runs one hook (config.md#posix-platform-hooks): in the container's namespaces from the init, in the runtime's from
-//! the host.
+//! Runs hooks (config.md#posix-platform-hooks): in the container's namespaces from the init, in the runtime's from the host.
+//!
+//! A hook is a child of the process that runs it and inherits what its entry does not name; README.md ("Hooks") has the table.
 
-use std::ffi::{CString, NulError};
+use std::ffi::{CString, NulError, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
@@ -12,9 +14,10 @@ use rustix::pipe::{pipe_with, PipeFlags};
 use rustix::process::{kill_process_group, pidfd_open, pidfd_send_signal, waitid, Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{Hook, HookOutput};
-use tsrunc_sys::command::{spawn, Command};
+use tsrunc_sys::command::{spawn, Command, NotStarted};
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::process as sys;
+use tsrunc_sys::seccomp::Filter;
 
 /// As much of a hook's output as an error shows.
 const MAX_OUTPUT_BYTES: usize = 64 << 10;
@@ -56,32 +59,82 @@ impl Output {
     }
 }
 
-/// Runs the hook with `state_json` on its stdin and waits for its end. It gets exactly its own environment, the bundle
-/// as working directory where that can be reached (else `/`), and a process group, which a timeout kills.
+/// What hooks get beside their own entry.
+pub struct HookContext<'a> {
+    /// The state that they read from stdin.
+    pub state: &'a str,
+    pub output: &'a Output,
+    /// The environment of a hook whose entry has no `env`.
+    pub env: &'a [CString],
+    pub directory: Directory,
+    /// Loaded in each hook. The caller has no_new_privs.
+    pub filter: Option<Filter<'a>>,
+}
+
+/// The working directory of hooks.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Directory {
+    /// The bundle, or `/` where that cannot be reached.
+    Bundle,
+    /// That of the process that runs them.
+    Own,
+}
+
+/// Runs hooks one after another, up to the first that fails.
+///
+/// # Errors
+/// As of `run_hook`.
+pub fn run_hooks(hooks: &[Hook], context: &HookContext<'_>) -> Result<(), Failure> {
+    hooks.iter().try_for_each(|hook| run_hook(hook, context))
+}
+
+/// Runs hooks in the namespaces of the runtime, with its environment.
+///
+/// # Errors
+/// As of `run_hook`.
+pub fn run_runtime_hooks(hooks: &[Hook], state: &str, output: &Output) -> Result<(), Failure> {
+    if hooks.is_empty() {
+        return Ok(());
+    }
+    run_hooks(hooks, &HookContext { state, output, env: &own_environment(), directory: Directory::Bundle, filter: None })
+}
+
+/// The environment of this process.
+fn own_environment() -> Vec<CString> {
+    let entry = |(name, value): (OsString, OsString)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok();
+    std::env::vars_os().filter_map(entry).collect()
+}
+
+/// Runs the hook with the state on its stdin and waits for its end. It gets a process group, which a timeout kills.
 ///
 /// # Errors
 /// `Exec` when it cannot be executed; a status other than 0, with what the hook printed; a timeout.
-pub fn run_hook(hook: &Hook, state_json: &str, files: &Output) -> Result<(), Failure> {
+fn run_hook(hook: &Hook, context: &HookContext<'_>) -> Result<(), Failure> {
     let during = || format!("run hook {:?} ({})", hook.path, hook.pointer);
     let bad = |cause: &str| Failure::new(FailureCode::BadRequest, during(), cause);
     if !hook.path.starts_with('/') {
         return Err(bad("the path is not absolute"));
     }
-    let strings = Strings::of(hook, state_json).map_err(|_| bad("a NUL in path, arguments or environment"))?;
-    let state = state_file(state_json).during(during)?;
+    let strings = Strings::of(hook).map_err(|_| bad("a NUL in path, arguments or environment"))?;
+    let directory = (context.directory == Directory::Bundle).then(|| bundle(context.state).unwrap_or_else(|| c"/".to_owned()));
+    let state = state_file(context.state).during(during)?;
     let (output, output_end) = pipe_with(PipeFlags::CLOEXEC).during(during)?;
     rustix::io::ioctl_fionbio(&output, true).during(during)?;
     let command = Command {
         path: &strings.path,
         args: &strings.args,
-        env: &strings.env,
-        directory: &strings.directory,
+        env: strings.env.as_deref().unwrap_or(context.env),
+        directory: directory.as_deref(),
         input: state.as_fd(),
-        output: files.stdout.as_ref().unwrap_or(&output_end).as_fd(),
-        error: files.stderr.as_ref().unwrap_or(&output_end).as_fd(),
+        output: context.output.stdout.as_ref().unwrap_or(&output_end).as_fd(),
+        error: context.output.stderr.as_ref().unwrap_or(&output_end).as_fd(),
+        filter: context.filter,
     };
     let started = Instant::now();
-    let pid = spawn(&command).map_err(|errno| Failure { code: FailureCode::Exec, ..os_failure(during(), errno) })?;
+    let pid = spawn(&command).map_err(|NotStarted { errno, filter_refused }| {
+        let operation = if filter_refused { format!("{}: load the seccomp filter (/linux/seccomp)", during()) } else { during() };
+        Failure { code: FailureCode::Exec, ..os_failure(operation, errno) }
+    })?;
     drop(output_end); // else the output would never end
     let deadline = hook.timeout_seconds.map(|seconds| started + Duration::from_secs(seconds.into()));
     let end = wait(pid, &output, deadline).during(during)?;
@@ -94,16 +147,15 @@ pub fn run_hook(hook: &Hook, state_json: &str, files: &Output) -> Result<(), Fai
 struct Strings {
     path: CString,
     args: Vec<CString>,
-    env: Vec<CString>,
-    directory: CString,
+    env: Option<Vec<CString>>,
 }
 
 impl Strings {
-    fn of(hook: &Hook, state_json: &str) -> Result<Self, NulError> {
+    fn of(hook: &Hook) -> Result<Self, NulError> {
         let all = |strings: &[String]| strings.iter().map(|string| CString::new(string.as_str())).collect::<Result<Vec<_>, _>>();
         let path = CString::new(hook.path.as_str())?;
         let args = if hook.args.is_empty() { vec![path.clone()] } else { all(&hook.args)? };
-        Ok(Strings { path, args, env: all(&hook.env)?, directory: bundle(state_json).unwrap_or_else(|| c"/".to_owned()) })
+        Ok(Strings { path, args, env: hook.env.as_deref().map(all).transpose()? })
     }
 }
 
@@ -209,31 +261,42 @@ mod tests {
         Hook {
             path: "/bin/sh".into(),
             args: vec!["hook".into(), "-c".into(), script.into()],
-            env: vec!["A=b=c".into()],
+            env: Some(vec!["A=b=c".into()]),
             timeout_seconds: Some(5),
             pointer: "/hooks/createRuntime/0".into(),
         }
     }
 
+    fn run(hook: &Hook, state: &str) -> Result<(), Failure> {
+        run_runtime_hooks(std::slice::from_ref(hook), state, &Output::default())
+    }
+
     fn error_of(hook: &Hook, state: &str) -> String {
-        run_hook(hook, state, &Output::default()).unwrap_err().to_string()
+        run(hook, state).unwrap_err().to_string()
     }
 
     #[test]
     fn gives_state_environment_and_arguments() {
         let script = r#"read -r line; [ "$line" = '{"id":"c"}' ] && [ "$A" = b=c ] && [ -z "$HOME$USER" ] && [ "$PWD" = / ]"#;
-        run_hook(&shell(script), r#"{"id":"c"}"#, &Output::default()).unwrap();
+        run(&shell(script), r#"{"id":"c"}"#).unwrap();
+    }
+
+    #[test]
+    fn without_an_environment_of_its_own_a_hook_has_that_of_the_runtime() {
+        let script = format!(r#"[ "$PATH" = "{}" ] && [ -z "$A" ]"#, std::env::var("PATH").unwrap());
+        run(&Hook { env: None, ..shell(&script) }, "{}").unwrap();
+        run(&Hook { env: Some(vec![]), ..shell(&script) }, "{}").unwrap_err();
     }
 
     #[test]
     fn works_in_the_bundle() {
-        run_hook(&shell(r#"[ "$(pwd -P)" = /proc ]"#), r#"{"bundle":"/proc"}"#, &Output::default()).unwrap();
-        run_hook(&shell(r#"[ "$(pwd -P)" = / ]"#), r#"{"bundle":"/nowhere"}"#, &Output::default()).unwrap();
+        run(&shell(r#"[ "$(pwd -P)" = /proc ]"#), r#"{"bundle":"/proc"}"#).unwrap();
+        run(&shell(r#"[ "$(pwd -P)" = / ]"#), r#"{"bundle":"/nowhere"}"#).unwrap();
     }
 
     #[test]
     fn does_not_mind_a_hook_that_leaves_a_long_state_unread() {
-        run_hook(&shell("exit 0"), &"x".repeat(300 << 10), &Output::default()).unwrap();
+        run(&shell("exit 0"), &"x".repeat(300 << 10)).unwrap();
     }
 
     #[test]
@@ -250,7 +313,7 @@ mod tests {
         let files = HookOutput { stdout: Some(path("out")), stderr: None };
         for _ in 0..2 {
             let output = Output::open(Some(&files)).unwrap();
-            let text = run_hook(&shell("echo out; echo err >&2; exit 3"), "{}", &output).unwrap_err().to_string();
+            let text = run_runtime_hooks(&[shell("echo out; echo err >&2; exit 3")], "{}", &output).unwrap_err().to_string();
             assert_eq!(text, "run hook \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: err");
         }
         assert_eq!(std::fs::read_to_string(path("out")).unwrap(), "out\nout\n");
@@ -281,14 +344,14 @@ mod tests {
     #[test]
     fn does_not_wait_for_what_the_hook_left_running() {
         let started = Instant::now();
-        run_hook(&shell("sleep 3 & exit 0"), "{}", &Output::default()).unwrap();
+        run(&shell("sleep 3 & exit 0"), "{}").unwrap();
         assert!(started.elapsed() < Duration::from_secs(2));
     }
 
     #[test]
     fn refuses_what_it_cannot_execute() {
         let missing = Hook { path: "/nowhere".into(), args: vec![], ..shell("") };
-        let failure = run_hook(&missing, "{}", &Output::default()).unwrap_err();
+        let failure = run(&missing, "{}").unwrap_err();
         assert_eq!(failure.code, FailureCode::Exec);
         assert_eq!(failure.to_string(), "run hook \"/nowhere\" (/hooks/createRuntime/0): ENOENT (no such file or directory)");
         let relative = Hook { path: "sh".into(), ..shell("") };
@@ -298,17 +361,12 @@ mod tests {
     #[test]
     fn starts_with_default_signals() {
         // The harness itself ignores SIGPIPE, as every Rust program.
-        run_hook(
-            &shell(r#"grep -q "SigIgn:.0000000000000000" /proc/self/status && grep -q "SigBlk:.0000000000000000" /proc/self/status"#),
-            "{}",
-            &Output::default(),
-        )
-        .unwrap();
+        run(&shell(r#"grep -q "SigIgn:.0000000000000000" /proc/self/status && grep -q "SigBlk:.0000000000000000" /proc/self/status"#), "{}").unwrap();
     }
 
     #[test]
     fn refuses_strings_that_no_program_can_get() {
-        let hook = Hook { env: vec!["A=\0".into()], ..shell("exit 0") };
+        let hook = Hook { env: Some(vec!["A=\0".into()]), ..shell("exit 0") };
         assert_eq!(error_of(&hook, "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): a NUL in path, arguments or environment");
     }
 }

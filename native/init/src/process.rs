@@ -185,14 +185,22 @@ fn home(uid: u32) -> String {
 }
 
 fn environment(process: &Process) -> Result<Vec<CString>, Failure> {
-    let mut env = process.env.clone();
+    let mut env = c_strings(&process.env)?;
     if process.set_home {
-        env.push(format!("HOME={}", home(process.uid)));
+        env.push(c_string(format!("HOME={}", home(process.uid)))?);
     }
-    env.into_iter().map(c_string).collect()
+    Ok(env)
 }
 
-fn c_string(text: String) -> Result<CString, Failure> {
+/// For execve(2).
+///
+/// # Errors
+/// A string with a NUL.
+pub fn c_strings(strings: &[String]) -> Result<Vec<CString>, Failure> {
+    strings.iter().map(|string| c_string(string.as_str())).collect()
+}
+
+fn c_string(text: impl Into<Vec<u8>>) -> Result<CString, Failure> {
     CString::new(text).map_err(|error| Failure::new(FailureCode::BadRequest, "read process", error.to_string()))
 }
 
@@ -234,8 +242,7 @@ fn find_program(process: &Process, env: Vec<CString>) -> Result<Program, Failure
             (None, None) => return Err(Failure::new(FailureCode::Exec, format!("exec: {name:?}"), "executable file not found in $PATH")),
         }
     };
-    let args = process.args.iter().cloned().map(c_string).collect::<Result<_, _>>()?;
-    Ok(Program { path: c_string(path)?, args, env })
+    Ok(Program { path: c_string(path)?, args: c_strings(&process.args)?, env })
 }
 
 fn executable(path: &str) -> Result<(), Errno> {
@@ -254,6 +261,11 @@ fn executable(path: &str) -> Result<(), Errno> {
 }
 
 impl Program {
+    /// What it gets as environment.
+    pub fn env(&self) -> &[CString] {
+        &self.env
+    }
+
     /// Replaces this process; returns only on failure. `last` is done right before, when no other system call is left.
     pub fn execute(&self, process: &Process, last: impl FnOnce() -> Result<(), Failure>) -> Failure {
         for number in 3..3 + process.preserve_fds {

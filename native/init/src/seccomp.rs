@@ -4,7 +4,7 @@ use std::os::fd::AsRawFd;
 
 use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
-use tsrunc_sys::seccomp::{load_filter, NEW_LISTENER};
+use tsrunc_sys::seccomp::{load_filter, Filter, NEW_LISTENER};
 
 use crate::protocol::{Channel, FromInit, InitPlan, SeccompFilter};
 
@@ -15,7 +15,8 @@ pub enum Moment {
     Privileged,
     /// With a listener: it belongs to the creator, who is gone when the program starts.
     Created,
-    /// Otherwise: right before the exec.
+    /// Otherwise: right before the exec, and in each startContainer hook right before its exec. So the profile need not allow what the
+    /// init does to wait for `start` and to run hooks.
     Exec,
 }
 
@@ -29,13 +30,23 @@ fn moment_of(filter: &SeccompFilter, plan: &InitPlan<'_>) -> Moment {
     }
 }
 
+/// The filter that startContainer hooks load themselves; one that was loaded before they inherit.
+pub fn filter_of_hooks<'a>(plan: &'a InitPlan<'_>) -> Option<Filter<'a>> {
+    filter_at(Moment::Exec, plan)
+}
+
+fn filter_at<'a>(moment: Moment, plan: &'a InitPlan<'_>) -> Option<Filter<'a>> {
+    let filter = plan.seccomp.as_ref().filter(|filter| moment_of(filter, plan) == moment)?;
+    Some(Filter { program: &filter.program, flags: filter.flags })
+}
+
 /// Loads the filter if there is one and this is its moment.
 ///
 /// # Errors
 /// The kernel refuses it: `EACCES` without no_new_privs and CAP_SYS_ADMIN. A creator who does not take the listener.
 pub fn load_when(moment: Moment, plan: &InitPlan<'_>, channel: &Channel) -> Result<(), Failure> {
-    let Some(filter) = plan.seccomp.as_ref().filter(|filter| moment_of(filter, plan) == moment) else { return Ok(()) };
-    let listener = load_filter(&filter.program, filter.flags).during(|| "load the seccomp filter (/linux/seccomp)".into())?;
+    let Some(filter) = filter_at(moment, plan) else { return Ok(()) };
+    let listener = load_filter(&filter).during(|| "load the seccomp filter (/linux/seccomp)".into())?;
     if let Some(listener) = listener {
         channel.ask(&FromInit::Listener(listener.as_raw_fd()))?;
     }

@@ -6,6 +6,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
 use rustix::termios::Winsize;
+use tsrunc_plan::container::Process;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{DeviceKind, Hook, MountAttribute, MountAttributes, Operation, Propagation};
 use tsrunc_sys::errno::During;
@@ -13,11 +14,12 @@ use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 use tsrunc_sys::schedule;
 
 use crate::devices::{bind_node, make_link, make_node, open_terminal, Device, Terminal};
-use crate::hooks::Output;
+use crate::hooks::{run_hooks, Directory, HookContext, Output};
 use crate::kernel_files::{label_file, refused_memory_nodes, set_apparmor_profile, set_exec_label, set_sysctl, KernelFiles};
 use crate::masks::{make_readonly, Masks};
 use crate::mountinfo::{self, MountEntry};
 use crate::mounts::{attach, attribute_bits, clone_mount, mount, set_propagation, Mount};
+use crate::process::c_strings;
 use crate::root::Root;
 
 /// What the operations need from the outside.
@@ -35,19 +37,31 @@ pub struct Setup<'a> {
     root: Option<Root>,
     /// Detached clones of bind sources, made by the parent.
     bind_sources: &'a [OwnedFd],
-    /// The program's working directory, made when missing.
-    cwd: &'a str,
+    process: &'a Process,
     hook_output: &'a Output,
     /// The host's mounts no longer hear of ours.
     host_is_detached: bool,
+    /// The umask of the runtime.
+    umask: Mode,
     masks: Masks,
     kernel: KernelFiles,
     pub terminal: Option<Terminal>,
 }
 
 impl<'a> Setup<'a> {
-    pub fn new(bind_sources: &'a [OwnedFd], cwd: &'a str, hook_output: &'a Output) -> Self {
-        Setup { root: None, bind_sources, cwd, hook_output, host_is_detached: false, masks: Masks::default(), kernel: KernelFiles::default(), terminal: None }
+    /// Sets the umask of this process to 0, so that the modes of what it makes are exact.
+    pub fn new(bind_sources: &'a [OwnedFd], process: &'a Process, hook_output: &'a Output) -> Self {
+        Setup {
+            root: None,
+            bind_sources,
+            process,
+            hook_output,
+            host_is_detached: false,
+            umask: rustix::process::umask(Mode::empty()),
+            masks: Masks::default(),
+            kernel: KernelFiles::default(),
+            terminal: None,
+        }
     }
 
     fn root(&self) -> Result<&Root, Failure> {
@@ -80,7 +94,7 @@ impl<'a> Setup<'a> {
                 self.terminal = Some(terminal);
                 Ok(())
             }
-            Operation::Hooks { create_container } => run_hooks(create_container, &creator.hooks()?, self.hook_output),
+            Operation::Hooks { create_container } => self.create_container_hooks(create_container, &creator.hooks()?),
             Operation::PivotRoot => self.pivot_root().and_then(|()| self.make_cwd()),
             Operation::MoveRoot => self.move_root().and_then(|()| self.make_cwd()),
             Operation::Chroot => self.chroot().and_then(|()| self.make_cwd()),
@@ -110,6 +124,18 @@ impl<'a> Setup<'a> {
             Operation::Personality { persona } => schedule::set_personality(*persona).during(|| format!("set personality {persona:#06x} (/linux/personality)")),
             Operation::MemoryPolicy { mode, nodes } => self.memory_policy(*mode, nodes),
         }
+    }
+
+    fn create_container_hooks(&self, hooks: &[Hook], state: &str) -> Result<(), Failure> {
+        if hooks.is_empty() {
+            return Ok(());
+        }
+        let env = c_strings(&self.process.env)?;
+        let context = HookContext { state, output: self.hook_output, env: &env, directory: Directory::Bundle, filter: None };
+        rustix::process::umask(self.umask);
+        let result = run_hooks(hooks, &context);
+        rustix::process::umask(Mode::empty());
+        result
     }
 
     fn memory_policy(&mut self, mode: u32, nodes: &[u32]) -> Result<(), Failure> {
@@ -146,7 +172,6 @@ impl<'a> Setup<'a> {
             // What is attached below a shared mount becomes shared (mount_namespaces(7)): what comes onto it must not spread.
             set_propagation(&clone, Propagation::Private).during(during)?;
         }
-        rustix::process::umask(Mode::empty()); // modes of what we make are exact
         self.root = Some(Root::new(clone));
         Ok(())
     }
@@ -189,10 +214,10 @@ impl<'a> Setup<'a> {
         rustix::process::chdir("/").during(during)
     }
 
-    /// Makes the working directory, as runc and crun do: Kubernetes and image builders rely on it. Where it cannot be made
+    /// Makes the program's working directory, as runc and crun do: Kubernetes and image builders rely on it. Where it cannot be made
     /// the program's chdir(2) fails and says why.
     fn make_cwd(&self) -> Result<(), Failure> {
-        if let Err(_said_by_chdir) = self.root()?.make_directory(self.cwd) {}
+        if let Err(_said_by_chdir) = self.root()?.make_directory(&self.process.cwd) {}
         Ok(())
     }
 }
@@ -225,9 +250,4 @@ fn unmount_host_kernel_files(root: &Root) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// Runs hooks in this process's namespaces, one after another.
-pub fn run_hooks(hooks: &[Hook], state: &str, output: &Output) -> Result<(), Failure> {
-    hooks.iter().try_for_each(|hook| crate::hooks::run_hook(hook, state, output))
 }

@@ -235,7 +235,8 @@ pub struct Hook {
     pub path: String,
     /// Includes argv[0]; empty means `[path]`.
     pub args: Vec<String>,
-    pub env: Vec<String>,
+    /// None: the environment of the process that runs the hook.
+    pub env: Option<Vec<String>>,
     #[serde(default)]
     pub timeout_seconds: Option<u32>,
     /// `/hooks/createRuntime/0`, for the error text.

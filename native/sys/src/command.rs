@@ -1,76 +1,190 @@
-//! Starts a program in the caller's namespaces without copying the caller (posix_spawn(3)). The standard library's
-//! `Command` leaves ignored signals ignored, and Node ignores some.
+//! Starts a program without copying the caller, as posix_spawn(3) does, which can load no seccomp filter. The standard library's `Command`
+//! leaves ignored signals ignored, and Node ignores some.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{waitpid, Pid, WaitOptions};
 
+use crate::namespaces::check;
 use crate::process::pointers;
+use crate::raw::{end_process, raw};
+use crate::seccomp::{Filter, SET_MODE_FILTER};
+use crate::signals::with_all_blocked;
 
 /// A program with all it gets: nothing else is inherited but descriptors that are not close-on-exec.
 pub struct Command<'a> {
     pub path: &'a CStr,
     pub args: &'a [CString],
     pub env: &'a [CString],
-    pub directory: &'a CStr,
+    /// None: the caller's working directory.
+    pub directory: Option<&'a CStr>,
     pub input: BorrowedFd<'a>,
     pub output: BorrowedFd<'a>,
     pub error: BorrowedFd<'a>,
+    /// Loaded last, so that it need allow execve(2) alone. The caller has no_new_privs.
+    pub filter: Option<Filter<'a>>,
 }
 
-/// Executes the program in a process group of its own, with every signal at its default and none blocked.
-///
-/// # Errors
-/// The errno of what failed, the change of directory and the exec included.
-pub fn spawn(command: &Command<'_>) -> Result<Pid, Errno> {
-    let (argv, envp) = (pointers(command.args), pointers(command.env));
-    let mut pid = 0;
-    let flags = libc::POSIX_SPAWN_SETPGROUP | libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK;
-    // SAFETY: attributes and actions are initialised before and destroyed after their use, also when a call between fails;
-    // all strings end with NUL and both arrays with a null pointer.
-    let result = unsafe {
-        let mut attributes = std::mem::zeroed();
-        let mut actions = std::mem::zeroed();
-        check(libc::posix_spawnattr_init(&mut attributes))?;
-        let result = check(libc::posix_spawn_file_actions_init(&mut actions)).and_then(|()| {
-            let result = set_up(&mut attributes, &mut actions, command).and_then(|()| {
-                check(libc::posix_spawnattr_setflags(&mut attributes, flags as libc::c_short))?;
-                check(libc::posix_spawn(&mut pid, command.path.as_ptr(), &actions, &attributes, argv.as_ptr().cast(), envp.as_ptr().cast()))
-            });
-            libc::posix_spawn_file_actions_destroy(&mut actions);
-            result
-        });
-        libc::posix_spawnattr_destroy(&mut attributes);
-        result
-    };
-    result.and_then(|()| Pid::from_raw(pid).ok_or(Errno::SRCH))
+/// Why a program did not start.
+#[derive(Debug, PartialEq)]
+pub struct NotStarted {
+    pub errno: Errno,
+    /// The kernel refused the seccomp filter.
+    pub filter_refused: bool,
 }
 
-/// These functions return the errno.
-fn check(result: libc::c_int) -> Result<(), Errno> {
-    match result {
-        0 => Ok(()),
-        errno => Err(Errno::from_raw_os_error(errno)),
+impl From<Errno> for NotStarted {
+    fn from(errno: Errno) -> Self {
+        NotStarted { errno, filter_refused: false }
     }
 }
 
-/// # Safety
-/// Both structures are initialised.
-unsafe fn set_up(attributes: &mut libc::posix_spawnattr_t, actions: &mut libc::posix_spawn_file_actions_t, command: &Command<'_>) -> Result<(), Errno> {
-    // SAFETY: as promised by the caller; a set of signals is bits without padding, so any bytes are one.
+/// What the child reads and where it tells what failed, in memory that it shares with the caller.
+struct Child {
+    path: *const libc::c_char,
+    argv: *const *const libc::c_char,
+    envp: *const *const libc::c_char,
+    /// Null: stay.
+    directory: *const libc::c_char,
+    /// What becomes stdin, stdout and stderr.
+    descriptors: [i32; 3],
+    /// Null: none.
+    filter: *const libc::sock_fprog,
+    filter_flags: u32,
+    /// 0 while nothing failed.
+    errno: AtomicI32,
+    filter_refused: AtomicBool,
+}
+
+/// The child makes system calls only.
+const STACK_BYTES: usize = 16 * 1024;
+
+/// Executes the program in a process group of its own, with every signal at its default and none blocked. The caller is suspended until then.
+///
+/// # Errors
+/// The errno of what failed, the change of directory and the exec included.
+pub fn spawn(command: &Command<'_>) -> Result<Pid, NotStarted> {
+    let (argv, envp) = (pointers(command.args), pointers(command.env));
+    let filter = command.filter.as_ref().map(Filter::program).transpose()?;
+    let child = Child {
+        path: command.path.as_ptr(),
+        argv: argv.as_ptr(),
+        envp: envp.as_ptr(),
+        directory: command.directory.map_or(std::ptr::null(), CStr::as_ptr),
+        descriptors: [command.input.as_raw_fd(), command.output.as_raw_fd(), command.error.as_raw_fd()],
+        filter: filter.as_ref().map_or(std::ptr::null(), std::ptr::from_ref),
+        filter_flags: command.filter.as_ref().map_or(0, |filter| filter.flags),
+        errno: AtomicI32::new(0),
+        filter_refused: AtomicBool::new(false),
+    };
+    let mut stack: Vec<u128> = Vec::with_capacity(STACK_BYTES / size_of::<u128>());
+    // Not clone3(2): the caller may be filtered by a profile that knows clone(2) alone.
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: the stack grows down from its end, aligned as u128; stack, `child` and all it points to outlive the child's use of them, because
+    // the caller is suspended until the child executes or ends. `run_child` never returns and makes system calls only.
+    let cloned = with_all_blocked(|| unsafe {
+        let top = stack.as_mut_ptr().add(stack.capacity());
+        check(libc::clone(run_child, top.cast(), flags, (&raw const child).cast_mut().cast()).into())
+    })?;
+    let pid = Pid::from_raw(cloned as i32).ok_or(Errno::SRCH)?;
+    match child.errno.load(Ordering::Relaxed) {
+        0 => Ok(pid),
+        errno => {
+            rustix::io::retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()))?;
+            Err(NotStarted { errno: Errno::from_raw_os_error(errno), filter_refused: child.filter_refused.load(Ordering::Relaxed) })
+        }
+    }
+}
+
+/// Runs in the child, in the caller's memory: system calls only, no allocation, no lock, no errno.
+extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: the caller of clone keeps the structure and what it points to alive; other arguments are integers.
     unsafe {
-        let none: libc::sigset_t = std::mem::zeroed();
-        // Not sigfillset(3): it leaves out the signals that the C library uses itself, which would then be ignored.
-        let mut all: libc::sigset_t = std::mem::zeroed();
-        std::ptr::write_bytes(&mut all, 0xff, 1);
-        check(libc::posix_spawnattr_setpgroup(attributes, 0))?;
-        check(libc::posix_spawnattr_setsigmask(attributes, &none))?;
-        check(libc::posix_spawnattr_setsigdefault(attributes, &all))?;
-        check(libc::posix_spawn_file_actions_addchdir_np(actions, command.directory.as_ptr()))?;
-        check(libc::posix_spawn_file_actions_adddup2(actions, command.input.as_raw_fd(), 0))?;
-        check(libc::posix_spawn_file_actions_adddup2(actions, command.output.as_raw_fd(), 1))?;
-        check(libc::posix_spawn_file_actions_adddup2(actions, command.error.as_raw_fd(), 2))
+        let child = &*argument.cast_const().cast::<Child>();
+        let call = |number: libc::c_long, arguments: [u64; 5]| {
+            let result = raw(number, arguments);
+            if result < 0 {
+                child.errno.store(-result as i32, Ordering::Relaxed);
+                end_process(127);
+            }
+        };
+        reset_signals();
+        call(libc::SYS_setpgid, [0; 5]);
+        if !child.directory.is_null() {
+            call(libc::SYS_chdir, [child.directory as u64, 0, 0, 0, 0]);
+        }
+        for (number, descriptor) in (0..).zip(child.descriptors) {
+            // dup3(2) refuses a descriptor that has the number already.
+            if descriptor == number {
+                call(libc::SYS_fcntl, [number as u64, libc::F_SETFD as u64, 0, 0, 0]);
+            } else {
+                call(libc::SYS_dup3, [descriptor as u64, number as u64, 0, 0, 0]);
+            }
+        }
+        if !child.filter.is_null() {
+            child.filter_refused.store(true, Ordering::Relaxed);
+            call(libc::SYS_seccomp, [SET_MODE_FILTER as u64, child.filter_flags.into(), child.filter as u64, 0, 0]);
+            child.filter_refused.store(false, Ordering::Relaxed);
+        }
+        call(libc::SYS_execve, [child.path as u64, child.argv as u64, child.envp as u64, 0, 0]);
+        end_process(127)
+    }
+}
+
+/// Every signal gets its default action, and none is blocked.
+///
+/// # Safety
+/// For a child with a table of signal handlers of its own.
+unsafe fn reset_signals() {
+    const SET_BYTES: u64 = 8;
+    let default = [0u64; 4]; // `struct sigaction` of the kernel: SIG_DFL, no flags, no restorer, an empty mask
+                             // SAFETY: the structures live through the calls. SIGKILL and SIGSTOP cannot be changed, which is of no effect.
+    unsafe {
+        for signal in 1..=64 {
+            raw(libc::SYS_rt_sigaction, [signal, default.as_ptr() as u64, 0, SET_BYTES, 0]);
+        }
+        raw(libc::SYS_rt_sigprocmask, [libc::SIG_SETMASK as u64, default.as_ptr() as u64, 0, SET_BYTES, 0]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+    use crate::seccomp::Instruction;
+
+    /// Runs a shell; its wait status.
+    fn shell(script: &str, directory: Option<&CStr>, filter: Option<Filter<'_>>) -> Result<Option<i32>, NotStarted> {
+        let (script, null) = (CString::new(script).unwrap(), std::fs::File::open("/dev/null").unwrap());
+        let [input, output, error] = [&null, &null, &null].map(AsFd::as_fd);
+        let args = [c"sh".into(), c"-c".into(), script];
+        let pid = spawn(&Command { path: c"/bin/sh", args: &args, env: &[], directory, input, output, error, filter })?;
+        Ok(waitpid(Some(pid), WaitOptions::empty()).unwrap().and_then(|(_, status)| status.exit_status()))
+    }
+
+    #[test]
+    fn the_program_runs_in_the_directory_and_in_a_group_of_its_own() {
+        assert_eq!(shell(r#"[ "$(pwd -P)" = /proc ] && [ "$(cut -d" " -f5 /proc/self/stat)" = $$ ]"#, Some(c"/proc"), None), Ok(Some(0)));
+    }
+
+    #[test]
+    fn the_errno_of_what_failed_is_told() {
+        assert_eq!(shell("", Some(c"/nowhere"), None), Err(Errno::NOENT.into()));
+        let empty: [Instruction; 0] = [];
+        let refused = shell("", None, Some(Filter { program: &empty, flags: 0 }));
+        assert_eq!(refused, Err(NotStarted { errno: Errno::INVAL, filter_refused: true }));
+    }
+
+    #[test]
+    fn the_filter_holds_for_the_program_and_not_for_the_caller() {
+        let allow: [Instruction; 1] = [0x7fff_0000 << 32 | 0x06]; // BPF_RET, SECCOMP_RET_ALLOW
+                                                                  // SAFETY: takes integers only; of this thread alone.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+        assert_eq!(shell(r#"[ "$(sed -n "s/^Seccomp:.//p" /proc/self/status)" = 2 ]"#, None, Some(Filter { program: &allow, flags: 0 })), Ok(Some(0)));
+        assert!(std::fs::read_to_string("/proc/thread-self/status").unwrap().contains("Seccomp:\t0"));
     }
 }

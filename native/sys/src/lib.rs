@@ -17,6 +17,7 @@ pub mod memcpy;
 pub mod namespaces;
 pub mod network;
 pub mod process;
+mod raw;
 pub mod schedule;
 pub mod seccomp;
 pub mod signals;

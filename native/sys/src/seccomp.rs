@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use crate::namespaces::check;
 
-const SET_MODE_FILTER: libc::c_long = 1;
+pub(crate) const SET_MODE_FILTER: libc::c_long = 1;
 const GET_ACTION_AVAIL: libc::c_long = 2;
 
 /// Gives a descriptor on which another process answers for the filtered one (seccomp_unotify(2)).
@@ -23,15 +23,30 @@ fn seccomp<T>(operation: libc::c_long, flags: u32, argument: *const T) -> Result
     check(unsafe { libc::syscall(libc::SYS_seccomp, operation, libc::c_ulong::from(flags), argument) })
 }
 
-/// Filters the system calls of the calling process from here on; it has one thread. Gives the listener where `flags` has
+/// A filter of system calls.
+#[derive(Clone, Copy)]
+pub struct Filter<'a> {
+    pub program: &'a [Instruction],
+    /// Of seccomp(2).
+    pub flags: u32,
+}
+
+impl Filter<'_> {
+    /// As the kernel takes it; valid while `self.program` is.
+    pub(crate) fn program(&self) -> Result<libc::sock_fprog, Errno> {
+        let len = u16::try_from(self.program.len()).map_err(|_| Errno::INVAL)?;
+        Ok(libc::sock_fprog { len, filter: self.program.as_ptr() as *mut libc::sock_filter })
+    }
+}
+
+/// Filters the system calls of the calling process from here on; it has one thread. Gives the listener where the flags have
 /// `NEW_LISTENER`.
 ///
 /// # Errors
 /// `EACCES` without CAP_SYS_ADMIN or no_new_privs; `EINVAL` for a program that the kernel's verifier refuses, or an unknown flag.
-pub fn load_filter(program: &[Instruction], flags: u32) -> Result<Option<OwnedFd>, Errno> {
-    let program = libc::sock_fprog { len: u16::try_from(program.len()).map_err(|_| Errno::INVAL)?, filter: program.as_ptr() as *mut libc::sock_filter };
-    let number = seccomp(SET_MODE_FILTER, flags, &program)?;
-    if flags & NEW_LISTENER == 0 {
+pub fn load_filter(filter: &Filter<'_>) -> Result<Option<OwnedFd>, Errno> {
+    let number = seccomp(SET_MODE_FILTER, filter.flags, &filter.program()?)?;
+    if filter.flags & NEW_LISTENER == 0 {
         return Ok(None);
     }
     // SAFETY: the kernel made it for this call; nobody else owns it.

@@ -142,6 +142,20 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, _contex
     }
 }
 
+/// Does something while this thread takes no signal: a child that shares its memory must not run the caller's handlers in it.
+pub(crate) fn with_all_blocked<T>(body: impl FnOnce() -> T) -> T {
+    // SAFETY: both sets are initialised by sigfillset and by the call; the old mask is restored on this same thread.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        let mut before = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut before);
+        let result = body();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        result
+    }
+}
+
 /// The pid of a child that has ended and is not reaped yet, whichever the kernel finds first (waitid(2), WNOWAIT).
 pub fn ended_child() -> Result<Option<i32>, Errno> {
     // SAFETY: all zeros are a valid siginfo, which the kernel fills; without an ended child its pid stays 0.

@@ -16,6 +16,7 @@ use rustix::thread::futex;
 
 use self::child::{run_child, Child};
 use crate::process::pointers;
+use crate::signals::with_all_blocked;
 
 /// What to clone and what to execute.
 pub struct Spawn<'a> {
@@ -214,7 +215,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
     let clone = || {
         // SAFETY: `args` is complete; `lent` and all it points to outlive the child's use of them: with shared memory
         // it is not freed before the exec, else the child has a copy. `run_child` never returns.
-        let result = with_signals_blocked(|| unsafe { clone3(&args, run_child, &raw const lent.child) });
+        let result = with_all_blocked(|| unsafe { clone3(&args, run_child, &raw const lent.child) });
         if result.is_err() {
             lent.used.store(0, Ordering::Relaxed); // nobody uses it
         }
@@ -247,20 +248,6 @@ fn second_child(intermediate: i32, pidfd: OwnedFd, pid_pipe: &OwnedFd) -> Result
     // Not reused: it is our child and not reaped yet.
     let pidfd = rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty())?;
     Ok(Spawned { pid, pidfd, memory: SharedMemory(None) })
-}
-
-/// The child must not run a handler of the caller in shared memory; the init unblocks.
-fn with_signals_blocked<T>(body: impl FnOnce() -> T) -> T {
-    // SAFETY: both sets are initialised by sigfillset and by the call; the old mask is restored on this same thread.
-    unsafe {
-        let mut all = std::mem::zeroed();
-        let mut before = std::mem::zeroed();
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut before);
-        let result = body();
-        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-        result
-    }
 }
 
 /// clone3(2); the child calls `run(argument)`.

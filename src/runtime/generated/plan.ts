@@ -200,7 +200,11 @@ export type Hook = { path: string,
 /**
  * Includes argv[0]; empty means `[path]`.
  */
-args: Array<string>, env: Array<string>, timeoutSeconds: number | null, 
+args: Array<string>, 
+/**
+ * None: the environment of the process that runs the hook.
+ */
+env: Array<string> | null, timeoutSeconds: number | null, 
 /**
  * `/hooks/createRuntime/0`, for the error text.
  */

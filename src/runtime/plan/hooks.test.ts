@@ -9,7 +9,7 @@ const spec = {
 t.test("hooks keep their order and say where they stand", async (t) => {
   t.same(planHooks(spec, "createRuntime"), [
     { path: "/a", args: ["a", "b"], env: ["K=V"], timeoutSeconds: 3, pointer: "/hooks/createRuntime/0" },
-    { path: "/b", args: [], env: [], timeoutSeconds: null, pointer: "/hooks/createRuntime/1" },
+    { path: "/b", args: [], env: null, timeoutSeconds: null, pointer: "/hooks/createRuntime/1" },
   ]);
   t.same(planHooks(spec, "poststop"), []);
 });

@@ -10,7 +10,7 @@ export function planHooks(spec: Spec, kind: keyof Hooks): PlannedHook[] {
   return hooks.map((hook, index) => ({
     path: hook.path,
     args: hook.args ?? [],
-    env: hook.env ?? [],
+    env: hook.env ?? null,
     timeoutSeconds: hook.timeout ?? null,
     pointer: `/hooks/${kind}/${index}`,
   }));

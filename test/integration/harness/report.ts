@@ -24,6 +24,10 @@ export interface Report {
   foreground: number;
   sessionKeyring: string;
   sessionKeyringId: number;
+  /** files of /proc/self as text, empty where they cannot be read: cgroup, oom_score_adj, attr/current */
+  cgroups: string;
+  oomScoreAdj: string;
+  label: string;
   args: string[];
   env: string[];
   cwd: string;
@@ -36,6 +40,8 @@ export interface Report {
   session: number;
   noNewPrivileges: number;
   dumpable: number;
+  /** 2: a filter is loaded */
+  seccomp: number;
   secureBits: number;
   keepCapabilities: number;
   parentDeathSignal: number;

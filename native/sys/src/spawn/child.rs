@@ -1,9 +1,8 @@
 //! What a spawned process does between its clone and its exec: system calls only, no allocation, no lock, no errno, because the memory may be
 //! that of a caller who goes on meanwhile.
 
-use std::arch::asm;
-
 use super::{CloneArgs, Step};
+use crate::raw::{end_process, raw};
 
 /// What the child is told. The pointers are to memory that is shared with the caller or a copy of the caller's.
 pub struct Child {
@@ -28,27 +27,6 @@ pub struct Child {
     pub pid_pipe: i32,
 }
 
-/// A system call without errno, which is the caller's while memory is shared.
-///
-/// # Safety
-/// As the system call's.
-unsafe fn raw(number: libc::c_long, arguments: [u64; 5]) -> i64 {
-    let [a, b, c, d, e] = arguments;
-    let result: i64;
-    // SAFETY: the caller vouches for the arguments; clobbers are declared.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        asm!("syscall", inlateout("rax") number => result, in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e,
-            out("rcx") _, out("r11") _);
-    }
-    // SAFETY: as above.
-    #[cfg(target_arch = "aarch64")]
-    unsafe {
-        asm!("svc 0", in("x8") number, inlateout("x0") a => result, in("x1") b, in("x2") c, in("x3") d, in("x4") e);
-    }
-    result
-}
-
 /// Runs in the child, in the caller's namespaces but for those that the clone made, and maybe at the same time as the caller.
 pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
     // SAFETY: the caller of clone3 keeps `child` and what it points to alive; every argument below is an integer,
@@ -60,7 +38,7 @@ pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
             if result < 0 {
                 let report = [step as i32, -result as i32];
                 raw(libc::SYS_write, [child.report as u64, report.as_ptr() as u64, 8, 0, 0]);
-                raw(libc::SYS_exit_group, [1, 0, 0, 0, 0]);
+                end_process(1);
             }
             result
         };
@@ -79,7 +57,7 @@ pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
             let mut byte = 0u8;
             call(Step::Wait, libc::SYS_close, [child.wait_writer as u64, 0, 0, 0, 0]);
             if call(Step::Wait, libc::SYS_read, [child.wait as u64, &raw mut byte as u64, 1, 0, 0]) != 1 {
-                raw(libc::SYS_exit_group, [1, 0, 0, 0, 0]); // the caller is gone
+                end_process(1); // the caller is gone
             }
         }
         // Before the change of user, after which our own files in /proc are not ours.
@@ -100,7 +78,7 @@ pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
             if pid != 0 {
                 let pid = pid as i32;
                 raw(libc::SYS_write, [child.pid_pipe as u64, &raw const pid as u64, 4, 0, 0]);
-                raw(libc::SYS_exit_group, [0, 0, 0, 0, 0]);
+                end_process(0);
             }
         }
         if child.unshare_flags != 0 {
@@ -110,6 +88,6 @@ pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
             call(Step::Inherit, libc::SYS_fcntl, [*child.inherit.add(index) as u64, libc::F_SETFD as u64, 0, 0, 0]);
         }
         call(Step::Execute, libc::SYS_execveat, [child.program as u64, c"".as_ptr() as u64, child.argv as u64, child.envp as u64, libc::AT_EMPTY_PATH as u64]);
+        end_process(1)
     }
-    unreachable!()
 }

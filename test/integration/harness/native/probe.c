@@ -188,6 +188,20 @@ static void print_keyring(FILE *out)
 	fprintf(out, ",\"sessionKeyringId\":%ld,\n", id);
 }
 
+/* A file of /proc as a string; empty where it cannot be read. */
+static void print_file(FILE *out, const char *name, const char *path)
+{
+	char text[8192] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	text[length > 0 ? length : 0] = 0;
+	if (fd >= 0)
+		close(fd);
+	fprintf(out, "\"%s\":", name);
+	print_string(out, text);
+	fputs(",\n", out);
+}
+
 static void report(int argc, char **argv)
 {
 	FILE *out = argc > 2 ? fopen(argv[2], "we") : stdout;
@@ -211,6 +225,9 @@ static void report(int argc, char **argv)
 	print_descriptors(out, fileno(out) > 2 ? fileno(out) : -1);
 	print_terminal(out);
 	print_keyring(out);
+	print_file(out, "cgroups", "/proc/self/cgroup");
+	print_file(out, "oomScoreAdj", "/proc/self/oom_score_adj");
+	print_file(out, "label", "/proc/self/attr/current");
 	print_strings(out, "args", argv);
 	print_strings(out, "env", environ);
 	fputs("\"cwd\":", out);
@@ -222,6 +239,7 @@ static void report(int argc, char **argv)
 	fprintf(out, ",\n\"umask\":\"%04o\",\"pid\":%d,\"parent\":%d,\"group\":%d,\"session\":%d,", mask, getpid(), getppid(),
 		getpgrp(), getsid(0));
 	fprintf(out, "\"noNewPrivileges\":%d,\"dumpable\":%d,", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), prctl(PR_GET_DUMPABLE));
+	fprintf(out, "\"seccomp\":%d,", prctl(PR_GET_SECCOMP));
 	fprintf(out, "\"secureBits\":%d,\"keepCapabilities\":%d,", prctl(PR_GET_SECUREBITS), prctl(PR_GET_KEEPCAPS));
 	fprintf(out, "\"parentDeathSignal\":%d,\"subreaper\":%d,", parent_death, subreaper);
 	fprintf(out, "\"personality\":%d,\"nice\":%d}\n", personality(0xffffffff), getpriority(PRIO_PROCESS, 0));
