@@ -1,21 +1,14 @@
-//! memcpy(3) and memmove(3) for the static program. musl's memcpy is one string instruction, which takes longer to start than most copies to be made:
-//! QuickJS copies short strings and arrays, and that was a fifteenth of a command's time in user space.
+//! memcpy(3) and memmove(3) for the static program. musl's memcpy is one string instruction, which takes longer to start than most
+//! copies take: QuickJS copies short strings and arrays, and that was a fifteenth of a command's time in user space.
+//!
+//! Only assembler touches the memory: a compiler may turn a copy in Rust into a call of memcpy, which would call itself.
 
 use std::arch::asm;
-use std::ptr::{read_unaligned, write_unaligned};
-
-/// Copies what is at both ends of a block; in the middle the two overlap. All is read before any is written.
-macro_rules! ends {
-    ($kind:ty, $to:ident, $from:ident, $count:ident) => {{
-        let last = $count - size_of::<$kind>();
-        let (head, tail) = (read_unaligned($from.cast::<$kind>()), read_unaligned($from.add(last).cast::<$kind>()));
-        write_unaligned($to.cast::<$kind>(), head);
-        write_unaligned($to.add(last).cast::<$kind>(), tail);
-    }};
-}
 
 const SMALL_BYTES: usize = 128;
 
+/// Copies what is at both ends of a block; in the middle the two overlap. All is read before any is written.
+///
 /// # Safety
 /// At most `SMALL_BYTES` bytes at both addresses; they may overlap.
 #[inline(always)]
@@ -24,16 +17,73 @@ unsafe fn copy_small(to: *mut u8, from: *const u8, count: usize) {
     unsafe {
         match count {
             0 => {}
-            1..=3 => {
-                let middle = *from.add(count / 2);
-                ends!(u8, to, from, count);
-                *to.add(count / 2) = middle;
-            }
-            4..=7 => ends!(u32, to, from, count),
-            8..=15 => ends!(u64, to, from, count),
-            16..=32 => ends!(u128, to, from, count),
-            33..=64 => ends!([u128; 2], to, from, count),
-            _ => ends!([u128; 4], to, from, count),
+            1..=3 => asm!(
+                "movzx {a:e}, byte ptr [{from}]",
+                "movzx {b:e}, byte ptr [{from} + {middle}]",
+                "movzx {c:e}, byte ptr [{from} + {count} - 1]",
+                "mov byte ptr [{to}], {a:l}",
+                "mov byte ptr [{to} + {middle}], {b:l}",
+                "mov byte ptr [{to} + {count} - 1], {c:l}",
+                to = in(reg) to, from = in(reg) from, count = in(reg) count, middle = in(reg) count / 2,
+                a = out(reg_abcd) _, b = out(reg_abcd) _, c = out(reg_abcd) _, options(nostack, preserves_flags)
+            ),
+            4..=7 => asm!(
+                "mov {a:e}, dword ptr [{from}]",
+                "mov {b:e}, dword ptr [{from} + {count} - 4]",
+                "mov dword ptr [{to}], {a:e}",
+                "mov dword ptr [{to} + {count} - 4], {b:e}",
+                to = in(reg) to, from = in(reg) from, count = in(reg) count,
+                a = out(reg) _, b = out(reg) _, options(nostack, preserves_flags)
+            ),
+            8..=15 => asm!(
+                "mov {a}, qword ptr [{from}]",
+                "mov {b}, qword ptr [{from} + {count} - 8]",
+                "mov qword ptr [{to}], {a}",
+                "mov qword ptr [{to} + {count} - 8], {b}",
+                to = in(reg) to, from = in(reg) from, count = in(reg) count,
+                a = out(reg) _, b = out(reg) _, options(nostack, preserves_flags)
+            ),
+            16..=32 => asm!(
+                "movups {a}, [{from}]",
+                "movups {b}, [{from} + {count} - 16]",
+                "movups [{to}], {a}",
+                "movups [{to} + {count} - 16], {b}",
+                to = in(reg) to, from = in(reg) from, count = in(reg) count,
+                a = out(xmm_reg) _, b = out(xmm_reg) _, options(nostack, preserves_flags)
+            ),
+            33..=64 => asm!(
+                "movups {a}, [{from}]",
+                "movups {b}, [{from} + 16]",
+                "movups {c}, [{from} + {count} - 32]",
+                "movups {d}, [{from} + {count} - 16]",
+                "movups [{to}], {a}",
+                "movups [{to} + 16], {b}",
+                "movups [{to} + {count} - 32], {c}",
+                "movups [{to} + {count} - 16], {d}",
+                to = in(reg) to, from = in(reg) from, count = in(reg) count,
+                a = out(xmm_reg) _, b = out(xmm_reg) _, c = out(xmm_reg) _, d = out(xmm_reg) _, options(nostack, preserves_flags)
+            ),
+            _ => asm!(
+                "movups {a}, [{from}]",
+                "movups {b}, [{from} + 16]",
+                "movups {c}, [{from} + 32]",
+                "movups {d}, [{from} + 48]",
+                "movups {e}, [{from} + {count} - 64]",
+                "movups {f}, [{from} + {count} - 48]",
+                "movups {g}, [{from} + {count} - 32]",
+                "movups {h}, [{from} + {count} - 16]",
+                "movups [{to}], {a}",
+                "movups [{to} + 16], {b}",
+                "movups [{to} + 32], {c}",
+                "movups [{to} + 48], {d}",
+                "movups [{to} + {count} - 64], {e}",
+                "movups [{to} + {count} - 48], {f}",
+                "movups [{to} + {count} - 32], {g}",
+                "movups [{to} + {count} - 16], {h}",
+                to = in(reg) to, from = in(reg) from, count = in(reg) count,
+                a = out(xmm_reg) _, b = out(xmm_reg) _, c = out(xmm_reg) _, d = out(xmm_reg) _,
+                e = out(xmm_reg) _, f = out(xmm_reg) _, g = out(xmm_reg) _, h = out(xmm_reg) _, options(nostack, preserves_flags)
+            ),
         }
     }
 }
