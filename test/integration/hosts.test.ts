@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { runtimeName } from "./harness/environment.ts";
 import { describe } from "./harness/execute.ts";
 import { mountOnHost } from "./harness/mounting.ts";
 import { test } from "./harness/suite.ts";
@@ -43,3 +44,18 @@ test("output to a reader who is gone is no error of the command", async (c) => {
   await shell.wait();
   assert.equal(readFileSync(`${c.directory}/status`, "utf8"), "0\n");
 });
+
+// A Node single executable carries its program in a section that strip moves.
+if (runtimeName === "tsrunc")
+  test("strip and objcopy read the program, and leave one that works", async (c) => {
+    const plain = await c.ok(["features"]);
+    for (const tool of ["strip", "objcopy"]) {
+      const copy = `${c.directory}/${tool}ped`;
+      const made = await c.spawn(tool, tool === "strip" ? ["-o", copy, c.program] : [c.program, copy]);
+      const result = await made.wait();
+      assert.equal(result.status, 0, describe(result));
+      assert.equal(result.stderr, "");
+      const features = await (await c.spawn(copy, ["features"])).wait();
+      assert.equal(features.stdout, plain.stdout, describe(features));
+    }
+  });

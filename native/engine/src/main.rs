@@ -70,6 +70,7 @@ fn fill(arguments: &[OsString]) -> i32 {
 
 fn write_program(program: &Path, core: &Path, parts: &[OsString]) -> Result<(), Box<dyn Error>> {
     let core = read(core)?;
+    let statics = image::Statics::note()?;
     HEAP.enter_image();
     // The parts come first: they are not among what every command needs.
     let parts = parts.iter().map(|part| Ok((name_of(part)?, read(Path::new(part))?))).collect::<Result<_, Box<dyn Error>>>()?;
@@ -77,7 +78,7 @@ fn write_program(program: &Path, core: &Path, parts: &[OsString]) -> Result<(), 
     let engine = Box::leak(Box::new(Engine::with_core(&core, parts)?));
     // SAFETY: the engine is in the image, as is all it leads to.
     #[allow(unsafe_code)]
-    unsafe { image::write_program(engine, hot_start..HEAP.close(), program) }?;
+    unsafe { image::write_program(engine, hot_start..HEAP.close(), &statics, HEAP.place(), program) }?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
+use std::ops::Range;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -56,6 +57,12 @@ unsafe impl Sync for Heap {}
 impl Heap {
     pub const fn new() -> Self {
         Heap { busy: AtomicBool::new(false), state: UnsafeCell::new(State { free: [null_mut(); CLASSES], next: 0, end: 0, populated: 0 }) }
+    }
+
+    /// Where the heap's own state is.
+    pub fn place(&self) -> Range<usize> {
+        let start = std::ptr::from_ref(self) as usize;
+        start..start + size_of::<Heap>()
     }
 
     /// Allocates from the program's empty image from now on. False when it is not empty.

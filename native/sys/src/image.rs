@@ -5,6 +5,10 @@
 //! copy of its own file with the image filled (`write_program`). Nothing moves: the program is linked to fixed addresses
 //! (.cargo/config.toml), so that every pointer in the image holds in the copy. What must not be in it: pointers to the stack,
 //! to thread-local memory or to mappings, and anything of the process that made it, such as its environment.
+//!
+//! Statics are not in it: the copy has them as the linker left them. A lazily initialised static that the engine fills while it
+//! starts would be empty again in the copy, with pointers from the image to what it held. `write_program` therefore compares the
+//! statics with those from before, and refuses.
 
 use std::ffi::c_void;
 use std::fs;
@@ -15,9 +19,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::ptr::{addr_of, null};
 
+use crate::elf::Segment;
+
 /// Address space for the engine's heap, more than it needs: `write_program` cuts off what it leaves empty.
 const IMAGE_BYTES: usize = 2 << 20;
 const PAGE_BYTES: usize = 4096;
+/// More than the program and its statics have behind the image.
+const PROGRAM_BYTES: usize = 16 << 20;
 
 #[repr(C, align(4096))]
 struct Image {
@@ -29,7 +37,8 @@ struct Image {
     heap: [u8; IMAGE_BYTES - HEADER_BYTES],
 }
 
-const HEADER_BYTES: usize = 3 * size_of::<usize>();
+const WORD_BYTES: usize = size_of::<usize>();
+const HEADER_BYTES: usize = 3 * WORD_BYTES;
 
 // A section with a name of its own is not one of zeros: it has its bytes in the file, the last of its segment.
 #[used]
@@ -63,73 +72,132 @@ pub unsafe fn load<T>() -> Option<&'static T> {
     }
 }
 
-/// Writes a copy of this program whose image is the heap as it is now, and which finds `root` in it.
+/// The program's writable memory outside of the image, as it was. The copy begins with what the linker put there, so an engine that
+/// kept anything in a static would lose it: `write_program` refuses to write such a program.
+pub struct Statics {
+    segment: Segment,
+    words: Vec<usize>,
+}
+
+impl Statics {
+    /// Notes what is there. To be called before the engine starts.
+    ///
+    /// # Errors
+    /// The program's own file cannot be read, or is not laid out as the linker script has it.
+    pub fn note() -> Result<Statics> {
+        let segment = Segment::holding(&fs::read("/proc/self/exe")?, image()).ok_or_else(|| invalid("no segment ends with the image"))?;
+        let words = words(&segment).map(|(_, word)| word).collect();
+        Ok(Statics { segment, words })
+    }
+
+    /// The first word that is no longer as noted, outside of the ranges that may change.
+    fn changed(&self, may_change: &[Range<usize>]) -> Option<usize> {
+        let changed = self.words.iter().zip(words(&self.segment)).filter(|(before, (_, now))| *before != now).map(|(_, (address, _))| address);
+        changed.into_iter().find(|address| !may_change.iter().any(|range| range.contains(address)))
+    }
+}
+
+fn image() -> Range<usize> {
+    let start = addr_of!(IMAGE) as usize;
+    start..start + IMAGE_BYTES
+}
+
+fn invalid(why: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidData, why.into())
+}
+
+/// The aligned words of a segment of this process, without the image, by their addresses.
+fn words(segment: &Segment) -> impl Iterator<Item = (usize, usize)> {
+    let (start, end) = (segment.address.next_multiple_of(WORD_BYTES), segment.address + segment.memory_bytes);
+    let addresses = (start..end & !(WORD_BYTES - 1)).step_by(WORD_BYTES).filter(|address| !image().contains(address));
+    // SAFETY: the kernel mapped the segment readable for as long as the process lives; volatile, because others may write there.
+    addresses.map(|address| (address, unsafe { (address as *const usize).read_volatile() }))
+}
+
+/// Writes a copy of this program whose image is the heap as it is now, and which finds `root` in it. Two copies of one program are
+/// the same, whenever and wherever they are made.
 ///
 /// # Arguments
 /// `hot`: the addresses that every command needs, up to the end of the heap
+/// `statics`: noted before the heap entered the image; `heap`: where the heap keeps its own state, which it begins anew
 ///
 /// # Safety
 /// What `root` leads to must have been allocated after `Heap::enter_image`, up to the address `hot.end`, or be a constant.
 ///
 /// # Errors
-/// What reading the program's own file or writing the copy says; `OutOfMemory` when the heap grew beyond the image.
-pub unsafe fn write_program<T>(root: &'static T, hot: Range<usize>, path: &Path) -> Result<()> {
-    let start = addr_of!(IMAGE) as usize;
+/// What reading the program's own file or writing the copy says; `OutOfMemory` when the heap grew beyond the image; `InvalidData`
+/// when a static changed.
+pub unsafe fn write_program<T>(root: &'static T, hot: Range<usize>, statics: &Statics, heap: Range<usize>, path: &Path) -> Result<()> {
+    let start = image().start;
     if !(start..=start + IMAGE_BYTES).contains(&hot.end) {
         return Err(Error::new(ErrorKind::OutOfMemory, format!("the image of {IMAGE_BYTES} bytes is too small")));
     }
+    if let Some(address) = statics.changed(&[heap, thread_memory()]) {
+        return Err(invalid(format!("the static at {address:#x} changed while the engine started, and is not in the image")));
+    }
     let mut program = fs::read("/proc/self/exe")?;
-    let segment = Segment::holding(&program, start..start + IMAGE_BYTES).ok_or_else(|| Error::new(ErrorKind::InvalidData, "no segment ends with the image"))?;
+    let segment = &statics.segment;
     let offset = segment.offset + start - segment.address;
     // SAFETY: the range lies in the static; this thread alone runs, and it does not allocate there while the bytes are copied.
     let bytes = unsafe { std::slice::from_raw_parts(start as *const u8, hot.end - start) };
     program[offset..offset + bytes.len()].copy_from_slice(bytes);
     let header = [std::ptr::from_ref(root) as usize, hot.start & !(PAGE_BYTES - 1), hot.end];
     for (field, value) in header.into_iter().enumerate() {
-        let at = offset + field * size_of::<usize>();
-        program[at..at + size_of::<usize>()].copy_from_slice(&value.to_ne_bytes());
+        let at = offset + field * WORD_BYTES;
+        program[at..at + WORD_BYTES].copy_from_slice(&value.to_ne_bytes());
     }
-    segment.cut(&mut program, hot.end);
+    forget_addresses(&mut program[offset..offset + bytes.len()], &chosen_addresses()?);
+    segment.cut(&mut program, hot.end).ok_or_else(|| invalid("its section headers are not as expected"))?;
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(path)?;
     std::io::Write::write_all(&mut file, &program)
 }
 
-/// A loadable segment of an ELF file of 64 bits (elf(5), PT_LOAD).
-struct Segment {
-    /// Where its header is in the file.
-    header: usize,
-    offset: usize,
-    address: usize,
+/// Where musl keeps this thread's own memory, which is among the statics as it is the first thread: thread-local variables and the
+/// thread's description, on both sides of the thread pointer. Each process makes its own.
+fn thread_memory() -> Range<usize> {
+    const BYTES: usize = 512;
+    let pointer: usize;
+    // SAFETY: both only read the thread pointer; on x86-64 it is also the first word of what it points to.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::asm!("mov {}, fs:0", out(reg) pointer, options(nostack, preserves_flags, readonly));
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        std::arch::asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nostack, preserves_flags, nomem));
+    }
+    pointer - BYTES..pointer + BYTES
 }
 
-impl Segment {
-    const FILE_BYTES_FIELD: usize = 32;
-
-    /// The segment whose bytes in the file end with those of a range of addresses: behind them the kernel maps zeros.
-    fn holding(program: &[u8], range: Range<usize>) -> Option<Segment> {
-        let number = |at: usize, bytes: usize| -> Option<usize> {
-            let field = program.get(at..at + bytes)?;
-            Some(field.iter().rev().fold(0, |number, &byte| number << 8 | usize::from(byte)))
-        };
-        let (table, entry_bytes, entries) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
-        (0..entries).find_map(|entry| {
-            let header = table + entry * entry_bytes;
-            let (kind, offset, address) = (number(header, 4)?, number(header + 8, 8)?, number(header + 16, 8)?);
-            let end = address + number(header + Segment::FILE_BYTES_FIELD, 8)?;
-            (kind == libc::PT_LOAD as usize && address <= range.start && end == range.end).then_some(Segment { header, offset, address })
-        })
+/// Where this process's stack and mappings are, or were: all addresses that the kernel chose.
+///
+/// # Errors
+/// What reading /proc/self/maps says.
+fn chosen_addresses() -> Result<Range<usize>> {
+    /// What was unmapped since lay below, and the stack reaches down when it grows.
+    const ROOM_BYTES: usize = 1 << 30;
+    let mut chosen = usize::MAX..0;
+    for line in fs::read_to_string("/proc/self/maps")?.lines() {
+        let (start, end) = line.split_once(' ').and_then(|(range, _)| range.split_once('-')).ok_or_else(|| invalid("not as proc_pid_maps(5) says"))?;
+        let number = |text| usize::from_str_radix(text, 16).map_err(|error| invalid(error.to_string()));
+        let (start, end) = (number(start)?, number(end)?);
+        let is_program = start <= image().end + PROGRAM_BYTES;
+        if !is_program && !line.ends_with("[vsyscall]") {
+            chosen = chosen.start.min(start - ROOM_BYTES)..chosen.end.max(end);
+        }
     }
+    Ok(chosen)
+}
 
-    /// Cuts the file off behind an address in the segment, and with it the section headers, which nothing needs to run it.
-    fn cut(&self, program: &mut Vec<u8>, end: usize) {
-        const SECTIONS_OFFSET_FIELD: usize = 40;
-        const SECTIONS_COUNT_FIELDS: usize = 60;
-        let bytes = end - self.address;
-        let field = self.header + Segment::FILE_BYTES_FIELD;
-        program[field..field + 8].copy_from_slice(&bytes.to_le_bytes());
-        program[SECTIONS_OFFSET_FIELD..SECTIONS_OFFSET_FIELD + 8].fill(0);
-        program[SECTIONS_COUNT_FIELDS..SECTIONS_COUNT_FIELDS + 4].fill(0);
-        program.truncate(self.offset + bytes);
+/// Clears what points to none of the copy's memory: the engine notes where its stack begins, and does so again at its next start
+/// (`begin_stack`); the rest is what was on the stack where a value with room to spare was made. A pointer that was needed would be
+/// null in the copy, which fails at its first use.
+fn forget_addresses(image: &mut [u8], chosen: &Range<usize>) {
+    for word in image.chunks_exact_mut(WORD_BYTES) {
+        if word.try_into().is_ok_and(|bytes| chosen.contains(&usize::from_ne_bytes(bytes))) {
+            word.fill(0);
+        }
     }
 }
 
@@ -137,37 +205,17 @@ impl Segment {
 mod tests {
     use super::*;
 
-    /// An ELF header with two loadable segments: address 0x40 at 0, 0x80 at 0xb0.
-    fn program() -> Vec<u8> {
-        let mut program = vec![0xff; 0x100];
-        program[32..40].copy_from_slice(&64u64.to_le_bytes());
-        program[54..58].copy_from_slice(&[56, 0, 2, 0]);
-        for (entry, offset, address, bytes) in [(0, 0, 0x40, 0x10), (1, 0xb0, 0x80, 0x40)] {
-            let header = 64 + entry * 56;
-            program[header..header + 4].copy_from_slice(&1u32.to_le_bytes());
-            for (field, value) in [(8, offset), (16, address), (32, bytes)] {
-                program[header + field..header + field + 8].copy_from_slice(&u64::to_le_bytes(value));
-            }
-        }
-        program
+    #[test]
+    fn addresses_that_the_kernel_chose_are_cleared() {
+        let words = |words: [usize; 3]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>();
+        let mut image = words([1, 0xb123, 0x6fff]);
+        forget_addresses(&mut image, &(0x7000..0xc000));
+        assert_eq!(image, words([1, 0, 0x6fff]));
     }
 
     #[test]
-    fn a_segment_is_found_by_what_it_ends_with() {
-        let program = program();
-        assert_eq!(Segment::holding(&program, 0x90..0xc0).map(|segment| segment.offset), Some(0xb0));
-        assert!(Segment::holding(&program, 0x90..0xb0).is_none());
-        assert!(Segment::holding(&program, 0x70..0xc0).is_none());
-        assert!(Segment::holding(&program[..100], 0x90..0xc0).is_none());
-    }
-
-    #[test]
-    fn a_file_ends_where_its_last_segment_is_cut() {
-        let mut program = program();
-        let segment = Segment::holding(&program, 0x90..0xc0).unwrap();
-        segment.cut(&mut program, 0xa0);
-        assert_eq!(program.len(), 0xd0);
-        assert!(Segment::holding(&program, 0x90..0xa0).is_some());
-        assert_eq!((&program[40..48], &program[60..64]), (&[0; 8][..], &[0; 4][..]));
+    fn the_kernel_chose_the_addresses_of_the_stack() {
+        let here = 0u8;
+        assert!(chosen_addresses().unwrap().contains(&(&raw const here as usize)));
     }
 }

@@ -3,6 +3,8 @@
 pub mod bpf;
 pub mod command;
 #[cfg(feature = "engine")]
+mod elf;
+#[cfg(feature = "engine")]
 pub mod engine;
 pub mod errno;
 #[cfg(feature = "engine")]
@@ -20,6 +22,8 @@ pub mod process;
 mod raw;
 pub mod schedule;
 pub mod seccomp;
+#[cfg(all(feature = "engine", target_env = "musl"))]
+mod seeds;
 pub mod signals;
 pub mod spawn;
 pub mod user_namespace;
