@@ -177,17 +177,17 @@ fn thread_memory() -> Range<usize> {
 fn chosen_addresses() -> Result<Range<usize>> {
     /// What was unmapped since lay below, and the stack reaches down when it grows.
     const ROOM_BYTES: usize = 1 << 30;
-    let mut chosen = usize::MAX..0;
+    let (mut lowest, mut highest) = (usize::MAX, 0);
     for line in fs::read_to_string("/proc/self/maps")?.lines() {
         let (start, end) = line.split_once(' ').and_then(|(range, _)| range.split_once('-')).ok_or_else(|| invalid("not as proc_pid_maps(5) says"))?;
         let number = |text| usize::from_str_radix(text, 16).map_err(|error| invalid(error.to_string()));
         let (start, end) = (number(start)?, number(end)?);
         let is_program = start <= image().end + PROGRAM_BYTES;
         if !is_program && !line.ends_with("[vsyscall]") {
-            chosen = chosen.start.min(start - ROOM_BYTES)..chosen.end.max(end);
+            (lowest, highest) = (lowest.min(start - ROOM_BYTES), highest.max(end));
         }
     }
-    Ok(chosen)
+    Ok(lowest..highest)
 }
 
 /// Clears what points to none of the copy's memory: the engine notes where its stack begins, and does so again at its next start
