@@ -154,6 +154,17 @@ const files: BadInput[] = [
   bundled("a NUL in a string", 'config.json: /process/args/1: found "a\\u0000b", allowed: text without a NUL character', {
     args: ["echo", "a\0b"],
   }),
+  bundled("half of a surrogate pair", 'config.json: /process/args/1: found "\\ud800", allowed: text without half of a surrogate pair', {
+    args: ["echo", "\ud800"],
+  }),
+  bundled(
+    "half of a surrogate pair in the name of an annotation",
+    'config.json: "/annotations/a\\udfffb": found "a\\udfffb", allowed: text without half of a surrogate pair',
+    { config: (config) => (config.annotations = { "a\udfffb": "c" }) },
+  ),
+  bundled("a NUL before digits", 'config.json: /hostname: found "\\u00005", allowed: text without a NUL character', {
+    config: (config) => (config.hostname = "\0" + "5"),
+  }),
 ];
 
 const whole: BadInput[] = [
@@ -172,6 +183,27 @@ const whole: BadInput[] = [
       set(config.process, { args: [], env: ["novalue"], cwd: "tmp" });
     },
   ),
+  fault(
+    "faults of the schema and of the rules",
+    '3 faults:\n  /process/cwd: found "tmp", allowed: an absolute path\n  /process/rlimits/0/soft: found "x", allowed: an integer\n  /linux/namespaces/1/type: found "pid", allowed: each type once: it stands in /linux/namespaces/0 too',
+    (config) => {
+      config.process.cwd = "tmp";
+      set(config.process, { rlimits: [{ type: "RLIMIT_NOFILE", soft: "x", hard: 1 }] });
+      config.linux.namespaces.splice(1, 0, { type: "pid" });
+    },
+  ),
+  fault(
+    "a member of a mount that does not fit, and its others",
+    '3 faults:\n  /mounts/1/destination: found "/", allowed: a path below /\n  /mounts/1/type: found 5, allowed: a string\n  /mounts/2/source: found nothing, allowed: the path to bind',
+    (config) => {
+      set(config.mounts[1] as object, { type: 5, destination: "/" });
+      set(config.mounts[2] as object, { source: undefined, options: ["bind"] });
+    },
+  ),
+  fault("null for a required field", "/mounts/0/destination: found null, allowed: a value: it is required", (config) =>
+    set(config.mounts[0] as object, { destination: null }),
+  ),
+  fault("null in an array", "/process/args/1: found null, allowed: a string", (config) => set(config.process, { args: ["true", null] })),
   fault("annotations are no strings", "/annotations/a: found 5, allowed: a string", (config) => set(config, { annotations: { a: 5 } })),
 ];
 

@@ -173,3 +173,37 @@ export const configurations: fc.Arbitrary<Configuration> = fc
     const cut = broken[1] === "" ? text.slice(0, at) : text.slice(0, at) + broken[1] + text.slice(at);
     return { text: cut, rootless, v2, twice };
   });
+
+/** A document, and the same with one member that fits no schema. */
+export interface DamagedConfiguration {
+  text: string;
+  damaged: string;
+  /** JSON pointer of that member. */
+  pointer: string;
+  rootless: boolean;
+}
+
+/** Members that no rule about another one asks for. */
+const unrelated = (
+  "ociVersion annotations root process/capabilities process/rlimits process/env process/args process/cwd process/oomScoreAdj " +
+  "process/ioPriority process/execCPUAffinity linux/devices linux/cgroupsPath linux/resources/devices linux/resources/memory " +
+  "linux/resources/cpu linux/resources/pids linux/resources/blockIO linux/resources/hugepageLimits linux/resources/network " +
+  "linux/resources/rdma linux/resources/unified linux/rootfsPropagation linux/sysctl linux/maskedPaths linux/readonlyPaths " +
+  "linux/netDevices linux/intelRdt linux/memoryPolicy linux/personality linux/timeOffsets mounts hostname domainname"
+).split(" ");
+
+/** Documents by the schema, most with faults that only rules find, one member of which is then damaged. */
+export const damagedConfigurations: fc.Arbitrary<DamagedConfiguration> = fc
+  .record({
+    rootless: fc.boolean(),
+    changes: fc.array(change, { maxLength: 6 }),
+    member: fc.constantFrom(...unrelated),
+    value: fc.constantFrom<Value>([[]], [[[]]], { x: 1 }, 0.5),
+  })
+  .map(({ rootless, changes, member, value }) => {
+    const document = JSON.parse(rootless ? baseRootless : base) as Document;
+    for (const [path, changed] of changes) set(document, path, structuredClone(changed));
+    const text = toJson(document);
+    set(document, member, value);
+    return { text, damaged: toJson(document), pointer: `/${member}`, rootless };
+  });

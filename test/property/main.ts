@@ -4,8 +4,8 @@
  * `N passed, N failed`.
  */
 import * as fc from "fast-check";
-import { configurations } from "./configurations.ts";
-import { checkConfiguration } from "./properties.ts";
+import { configurations, damagedConfigurations } from "./configurations.ts";
+import { checkConfiguration, checkDamage } from "./properties.ts";
 import { checkProfile, profiles } from "./seccomp.ts";
 
 const runs = Number(process.env["PROPERTY_RUNS"] ?? 100_000);
@@ -14,20 +14,20 @@ const seed = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
 // First: what chance makes may break the maker itself.
 console.log(`# PROPERTY_SEED=${seed}`);
 
-/** Tries a check with many values. @returns how many of its tests failed: the check itself, and that it saw enough sound values */
+/** Tries a check with many values. @returns how many of its tests failed: the check itself, and that enough values were such that it says something */
 function tryAll<T>(what: string, values: fc.Arbitrary<T>, numRuns: number, check: (value: T) => boolean): number {
   const start = Date.now();
-  let sound = 0;
+  let meant = 0;
   const result = fc.check(
     fc.property(values, (value) => {
-      if (check(value)) sound += 1;
+      if (check(value)) meant += 1;
     }),
     { numRuns, seed },
   );
-  console.log(`# ${result.numRuns} ${what}, ${sound} planned, seed ${seed}, ${((Date.now() - start) / 1000).toFixed(1)} s`);
-  // Else the properties of plans say nothing.
-  const enough = sound * 10 >= result.numRuns;
-  if (!enough) console.log(`not ok of ten ${what} not even one was sound`);
+  console.log(`# ${result.numRuns} ${what}, ${meant} of use, seed ${seed}, ${((Date.now() - start) / 1000).toFixed(1)} s`);
+  // Else the properties, of plans or of faults, say nothing.
+  const enough = meant * 10 >= result.numRuns;
+  if (!enough) console.log(`not ok of ten ${what} not even one was of use`);
   if (result.failed) {
     console.log(`not ok ${String(result.errorInstance)}`);
     console.log(`    ${JSON.stringify(result.counterexample, (_, item: unknown) => (typeof item === "bigint" ? String(item) : item))}`);
@@ -38,6 +38,7 @@ function tryAll<T>(what: string, values: fc.Arbitrary<T>, numRuns: number, check
 
 const failed =
   tryAll("configurations", configurations, runs, checkConfiguration) +
+  tryAll("damaged configurations", damagedConfigurations, Math.ceil(runs / 10), checkDamage) +
   tryAll("seccomp profiles", profiles, Math.ceil(runs / 10), checkProfile);
-console.log(`${4 - failed} passed, ${failed} failed`);
+console.log(`${6 - failed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -15,7 +15,8 @@ import { loadCarefully } from "../../src/runtime/spec/load-carefully.js";
 import { loadSpec } from "../../src/runtime/spec/load.js";
 import type { CarefulLoader, ValidatedSpec } from "../../src/runtime/spec/load.js";
 import { SpecError } from "../../src/runtime/spec/spec-error.js";
-import type { Configuration } from "./configurations.ts";
+import type { Fault } from "../../src/runtime/spec/fault.js";
+import type { Configuration, DamagedConfiguration } from "./configurations.ts";
 
 const v1 = ["cpu", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb", "net_cls", "net_prio", "rdma"];
 const HYBRID: HostFacts = {
@@ -61,6 +62,30 @@ function load(text: string, rootless: boolean, twice: boolean): ValidatedSpec | 
       assert.match(error.message, /^parse "config.json": /);
     }
     return undefined;
+  }
+}
+
+/**
+ * A member that does not fit the schema neither hides the faults of what has nothing to do with it, nor causes others.
+ * @returns true when there were such faults
+ */
+export function checkDamage({ text, damaged, pointer, rootless }: DamagedConfiguration): boolean {
+  const elsewhere = (document: string): string[] =>
+    faultsOf(document, rootless)
+      .filter((fault) => fault.pointer !== pointer && !fault.pointer.startsWith(`${pointer}/`))
+      .map((fault) => `${fault.pointer} ${fault.rule} ${fault.found} ${fault.allowed}`);
+  const expected = elsewhere(text);
+  assert.deepEqual(elsewhere(damaged), expected);
+  return expected.length > 0;
+}
+
+function faultsOf(text: string, rootless: boolean): readonly Fault[] {
+  try {
+    loadCarefully(text, [...commonRules, ...rareRules], report, { rootless });
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof SpecError, `validation threw ${String(error)}`);
+    return error.faults;
   }
 }
 

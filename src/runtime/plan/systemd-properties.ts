@@ -125,17 +125,17 @@ function deviceName({ kind, major, minor }: DeviceRule, names: string): string |
 /** What the runtime itself must say. */
 const RESERVED = ["PIDs", "Slice"];
 
-/** Annotations `org.systemd.property.NAME` with a value in GVariant text: the names and values. */
-export function propertyAnnotations(annotations: Readonly<Record<string, string>> | undefined): [name: string, text: string][] {
-  return Object.entries(annotations ?? {})
-    .filter(([key]) => key.startsWith(SYSTEMD_PREFIX))
-    .map(([key, text]) => [key.slice(SYSTEMD_PREFIX.length), text]);
+/** The names in annotations `org.systemd.property.NAME`, whose value is GVariant text. */
+export function propertyAnnotationNames(annotations: Readonly<Record<string, string>> | undefined): string[] {
+  return Object.keys(annotations ?? {})
+    .filter((key) => key.startsWith(SYSTEMD_PREFIX))
+    .map((key) => key.slice(SYSTEMD_PREFIX.length));
 }
 
 /** Those of a valid configuration as properties. */
 export function annotationProperties(annotations: Readonly<Record<string, string>> | undefined): UnitProperty[] {
-  return propertyAnnotations(annotations).flatMap(([name, text]) => {
-    const property = propertyOf(name, text);
+  return propertyAnnotationNames(annotations).flatMap((name) => {
+    const property = propertyOf(name, annotations?.[SYSTEMD_PREFIX + name] as string);
     return typeof property === "string" ? [] : [{ ...property, pointer: `/annotations/${SYSTEMD_PREFIX}${name}` }];
   });
 }

@@ -3,12 +3,12 @@
 import type { SystemdUnit, UnitProperty } from "../generated/plan.js";
 import { segment } from "../spec/fault.js";
 import { SYSTEMD_PREFIX } from "../spec/rare-fields.js";
-import type { Rules } from "../spec/rule.js";
+import { each, type Rules } from "../spec/rule.js";
 import { joinBelow } from "./paths.js";
 import type { BusValue } from "./gvariant.js";
 import type { PlannedCgroup, Scope, ScopeRequest } from "./scope.js";
 import { allowedInstead, expandSlice, unitPlace } from "./systemd-names.js";
-import { annotationProperties, deviceProperties, limitProperties, propertyAnnotations, propertyOf } from "./systemd-properties.js";
+import { annotationProperties, deviceProperties, limitProperties, propertyAnnotationNames, propertyOf } from "./systemd-properties.js";
 
 /** What a configuration must keep to beside what every one must. */
 export const unitRules: readonly Rules[] = [
@@ -19,10 +19,11 @@ export const unitRules: readonly Rules[] = [
     },
 
     "unit-properties": ({ spec: { annotations } }, report) => {
-      for (const [name, text] of propertyAnnotations(annotations)) {
+      each(propertyAnnotationNames(annotations), (name) => {
+        const text = annotations?.[SYSTEMD_PREFIX + name] as string;
         const property = propertyOf(name, text);
         if (typeof property === "string") report(`/annotations/${SYSTEMD_PREFIX}${segment(name)}`, text, property);
-      }
+      });
     },
   },
 ];

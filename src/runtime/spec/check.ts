@@ -22,6 +22,7 @@ import { processRules } from "./rules/process.js";
 import { resourceRules } from "./rules/resources.js";
 import { rlimitRules } from "./rules/rlimits.js";
 import { sysctlRules } from "./rules/sysctl.js";
+import { soundSubject } from "./sound-part.js";
 
 /** The rules for what many configurations have, by subject. Every `create` carries them. */
 export const commonRules: readonly Rules[] = [
@@ -43,7 +44,11 @@ export const commonRules: readonly Rules[] = [
   platformRules,
 ];
 
-/** All faults of a configuration that fits the schema, in the order of the document. */
-export function check(spec: Spec, rules: readonly Rules[], context: CheckContext): Fault[] {
-  return inDocumentOrder(spec, runRules(rules, subjectOf(spec, context)));
+/**
+ * All faults that rules find in a configuration, in the order of the document.
+ * @param unsound pointers to what does not fit the schema or is faulty in itself: each rule runs on what else there is
+ */
+export function check(spec: unknown, rules: readonly Rules[], context: CheckContext, unsound: readonly string[] = []): Fault[] {
+  const subject = unsound.length === 0 ? subjectOf(spec as Spec, context) : soundSubject(spec, unsound, context);
+  return subject === undefined ? [] : inDocumentOrder(spec, runRules(rules, subject));
 }

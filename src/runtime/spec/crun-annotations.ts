@@ -43,11 +43,16 @@ export const crunAnnotations: Readonly<Record<string, CrunAnnotation>> = {
   "delegate-cgroup": { is: "passedOver", because: "a cgroup namespace with a writable cgroup mount delegates the container's own cgroup" },
 };
 
+/** The names of a configuration's annotations of crun, without the prefix. */
+export function crunAnnotationNames(annotations: Readonly<Record<string, string>> | undefined): string[] {
+  return Object.keys(annotations ?? {})
+    .filter((name) => name.startsWith(CRUN_PREFIX))
+    .map((name) => name.slice(CRUN_PREFIX.length));
+}
+
 /** A configuration's annotations of crun, by what follows the prefix. */
 export function crunAnnotationsOf(annotations: Readonly<Record<string, string>> | undefined): [name: string, value: string][] {
-  return Object.entries(annotations ?? {})
-    .filter(([name]) => name.startsWith(CRUN_PREFIX))
-    .map(([name, value]) => [name.slice(CRUN_PREFIX.length), value]);
+  return crunAnnotationNames(annotations).map((name) => [name, annotations?.[CRUN_PREFIX + name] as string]);
 }
 
 /** What becomes of one; undefined where crun has none of that name. */

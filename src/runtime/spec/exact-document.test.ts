@@ -1,5 +1,5 @@
 import t from "tap";
-import { exactDocument, nulFaults } from "./exact-document.js";
+import { exactDocument } from "./exact-document.js";
 import { mutated, randomNumbers, runcSpecText } from "./fixtures/configurations.js";
 
 t.test("integers beyond 2^53 come as bigint, all else as JSON.parse gives it", async (t) => {
@@ -33,13 +33,4 @@ t.test("without such integers it equals JSON.parse", async (t) => {
       .replaceAll("9007199254740992", "7");
     t.strictSame(exactDocument(text), JSON.parse(text));
   }
-});
-
-t.test("NUL characters are found in values and names, with their place", async (t) => {
-  const text = String.raw`{"a":["x","b\u0000c"],"d/\u0000":{"e":"\\u0000"}}`;
-  t.strictSame(nulFaults(text, JSON.parse(text)), [
-    { pointer: "/a/1", found: String.raw`"b\u0000c"`, allowed: "text without a NUL character", rule: "no-nul" },
-    { pointer: "/d~1\0", found: String.raw`"d/\u0000"`, allowed: "text without a NUL character", rule: "no-nul" },
-  ]);
-  t.strictSame(nulFaults(String.raw`{"a":"\\u0000"}`, { a: String.raw`\u0000` }), [], "an escaped backslash is no NUL");
 });

@@ -1,11 +1,9 @@
-/** What JSON.parse changes or lets through: integers beyond 2^53, NUL characters. */
-
-import { segment, type Fault } from "./fault.js";
+/** Integers that JSON.parse rounds. */
 
 /**
  * Parses a text again that JSON.parse took, with every integer beyond 2^53 as a bigint. Fractions and exponents stay numbers.
- * A NUL character marks the integers on their way through JSON.parse: in a text that has its own (`nulFaults`, a reason to
- * refuse it) a string of one and digits is taken for an integer.
+ * A NUL character marks the integers on their way through JSON.parse. In a text that has its own, which is a reason to refuse it
+ * (`textFaults`), a string of a NUL and digits comes as an integer.
  */
 export function exactDocument(text: string): unknown {
   let marked = "";
@@ -37,27 +35,4 @@ function endOfString(text: string, quote: number): number {
     while (text[end - 1 - backslashes] === "\\") backslashes += 1;
     if (backslashes % 2 === 0) return end + 1;
   }
-}
-
-/**
- * The strings and member names that hold a NUL character. The kernel ends every string there: a path would be checked
- * as one thing and used as another (the class of CVE-2021-43784).
- */
-export function nulFaults(text: string, document: unknown): Fault[] {
-  if (!text.includes("\\u0000")) return [];
-  const faults: Fault[] = [];
-  const inspect = (string: string, pointer: string): void => {
-    if (string.includes("\0"))
-      faults.push({ pointer, found: JSON.stringify(string), allowed: "text without a NUL character", rule: "no-nul" });
-  };
-  const visit = (value: unknown, pointer: string): void => {
-    if (typeof value === "string") inspect(value, pointer);
-    if (typeof value !== "object" || value === null) return;
-    for (const [name, member] of Object.entries(value)) {
-      inspect(name, `${pointer}/${segment(name)}`);
-      visit(member, `${pointer}/${segment(name)}`);
-    }
-  };
-  visit(document, "");
-  return faults;
 }

@@ -127,9 +127,9 @@ export function faultText(name: string, faults: readonly Fault[]): string {
   return `${name}: ${faults.length} faults:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
 
-/** A pointer as shown: a member name may hold anything, and no control character must reach a terminal. */
+/** A pointer as shown: a member name may hold anything, no control character must reach a terminal, and half a surrogate pair is no text. */
 function place(pointer: string): string {
   if (pointer === "") return "the whole document";
   // oxlint-disable-next-line no-control-regex
-  return /[\u0000-\u001f\u007f-\u009f]/.test(pointer) ? JSON.stringify(pointer) : pointer;
+  return /[\u0000-\u001f\u007f-\u009f\ud800-\udfff]/u.test(pointer) ? JSON.stringify(pointer) : pointer;
 }

@@ -6,6 +6,7 @@ import fits from "./generated/validate-config-fast.js";
 import report from "./generated/validate-config-report.js";
 import { loadCarefully } from "./load-carefully.js";
 import { loadSpec, type ValidatedSpec } from "./load.js";
+import { withoutNullMembers } from "./null-members.js";
 import { commonRules } from "./check.js";
 import { rareRules } from "./rare-rules.js";
 import { SpecError } from "./spec-error.js";
@@ -191,7 +192,8 @@ t.test("the quick way takes nothing that the careful way refuses, and the rest o
       if (!(error instanceof RuntimeError)) throw error;
     }
     counts[careful === undefined ? "refused" : "taken"] += 1;
-    if (!isDeepStrictEqual(quick, careful)) t.fail(text.slice(0, 4000));
+    // The quick way does not look at members that the schema does not know.
+    if (!isDeepStrictEqual(withoutNullMembers(text, quick), careful)) t.fail(text.slice(0, 4000));
   }
   t.ok(counts.taken > 200 && counts.refused > 300, JSON.stringify(counts));
 });

@@ -9,8 +9,10 @@
 import { commonRules } from "./check.js";
 import type { Spec } from "./generated/spec-types.js";
 import { isTooDeep } from "./json-document.js";
+import { withoutNullMembers } from "./null-members.js";
 import { hasRareFields } from "./rare-fields.js";
 import { breaksRule, rulesOf, subjectOf, type CheckContext, type Rules } from "./rule.js";
+import { mayHaveTextFaults } from "./text-faults.js";
 
 const quickRules = rulesOf(commonRules);
 
@@ -44,8 +46,9 @@ export interface Loaders {
 
 /**
  * Reads a configuration and checks it against the schema and the rules of `check`.
- * Integers beyond 2^53 come as bigint, but perhaps in unknown members: those are kept and ignored (config.md, "Extensibility"). Of members with
- * the same name the last one counts, as in every other runtime. Names are taken exactly, in upper and lower case too.
+ * A member that is `null` is absent (`withoutNullMembers`). Integers beyond 2^53 come as bigint, but perhaps in unknown members, which are
+ * kept and ignored (config.md, "Extensibility"). Of members with the same name the last one counts, as in every other runtime. Names are
+ * taken exactly, in upper and lower case too.
  *
  * @param text config.json, decoded from UTF-8
  * @throws RuntimeError `invalidConfig` where the text is no JSON: `parse "config.json": line 3, column 5: expected ..., found ...`
@@ -63,8 +66,12 @@ function loadQuickly(text: string, { fits, rare }: Omit<Loaders, "careful">, con
   } catch {
     return undefined; // the engine's words differ: `findJsonFault` finds it again
   }
-  // A NUL character passes through JSON only as this escape, in this spelling.
-  if (isTooDeep(text, document) || text.includes("\\u0000") || !fits(document)) return undefined;
+  if (isTooDeep(text, document) || mayHaveTextFaults(text)) return undefined;
+  if (!fits(document)) {
+    // Perhaps for members that are null: no field of the schema may be.
+    document = withoutNullMembers(text, document);
+    if (!fits(document)) return undefined;
+  }
   const subject = subjectOf(document as Spec, context);
   // A profile is long, and read once for many containers: `fits` did not look at it.
   if (subject.spec.linux?.seccomp !== undefined && !context.seccompIsReady) return undefined;

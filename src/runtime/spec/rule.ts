@@ -13,15 +13,45 @@ export interface CheckContext {
 export interface Subject extends CheckContext {
   readonly spec: Spec;
   /** The first entry of each type in `linux.namespaces`. */
-  readonly namespaces: ReadonlyMap<NamespaceType, NamespaceReference>;
+  readonly namespaces: Pick<ReadonlyMap<NamespaceType, NamespaceReference>, "has" | "get">;
 }
 
 /** Reports whatever breaks it; pure. */
 export type Rule = (subject: Subject, report: Report) => void;
 
-/** Rules by their stable names (`Fault.rule`). */
+/**
+ * Rules by their stable names (`Fault.rule`). A list holds the checks of one rule that do not need each other: where some of a
+ * configuration is unsound, each runs if what it reads is sound.
+ */
 export interface Rules {
-  readonly [name: string]: Rule;
+  readonly [name: string]: Rule | readonly Rule[];
+}
+
+/** Marks `UnsoundValue`: the scripts of the static host have a class of their own each. */
+const UNSOUND = Symbol.for("tsrunc.unsound");
+
+/** Thrown where a rule reads a value that is faulty in itself (`soundSubject`). Never leaves `each` and `runRules`. */
+export class UnsoundValue extends Error {
+  readonly [UNSOUND] = true;
+}
+
+function mustBeUnsound(error: unknown): void {
+  if (!(error instanceof Error && UNSOUND in error)) throw error;
+}
+
+/**
+ * Visits each item of a list; `undefined` has none. For every loop of a rule: a round that reads an unsound value ends there,
+ * and the next one goes on.
+ */
+export function each<T>(items: readonly T[] | undefined, visit: (item: T, index: number) => void): void {
+  if (items === undefined) return;
+  for (let index = 0; index < items.length; index++) {
+    try {
+      visit(items[index] as T, index);
+    } catch (error) {
+      mustBeUnsound(error);
+    }
+  }
 }
 
 /** Prepares a configuration for `runRules`. */
@@ -40,7 +70,7 @@ export function isNew(namespace: NamespaceReference | undefined): boolean {
 
 /** The rules of groups, for `breaksRule`, which runs for every container: a list is walked four times as fast as objects of rules. */
 export function rulesOf(groups: readonly Rules[]): Rule[] {
-  return groups.flatMap((group) => Object.values(group));
+  return groups.flatMap((group) => Object.values(group).flat());
 }
 
 /** Whether any rule has something to report. */
@@ -60,9 +90,11 @@ export function breaksRule(rules: readonly Rule[], subject: Subject): boolean {
 export function runRules(groups: readonly Rules[], subject: Subject): Fault[] {
   const faults: Fault[] = [];
   for (const group of groups) {
-    for (const rule in group) {
-      (group[rule] as Rule)(subject, (pointer, found, allowed) => {
-        faults.push({ pointer, found: describe(found), allowed, rule });
+    for (const [rule, checks] of Object.entries(group)) {
+      each([checks].flat(), (check) => {
+        check(subject, (pointer, found, allowed) => {
+          faults.push({ pointer, found: describe(found), allowed, rule });
+        });
       });
     }
   }

@@ -3,39 +3,38 @@
 import { cleanAbsolute } from "../../plan/paths.js";
 import type { Device } from "../generated/spec-types.js";
 import { noId } from "../numbers.js";
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 
-/** The kernel's dev_t (include/linux/kdev_t.h): 12 bits of major, 20 of minor number. */
-export const largestMajor = 4095;
-export const largestMinor = 1_048_575;
+/** The numbers of a device and the largest that each may be: the kernel's dev_t (include/linux/kdev_t.h) has 12 bits of major, 20 of minor. */
+export const deviceNumbers = [
+  ["major", 4095],
+  ["minor", 1_048_575],
+] as const;
 
 /** The bits of st_mode that tell a file's type, inode(7). */
 const FILE_TYPES: Readonly<Record<string, number>> = { c: 0o020000, u: 0o020000, b: 0o060000, p: 0o010000 };
 
 export const deviceRules: Rules = {
   "device-path-absolute": ({ spec }, report) => {
-    spec.linux?.devices?.forEach(({ path }, i) => {
+    each(spec.linux?.devices, ({ path }, i) => {
       if (!path.startsWith("/") || cleanAbsolute(path) === "/") report(`/linux/devices/${i}/path`, path, "an absolute path below /");
     });
   },
 
   "device-numbers": ({ spec }, report) => {
-    spec.linux?.devices?.forEach((device, i) => {
+    each(spec.linux?.devices, (device, i) => {
       if (device.type === "p") return;
-      for (const [name, largest] of [
-        ["major", largestMajor],
-        ["minor", largestMinor],
-      ] as const) {
+      each(deviceNumbers, ([name, largest]) => {
         const value = device[name];
         if (value === undefined || value < 0 || value > largest)
           report(`/linux/devices/${i}/${name}`, value, `0 to ${largest}, required but for a FIFO`);
-      }
+      });
     });
   },
 
   // podman writes st_mode as stat(2) gives it.
   "device-mode": ({ spec }, report) => {
-    spec.linux?.devices?.forEach(({ type, fileMode = 0 }, i) => {
+    each(spec.linux?.devices, ({ type, fileMode = 0 }, i) => {
       if (fileMode !== (fileMode & 0o777) && fileMode !== ((FILE_TYPES[type] ?? 0) | (fileMode & 0o777)))
         report(`/linux/devices/${i}/fileMode`, fileMode, "0 to 511 (octal 777), with or without the bits of the device's type (inode(7))");
     });
@@ -44,7 +43,7 @@ export const deviceRules: Rules = {
   // Managers list a device twice when they are told twice; only a contradiction is a fault.
   "device-paths-unique": ({ spec }, report) => {
     const seen = new Map<string, { index: number; device: Device }>();
-    spec.linux?.devices?.forEach((device, i) => {
+    each(spec.linux?.devices, (device, i) => {
       const path = cleanAbsolute(device.path);
       const first = seen.get(path);
       if (first === undefined) seen.set(path, { index: i, device });
@@ -54,9 +53,10 @@ export const deviceRules: Rules = {
   },
 
   "device-owner": ({ spec }, report) => {
-    spec.linux?.devices?.forEach(({ uid, gid }, i) => {
-      if (uid === noId) report(`/linux/devices/${i}/uid`, uid, `0 to ${noId - 1}`);
-      if (gid === noId) report(`/linux/devices/${i}/gid`, gid, `0 to ${noId - 1}`);
+    each(spec.linux?.devices, (device, i) => {
+      each(["uid", "gid"] as const, (name) => {
+        if (device[name] === noId) report(`/linux/devices/${i}/${name}`, noId, `0 to ${noId - 1}`);
+      });
     });
   },
 };

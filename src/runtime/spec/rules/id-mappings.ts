@@ -3,61 +3,63 @@
 import { Words, type Report } from "../fault.js";
 import type { IDMapping } from "../generated/spec-types.js";
 import { noId } from "../numbers.js";
-import { isNew, type Rules } from "../rule.js";
+import { each, isNew, type Rules } from "../rule.js";
 
 /** UID_GID_MAP_MAX_EXTENTS of the kernel (Linux 4.15). */
 const mostLines = 340;
 
 const lists = ["uidMappings", "gidMappings"] as const;
+/** The two sides of a mapping. */
+const sides = ["containerID", "hostID"] as const;
 
 export const idMappingRules: Rules = {
   "mappings-namespace": ({ spec, namespaces }, report) => {
     if (namespaces.has("user")) return;
-    for (const list of lists) {
+    each(lists, (list) => {
       const mappings = spec.linux?.[list];
       if (mappings && mappings.length > 0) report(`/linux/${list}`, mappings, 'nothing, or an entry of type "user" in /linux/namespaces');
-    }
+    });
   },
 
   // In a namespace without mappings every id is the overflow id, and nothing can be owned or entered.
   "mappings-given": ({ spec, namespaces }, report) => {
     if (!isNew(namespaces.get("user"))) return;
-    for (const list of lists) {
+    each(lists, (list) => {
       const mappings = spec.linux?.[list];
       if (!mappings || mappings.length === 0)
         report(`/linux/${list}`, mappings, "at least one mapping: /linux/namespaces has a new user namespace");
-    }
+    });
   },
 
   "mapping-lines": ({ spec }, report) => {
-    for (const list of lists) {
+    each(lists, (list) => {
       reportMappings(spec.linux?.[list] ?? [], `/linux/${list}`, report);
-    }
+    });
   },
 
   // The runtime becomes root of the container to set it up: mounts and devices belong to id 0.
   "mapping-root": ({ spec, namespaces }, report) => {
     if (!isNew(namespaces.get("user"))) return;
-    for (const list of lists) {
+    each(lists, (list) => {
       const mappings = spec.linux?.[list] ?? [];
       if (mappings.length > 0 && !isMapped(0, mappings))
         report(`/linux/${list}`, new Words("no mapping of container id 0"), "mappings with container id 0");
-    }
+    });
   },
 
   // setresuid(2) and setgroups(2) refuse an id that has no mapping.
   "user-mapped": ({ spec: { linux, process }, namespaces }, report) => {
     if (!namespaces.has("user") || process?.user === undefined) return;
-    const { uid, gid, additionalGids } = process.user;
+    const { user } = process;
     const inspect = (id: number | undefined, list: (typeof lists)[number], pointer: string): void => {
       const mappings = linux?.[list] ?? [];
       if (id !== undefined && mappings.length > 0 && !isMapped(id, mappings)) report(pointer, id, `an id that /linux/${list} maps`);
     };
-    inspect(uid, "uidMappings", "/process/user/uid");
-    inspect(gid, "gidMappings", "/process/user/gid");
-    additionalGids?.forEach((group, i) => {
-      inspect(group, "gidMappings", `/process/user/additionalGids/${i}`);
+    each(lists, (list) => {
+      const name = list === "uidMappings" ? "uid" : "gid";
+      inspect(user[name], list, `/process/user/${name}`);
     });
+    each(user.additionalGids, (group, i) => inspect(group, "gidMappings", `/process/user/additionalGids/${i}`));
   },
 
   // An unprivileged process that maps its own id alone must give up setgroups(2) first (CVE-2014-8989).
@@ -76,20 +78,24 @@ export function reportMappings(mappings: readonly IDMapping[], pointer: string, 
 }
 
 function reportLines(mappings: readonly IDMapping[], pointer: string, report: Report): void {
-  mappings.forEach(({ containerID, hostID, size }, i) => {
+  each(mappings, (mapping, i) => {
+    const { size } = mapping;
     if (size === 0) return report(`${pointer}/${i}/size`, size, "at least 1");
-    if (containerID + size > noId) report(`${pointer}/${i}/size`, size, `at most ${noId - containerID}: ids end at ${noId - 1}`);
-    if (hostID + size > noId) report(`${pointer}/${i}/size`, size, `at most ${noId - hostID}: ids end at ${noId - 1}`);
+    each(sides, (side) => {
+      const start = mapping[side];
+      if (start + size > noId) report(`${pointer}/${i}/size`, size, `at most ${noId - start}: ids end at ${noId - 1}`);
+    });
   });
-  reportOverlaps(mappings, "containerID", pointer, report);
-  reportOverlaps(mappings, "hostID", pointer, report);
+  for (const side of sides) reportOverlaps(mappings, side, pointer, report);
 }
 
 /** The kernel refuses a map whose ranges share an id on either side. */
-function reportOverlaps(mappings: readonly IDMapping[], side: "containerID" | "hostID", pointer: string, report: Report): void {
-  const ranges = mappings
-    .map((mapping, index) => ({ start: mapping[side], end: mapping[side] + mapping.size, index }))
-    .sort((a, b) => a.start - b.start);
+function reportOverlaps(mappings: readonly IDMapping[], side: (typeof sides)[number], pointer: string, report: Report): void {
+  const ranges: { start: number; end: number; index: number }[] = [];
+  each(mappings, (mapping, index) => {
+    ranges.push({ start: mapping[side], end: mapping[side] + mapping.size, index });
+  });
+  ranges.sort((a, b) => a.start - b.start);
   let last = ranges[0];
   for (const range of ranges.slice(1)) {
     if (last !== undefined && range.start < last.end) {

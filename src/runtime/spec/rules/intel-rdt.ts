@@ -1,6 +1,6 @@
 /** Rules for `linux.intelRdt` (config-linux.md, "IntelRdt"). */
 
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 
 const place = "/linux/intelRdt";
 
@@ -17,7 +17,7 @@ export const intelRdtRules: Rules = {
   },
 
   "rdt-schemata": ({ spec: { linux } }, report) => {
-    linux?.intelRdt?.schemata?.forEach((line, i) => {
+    each(linux?.intelRdt?.schemata, (line, i) => {
       if (line === "" || line.includes("\n")) report(`${place}/schemata/${i}`, line, 'one line, such as "L3:0=f"');
     });
   },

@@ -1,7 +1,7 @@
 /** Rules for `linux.memoryPolicy` (config-linux.md, "Memory policy"; set_mempolicy(2)). */
 
 import { isNumberList, numbersOf } from "../number-list.js";
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 
 /** MAX_NUMNODES of the largest kernel (CONFIG_NODES_SHIFT 10). */
 const lastNode = 1023;
@@ -27,7 +27,7 @@ export const memoryPolicyRules: Rules = {
   // The kernel would pass over all flags of MPOL_DEFAULT, and refuse the others.
   "memory-policy-flags": ({ spec }, report) => {
     const { mode, nodes = "", flags = [] } = spec.linux?.memoryPolicy ?? {};
-    flags.forEach((flag, i) => {
+    each(flags, (flag, i) => {
       const place = `/linux/memoryPolicy/flags/${i}`;
       const balances = flag === "MPOL_F_NUMA_BALANCING";
       if (mode === "MPOL_DEFAULT" || (!balances && (mode === "MPOL_LOCAL" || nodes === "")))

@@ -3,7 +3,7 @@
 import type { Report } from "../fault.js";
 import type { Mount } from "../generated/spec-types.js";
 import { copyUpOptionName, idMapOptionNames } from "../mount-option-names.js";
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 import { reportMappings } from "./id-mappings.js";
 import { isBindMount } from "./mounts.js";
 
@@ -20,7 +20,7 @@ function wish(mount: Mount, pointer: string): { pointer: string; found: unknown 
 export const mountOwnerRules: Rules = {
   // The kernel maps the owners of a mount that was never visible, and whole file systems by their own namespace.
   "idmap-bind": ({ spec, rootless, namespaces }, report) => {
-    spec.mounts?.forEach((mount, i) => {
+    each(spec.mounts, (mount, i) => {
       const pointer = `/mounts/${i}`;
       const asked = wish(mount, pointer);
       if (!asked) return;
@@ -34,7 +34,7 @@ export const mountOwnerRules: Rules = {
   },
 
   "copy-up-tmpfs": ({ spec }, report) => {
-    spec.mounts?.forEach((mount, i) => {
+    each(spec.mounts, (mount, i) => {
       const index = mount.options?.indexOf(copyUpOptionName) ?? -1;
       if (index >= 0 && (mount.type !== "tmpfs" || isBindMount(mount) || mount.options?.includes("remount")))
         report(`/mounts/${i}/options/${index}`, copyUpOptionName, 'nothing, or the type "tmpfs": it is what the copy is made in');
@@ -44,9 +44,9 @@ export const mountOwnerRules: Rules = {
 
 /** config.md: each "MUST be specified along with" the other. */
 function reportBoth(mount: Mount, pointer: string, report: Report): void {
-  for (const list of lists) {
+  each(lists, (list) => {
     const mappings = mount[list] ?? [];
     if (mappings.length === 0) report(`${pointer}/${list}`, mount[list], "at least one mapping: the other list has some");
     else reportMappings(mappings, `${pointer}/${list}`, report);
-  }
+  });
 }

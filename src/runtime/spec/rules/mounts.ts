@@ -4,7 +4,7 @@ import { cleanAbsolute } from "../../plan/paths.js";
 import type { Mount } from "../generated/spec-types.js";
 import { knownMountOptions } from "../mount-option-names.js";
 import { nearest } from "../nearest.js";
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 
 /**
  * What may be mounted over a file of procfs: files that only tell, as lxcfs replaces them. Anything else could turn the
@@ -30,7 +30,7 @@ export function isBindMount({ options }: Mount): boolean {
 
 export const mountRules: Rules = {
   "mount-destination": ({ spec }, report) => {
-    spec.mounts?.forEach(({ destination }, i) => {
+    each(spec.mounts, ({ destination }, i) => {
       // A path that ends in a name leads below /: most do, and need no closer look.
       if (/(^|[/.])$/.test(destination) && cleanAbsolute(destination) === "/")
         report(`/mounts/${i}/destination`, destination, "a path below /");
@@ -38,13 +38,13 @@ export const mountRules: Rules = {
   },
 
   "mount-source": ({ spec }, report) => {
-    spec.mounts?.forEach((mount, i) => {
+    each(spec.mounts, (mount, i) => {
       if (isBindMount(mount) && !mount.source) report(`/mounts/${i}/source`, mount.source, "the path to bind");
     });
   },
 
   "mount-type": ({ spec }, report) => {
-    spec.mounts?.forEach((mount, i) => {
+    each(spec.mounts, (mount, i) => {
       if (isBindMount(mount) || mount.options?.includes("remount")) return;
       if (!mount.type) report(`/mounts/${i}/type`, mount.type, 'a filesystem, or the option "bind" or "rbind"');
       else if (mount.type === "bind")
@@ -55,9 +55,9 @@ export const mountRules: Rules = {
   // The kernel ignores data on a bind mount; somebody wrote it for a reason. Where a mount is one by its options alone, the others may
   // be those of whatever file system comes first in a list (OCI runtime-tools does so): a warning tells of them.
   "bind-options": ({ spec }, report) => {
-    spec.mounts?.forEach((mount, i) => {
+    each(spec.mounts, (mount, i) => {
       if (mount.type !== "bind" || !isBindMount(mount)) return;
-      mount.options?.forEach((option, j) => {
+      each(mount.options, (option, j) => {
         if (knownMountOptions().has(option)) return;
         const meant = nearest(option, knownMountOptions());
         report(
@@ -70,7 +70,7 @@ export const mountRules: Rules = {
   },
 
   "mount-over-proc": ({ spec }, report) => {
-    spec.mounts?.forEach((mount, i) => {
+    each(spec.mounts, (mount, i) => {
       if (!mount.destination.includes("proc")) return;
       const path = cleanAbsolute(mount.destination);
       if (path === "/proc") {

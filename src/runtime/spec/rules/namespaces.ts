@@ -1,7 +1,7 @@
 /** Rules for `linux.namespaces` and what stands or falls with one (config-linux.md, "Namespaces"). */
 
 import { Words } from "../fault.js";
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 
 /** __NEW_UTS_LEN of the kernel, in bytes. */
 const longestHostname = 64;
@@ -9,7 +9,7 @@ const longestHostname = 64;
 export const namespaceRules: Rules = {
   "namespaces-unique": ({ spec }, report) => {
     const seen = new Map<string, number>();
-    spec.linux?.namespaces?.forEach(({ type }, i) => {
+    each(spec.linux?.namespaces, ({ type }, i) => {
       const first = seen.get(type);
       if (first === undefined) seen.set(type, i);
       else report(`/linux/namespaces/${i}/type`, type, `each type once: it stands in /linux/namespaces/${first} too`);
@@ -17,7 +17,7 @@ export const namespaceRules: Rules = {
   },
 
   "namespace-path-absolute": ({ spec }, report) => {
-    spec.linux?.namespaces?.forEach(({ path }, i) => {
+    each(spec.linux?.namespaces, ({ path }, i) => {
       if (path !== undefined && path !== "" && !path.startsWith("/")) report(`/linux/namespaces/${i}/path`, path, "an absolute path");
     });
   },
@@ -30,15 +30,15 @@ export const namespaceRules: Rules = {
 
   // Names set without a namespace would be the host's.
   "hostname-namespace": ({ spec, namespaces }, report) => {
-    for (const name of ["hostname", "domainname"] as const) {
+    each(["hostname", "domainname"] as const, (name) => {
       if (spec[name] && !namespaces.has("uts")) report(`/${name}`, spec[name], 'nothing, or an entry of type "uts" in /linux/namespaces');
-    }
+    });
   },
 
   "hostname-length": ({ spec }, report) => {
-    for (const name of ["hostname", "domainname"] as const) {
+    each(["hostname", "domainname"] as const, (name) => {
       if (utf8Length(spec[name] ?? "") > longestHostname) report(`/${name}`, spec[name], `at most ${longestHostname} bytes`);
-    }
+    });
   },
 };
 

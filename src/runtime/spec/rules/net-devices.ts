@@ -1,7 +1,7 @@
 /** Rules for `linux.netDevices` (config-linux.md, "Network Devices"). */
 
 import { segment, type Report } from "../fault.js";
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 import { utf8Length } from "./namespaces.js";
 
 const place = "/linux/netDevices";
@@ -13,19 +13,24 @@ function isDeviceName(name: string): boolean {
 }
 
 export const netDeviceRules: Rules = {
-  "net-devices": ({ spec: { linux }, rootless, namespaces }, report) => {
-    const devices = linux?.netDevices;
-    if (!devices || Object.keys(devices).length === 0) return;
-    if (rootless) report(place, devices, "nothing: not running as root");
-    else if (!namespaces.has("network")) report(place, devices, 'nothing, or an entry of type "network" in /linux/namespaces');
-    const holders = new Map<string, string>();
-    for (const [name, device] of Object.entries(devices)) {
-      const pointer = `${place}/${segment(name)}`;
-      if (name === "lo") report(pointer, name, "nothing: each network namespace has its own loopback device");
-      else if (!isDeviceName(name)) report(pointer, name, nameInWords);
-      else inspectNewName(device.name || name, pointer, { holders, report });
-    }
-  },
+  "net-devices": [
+    ({ spec: { linux }, rootless, namespaces }, report) => {
+      const devices = linux?.netDevices;
+      if (!devices || Object.keys(devices).length === 0) return;
+      if (rootless) report(place, devices, "nothing: not running as root");
+      else if (!namespaces.has("network")) report(place, devices, 'nothing, or an entry of type "network" in /linux/namespaces');
+    },
+    ({ spec: { linux } }, report) => {
+      const devices = linux?.netDevices ?? {};
+      const holders = new Map<string, string>();
+      each(Object.keys(devices), (name) => {
+        const pointer = `${place}/${segment(name)}`;
+        if (name === "lo") report(pointer, name, "nothing: each network namespace has its own loopback device");
+        else if (!isDeviceName(name)) report(pointer, name, nameInWords);
+        else inspectNewName(devices[name]?.name || name, pointer, { holders, report });
+      });
+    },
+  ],
 };
 
 interface Names {

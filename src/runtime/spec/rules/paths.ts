@@ -1,6 +1,6 @@
 /** Rules for the paths that are no mounts and no devices, and for `annotations`. */
 
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 
 export const pathRules: Rules = {
   // config.md, "Root": required on every platform but Windows.
@@ -10,11 +10,11 @@ export const pathRules: Rules = {
   },
 
   "masked-paths-absolute": ({ spec: { linux } }, report) => {
-    for (const list of ["maskedPaths", "readonlyPaths"] as const) {
-      linux?.[list]?.forEach((path, i) => {
+    each(["maskedPaths", "readonlyPaths"] as const, (list) => {
+      each(linux?.[list], (path, i) => {
         if (!path.startsWith("/")) report(`/linux/${list}/${i}`, path, "an absolute path");
       });
-    }
+    });
   },
 
   // A step up would leave the cgroup that the path names, and with it the limits of the caller.

@@ -1,7 +1,7 @@
 /** Rules for what configures containers of other platforms (config.md, "Platform-specific configuration"). */
 
 import { Words } from "../fault.js";
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 
 /** Name of the rule whose faults are no mistakes, but meant for another runtime. */
 export const OTHER_PLATFORM = "other-platform";
@@ -9,10 +9,14 @@ export const OTHER_PLATFORM = "other-platform";
 const allowed = "nothing: it configures a container of another platform, this runtime is for Linux";
 
 export const platformRules: Rules = {
-  [OTHER_PLATFORM]: ({ spec }, report) => {
-    for (const platform of ["solaris", "windows", "vm", "zos", "freebsd"] as const) {
-      if (spec[platform] !== undefined) report(`/${platform}`, new Words("a section"), allowed);
-    }
-    if (spec.process?.commandLine) report("/process/commandLine", new Words("a command line"), allowed);
-  },
+  [OTHER_PLATFORM]: [
+    ({ spec }, report) => {
+      each(["solaris", "windows", "vm", "zos", "freebsd"] as const, (platform) => {
+        if (spec[platform] !== undefined) report(`/${platform}`, new Words("a section"), allowed);
+      });
+    },
+    ({ spec: { process } }, report) => {
+      if (process?.commandLine) report("/process/commandLine", new Words("a command line"), allowed);
+    },
+  ],
 };

@@ -1,7 +1,7 @@
 /** Rules for `process` (config.md, "Process"), but its capabilities and limits. */
 
 import { Words } from "../fault.js";
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 import { noId } from "../numbers.js";
 
 /** NGROUPS_MAX of the kernel. */
@@ -26,7 +26,7 @@ export const processRules: Rules = {
   },
 
   "env-named": ({ spec: { process } }, report) => {
-    process?.env?.forEach((entry, i) => {
+    each(process?.env, (entry, i) => {
       if (entry.indexOf("=") < 1) report(`/process/env/${i}`, entry, "NAME=VALUE with a name");
     });
   },
@@ -36,10 +36,10 @@ export const processRules: Rules = {
     if (user === undefined) return;
     const allowed = `0 to ${noId - 1}`;
     // Required by the specification's text, though not by its schema.
-    for (const id of ["uid", "gid"] as const) {
+    each(["uid", "gid"] as const, (id) => {
       if (user[id] === undefined || user[id] === noId) report(`/process/user/${id}`, user[id], allowed);
-    }
-    user.additionalGids?.forEach((gid, i) => {
+    });
+    each(user.additionalGids, (gid, i) => {
       if (gid === noId) report(`/process/user/additionalGids/${i}`, gid, allowed);
     });
     const groups = user.additionalGids?.length ?? 0;
@@ -59,9 +59,10 @@ export const processRules: Rules = {
   // Without a terminal the specification has it ignored.
   "console-size": ({ spec: { process } }, report) => {
     if (process?.terminal !== true || process.consoleSize === undefined) return;
-    for (const side of ["height", "width"] as const) {
-      const size = process.consoleSize[side];
+    const { consoleSize } = process;
+    each(["height", "width"] as const, (side) => {
+      const size = consoleSize[side];
       if (size > largestWindowSide) report(`/process/consoleSize/${side}`, size, `0 to ${largestWindowSide}`);
-    }
+    });
   },
 };

@@ -1,14 +1,15 @@
 /** Rules for `linux.resources` (config-linux.md, "Control groups"), but its list of devices. */
 
 import { segment, type Report } from "../fault.js";
-import type { CpuResources, Integer64, Linux } from "../generated/spec-types.js";
+import type { CpuResources, Integer64, Resources } from "../generated/spec-types.js";
 import { isInt64, isUint64, uint64Range } from "../numbers.js";
-import type { Rules, Subject } from "../rule.js";
+import { each, type Rules, type Subject } from "../rule.js";
 
 const place = "/linux/resources";
 const int64Range = "-1 (no limit) to 9223372036854775807";
 
-const resourcesOf = ({ spec }: Subject): NonNullable<Linux["resources"]> => spec.linux?.resources ?? {};
+const resourcesOf = ({ spec }: Subject): Resources => spec.linux?.resources ?? {};
+const cpuOf = (subject: Subject): CpuResources => resourcesOf(subject).cpu ?? {};
 
 /** Reports a limit that is neither -1 nor an amount. */
 function reportLimit(value: Integer64 | undefined, pointer: string, report: Report): void {
@@ -20,13 +21,17 @@ function reportUint64(value: Integer64 | undefined, pointer: string, report: Rep
 }
 
 export const resourceRules: Rules = {
-  "memory-limits": (subject, report) => {
-    const { memory } = resourcesOf(subject);
-    if (memory === undefined) return;
-    for (const name of ["limit", "reservation", "swap", "kernel", "kernelTCP"] as const)
-      reportLimit(memory[name], `${place}/memory/${name}`, report);
-    if (memory.swappiness !== undefined && memory.swappiness > 100) report(`${place}/memory/swappiness`, memory.swappiness, "0 to 100");
-  },
+  "memory-limits": [
+    (subject, report) => {
+      each(["limit", "reservation", "swap", "kernel", "kernelTCP"] as const, (name) =>
+        reportLimit(resourcesOf(subject).memory?.[name], `${place}/memory/${name}`, report),
+      );
+    },
+    (subject, report) => {
+      const swappiness = resourcesOf(subject).memory?.swappiness ?? 0;
+      if (swappiness > 100) report(`${place}/memory/swappiness`, swappiness, "0 to 100");
+    },
+  ],
 
   // `swap` counts memory and swap together; 0 stands for unset.
   "memory-swap": (subject, report) => {
@@ -37,17 +42,35 @@ export const resourceRules: Rules = {
       report(`${place}/memory/swap`, swap, `at least /linux/resources/memory/limit, ${limit}: it counts memory and swap`);
   },
 
-  "cpu-ranges": (subject, report) => {
-    const { cpu } = resourcesOf(subject);
-    if (cpu !== undefined) reportCpu(cpu, report);
-  },
+  "cpu-ranges": [
+    (subject, report) => {
+      each(["shares", "burst", "realtimePeriod"] as const, (name) => reportUint64(cpuOf(subject)[name], `${place}/cpu/${name}`, report));
+    },
+    (subject, report) => reportLimit(cpuOf(subject).realtimeRuntime, `${place}/cpu/realtimeRuntime`, report),
+
+    // CFS bandwidth (kernel: sched-bwc): a period of 1 ms to 1 s, a quota of at least 1 ms; 0 stands for unset.
+    (subject, report) => {
+      const { period = 0 } = cpuOf(subject);
+      if (period !== 0 && (period < 1000 || period > 1_000_000)) report(`${place}/cpu/period`, period, "1000 to 1000000 (microseconds)");
+    },
+    (subject, report) => {
+      const cpu = cpuOf(subject);
+      const { quota = 0 } = cpu;
+      if (quota < -1 || (quota > 0 && quota < 1000) || !isInt64(quota))
+        report(`${place}/cpu/quota`, quota, "-1 (no limit), or at least 1000 (microseconds)");
+      else if (quota > 0 && (cpu.burst ?? 0) > quota) report(`${place}/cpu/burst`, cpu.burst, `at most the quota, ${quota}`);
+    },
+    (subject, report) => {
+      const { idle = 0 } = cpuOf(subject);
+      if (Number(idle) !== 0 && Number(idle) !== 1) report(`${place}/cpu/idle`, idle, "0 or 1");
+    },
+  ],
 
   "cpu-lists": (subject, report) => {
-    const { cpu } = resourcesOf(subject);
-    for (const name of ["cpus", "mems"] as const) {
-      const list = cpu?.[name];
+    each(["cpus", "mems"] as const, (name) => {
+      const list = cpuOf(subject)[name];
       if (list !== undefined && !isNumberList(list)) report(`${place}/cpu/${name}`, list, 'numbers and ranges, such as "0-3,7"');
-    }
+    });
   },
 
   "pids-limit": (subject, report) => {
@@ -58,47 +81,50 @@ export const resourceRules: Rules = {
   "block-io-weights": (subject, report) => {
     const { blockIO } = resourcesOf(subject);
     const inspect = (weights: { weight?: number; leafWeight?: number } | undefined, pointer: string): void => {
-      for (const name of ["weight", "leafWeight"] as const) {
+      each(["weight", "leafWeight"] as const, (name) => {
         const weight = weights?.[name];
         if (weight !== undefined && weight !== 0 && (weight < 10 || weight > 1000)) report(`${pointer}/${name}`, weight, "10 to 1000");
-      }
+      });
     };
     inspect(blockIO, `${place}/blockIO`);
-    blockIO?.weightDevice?.forEach((device, i) => {
+    each(blockIO?.weightDevice, (device, i) => {
       const pointer = `${place}/blockIO/weightDevice/${i}`;
+      inspect(device, pointer);
       if (device.weight === undefined && device.leafWeight === undefined)
         report(`${pointer}/weight`, undefined, '"weight", "leafWeight" or both');
-      else inspect(device, pointer);
     });
   },
 
   "block-io-rates": (subject, report) => {
-    for (const name of ["throttleReadBpsDevice", "throttleWriteBpsDevice", "throttleReadIOPSDevice", "throttleWriteIOPSDevice"] as const) {
-      resourcesOf(subject).blockIO?.[name]?.forEach(({ rate }, i) => {
+    each(["throttleReadBpsDevice", "throttleWriteBpsDevice", "throttleReadIOPSDevice", "throttleWriteIOPSDevice"] as const, (name) => {
+      each(resourcesOf(subject).blockIO?.[name], ({ rate }, i) => {
         const pointer = `${place}/blockIO/${name}/${i}/rate`;
         if (rate === undefined) report(pointer, rate, "a value: it is required");
         else reportUint64(rate, pointer, report);
       });
-    }
-  },
-
-  // The kernel names each size in its largest whole unit; a cgroup has no file for any other name.
-  "hugepage-sizes": (subject, report) => {
-    const seen = new Set<string>();
-    resourcesOf(subject).hugepageLimits?.forEach(({ pageSize, limit }, i) => {
-      const pointer = `${place}/hugepageLimits/${i}`;
-      const amount = Number.parseInt(pageSize, 10);
-      if (amount >= 1024 || !Number.isInteger(Math.log2(amount)))
-        report(`${pointer}/pageSize`, pageSize, "a power of two below 1024 and KB, MB or GB");
-      else if (seen.has(pageSize)) report(`${pointer}/pageSize`, pageSize, "each size once");
-      seen.add(pageSize);
-      reportUint64(limit, `${pointer}/limit`, report);
     });
   },
 
+  // The kernel names each size in its largest whole unit; a cgroup has no file for any other name.
+  "hugepage-sizes": [
+    (subject, report) => {
+      const seen = new Set<string>();
+      each(resourcesOf(subject).hugepageLimits, ({ pageSize }, i) => {
+        const pointer = `${place}/hugepageLimits/${i}/pageSize`;
+        const amount = Number.parseInt(pageSize, 10);
+        if (amount >= 1024 || !Number.isInteger(Math.log2(amount))) report(pointer, pageSize, "a power of two below 1024 and KB, MB or GB");
+        else if (seen.has(pageSize)) report(pointer, pageSize, "each size once");
+        seen.add(pageSize);
+      });
+    },
+    (subject, report) => {
+      each(resourcesOf(subject).hugepageLimits, ({ limit }, i) => reportUint64(limit, `${place}/hugepageLimits/${i}/limit`, report));
+    },
+  ],
+
   // IFNAMSIZ of the kernel counts the closing NUL.
   "network-priorities": (subject, report) => {
-    resourcesOf(subject).network?.priorities?.forEach(({ name }, i) => {
+    each(resourcesOf(subject).network?.priorities, ({ name }, i) => {
       if (!/^[^/\s]{1,15}$/.test(name))
         report(`${place}/network/priorities/${i}/name`, name, "the name of an interface: up to 15 characters, no slash or blank");
     });
@@ -106,12 +132,14 @@ export const resourceRules: Rules = {
 
   // config-linux.md, "RDMA"; the name is the first word of a line for the kernel.
   "rdma-limits": (subject, report) => {
-    for (const [device, limits] of Object.entries(resourcesOf(subject).rdma ?? {})) {
+    const { rdma = {} } = resourcesOf(subject);
+    each(Object.keys(rdma), (device) => {
       const pointer = `${place}/rdma/${segment(device)}`;
-      if (!/^\S+$/.test(device)) report(pointer, device, "the name of a device: no blank");
-      else if (limits.hcaHandles === undefined && limits.hcaObjects === undefined)
+      if (!/^\S+$/.test(device)) return report(pointer, device, "the name of a device: no blank");
+      const limits = rdma[device];
+      if (limits?.hcaHandles === undefined && limits?.hcaObjects === undefined)
         report(pointer, limits, '"hcaHandles", "hcaObjects" or both');
-    }
+    });
   },
 
   // Each is a file of the container's own cgroup: a path could name another's.
@@ -122,20 +150,6 @@ export const resourceRules: Rules = {
     }
   },
 };
-
-function reportCpu(cpu: CpuResources, report: Report): void {
-  const at = (name: keyof CpuResources): string => `${place}/cpu/${name}`;
-  for (const name of ["shares", "burst", "realtimePeriod"] as const) reportUint64(cpu[name], at(name), report);
-  reportLimit(cpu.realtimeRuntime, at("realtimeRuntime"), report);
-
-  // CFS bandwidth (kernel: sched-bwc): a period of 1 ms to 1 s, a quota of at least 1 ms; 0 stands for unset.
-  const { period = 0, quota = 0, burst = 0, idle } = cpu;
-  if (period !== 0 && (period < 1000 || period > 1_000_000)) report(at("period"), period, "1000 to 1000000 (microseconds)");
-  if (quota < -1 || (quota > 0 && quota < 1000) || !isInt64(quota))
-    report(at("quota"), quota, "-1 (no limit), or at least 1000 (microseconds)");
-  else if (quota > 0 && burst > quota) report(at("burst"), burst, `at most the quota, ${quota}`);
-  if (idle !== undefined && Number(idle) !== 0 && Number(idle) !== 1) report(at("idle"), idle, "0 or 1");
-}
 
 /** The kernel's bitmap_parselist: numbers, ranges, and every nth group of a range as in `0-31:2/8`. Empty is unset. */
 function isNumberList(list: string): boolean {

@@ -1,14 +1,13 @@
 /** Rules for `process.rlimits` (config.md, "POSIX process"; getrlimit(2)). */
 
-import type { Integer64 } from "../generated/spec-types.js";
 import { nearest } from "../nearest.js";
 import { isUint64, uint64Range } from "../numbers.js";
 import { rlimitNumbers } from "../rlimit-names.js";
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 
 export const rlimitRules: Rules = {
   "rlimit-names": ({ spec }, report) => {
-    spec.process?.rlimits?.forEach(({ type }, i) => {
+    each(spec.process?.rlimits, ({ type }, i) => {
       if (!Object.hasOwn(rlimitNumbers, type))
         report(
           `/process/rlimits/${i}/type`,
@@ -20,7 +19,7 @@ export const rlimitRules: Rules = {
 
   "rlimits-unique": ({ spec }, report) => {
     const seen = new Map<string, number>();
-    spec.process?.rlimits?.forEach(({ type }, i) => {
+    each(spec.process?.rlimits, ({ type }, i) => {
       const first = seen.get(type);
       if (first === undefined) seen.set(type, i);
       else report(`/process/rlimits/${i}/type`, type, `each limit once: it stands in /process/rlimits/${first} too`);
@@ -28,14 +27,15 @@ export const rlimitRules: Rules = {
   },
 
   "rlimit-values": ({ spec }, report) => {
-    spec.process?.rlimits?.forEach(({ soft, hard }, i) => {
-      const outside = (name: string, value: Integer64): boolean => {
-        if (isUint64(value)) return false;
-        report(`/process/rlimits/${i}/${name}`, value, uint64Range);
-        return true;
-      };
-      const anyOutside = [outside("soft", soft), outside("hard", hard)].includes(true);
-      if (!anyOutside && soft > hard) report(`/process/rlimits/${i}/soft`, soft, `at most the hard limit, ${hard}`);
+    each(spec.process?.rlimits, (rlimit, i) => {
+      let fit = true;
+      each(["soft", "hard"] as const, (name) => {
+        if (isUint64(rlimit[name])) return;
+        fit = false;
+        report(`/process/rlimits/${i}/${name}`, rlimit[name], uint64Range);
+      });
+      const { soft, hard } = rlimit;
+      if (fit && soft > hard) report(`/process/rlimits/${i}/soft`, soft, `at most the hard limit, ${hard}`);
     });
   },
 };

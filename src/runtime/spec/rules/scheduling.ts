@@ -3,7 +3,7 @@
 import type { Report } from "../fault.js";
 import type { Integer64, Process } from "../generated/spec-types.js";
 import { isNumberList } from "../number-list.js";
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 
 type Scheduler = NonNullable<Process["scheduler"]>;
 
@@ -12,15 +12,23 @@ const shortestRuntime = 1024;
 const longestPeriod = 2n ** 63n - 1n;
 
 export const schedulingRules: Rules = {
-  scheduler: ({ spec }, report) => {
-    const scheduler = spec.process?.scheduler;
-    if (scheduler === undefined) return;
-    const { policy, nice = 0 } = scheduler;
-    if (policy === "SCHED_ISO") report("/process/scheduler/policy", policy, "a policy that Linux has: this one is reserved and not built");
-    if (nice < -20 || nice > 19) report("/process/scheduler/nice", nice, "-20 to 19");
-    inspectPriority(scheduler, report);
-    inspectDeadline(scheduler, report);
-  },
+  scheduler: [
+    ({ spec: { process } }, report) => {
+      const policy = process?.scheduler?.policy;
+      if (policy === "SCHED_ISO")
+        report("/process/scheduler/policy", policy, "a policy that Linux has: this one is reserved and not built");
+    },
+    ({ spec: { process } }, report) => {
+      const nice = process?.scheduler?.nice ?? 0;
+      if (nice < -20 || nice > 19) report("/process/scheduler/nice", nice, "-20 to 19");
+    },
+    ({ spec: { process } }, report) => {
+      if (process?.scheduler) inspectPriority(process.scheduler, report);
+    },
+    ({ spec: { process } }, report) => {
+      if (process?.scheduler) inspectDeadline(process.scheduler, report);
+    },
+  ],
 
   // sched_setattr(2), EAGAIN of fork(2): such a process has no children, but hooks are some.
   "scheduler-hooks": ({ spec: { process, hooks } }, report) => {
@@ -36,10 +44,10 @@ export const schedulingRules: Rules = {
   },
 
   "exec-cpu-affinity": ({ spec }, report) => {
-    for (const name of ["initial", "final"] as const) {
+    each(["initial", "final"] as const, (name) => {
       const list = spec.process?.execCPUAffinity?.[name];
       if (list && !isNumberList(list)) report(`/process/execCPUAffinity/${name}`, list, 'numbers and ranges of CPUs, such as "0-3,7"');
-    }
+    });
   },
 };
 
@@ -50,17 +58,17 @@ function inspectPriority({ policy, priority = 0 }: Scheduler, report: Report): v
     report("/process/scheduler/priority", priority, "0: only SCHED_FIFO and SCHED_RR have a priority");
 }
 
-function inspectDeadline({ policy, ...times }: Scheduler, report: Report): void {
+function inspectDeadline(scheduler: Scheduler, report: Report): void {
   const reportTime = (name: "runtime" | "deadline" | "period", allowed: string): void => {
-    report(`/process/scheduler/${name}`, times[name], allowed);
+    report(`/process/scheduler/${name}`, scheduler[name], allowed);
   };
-  if (policy !== "SCHED_DEADLINE") {
-    for (const name of ["runtime", "deadline", "period"] as const) {
-      if (times[name]) reportTime(name, "0: only SCHED_DEADLINE has one");
-    }
+  if (scheduler.policy !== "SCHED_DEADLINE") {
+    each(["runtime", "deadline", "period"] as const, (name) => {
+      if (scheduler[name]) reportTime(name, "0: only SCHED_DEADLINE has one");
+    });
     return;
   }
-  const { runtime = 0, deadline = 0, period = 0 } = times;
+  const { runtime = 0, deadline = 0, period = 0 } = scheduler;
   const isWithin = (value: Integer64, least: Integer64): boolean => value >= least && value <= longestPeriod;
   if (!isWithin(runtime, shortestRuntime)) reportTime("runtime", `at least ${shortestRuntime} nanoseconds`);
   else if (!isWithin(deadline, runtime)) reportTime("deadline", `at least /process/scheduler/runtime, ${runtime}`);

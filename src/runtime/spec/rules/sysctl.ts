@@ -2,7 +2,7 @@
 
 import { segment, Words } from "../fault.js";
 import type { NamespaceType } from "../generated/spec-types.js";
-import type { Rules } from "../rule.js";
+import { each, type Rules } from "../rule.js";
 import { sysctlPath } from "../sysctl-name.js";
 
 /** The parameters of an IPC namespace below `kernel` (ipc_namespaces(7)). */
@@ -11,24 +11,24 @@ const ipcParameters: readonly string[] = ["msgmax", "msgmnb", "msgmni", "sem", "
 export const sysctlRules: Rules = {
   "sysctl-names": ({ spec }, report) => {
     const written = new Map<string, string>();
-    for (const name of Object.keys(spec.linux?.sysctl ?? {})) {
+    each(Object.keys(spec.linux?.sysctl ?? {}), (name) => {
       const pointer = `/linux/sysctl/${segment(name)}`;
       const path = sysctlPath(name);
       if (path === "kernel/hostname") report(pointer, new Words(`"${name}"`), "/hostname in its place");
       else if (path === undefined || namespaceOf(path) === undefined) report(pointer, name, allowedNames());
       else if (written.has(path)) report(pointer, name, `each parameter once: "${written.get(path)}" is the same`);
       else written.set(path, name);
-    }
+    });
   },
 
   // Without the namespace the parameter would be the host's.
   "sysctl-namespaces": ({ spec, namespaces }, report) => {
-    for (const name of Object.keys(spec.linux?.sysctl ?? {})) {
+    each(Object.keys(spec.linux?.sysctl ?? {}), (name) => {
       const namespace = namespaceOf(sysctlPath(name) ?? "");
       if (namespace !== undefined && !namespaces.has(namespace)) {
         report(`/linux/sysctl/${segment(name)}`, name, `nothing, or an entry of type "${namespace}" in /linux/namespaces`);
       }
-    }
+    });
   },
 };
 
