@@ -2,10 +2,10 @@
 
 import type { RuntimeContext } from "./context.js";
 import { RuntimeError, errorFromFailure } from "./errors.js";
-import type { Failure } from "./generated/plan.js";
+import type { Failure, Request } from "./generated/plan.js";
 import { checkId } from "./identifier.js";
 import { askFlag, attempt, perform } from "./native.js";
-import { MAX_STATE_BYTES, corruptState, parseRecord, serializeRecord, statePath } from "./state/store.js";
+import { corruptState, parseRecord, serializeRecord, statePath } from "./state/store.js";
 import type { ContainerRecord } from "./state/store.js";
 import { statusOf } from "./state/status.js";
 import type { Status } from "./state/status.js";
@@ -19,7 +19,7 @@ export interface LockedContainer {
 
 /** Runs `use` with the container locked, waiting for the lock. @throws RuntimeError `notFound` for an unknown id. */
 export function withContainer<T>(context: RuntimeContext, id: string, use: (container: LockedContainer) => T): T {
-  return withLock(context, id, (lock) => use({ lock, record: readRecord(context, id) }));
+  return withLock(context, id, (lock) => use({ lock, record: readRecord(context, id, lock) }));
 }
 
 /** Runs `use` with the container's directory locked, whatever is in its state.json. */
@@ -34,10 +34,19 @@ export function withLock<T>(context: RuntimeContext, id: string, use: (lock: num
   }
 }
 
-/** What is recorded of a container. @throws RuntimeError `notFound` for an unknown id, `corruptState` for a damaged file. */
-export function readRecord(context: RuntimeContext, id: string): ContainerRecord {
+/** What is recorded of a locked container. @throws RuntimeError `corruptState` for a damaged file. */
+export function readRecord(context: RuntimeContext, id: string, lock: number): ContainerRecord {
+  return recordIn(context, id, { op: "readState", lock });
+}
+
+/** The same for a container that another process may be working on. @throws RuntimeError `notFound` for an unknown id */
+export function peekRecord(context: RuntimeContext, id: string): ContainerRecord {
+  return recordIn(context, id, { op: "peekState", root: context.root, id });
+}
+
+function recordIn(context: RuntimeContext, id: string, request: Request): ContainerRecord {
   const path = statePath(context.root, id);
-  const { reply, failure } = attempt(context.host, "text", { op: "readFile", path, maxBytes: MAX_STATE_BYTES });
+  const { reply, failure } = attempt(context.host, "text", request);
   if (failure) throw failure.code === "notUtf8" ? corruptState(path, failure.cause) : containerError(failure);
   return parseRecord(reply.text, path);
 }

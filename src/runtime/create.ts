@@ -85,7 +85,7 @@ export interface CreateRequest {
 export function createContainer(context: RuntimeContext, id: string, options: CreateOptions): void {
   try {
     const { lock, process, notify } = launchContainer(context, { id, options, continuation: "wait" });
-    // `start` makes the socket anew: nobody sends before the program runs.
+    // The init keeps the socket for `start`.
     if (notify !== undefined) perform(context.host, { op: "close", handle: notify });
     perform(context.host, { op: "close", handle: process.handle });
     perform(context.host, { op: "close", handle: lock });
@@ -134,7 +134,8 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
     const runsAtOnce = continuation !== "wait" && planned.plan.process.startContainerHooks.length === 0;
     const standing: ContainerRecord = { ...attempted.record, status: runsAtOnce ? "running" : "created", undo: planned.undo };
     const state = serializeRecord(standing);
-    attempted.created = send(host, "created", { op: "create", lock: attempted.lock, plan: planned.plan, state, seccomp });
+    const kept = continuation === "wait" && attempted.notify !== undefined ? { notify: attempted.notify } : {};
+    attempted.created = send(host, "created", { op: "create", lock: attempted.lock, plan: planned.plan, state, seccomp, ...kept });
     const { process, warnings } = attempted.created;
     attempted.record = { ...standing, process };
     if (planning.rare.wishes.refusesUnknownCalls) refuseUnknownCalls(warnings);
@@ -184,7 +185,7 @@ function planOptions(
     console:
       consoleSocket !== undefined ? { kind: "socket", path: consoleSocket } : { kind: continuation === "foreground" ? "keep" : "none" },
     gate: { kind: continuation === "wait" ? "socket" : "channel" },
-    notifyDirectory: options.notifySocket ? `${context.root}/${id}/notify` : undefined,
+    notifySocket: options.notifySocket ? `${context.root}/${id}/notify.sock` : undefined,
     pidFile: options.pidFile,
     pidfdSocket: options.pidfdSocket,
     rare: hasRareFields(spec) ? context.host.part("rare").planRare(spec) : NOTHING_RARE,

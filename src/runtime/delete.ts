@@ -19,7 +19,7 @@ export interface DeleteOptions {
 export function deleteContainer(context: RuntimeContext, id: string, { force }: DeleteOptions): void {
   try {
     withLock(context, id, (lock) => {
-      const record = force ? readableRecord(context, id) : readRecord(context, id);
+      const record = force ? readableRecord(context, id, lock) : readRecord(context, id, lock);
       if (!record) {
         perform(context.host, { op: "removeContainer", handle: lock });
         return;
@@ -38,9 +38,9 @@ export function deleteContainer(context: RuntimeContext, id: string, { force }: 
 }
 
 /** The record, or nothing where it is damaged: then nobody knows what there is to undo. */
-function readableRecord(context: RuntimeContext, id: string): ContainerRecord | undefined {
+function readableRecord(context: RuntimeContext, id: string, lock: number): ContainerRecord | undefined {
   try {
-    return readRecord(context, id);
+    return readRecord(context, id, lock);
   } catch (error) {
     if (!isRuntimeError(error) || error.code !== "corruptState") throw error;
     context.log("warning", `${error.message}; its directory is removed, its cgroups and mounts, if any, stay`);

@@ -1,6 +1,6 @@
 /** `state` and `list`: what there is, without changing it. */
 
-import { observedStatus, readRecord } from "./container.js";
+import { observedStatus, peekRecord } from "./container.js";
 import type { RuntimeContext } from "./context.js";
 import { errorFromFailure, isRuntimeError, messageOf, withOperation } from "./errors.js";
 import { checkId } from "./identifier.js";
@@ -20,7 +20,7 @@ export function containerState(context: RuntimeContext, id: string): ContainerSt
 
 /** The ids of all containers, sorted. */
 export function containerIds({ host, root }: RuntimeContext): string[] {
-  const { reply, failure } = attempt(host, "names", { op: "listDirectory", path: root });
+  const { reply, failure } = attempt(host, "names", { op: "listContainers", root });
   if (reply) return reply.names.filter(isId);
   if (failure.code === "notFound") return [];
   throw withOperation("list", errorFromFailure(failure));
@@ -42,7 +42,7 @@ export function listContainers(context: RuntimeContext): ContainerState[] {
 }
 
 function observe(context: RuntimeContext, id: string, ownerOf: (uid: number) => string): ContainerState {
-  const record = readRecord(context, id);
+  const record = peekRecord(context, id);
   return ociState(record, observedStatus(context, record), ownerOf(record.ownerUid));
 }
 

@@ -52,7 +52,7 @@ const only = <Op extends Request["op"]>(requests: readonly Request[], op: Op): E
 t.test("start opens the gate under the lock and records that the program runs", async (t) => {
   const { context, ops, files } = created();
   startContainer(context, "c1");
-  t.same(ops(), ["lockContainer", "readFile", "alive", "frozen", "atGate", "start", "saveState", "close"]);
+  t.same(ops(), ["lockContainer", "readState", "alive", "frozen", "atGate", "start", "saveState", "close"]);
   t.match(JSON.parse(files.get("/run/test/c1/state.json") ?? ""), { status: "running" });
 });
 
@@ -132,7 +132,7 @@ t.test("delete of a stopped container undoes, forgets, then runs poststop hooks,
     answers: { runHooks: () => failed("other", 'hook "/a"', "exit status 1") },
   });
   deleteContainer(context, "c1", {});
-  t.same(ops(), ["lockContainer", "readFile", "alive", "undo", "removeContainer", "runHooks", "runHooks", "close"]);
+  t.same(ops(), ["lockContainer", "readState", "alive", "undo", "removeContainer", "runHooks", "runHooks", "close"]);
   t.same(context.logged, [
     'warning: poststop hook of "c1": hook "/a": exit status 1',
     'warning: poststop hook of "c1": hook "/a": exit status 1',
@@ -229,7 +229,7 @@ t.test("a container whose creator was killed is stopped, one in the making is cr
 });
 
 t.test("list leaves out what is no container and warns of what cannot be read", async (t) => {
-  const { context, files } = created({ answers: { listDirectory: () => ({ kind: "names", names: ["#c2.17", "c1", "gone", "torn"] }) } });
+  const { context, files } = created({ answers: { listContainers: () => ({ kind: "names", names: ["#c2.17", "c1", "gone", "torn"] }) } });
   files.set("/run/test/torn/state.json", "x");
   t.same(containerIds(context), ["c1", "gone", "torn"]);
   t.match(listContainers(context), [{ id: "c1", owner: "root" }]);
@@ -237,9 +237,9 @@ t.test("list leaves out what is no container and warns of what cannot be read", 
 });
 
 t.test("list of a directory that is not there is empty", async (t) => {
-  const { context } = created({ answers: { listDirectory: () => failed("notFound", "list", "ENOENT") } });
+  const { context } = created({ answers: { listContainers: () => failed("notFound", "list", "ENOENT") } });
   t.same(listContainers(context), []);
-  const denied = created({ answers: { listDirectory: () => failed("other", "list directory", "EACCES") } });
+  const denied = created({ answers: { listContainers: () => failed("other", "list directory", "EACCES") } });
   t.throws(() => listContainers(denied.context), { message: "list: list directory: EACCES" });
 });
 
@@ -260,7 +260,7 @@ t.test("run in the foreground gives the lock back, stays, deletes, and returns t
     "close",
     "foreground",
     "lockContainer",
-    "readFile",
+    "readState",
     "alive",
     "undo",
     "removeContainer",

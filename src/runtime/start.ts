@@ -2,11 +2,11 @@
 
 import { lockedStatus, saveRecord, withContainer } from "./container.js";
 import type { LockedContainer } from "./container.js";
-import { RuntimeError, withOperation } from "./errors.js";
+import { RuntimeError, messageOf, withOperation } from "./errors.js";
 import type { RuntimeContext } from "./context.js";
 import type { ProcessIdentity } from "./generated/plan.js";
-import { perform } from "./native.js";
-import { awaitReadiness, bindNotify } from "./notify.js";
+import { perform, send } from "./native.js";
+import { awaitReadiness } from "./notify.js";
 import { hookState } from "./state/oci-state.js";
 import type { Status } from "./state/status.js";
 import type { ContainerRecord } from "./state/store.js";
@@ -29,8 +29,8 @@ export function startContainer(context: RuntimeContext, id: string, options: Sta
     let process: ProcessIdentity | undefined;
     withContainer(context, id, (container) => {
       refuseUnlessCreated(lockedStatus(context, container));
-      notify = bindNotify(host, container.lock, options.notifySocket);
-      perform(host, { op: "start", lock: container.lock });
+      const { lock } = container;
+      notify = send(host, "started", { op: "start", lock, notifySocket: options.notifySocket || null }).notify ?? undefined;
       finishStart(context, container);
       process = container.record.process;
     });
@@ -47,7 +47,7 @@ export function startContainer(context: RuntimeContext, id: string, options: Sta
  */
 export function finishStart(context: RuntimeContext, { lock, record }: LockedContainer): void {
   const running: ContainerRecord = { ...record, status: "running" };
-  if (record.status !== "running") saveRecord(context, lock, running);
+  if (record.status !== "running") recordIfPossible(context, lock, running);
   if (record.poststart.length === 0) return;
   try {
     perform(context.host, {
@@ -60,6 +60,15 @@ export function finishStart(context: RuntimeContext, { lock, record }: LockedCon
     killAndWait(context, running);
     destroy(context, { lock, record: running });
     throw error;
+  }
+}
+
+/** That the program runs shows without a record too, nobody waits at its gate: a state root without space does not fail the start. */
+function recordIfPossible(context: RuntimeContext, lock: number, running: ContainerRecord): void {
+  try {
+    saveRecord(context, lock, running);
+  } catch (error) {
+    context.log("debug", messageOf(error));
   }
 }
 

@@ -2,10 +2,12 @@
  * What create and run hand from their caller to the container, and back: pid-file, descriptors, sd_notify, umask, signals.
  */
 import assert from "node:assert/strict";
-import { chmodSync, closeSync, existsSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, closeSync, existsSync, openSync, readFileSync, readSync, readdirSync, statSync } from "node:fs";
 import { test } from "./harness/suite.ts";
 import { describe } from "./harness/execute.ts";
 import { environmentOf } from "./harness/report.ts";
+import type { Config } from "./harness/config.ts";
 import type { Context } from "./harness/context.ts";
 import type { Started } from "./harness/execute.ts";
 import type { Report } from "./harness/report.ts";
@@ -131,6 +133,49 @@ test("NOTIFY_SOCKET: only READY=1 is taken from the container", async (c) => {
   assert.equal(result.status, 0, describe(result));
   await c.printed(messages, "READY=1");
   assert.doesNotMatch(messages.output(), /STATUS=x|MAINPID=1\b/);
+});
+
+for (const kind of ["run", "create and start"] as const) {
+  test(`NOTIFY_SOCKET: a container that may mount puts nothing beside the socket that ${kind} made, and delete removes it`, async (c) => {
+    const { path } = await notifySocket(c);
+    const env = { NOTIFY_SOCKET: path };
+    const attack = [
+      "for point in /run/notify /run/notify/notify.sock; do mount -o remount,bind,rw $point; done 2>/dev/null",
+      "mkdir -p /run/notify/folder/folder; i=0; while [ $i -lt 100 ]; do echo x >/run/notify/file$i; i=$((i + 1)); done 2>/dev/null",
+      "mv /run/notify/notify.sock /run/notify/moved 2>/dev/null",
+      "probe notify READY=1; echo attacked; exec probe wait",
+    ].join("; ");
+    const bundle = c.bundle({ args: ["sh", "-c", attack], config: mayMount });
+    let started: Started;
+    c.deleteLater();
+    if (kind === "run") {
+      started = await c.startRuntime(["run", "-b", bundle.directory, c.id], { env });
+    } else {
+      started = await c.create(bundle, [], { env });
+      await c.ok(["start", c.id], { env });
+    }
+    await c.printed(started, "attacked");
+    const found = spawnSync("find", [c.root, "-type", "f", "-o", "-type", "d"], { encoding: "utf8" }).stdout.trim().split("\n").sort();
+    assert.deepEqual(found, [c.root, `${c.root}/${c.id}`, `${c.root}/${c.id}/state.json`]);
+    await c.ok(["delete", "-f", c.id]);
+    if (kind === "run") await started.wait();
+    assert.deepEqual(readdirSync(c.root), []);
+  });
+}
+
+function mayMount(config: Config): void {
+  const capabilities = ["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_LINUX_IMMUTABLE"];
+  config.process.capabilities = { bounding: capabilities, effective: capabilities, permitted: capabilities };
+  config.mounts.push({ destination: "/run", type: "tmpfs", source: "tmpfs", options: ["mode=0755"] });
+}
+
+test("NOTIFY_SOCKET: start without one leaves the container's messages unheard and does not wait", async (c) => {
+  const { path, messages } = await notifySocket(c);
+  const bundle = c.bundle({ args: ["sh", "-c", "probe notify READY=1 || echo unheard; exec probe wait"] });
+  const started = await c.create(bundle, [], { env: { NOTIFY_SOCKET: path } });
+  await c.ok(["start", c.id]);
+  await c.printed(started, "ready");
+  assert.doesNotMatch(messages.output(), /READY/);
 });
 
 test("the caller's umask does not change what create makes", async (c) => {

@@ -38,8 +38,8 @@ pub fn converse(asked: &Asked<'_>, pending: &mut Pending, answerer: &mut Option<
         match next_message(channel)? {
             FromInit::Ready => return Ok(()),
             FromInit::Failed(failure) => return Err(failure),
-            FromInit::Executing => return Err(Failure::new(FailureCode::Other, "wait for the init", "it answered out of turn")),
-            FromInit::Terminal => pending.master = Some(receive_descriptor(channel)?),
+            FromInit::Executing | FromInit::Notify => return Err(Failure::new(FailureCode::Other, "wait for the init", "it answered out of turn")),
+            FromInit::Terminal => pending.master = Some(receive_descriptor(channel, "the terminal")?),
             FromInit::Listener(number) => {
                 let during = || "take the seccomp listener from the init".to_owned();
                 let Answerer { receiver, metadata } = answerer.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "nobody waits for it"))?;
@@ -99,8 +99,9 @@ pub fn report(channel: &Channel, flags: RecvFlags) -> Result<Option<Failure>, Fa
     Ok(Some(os_failure(operation.into(), Errno::from_raw_os_error(number(4)))))
 }
 
-fn receive_descriptor(channel: &Channel) -> Result<OwnedFd, Failure> {
-    let during = || "receive the terminal".to_owned();
+/// The descriptor that follows a message of the init.
+pub fn receive_descriptor(channel: &Channel, what: &str) -> Result<OwnedFd, Failure> {
+    let during = || format!("receive {what}");
     let mut name = [0; NAME.len()]; // no longer: the next message follows it
     let (_, fds) = descriptors::receive(channel.socket(), &mut name).during(during)?;
     fds.into_iter().next().ok_or_else(|| Failure::new(FailureCode::Other, during(), "no descriptor came"))

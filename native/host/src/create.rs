@@ -2,7 +2,7 @@
 //! process.
 
 use std::borrow::Cow;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{socketpair, AddressFamily, RecvFlags, SocketFlags, SocketType};
 use tsrunc_init::gate::send_descriptor;
@@ -30,6 +30,8 @@ use crate::{bind_sources, cgroup, mapped_mounts, processes, resctrl, store, syst
 #[derive(Clone, Copy)]
 pub struct Extras<'a> {
     pub filter: Option<&'a Filter>,
+    /// The container's notify socket, for the init to keep until `start`.
+    pub notify: Option<BorrowedFd<'a>>,
     /// What state.json says once the container stands: an object without `process`.
     pub state: &'a str,
 }
@@ -59,7 +61,7 @@ struct Start<'a, 'b> {
 }
 
 fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start: Start<'_, '_>) -> Result<Pending, Failure> {
-    let Start { program, cgroups, extras: Extras { filter, state } } = start;
+    let Start { program, cgroups, extras: Extras { filter, notify, state } } = start;
     let in_user_namespace = has_user_namespace(plan);
     let birthplace = cgroups.unified()?;
     let mut tasks = if in_user_namespace { cgroups.tasks()? } else { Vec::new() };
@@ -67,7 +69,8 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     let bind_sources = lend_bind_sources(plan, &opened)?;
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
-    let inherit = inherited(lock, plan, &opened, bind_sources.iter().chain([&theirs]))?;
+    let lent = bind_sources.iter().chain([&theirs]).map(AsFd::as_fd).chain(notify);
+    let inherit = inherited(lock, plan, &opened, lent)?;
     let parts = CloneParts {
         program: &program.file,
         cgroup: birthplace.as_ref(),
@@ -95,7 +98,11 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
         tasks = cgroups.tasks()?;
     }
     pending.identity.start_time_ticks = processes::start_time(pid)?;
-    let init_plan = InitPlan { bind_sources: bind_sources.iter().map(AsRawFd::as_raw_fd).collect(), ..init_plan(plan, &opened, filter)? };
+    let init_plan = InitPlan {
+        bind_sources: bind_sources.iter().map(AsRawFd::as_raw_fd).collect(),
+        notify: notify.map(|socket| socket.as_raw_fd()),
+        ..init_plan(plan, &opened, filter)?
+    };
     place(plan, &cgroups.plan, &opened, Waiting { pending: &mut pending, memory: &mut memory })
         .map_err(|failure| report(&channel, RecvFlags::DONTWAIT).ok().flatten().unwrap_or(failure))?;
     // A failure to send means that the child ended before it could read: it says why.
@@ -170,7 +177,7 @@ fn place(plan: &ContainerPlan, cgroups: &CgroupPlan, opened: &Opened, Waiting { 
     Ok(())
 }
 
-/// What the init is told, but for the bind sources.
+/// What the init is told, but for what is lent to it.
 fn init_plan<'a>(plan: &'a ContainerPlan, opened: &Opened, filter: Option<&Filter>) -> Result<InitPlan<'a>, Failure> {
     Ok(InitPlan {
         join: joined_by_init(opened),
@@ -190,16 +197,18 @@ fn init_plan<'a>(plan: &'a ContainerPlan, opened: &Opened, filter: Option<&Filte
             _ => Console::None,
         },
         bind_sources: Vec::new(),
+        notify: None,
         hook_output: opened.hook_output.numbers(),
         seccomp: filter.map(|filter| SeccompFilter { program: filter.program.clone(), flags: filter.flags }),
     })
 }
 
 /// Numbers of the descriptors that the init keeps.
-fn inherited<'a>(lock: &Lock, plan: &ContainerPlan, opened: &'a Opened, more: impl Iterator<Item = &'a OwnedFd>) -> Result<Vec<i32>, Failure> {
+fn inherited<'a>(lock: &Lock, plan: &ContainerPlan, opened: &'a Opened, lent: impl Iterator<Item = BorrowedFd<'a>>) -> Result<Vec<i32>, Failure> {
     // Node.js sets close-on-exec on all that it was given (libuv's uv_disable_stdio_inheritance).
     let mut inherit: Vec<i32> = (0..3).filter(|number| tsrunc_sys::process::is_open(*number).is_ok()).collect();
-    inherit.extend(more.chain(&opened.gate).chain(&opened.console).map(AsRawFd::as_raw_fd));
+    inherit.extend(lent.map(|fd| fd.as_raw_fd()));
+    inherit.extend(opened.gate.iter().chain(&opened.console).map(AsRawFd::as_raw_fd));
     inherit.extend(joined_by_init(opened).iter().map(|(_, number)| number));
     inherit.extend(opened.hook_output.numbers().iter().flatten());
     inherit.extend(preserved(plan, lock, &inherit)?);

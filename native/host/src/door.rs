@@ -15,7 +15,7 @@ use crate::notify::Proxy;
 use crate::pending::Pending;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, facts, files, gate, processes, resctrl, systemd, undo};
+use crate::{cgroup, clock, facts, files, gate, processes, resctrl, state_root, systemd, undo};
 
 /// Something that outlives a request, named by a number.
 enum Handle {
@@ -87,7 +87,6 @@ impl Host {
             Request::AppendFile { path, text } => files::append(&path, &text).map(done),
             Request::ResolveDirectory { path } => files::resolve_directory(&path).map(text),
             Request::AbsolutePath { path } => files::absolute_path(&path).map(text),
-            Request::ListDirectory { path } => files::list(&path).map(names),
             Request::HostFacts => facts::host_facts().map(|facts| Reply::Facts { facts }),
             Request::SystemdFacts { user, runtime_directory } => systemd::facts(user, runtime_directory.as_deref()).map(|facts| Reply::Systemd { facts }),
             Request::Missing { paths } => Ok(names(files::missing(paths))),
@@ -100,6 +99,9 @@ impl Host {
                 let lock = store::lock(&store::LockRequest { root: &root, id: &id, wait })?;
                 Ok(self.keep(Handle::Lock(lock)))
             }
+            Request::ListContainers { root } => state_root::list(&root).map(names),
+            Request::PeekState { root, id } => state_root::read_state(&root, &id).map(text),
+            Request::ReadState { lock } => store::read_state(self.lock(lock)?).map(text),
             Request::SaveState { handle, state } => store::save_state(self.lock(handle)?, &state).map(done),
             Request::RemoveContainer { handle } => store::remove(self.lock(handle)?).map(done),
             Request::Close { handle } => match self.handles.remove(&handle) {
@@ -112,10 +114,12 @@ impl Host {
                 Ok(self.keep(Handle::Seccomp(Box::new(seccomp))))
             }
             Request::SeccompFacts => Ok(Reply::SeccompFacts { facts: seccomp::facts() }),
-            Request::Create { lock, mut plan, state, seccomp } => {
+            Request::Create { lock, mut plan, state, seccomp, notify } => {
                 let seccomp = seccomp.map(|handle| self.seccomp(handle)).transpose()?;
                 let lock = self.lock(lock)?;
-                let pending = create::create(self.init, lock, &mut plan, create::Extras { filter: seccomp.and_then(Seccomp::filter), state: &state })?;
+                let notify = notify.map(|handle| self.notify(handle)).transpose()?;
+                let extras = create::Extras { filter: seccomp.and_then(Seccomp::filter), notify: notify.map(Proxy::fd), state: &state };
+                let pending = create::create(self.init, lock, &mut plan, extras)?;
                 if let Some(seccomp) = seccomp {
                     seccomp.keep(lock.root_fd());
                 }
@@ -127,7 +131,11 @@ impl Host {
                 Ok(Reply::Created { handle, process, warnings })
             }
             Request::Release { handle } => self.container(handle)?.release().map(done),
-            Request::Start { lock } => gate::start(self.lock(lock)?).map(done),
+            Request::Start { lock, notify_socket } => {
+                let kept = gate::start(self.lock(lock)?)?;
+                let proxy = kept.zip(notify_socket).map(|(kept, host)| Proxy::resume(kept, &host)).transpose()?;
+                Ok(Reply::Started { notify: proxy.map(|proxy| self.insert(Handle::Notify(proxy))) })
+            }
             Request::AtGate { lock } => gate::at_gate(self.lock(lock)?).map(flag),
             Request::Alive { process } => processes::alive(&process).map(flag),
             Request::Kill { process, signal } => processes::kill(&process, signal).map(done),
@@ -197,6 +205,13 @@ impl Host {
     fn take_seccomp(&mut self, handle: u32) -> Result<Seccomp, Failure> {
         match self.handles.remove(&handle) {
             Some(Handle::Seccomp(seccomp)) => Ok(*seccomp),
+            _ => Err(unknown(handle)),
+        }
+    }
+
+    fn notify(&self, handle: u32) -> Result<&Proxy, Failure> {
+        match self.handles.get(&handle) {
+            Some(Handle::Notify(proxy)) => Ok(proxy),
             _ => Err(unknown(handle)),
         }
     }

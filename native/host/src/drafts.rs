@@ -7,9 +7,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-/// The one directory that a container's directory may hold (notify.rs).
-pub const NOTIFY: &str = "notify";
-
 /// How a state directory is opened.
 pub const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -42,18 +39,10 @@ pub fn is_entry(root: &OwnedFd, name: &str, dir: &OwnedFd) -> Result<bool, Errno
 /// Removes a state directory with its files.
 ///
 /// # Errors
-/// A directory in it that nobody put there stays.
+/// A directory in it, which none of ours is.
 pub fn remove_directory(root: &OwnedFd, dir: &OwnedFd, name: &str) -> Result<(), Errno> {
     for entry in names(dir)? {
-        if entry.to_bytes() == NOTIFY.as_bytes() {
-            let notify = rustix::fs::openat(dir, &*entry, DIRECTORY, Mode::empty())?;
-            for socket in names(&notify)? {
-                rustix::fs::unlinkat(&notify, &*socket, AtFlags::empty())?;
-            }
-            rustix::fs::unlinkat(dir, &*entry, AtFlags::REMOVEDIR)?;
-        } else {
-            rustix::fs::unlinkat(dir, &*entry, AtFlags::empty())?;
-        }
+        rustix::fs::unlinkat(dir, &*entry, AtFlags::empty())?;
     }
     rustix::fs::unlinkat(root, name, AtFlags::REMOVEDIR)
 }

@@ -17,6 +17,11 @@ pub fn read_text(path: &str, max_bytes: u32) -> Result<String, Failure> {
     let during = || format!("read {path:?}");
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty()).during(during)?;
+    read_opened_text(file, max_bytes, &during)
+}
+
+/// The same for a file that is open already, without waiting (`O_NONBLOCK`).
+pub fn read_opened_text(file: OwnedFd, max_bytes: u32, during: &dyn Fn() -> String) -> Result<String, Failure> {
     let stat = rustix::fs::fstat(&file).during(during)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}
@@ -110,17 +115,6 @@ pub fn absolute_path(path: &str) -> Result<String, Failure> {
     absolute.into_os_string().into_string().map_err(|_| not_utf8(during()))
 }
 
-/// Names in a directory, sorted; those that are not UTF-8 with a replacement character.
-pub fn list(path: &str) -> Result<Vec<String>, Failure> {
-    let during = || format!("list directory {path:?}");
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(path).during(during)? {
-        names.push(entry.during(during)?.file_name().to_string_lossy().into_owned());
-    }
-    names.sort();
-    Ok(names)
-}
-
 /// Those of the paths that do not exist. One that cannot be looked at counts as existing.
 pub fn missing(paths: Vec<String>) -> Vec<String> {
     let is_missing = |path: &str| matches!(rustix::fs::accessat(CWD, path, rustix::fs::Access::EXISTS, AtFlags::EACCESS), Err(Errno::NOENT | Errno::NOTDIR));
@@ -212,7 +206,7 @@ mod tests {
         write_pid_file(&path, 1).unwrap();
         write_pid_file(&path, 42).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "42");
-        assert_eq!(list(temp.path()).unwrap(), ["pid"]);
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 1);
         let failure = write_pid_file("/nowhere/pid", 1).unwrap_err();
         assert_eq!(failure.to_string(), "write pid file \"/nowhere/pid\": ENOENT (no such file or directory)");
     }

@@ -9,6 +9,7 @@ use tsrunc_init::protocol::{Channel, FromInit, ToInit};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
+use crate::conversation::receive_descriptor;
 use crate::store::Lock;
 
 const NAME: &str = "gate";
@@ -52,11 +53,11 @@ pub fn at_gate(lock: &Lock) -> Result<bool, Failure> {
     }
 }
 
-/// Opens the gate and waits until the user's program runs.
+/// Opens the gate and waits until the user's program runs. Returns the container's notify socket, if it has one.
 ///
 /// # Errors
 /// `NotWaiting` if nobody waits; the init's own failure (startContainer hooks, exec) otherwise.
-pub fn start(lock: &Lock) -> Result<(), Failure> {
+pub fn start(lock: &Lock) -> Result<Option<OwnedFd>, Failure> {
     let Some(socket) = knock(lock)? else {
         return Err(Failure::new(FailureCode::NotWaiting, "connect to the start gate", "nobody waits at it"));
     };
@@ -66,12 +67,16 @@ pub fn start(lock: &Lock) -> Result<(), Failure> {
 }
 
 /// Waits for the end of the conversation: the exec closes the init's end. Without the word that it comes now, the init was killed.
-pub fn await_exec(channel: &Channel) -> Result<(), Failure> {
+///
+/// Returns the notify socket that the init kept for the starter.
+pub fn await_exec(channel: &Channel) -> Result<Option<OwnedFd>, Failure> {
     let mut announced = false;
+    let mut notify = None;
     loop {
         match channel.receive()? {
-            None if announced => return Ok(()),
+            None if announced => return Ok(notify),
             None => return Err(Failure::new(FailureCode::Finished, "wait for the exec", "the container's init was killed before it")),
+            Some(FromInit::Notify) => notify = Some(receive_descriptor(channel, "the notify socket")?),
             Some(FromInit::Executing) => announced = true,
             Some(FromInit::Failed(failure)) => return Err(failure),
             Some(_) => return Err(Failure::new(FailureCode::Other, "wait for the exec", "the init answered out of turn")),

@@ -23,9 +23,11 @@ mod pending;
 mod processes;
 mod resctrl;
 mod seccomp;
+mod state_root;
 mod store;
 mod systemd;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod trust;
 mod undo;

@@ -1,13 +1,14 @@
 //! systemd's readiness protocol through the container's wall (sd_notify(3)): a socket of ours in the container, of whose
 //! messages `READY=` alone is passed on to the host's socket. Others would let a container speak for its runtime.
 //!
-//! The socket is `notify/notify.sock` in the container's state directory; that directory is mounted in the container.
+//! The socket is `notify.sock` in the container's state directory, bound into the container as a file of its own: a container that makes
+//! the mount writable can put nothing beside it. The socket outlives `create` as a descriptor of the init, which hands it to `start`.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 use rustix::net::{bind, connect, recv, send, socket_with, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::pipe::{pipe_with, PipeFlags};
@@ -16,7 +17,6 @@ use tsrunc_plan::failure::Failure;
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_sys::errno::During;
 
-use crate::drafts::NOTIFY;
 use crate::processes;
 use crate::store::Lock;
 
@@ -32,29 +32,22 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Makes the socket, over one of an earlier attempt. `host_socket`: the caller's NOTIFY_SOCKET, a path or `@` and an
-    /// abstract name.
+    /// Makes the socket. `host_socket`: the caller's NOTIFY_SOCKET, a path or `@` and an abstract name.
     pub fn bind(lock: &Lock, host_socket: &str) -> Result<Proxy, Failure> {
-        let during = || format!("make socket \"{}/{NOTIFY}/{SOCKET}\"", lock.path());
-        let host = address(host_socket).during(|| format!("use NOTIFY_SOCKET {host_socket:?}"))?;
-        match rustix::fs::mkdirat(lock.dir_fd(), NOTIFY, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(errno).during(during),
-        }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory = rustix::fs::openat(lock.dir_fd(), NOTIFY, flags, Mode::empty()).during(during)?;
-        match rustix::fs::unlinkat(&directory, SOCKET, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(errno).during(during),
-        }
+        let during = || format!("make socket \"{}/{SOCKET}\"", lock.path());
+        let host = address(host_socket)?;
         let socket = datagrams(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK).during(during)?;
         // By descriptor: a path of the state root may exceed sun_path.
-        let path = format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd());
+        let path = format!("/proc/self/fd/{}/{SOCKET}", lock.dir_fd().as_raw_fd());
         bind(&socket, &SocketAddrUnix::new(&*path).during(during)?).during(during)?;
         // The container's user may be any; nobody else reaches it, through a state directory of mode 0700.
-        rustix::fs::chmodat(&directory, SOCKET, Mode::from_raw_mode(0o777), AtFlags::empty()).during(during)?;
-        rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o755)).during(during)?;
+        rustix::fs::chmodat(lock.dir_fd(), SOCKET, Mode::from_raw_mode(0o777), AtFlags::empty()).during(during)?;
         Ok(Proxy { socket, host })
+    }
+
+    /// Goes on with the socket that an init kept since `bind`.
+    pub fn resume(socket: OwnedFd, host_socket: &str) -> Result<Proxy, Failure> {
+        Ok(Proxy { socket, host: address(host_socket)? })
     }
 
     /// Readable when the container has sent something.
@@ -125,11 +118,12 @@ fn datagrams(flags: SocketFlags) -> Result<OwnedFd, Errno> {
     socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)
 }
 
-fn address(text: &str) -> Result<SocketAddrUnix, Errno> {
-    match text.strip_prefix('@') {
+fn address(text: &str) -> Result<SocketAddrUnix, Failure> {
+    let address = match text.strip_prefix('@') {
         Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()),
         None => SocketAddrUnix::new(text),
-    }
+    };
+    address.during(|| format!("use NOTIFY_SOCKET {text:?}"))
 }
 
 fn send_line(host: &OwnedFd, line: &str) -> Result<(), Errno> {
@@ -175,7 +169,7 @@ mod tests {
         let lock = reserve(&Reservation { root: &root, root_mode: 0o700, id: "c", state: "{}" }).unwrap();
         let proxy = Proxy::bind(&lock, &host_path).unwrap();
         let container = UnixDatagram::unbound().unwrap();
-        container.connect(format!("{root}/c/notify/notify.sock")).unwrap();
+        container.connect(format!("{root}/c/notify.sock")).unwrap();
         (lock, proxy, container, host)
     }
 
@@ -223,11 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn binds_again_over_an_earlier_socket_and_goes_with_the_directory() {
+    fn goes_on_with_a_socket_that_was_kept_and_goes_with_the_directory() {
         let temp = TempDir::new();
-        let (lock, proxy, _container, _host) = set_up(&temp);
-        drop(proxy);
-        Proxy::bind(&lock, "@abstract").unwrap();
+        let (lock, proxy, container, host) = set_up(&temp);
+        let kept = proxy.socket;
+        container.send(b"READY=1").unwrap();
+        Proxy::resume(kept, &format!("{}/host", temp.path())).unwrap().forward();
+        assert_eq!(next(&host), "READY=1\n");
         crate::store::remove(&lock).unwrap();
         assert_eq!(std::fs::read_dir(format!("{}/root", temp.path())).unwrap().count(), 0);
     }

@@ -37,7 +37,7 @@ impl Pending {
         let Some(channel) = self.channel.take() else { return Ok(()) };
         channel.send(&ToInit::Release { state: std::mem::take(&mut self.state) })?;
         if self.starts {
-            gate::await_exec(&channel)?;
+            let _notify_of_ours = gate::await_exec(&channel)?; // none: only a `create` gives it to the init
         }
         if let Some(moved) = &mut self.net_devices {
             moved.keep();

@@ -11,10 +11,11 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
 use crate::drafts::{draft_name, is_entry, remove_directory, remove_leftovers, DIRECTORY};
+use crate::state_root::{self, check_id, open_container, STATE};
+use crate::trust::require_trusted;
 
-/// The file that says what a container is.
-pub const STATE: &str = "state.json";
 const NEW_STATE: &str = "state.json.new";
+
 /// A container's directory, locked against every other process until dropped.
 pub struct Lock {
     dir: OwnedFd,
@@ -68,7 +69,7 @@ pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
     let Reservation { root, root_mode, id, state } = *request;
     let during = || format!("make state directory \"{root}/{id}\"");
     check_id(id)?;
-    let root_fd = open_or_make_root(root, root_mode)?;
+    let root_fd = state_root::open_or_make(root, root_mode)?;
     // Who cleans up after killed creates may take the directory away before it is locked.
     for _attempt in 0..16 {
         let draft = draft_name(id);
@@ -91,35 +92,6 @@ pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
         }
     }
     Err(Errno::NOENT).during(during)
-}
-
-/// The native layer refuses what leads out of the root, whatever the core let through.
-fn check_id(id: &str) -> Result<(), Failure> {
-    if id.is_empty() || id == "." || id == ".." || id.starts_with('#') || id.contains(['/', '\0']) {
-        return Err(Failure::new(FailureCode::BadRequest, format!("use container id {id:?}"), "not a plain name"));
-    }
-    Ok(())
-}
-
-fn open_or_make_root(root: &str, mode: u32) -> Result<OwnedFd, Failure> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let open = || rustix::fs::open(root, flags, Mode::empty());
-    match open() {
-        Err(Errno::NOENT) => {}
-        result => return result.during(|| format!("open state root {root:?}")),
-    }
-    let during = || format!("make state root {root:?}");
-    let path = std::path::Path::new(root);
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        std::fs::create_dir_all(parent).during(during)?;
-    }
-    match rustix::fs::mkdir(path, Mode::from_raw_mode(mode)) {
-        // Exactly the mode that was asked for, whatever the umask.
-        Ok(()) => rustix::fs::chmod(path, Mode::from_raw_mode(mode)).during(during)?,
-        Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno).during(during),
-    }
-    open().during(during)
 }
 
 fn fill_draft(root: &OwnedFd, draft: &str, state: &str) -> Result<OwnedFd, Errno> {
@@ -164,16 +136,17 @@ pub fn lock(request: &LockRequest<'_>) -> Result<Lock, Failure> {
     let LockRequest { root, id, wait } = *request;
     let during = || format!("lock state directory \"{root}/{id}\"");
     check_id(id)?;
-    let root_fd = rustix::fs::open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let root_fd = state_root::open(root)?;
     let operation = if wait { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
     loop {
-        let dir = match rustix::fs::openat(&root_fd, id, DIRECTORY, Mode::empty()) {
+        let dir = match open_container(&root_fd, id) {
             Err(Errno::NOENT) => {
                 remove_leftovers(&root_fd, id).during(during)?;
                 return Err(Errno::NOENT).during(during);
             }
             result => result.during(during)?,
         };
+        require_trusted(&dir, || format!("{root}/{id}"))?;
         match retry_interrupted(|| rustix::fs::flock(&dir, operation)) {
             Err(Errno::AGAIN) => return Err(Failure::new(FailureCode::Locked, during(), "another process holds the lock")),
             result => result.during(during)?,
@@ -194,6 +167,11 @@ fn retry_interrupted(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), 
     }
 }
 
+/// What state.json says.
+pub fn read_state(lock: &Lock) -> Result<String, Failure> {
+    state_root::read_state_in(&lock.dir, &|| lock.path())
+}
+
 /// Replaces state.json in one step. Not synced: what it describes does not outlive the kernel either.
 pub fn save_state(lock: &Lock, state: &str) -> Result<(), Failure> {
     draft_state(lock, state)?;
@@ -211,6 +189,10 @@ pub fn draft_state(lock: &Lock, state: &str) -> Result<(), Failure> {
         }
         result => result,
     };
+    if written.is_err() {
+        // The first failure is the one to tell. A part of the file would take space that is scarce already.
+        if let Err(_second) = rustix::fs::unlinkat(&lock.dir, NEW_STATE, AtFlags::empty()) {}
+    }
     written.during(during)
 }
 
@@ -254,7 +236,7 @@ pub fn remove(lock: &Lock) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drafts::{names, NOTIFY};
+    use crate::drafts::names;
     use crate::testing::TempDir;
 
     fn code<T>(result: Result<T, Failure>) -> FailureCode {
@@ -356,8 +338,6 @@ mod tests {
         let outside = format!("{}/outside", temp.path());
         std::fs::write(&outside, "stays").unwrap();
         std::os::unix::fs::symlink(&outside, format!("{}/link", lock.path())).unwrap();
-        std::fs::create_dir(format!("{}/{NOTIFY}", lock.path())).unwrap();
-        std::fs::write(format!("{}/{NOTIFY}/notify.sock", lock.path()), "").unwrap();
         let draft = |id: &str| format!("{}/#{id}.0000abcd", temp.path());
         for id in ["c", "c2", "c.d"] {
             std::fs::create_dir(draft(id)).unwrap();

@@ -46,6 +46,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     let (ToInit::Plan(plan), tasks) = channel.receive_with()? else { return Err(unexpected("a plan")) };
     join_cgroups(tasks).during(|| "join the container's cgroups".into())?;
     sys::close_all_but(&descriptors(channel, &plan)).during(|| "close the caller's descriptors".into())?;
+    let notify = plan.notify.map(sys::inherited).transpose().during(|| "take over the notify socket".into())?;
     let inherited = |numbers: &[i32]| numbers.iter().map(|number| sys::inherited(*number)).collect::<Result<Vec<OwnedFd>, _>>();
     let bind_sources = inherited(&plan.bind_sources).during(|| "take over bind sources".into())?;
     let hook_output = Output::inherited(plan.hook_output).during(|| "take over the files of hooks".into())?;
@@ -84,6 +85,10 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     let Some(ToInit::Release { state }) = channel.receive()? else { return Err(unexpected("a release")) };
     if let Some(gate) = gate {
         *channel = wait_at_gate(&gate)?;
+        if let Some(notify) = notify {
+            channel.send(&FromInit::Notify)?;
+            send_descriptor(channel.socket().as_fd(), notify.as_fd()).during(|| "send the notify socket to the starter".into())?;
+        }
     }
     let directory = Directory::Own; // the program's, which become_user entered
     let context = HookContext { state: &state, output: &hook_output, env: program.env(), directory, filter: filter_of_hooks(&plan) };
@@ -98,6 +103,7 @@ fn descriptors(channel: &Channel, plan: &InitPlan<'_>) -> Vec<i32> {
     open.extend(&plan.bind_sources);
     open.extend(plan.hook_output.iter().flatten());
     open.extend(plan.join.iter().map(|(_, number)| number));
+    open.extend(plan.notify);
     open.extend(match plan.gate {
         Gate::Socket(number) => Some(number),
         Gate::Channel => None,

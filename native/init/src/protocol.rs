@@ -16,7 +16,9 @@
 //!                      <-           Ready             (or Failed at any moment)
 //!   Release            ->           waits at the gate; with Gate::Channel goes on, and the creator is the starter
 //! starter
-//!   Start              ->           startContainer hooks, exec      over the gate socket
+//!   Start              ->           over the gate socket
+//!                      <-           Notify, then the socket by SCM_RIGHTS     (the creator's NOTIFY_SOCKET)
+//!                                   startContainer hooks, exec
 //!                      <-           Executing, then end of file: the program runs; or Failed
 //! ```
 //! Every message is a 32-bit native-endian length and that many bytes of JSON.
@@ -63,6 +65,9 @@ pub struct InitPlan<'a> {
     /// Files for stdout and stderr of hooks.
     #[serde(default)]
     pub hook_output: [Option<i32>; 2],
+    /// The container's notify socket, which the starter gets.
+    #[serde(default)]
+    pub notify: Option<i32>,
     #[serde(default)]
     pub seccomp: Option<SeccompFilter>,
 }
@@ -107,6 +112,8 @@ pub enum FromInit {
     /// sendmsg(2), and nobody could answer yet.
     Listener(i32),
     Ready,
+    /// The notify socket follows with SCM_RIGHTS.
+    Notify,
     /// The exec comes now.
     Executing,
     Failed(Failure),

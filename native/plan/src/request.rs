@@ -52,8 +52,6 @@ pub enum Request {
     ResolveDirectory { path: String },
     /// Absolute path without resolving symbolic links in it (cwd joined). -> `Text`
     AbsolutePath { path: String },
-    /// Names in a directory, sorted; an absent one is `NotFound`. -> `Names`
-    ListDirectory { path: String },
     /// What the core must know of the host. -> `Facts`
     HostFacts,
     /// The system's service manager, or the caller's own, with its sockets below `runtimeDirectory` (default /run/user/UID).
@@ -67,6 +65,13 @@ pub enum Request {
     /// Make `root/id` with state.json holding `state` and mode 0700, atomically and locked; `Exists` when it is there.
     /// `root` is made with mode `rootMode` when missing. -> `Handle`
     Reserve { root: String, root_mode: u32, id: String, state: String },
+    /// What the state root holds, sorted; an absent one is `NotFound`. -> `Names`
+    ListContainers { root: String },
+    /// state.json of a container that others may be changing; an absent one is `NotFound`. Here and below, a root, a directory or a
+    /// state.json that anybody but the caller and root owns or may write is refused. -> `Text`
+    PeekState { root: String, id: String },
+    /// state.json of a locked container. -> `Text`
+    ReadState { lock: u32 },
     /// Lock `root/id` exclusively. Without `wait` a held lock is `Locked`; an absent directory is `NotFound`. -> `Handle`
     LockContainer { root: String, id: String, wait: bool },
     /// Replace state.json atomically. -> `Done`
@@ -79,7 +84,17 @@ pub enum Request {
     /// Make the container's cgroups and process and bring it to the start gate. `lock` is the handle of `reserve`. Then state.json
     /// is `state`, an object to which `process` is added. On failure everything this request made is undone. -> `Created`
     /// `seccomp` is the handle of a filter that stands ready; its filter is kept for the next container with that profile.
-    Create { lock: u32, plan: Box<ContainerPlan>, state: String, #[serde(default)] seccomp: Option<u32> },
+    /// `notify` is a handle of `bindNotify`: the init keeps the socket for `start`.
+    Create {
+        lock: u32,
+        plan: Box<ContainerPlan>,
+        state: String,
+        #[serde(default)]
+        seccomp: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        notify: Option<u32>,
+    },
     /// Compile a filter; `handle`, which is closed, is that of the text that `readConfig` found it in. -> `Handle`
     CompileSeccomp { handle: Option<u32>, profile: Box<SeccompProfile> },
     /// What the kernel knows of filters. -> `SeccompFacts`
@@ -87,8 +102,8 @@ pub enum Request {
     /// Let a created container live on without us (and, with `GatePlan::Channel`, start it). -> `Done`
     Release { handle: u32 },
     /// Open the gate of the container whose state directory the lock holds and wait until the user's program runs
-    /// or failed to. -> `Done`
-    Start { lock: u32 },
+    /// or failed to. `notifySocket` is the caller's NOTIFY_SOCKET, for a container with a notify socket. -> `Started`
+    Start { lock: u32, #[serde(default)] notify_socket: Option<String> },
     /// Whether the init still waits at the gate. -> `Flag`
     AtGate { lock: u32 },
     /// `Flag`: true while the process lives (a zombie does not).
@@ -102,7 +117,7 @@ pub enum Request {
     /// Forward signals and, with a terminal, bytes and window size, until the container's process ends and is reaped;
     /// restores the terminal. `notify` is a handle of `bindNotify`, whose `READY=` is passed on meanwhile. -> `Exit`
     Foreground { handle: u32, subreaper: bool, #[serde(default)] notify: Option<u32> },
-    /// Make `notify/notify.sock` in the container's state directory, for the caller's NOTIFY_SOCKET (sd_notify(3)). -> `Handle`
+    /// Make `notify.sock` in the container's state directory, for the caller's NOTIFY_SOCKET (sd_notify(3)). -> `Handle`
     BindNotify { lock: u32, socket: String },
     /// Wait until the container says `READY=1` or its process ends; then tell the caller's NOTIFY_SOCKET, with `MAINPID=`.
     /// -> `Flag` (true: it is ready)
@@ -187,6 +202,8 @@ pub enum Reply {
     Systemd { facts: SystemdFacts },
     /// `warnings`: what only carrying it out has shown.
     Created { handle: u32, process: ProcessIdentity, warnings: Vec<Warning> },
+    /// `notify`: handle of the container's notify socket, as of `bindNotify`.
+    Started { #[serde(default)] notify: Option<u32> },
     /// Exit status as a shell tells it: the code, or 128 + signal.
     Exit { status: u32 },
     Failed { failure: Failure },

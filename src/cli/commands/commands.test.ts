@@ -65,7 +65,7 @@ const record = {
 };
 const running = {
   files: { "/run/test/c1/state.json": JSON.stringify(record) },
-  answers: { listDirectory: () => ({ kind: "names", names: ["c1"] }) },
+  answers: { listContainers: () => ({ kind: "names", names: ["c1"] }) },
 } satisfies FakeHostOptions;
 
 t.test("create and run take the id and print nothing", async (t) => {

@@ -52,15 +52,15 @@ t.test("pathsToProbe asks for kcore and for every cgroup that may have to be mad
   t.same(pathsToProbe(validated(minimal), FACTS, { ...PLAN_OPTIONS, rootless: true }), ["/proc/kcore"]);
 });
 
-t.test("a notify directory is shown to the container and told to the program", async (t) => {
+t.test("a notify socket is shown to the container and told to the program", async (t) => {
   const { plan: planned } = plan(
     validated(minimal),
     { ...FACTS, missing: [] },
-    { ...PLAN_OPTIONS, notifyDirectory: "/run/tsrunc/c1/notify" },
+    { ...PLAN_OPTIONS, notifySocket: "/run/tsrunc/c1/notify.sock" },
   );
   t.match(
     planned.operations.find((operation) => operation.op === "mount"),
-    { destination: "/run/notify", source: { kind: "bind", source: "/run/tsrunc/c1/notify" } },
+    { destination: "/run/notify/notify.sock", source: { kind: "bind", source: "/run/tsrunc/c1/notify.sock" } },
   );
   t.same(planned.process.env, ["NOTIFY_SOCKET=/run/notify/notify.sock"]);
 });

@@ -41,8 +41,8 @@ export interface PlanOptions {
   newKeyring: boolean;
   preserveFds: number;
   listenFds: number;
-  /** Directory on the host with `notify.sock`, shown to the container as /run/notify. */
-  notifyDirectory?: string | undefined;
+  /** The container's notify socket on the host, shown to the container as /run/notify/notify.sock. */
+  notifySocket?: string | undefined;
   console: ConsolePlan;
   gate: GatePlan;
   /** The container's cgroup as a unit of systemd. Undefined: the runtime makes it. */
@@ -69,7 +69,7 @@ export interface PlannedContainer {
 }
 
 const KCORE = "/proc/kcore";
-const NOTIFY_DIRECTORY = "/run/notify";
+const NOTIFY_SOCKET = "/run/notify/notify.sock";
 
 /** Paths whose existence the plan depends on; the caller asks the host and puts the answer in `PlanFacts.missing`. */
 export function pathsToProbe(spec: ValidatedSpec, facts: Omit<PlanFacts, "missing">, options: PlanOptions): string[] {
@@ -96,7 +96,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   const ownCgroups = makesCgroups(request);
   const rootfs = resolveFrom(bundle, root.path);
   const runtimeHooks = planRuntimeHooks(spec);
-  const notify = options.notifyDirectory;
+  const notify = options.notifySocket;
   const operations = planOperations(spec, {
     facts,
     placements,
@@ -133,7 +133,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
         newKeyring: options.newKeyring,
         keepsGroups: options.rare.wishes.keepsGroups,
         listenFds: options.listenFds,
-        notifySocket: notify === undefined ? undefined : `${NOTIFY_DIRECTORY}/notify.sock`,
+        notifySocket: notify === undefined ? undefined : NOTIFY_SOCKET,
       }),
       console: options.console,
       gate: options.gate,
@@ -164,14 +164,18 @@ function freezerOf(placements: ReturnType<typeof placeCgroups>): string | undefi
   return (v1 ?? placements.find(({ hierarchy }) => hierarchy.controllers.length === 0))?.path;
 }
 
-/** Shows the directory with the notify socket to the container, read-only: sending to a socket needs no write to the mount. */
+/**
+ * Shows the notify socket to the container, read-only: sending to a socket needs no write to the mount. The socket alone: in a directory of
+ * the state root a container that remounts it could make files.
+ */
 function notifyMount(source: string): Operation {
-  return mountOperation({
-    destination: NOTIFY_DIRECTORY,
+  const mount = mountOperation({
+    destination: NOTIFY_SOCKET,
     source: { kind: "bind", source, recursive: false },
     attributes: { set: ["ro", "nosuid", "nodev", "noexec"] },
     pointer: "",
   });
+  return { ...mount, target: "likeSource" };
 }
 
 /** The state that hooks read; the native layer sets `pid` and `status`. */

@@ -7,9 +7,6 @@ import type { RecordedStatus } from "./status.js";
 /** Version of state.json's layout; a greater one is of a newer runtime. */
 export const STATE_VERSION = 1;
 
-/** A state.json has a few kilobytes; annotations and hooks come from a config.json of at most this size. */
-export const MAX_STATE_BYTES = 16 * 1024 * 1024;
-
 /** The content of state.json. */
 export interface ContainerRecord {
   version: typeof STATE_VERSION;

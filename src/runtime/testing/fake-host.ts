@@ -70,6 +70,10 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
     states.set(++handles, path);
     return { kind: "handle", handle: handles };
   };
+  const stateIn = (path: string): Reply => {
+    const text = texts.get(path);
+    return text === undefined ? failed("notFound", `open "${path}"`, "ENOENT (no such file or directory)") : { kind: "text", text };
+  };
   let handles = 0;
   const answer = (request: Request): Reply => {
     const special = answers?.[request.op] as ((request: Request) => Reply) | undefined;
@@ -81,6 +85,10 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
           ? failed("notFound", `open "${request.path}"`, "ENOENT (no such file or directory)")
           : { kind: "text", text };
       }
+      case "peekState":
+        return stateIn(`${request.root}/${request.id}/state.json`);
+      case "readState":
+        return stateIn(states.get(request.lock) ?? "");
       case "readConfig": {
         const text = texts.get(request.path);
         return text === undefined
@@ -99,7 +107,7 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
         return { kind: "names", names: request.paths.filter((path) => path.endsWith("/c1") || path === "/proc/kcore") };
       case "pathKind":
         return { kind: "text", text: "directory" };
-      case "listDirectory":
+      case "listContainers":
         return { kind: "names", names: [] };
       case "compileSeccomp":
         return { kind: "handle", handle: ++handles };
@@ -118,6 +126,8 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
       case "saveState":
         texts.set(states.get(request.handle) ?? "", request.state);
         return done;
+      case "start":
+        return { kind: "started", notify: null };
       case "foreground":
         return { kind: "exit", status: 0 };
       case "alive":

@@ -7,7 +7,8 @@ use rustix::io::Errno;
 use serde_json::Value;
 
 use crate::drafts::{names, DIRECTORY};
-use crate::store::{Lock, STATE};
+use crate::state_root::STATE;
+use crate::store::Lock;
 
 /// The id of a container of the same state root that is being created now and makes the cgroup `path`, but for the one whose lock is given.
 /// What was left by a create that was killed is none, nor is what cannot be understood.

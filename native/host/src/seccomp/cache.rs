@@ -1,7 +1,7 @@
 //! Filters by the profiles they were made of: files below the state root, in a directory of their own.
 //!
 //! Compiling takes libseccomp longer than all the rest of a `create`. What is kept decides what a container may do, so a file counts only
-//! if nobody but its owner, who is us, could have written it, and if it repeats the whole key it is asked for: its name is only a number.
+//! if nobody but us and root could have written it, and if it repeats the whole key it is asked for: its name is only a number.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -13,6 +13,7 @@ use tsrunc_plan::warning::Warning;
 use tsrunc_sys::seccomp::Instruction;
 
 use super::Filter;
+use crate::trust::distrust;
 
 /// No id of a container begins like this.
 const DIRECTORY: &str = "#seccomp";
@@ -39,11 +40,11 @@ struct Rest {
 /// The filter that is kept for a key, if there is one to be trusted. Whatever is wrong with the file, the filter is made again.
 pub fn find(root: &str, key: &[u8]) -> Option<Filter> {
     let directory = rustix::fs::open(format!("{root}/{DIRECTORY}"), DIRECTORY_FLAGS, Mode::empty()).ok()?;
-    require_own(&rustix::fs::fstat(&directory).ok()?, FileType::Directory).ok()?;
+    require_private(&rustix::fs::fstat(&directory).ok()?, FileType::Directory).ok()?;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::openat(&directory, name(key), flags, Mode::empty()).ok()?;
     let stat = rustix::fs::fstat(&file).ok()?;
-    require_own(&stat, FileType::RegularFile).ok()?;
+    require_private(&stat, FileType::RegularFile).ok()?;
     if stat.st_nlink != 1 || stat.st_size as u64 > MAX_FILE_BYTES {
         return None;
     }
@@ -55,10 +56,9 @@ pub fn find(root: &str, key: &[u8]) -> Option<Filter> {
 
 const DIRECTORY_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Ours, of the type, and nobody else's to read or write.
-fn require_own(stat: &Stat, kind: FileType) -> Result<(), Errno> {
-    let own = stat.st_uid == rustix::process::geteuid().as_raw();
-    if own && FileType::from_raw_mode(stat.st_mode) == kind && stat.st_mode & 0o077 == 0 {
+/// Of the type, written by nobody but us or root, and for nobody else to read.
+fn require_private(stat: &Stat, kind: FileType) -> Result<(), Errno> {
+    if FileType::from_raw_mode(stat.st_mode) == kind && distrust(stat).is_none() && stat.st_mode & 0o077 == 0 {
         return Ok(());
     }
     Err(Errno::PERM)
@@ -78,7 +78,7 @@ pub fn keep(root: impl AsFd, key: &[u8], filter: &Filter) -> Result<(), Errno> {
         Err(errno) => return Err(errno),
     }
     let directory = rustix::fs::openat(&root, DIRECTORY, DIRECTORY_FLAGS, Mode::empty())?;
-    require_own(&rustix::fs::fstat(&directory)?, FileType::Directory)?;
+    require_private(&rustix::fs::fstat(&directory)?, FileType::Directory)?;
     make_room(&directory, bytes.len() as u64)?;
     let name = name(key);
     let draft = format!("{name}.{}", std::process::id());
