@@ -2,7 +2,7 @@
  * Containers in a user namespace, made by root (runtime-spec, config-linux.md#user-namespace-mappings).
  */
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, chownSync, lchownSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, chownSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { test, testOn } from "./harness/suite.ts";
 import { isTsrunc } from "./harness/environment.ts";
 import { describe } from "./harness/execute.ts";
@@ -10,36 +10,10 @@ import { mountOnHost } from "./harness/mounting.ts";
 import { setNamespace } from "./harness/config.ts";
 import { mountAt, parseMountinfo } from "./harness/mountinfo.ts";
 import { capabilities } from "./harness/report.ts";
+import { base, chownTree, mappedBundle } from "./harness/user-namespace.ts";
 import type { Config } from "./harness/config.ts";
-import type { Bundle, BundleOptions, Context } from "./harness/context.ts";
+import type { Context } from "./harness/context.ts";
 import type { Report } from "./harness/report.ts";
-
-const base = 100000;
-const mapping = [{ containerID: 0, hostID: base, size: 65536 }];
-
-function chownTree(path: string, owner: number): void {
-  lchownSync(path, owner, owner);
-  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) chownTree(`${path}/${entry.name}`, owner);
-    else lchownSync(`${path}/${entry.name}`, owner, owner);
-  }
-}
-
-/** A bundle whose root file system belongs to the container's root. */
-function mappedBundle(c: Context, options: BundleOptions): Bundle {
-  const bundle = c.bundle({
-    ...options,
-    config: (config) => {
-      setNamespace(config, "user");
-      config.linux.uidMappings = mapping;
-      config.linux.gidMappings = mapping;
-      options.config?.(config);
-    },
-  });
-  chownTree(bundle.rootfs, base);
-  return bundle;
-}
 
 async function output(c: Context, args: string[], config?: (config: Config) => void): Promise<string> {
   const result = await c.run(mappedBundle(c, { args, ...(config && { config }) }));

@@ -1,7 +1,7 @@
 //! Clones the init of a container (tsrunc_sys::spawn) from its plan.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions};
 use tsrunc_plan::container::{ContainerPlan, Namespace};
@@ -11,6 +11,7 @@ use tsrunc_sys::namespaces::clone_flag;
 use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Wait};
 
 use crate::idmap;
+use crate::joins::{Join, When};
 use crate::opened::Opened;
 
 /// Whether the container is in a user namespace other than the caller's.
@@ -50,9 +51,10 @@ pub fn clone_init(plan: &ContainerPlan, opened: &Opened, parts: &CloneParts<'_>)
         true => rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, write)| (Some(read), Some(write))).during(|| "make a pipe".into())?,
         false => (None, None),
     };
+    let joins = if has_user_namespace(plan) { spawn_joins(opened) } else { Vec::new() };
     let request = Spawn {
         namespaces,
-        join_user: opened.join(Namespace::User),
+        joins: &joins,
         join_pid: opened.join(Namespace::Pid),
         wait: wait.as_ref().zip(go.as_ref()).map(|(reader, writer)| Wait { reader: reader.as_fd(), writer: writer.as_fd() }),
         clock_offsets: clock_offsets.as_deref(),
@@ -74,6 +76,13 @@ pub fn clone_init(plan: &ContainerPlan, opened: &Opened, parts: &CloneParts<'_>)
         }
     }
     Ok(spawned)
+}
+
+/// What the spawn joins: what needs the caller's privilege, then the user namespace, then a pid namespace that this one owns.
+fn spawn_joins(opened: &Opened) -> Vec<(Namespace, BorrowedFd<'_>)> {
+    let mut joins: Vec<&Join> = opened.joins.iter().filter(|join| join.when != When::InInit).collect();
+    joins.sort_by_key(|join| (join.when != When::BeforeUser, join.namespace != Namespace::User));
+    joins.into_iter().map(|join| (join.namespace, join.fd.as_fd())).collect()
 }
 
 /// The lines of timens_offsets (time_namespaces(7)).

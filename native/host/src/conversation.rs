@@ -86,8 +86,14 @@ pub fn report(channel: &Channel, flags: RecvFlags) -> Result<Option<Failure>, Fa
     let Some(step) = Step::from_number(number(0)).filter(|_| count == 8) else { return Ok(None) };
     let operation = match step {
         Step::JoinUser => "join user namespace",
+        Step::JoinMount => "join mount namespace",
         Step::JoinPid => "join pid namespace",
-        Step::Clone => "clone the container's process in the joined user namespace",
+        Step::JoinNetwork => "join network namespace",
+        Step::JoinIpc => "join ipc namespace",
+        Step::JoinUts => "join uts namespace",
+        Step::JoinCgroup => "join cgroup namespace",
+        Step::JoinTime => "join time namespace",
+        Step::Clone => "clone the container's process in the namespaces that it joins",
         Step::Wait => "wait for the id maps",
         Step::UnshareTime => "make the time namespace",
         Step::SetClocks => "write \"/proc/self/timens_offsets\" (/linux/timeOffsets)",

@@ -18,6 +18,7 @@ use tsrunc_sys::spawn::{SharedMemory, Spawned};
 use crate::clone::{clone_init, has_user_namespace, CloneParts};
 use crate::conversation::{converse, hook_state, keyring_name, report, Answerer, Asked};
 use crate::init_program::{self, InitProgram, OpenedInit};
+use crate::joins::When;
 use crate::mapped_mounts::User;
 use crate::net_devices;
 use crate::opened::{open_all, Opened};
@@ -78,7 +79,9 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
         report: &theirs,
         inherit: &inherit,
     };
-    let Spawned { pid, pidfd, mut memory } = clone_init(plan, &opened, &parts)?;
+    let channel = Channel::new(ours);
+    let reported = |failure| report(&channel, RecvFlags::DONTWAIT).ok().flatten().unwrap_or(failure);
+    let Spawned { pid, pidfd, mut memory } = clone_init(plan, &opened, &parts).map_err(reported)?;
     let mut pending = Pending {
         identity: ProcessIdentity { pid, start_time_ticks: String::new() },
         pidfd,
@@ -92,7 +95,6 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
         released: false,
     };
     drop(theirs);
-    let channel = Channel::new(ours);
     // While the init makes its namespaces and starts.
     if !in_user_namespace {
         tasks = cgroups.tasks()?;
@@ -103,8 +105,7 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
         notify: notify.map(|socket| socket.as_raw_fd()),
         ..init_plan(plan, &opened, filter)?
     };
-    place(plan, &cgroups.plan, &opened, Waiting { pending: &mut pending, memory: &mut memory })
-        .map_err(|failure| report(&channel, RecvFlags::DONTWAIT).ok().flatten().unwrap_or(failure))?;
+    place(plan, &cgroups.plan, &opened, Waiting { pending: &mut pending, memory: &mut memory }).map_err(reported)?;
     // A failure to send means that the child ended before it could read: it says why.
     let sent = channel.send_with(&ToInit::Plan(Box::new(init_plan)), &tasks);
     // While the init works.
@@ -217,8 +218,7 @@ fn inherited<'a>(lock: &Lock, plan: &ContainerPlan, opened: &'a Opened, lent: im
 
 /// The namespaces that the init joins itself; the spawn joins the others.
 fn joined_by_init(opened: &Opened) -> Vec<(Namespace, i32)> {
-    let by_init = opened.joins.iter().filter(|(namespace, _)| !matches!(namespace, Namespace::User | Namespace::Pid));
-    by_init.map(|(namespace, fd)| (*namespace, fd.as_raw_fd())).collect()
+    opened.joins.iter().filter(|join| join.when == When::InInit).map(|join| (join.namespace, join.fd.as_raw_fd())).collect()
 }
 
 /// The numbers that `--preserve-fds` and socket activation name. One that is ours was not open when we started, nor was

@@ -14,6 +14,7 @@ mod foreground;
 mod gate;
 mod idmap;
 pub mod init_program;
+mod joins;
 mod mapped_mounts;
 mod net_devices;
 mod netlink;

@@ -42,7 +42,7 @@ const MAX_MESSAGE_BYTES: u32 = 64 << 20;
 /// The creator's first message. Descriptors are given by their numbers: the init inherits them.
 #[derive(Serialize, Deserialize)]
 pub struct InitPlan<'a> {
-    /// Joined in this order; the user and pid namespaces were joined by the spawn.
+    /// Joined in this order. The spawn joined the user and pid namespaces, and those that the container's user namespace does not own.
     pub join: Vec<(Namespace, i32)>,
     /// Made after the cgroups are joined: a cgroup namespace's root is the cgroup of its maker.
     pub new_cgroup_namespace: bool,

@@ -1,6 +1,6 @@
 //! Namespaces and mount attributes: the calls that rustix lacks (namespaces(7), mount_setattr(2)).
 
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use tsrunc_plan::container::Namespace;
 
@@ -45,6 +45,29 @@ pub fn type_of(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
     const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
     // SAFETY: this request takes no argument and returns an integer.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE as _) }.into()).map(|flag| flag as u64)
+}
+
+/// The user namespace that owns the namespace behind a descriptor (ioctl_ns(2), NS_GET_USERNS).
+///
+/// # Errors
+/// `EPERM` if that is neither the caller's nor one below it.
+pub fn owner_of(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    const NS_GET_USERNS: libc::c_ulong = 0xb701;
+    related(fd, NS_GET_USERNS)
+}
+
+/// The parent of the user namespace behind a descriptor (ioctl_ns(2), NS_GET_PARENT).
+///
+/// # Errors
+/// `EPERM` if that is neither the caller's nor one below it.
+pub fn parent_of(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    const NS_GET_PARENT: libc::c_ulong = 0xb702;
+    related(fd, NS_GET_PARENT)
+}
+
+fn related(fd: BorrowedFd<'_>, request: libc::c_ulong) -> Result<OwnedFd, Errno> {
+    // SAFETY: both requests take no argument and return a new descriptor (with close-on-exec), which nobody else owns.
+    unsafe { check(libc::ioctl(fd.as_raw_fd(), request as _).into()).map(|number| OwnedFd::from_raw_fd(number as i32)) }
 }
 
 /// Arguments of mount_setattr(2), as `MOUNT_ATTR_*` and `MS_*` bits.

@@ -5,16 +5,20 @@
 //! which spares the copy of the page tables; and if it may it makes its namespaces itself, while the caller goes on with other work.
 
 mod child;
+mod step;
 
 use std::arch::asm;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
 use rustix::thread::futex;
+use tsrunc_plan::container::Namespace;
 
-use self::child::{run_child, Child};
+use self::child::{run_child, Child, Join};
+pub use self::step::Step;
+use crate::namespaces::clone_flag;
 use crate::process::pointers;
 use crate::signals::with_all_blocked;
 
@@ -22,9 +26,10 @@ use crate::signals::with_all_blocked;
 pub struct Spawn<'a> {
     /// `CLONE_NEW*` flags.
     pub namespaces: u64,
-    /// User namespace to join before the other namespaces are made, which it then owns.
-    pub join_user: Option<BorrowedFd<'a>>,
-    /// Pid namespace that the process is to be born in.
+    /// Namespaces to join, in this order, before the others are made. Only for a process that ends up in a user namespace other than
+    /// the caller's: what that one owns is joined after it, the rest before it. An intermediate process joins them and makes the wanted one.
+    pub joins: &'a [(Namespace, BorrowedFd<'a>)],
+    /// Pid namespace that the process is to be born in, where there are no `joins`.
     pub join_pid: Option<BorrowedFd<'a>>,
     /// Wait for a byte before going on (the caller writes the id maps meanwhile).
     pub wait: Option<Wait<'a>>,
@@ -53,28 +58,6 @@ pub struct Wait<'a> {
     pub writer: BorrowedFd<'a>,
 }
 
-/// Where a child failed before its exec. Negative, so that no length of a message is mistaken for one.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Step {
-    JoinUser = -10,
-    JoinPid,
-    Clone,
-    Wait,
-    UnshareTime,
-    SetClocks,
-    BecomeRoot,
-    Unshare,
-    Inherit,
-    Execute,
-}
-
-impl Step {
-    pub fn from_number(number: i32) -> Option<Step> {
-        use Step::{BecomeRoot, Clone, Execute, Inherit, JoinPid, JoinUser, SetClocks, Unshare, UnshareTime, Wait};
-        [JoinUser, JoinPid, Clone, Wait, UnshareTime, SetClocks, BecomeRoot, Unshare, Inherit, Execute].into_iter().find(|step| *step as i32 == number)
-    }
-}
-
 /// The spawned process, a child of the caller.
 pub struct Spawned {
     pub pid: i32,
@@ -100,6 +83,7 @@ struct Lent {
     argv: Vec<*const libc::c_char>,
     envp: [*const libc::c_char; 1],
     inherit: Vec<i32>,
+    joins: Vec<Join>,
     clock_offsets: Option<CString>,
     stack: Vec<u8>,
     _args: Vec<CString>,
@@ -138,26 +122,28 @@ pub(crate) struct CloneArgs {
 /// The child makes system calls only.
 const STACK_BYTES: usize = 16 * 1024;
 
-/// Clones and executes as described by `spawn`. With a joined user namespace the process is made by an
-/// intermediate one, yet is the caller's child as well.
+/// Clones and executes as described by `spawn`. With `joins` the process is made by an intermediate one, yet is the caller's child as well.
 ///
 /// # Errors
-/// The errno of clone3(2) or of what was needed for it; later failures are reported on `spawn.report`.
+/// The errno of clone3(2) or of what was needed for it. `ECHILD`: the intermediate process failed and told why on `spawn.report`, as the
+/// process itself does later.
 pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
-    let (pid_read, pid_write) = match spawn.join_user {
-        Some(_) => rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, write)| (Some(read), Some(write)))?,
-        None => (None, None),
+    let intermediate = !spawn.joins.is_empty();
+    let (pid_read, pid_write) = match intermediate {
+        true => rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, write)| (Some(read), Some(write)))?,
+        false => (None, None),
     };
     let number = |fd: Option<BorrowedFd<'_>>| fd.map_or(-1, |fd| fd.as_raw_fd());
     let own_memory = libc::CLONE_NEWUSER as u64 | 0x80;
-    let shares_memory = spawn.join_user.is_none() && spawn.namespaces & own_memory == 0;
+    let shares_memory = !intermediate && spawn.namespaces & own_memory == 0;
     let goes_on = shares_memory && !spawn.cgroup_limits_memory;
     // A pid namespace is for children only.
     let cloned = if goes_on { spawn.namespaces & libc::CLONE_NEWPID as u64 } else { spawn.namespaces };
     let child = Child {
-        join_user: number(spawn.join_user),
-        join_pid: number(spawn.join_pid),
+        intermediate,
         inner_flags: spawn.namespaces,
+        joins: std::ptr::null(),
+        join_count: spawn.joins.len(),
         wait: number(spawn.wait.map(|wait| wait.reader)),
         wait_writer: number(spawn.wait.map(|wait| wait.writer)),
         clock_offsets: std::ptr::null(),
@@ -179,11 +165,13 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
         argv: pointers(&args),
         envp: [std::ptr::null()],
         inherit: spawn.inherit.to_vec(),
+        joins: spawn.joins.iter().map(|(namespace, fd)| Join { fd: fd.as_raw_fd(), flag: clone_flag(*namespace), step: Step::joining(*namespace) }).collect(),
         clock_offsets: spawn.clock_offsets.map(CStr::to_owned),
         stack: Vec::with_capacity(if shares_memory { STACK_BYTES } else { 0 }),
         _args: args,
     });
     (lent.child.argv, lent.child.envp, lent.child.inherit) = (lent.argv.as_ptr(), lent.envp.as_ptr(), lent.inherit.as_ptr());
+    lent.child.joins = lent.joins.as_ptr();
     lent.child.clock_offsets = lent.clock_offsets.as_deref().map_or(std::ptr::null(), CStr::as_ptr);
 
     let mut pidfd: i32 = -1;
@@ -195,7 +183,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
         exit_signal: libc::SIGCHLD as u64,
         ..CloneArgs::default()
     };
-    if spawn.join_user.is_none() {
+    if !intermediate {
         args.flags |= cloned;
     }
     if let Some(cgroup) = spawn.cgroup {
@@ -221,27 +209,25 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
         }
         result
     };
-    // The intermediate process of a joined user namespace joins by itself: born in that namespace, it would know the
-    // second one's pid by that namespace's numbers only.
     let pid = match spawn.join_pid {
-        Some(join) if spawn.join_user.is_none() => with_pid_namespace(join, clone)?,
+        // An intermediate process joins by itself: born in that namespace, it would know the second one's pid by that namespace's numbers only.
+        Some(join) if !intermediate => with_pid_namespace(join, clone)?,
         _ => clone()?,
     };
     // SAFETY: the kernel stored a new descriptor that nobody else owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let (Some(read), Some(write)) = (pid_read, pid_write) else { return Ok(Spawned { pid, pidfd, memory: SharedMemory(Some(lent)) }) };
     drop(write);
-    second_child(pid, pidfd, &read)
+    second_child(&pidfd, &read)
 }
 
 /// Waits for the intermediate process and takes over the one that it made.
-fn second_child(intermediate: i32, pidfd: OwnedFd, pid_pipe: &OwnedFd) -> Result<Spawned, Errno> {
+fn second_child(intermediate: &OwnedFd, pid_pipe: &OwnedFd) -> Result<Spawned, Errno> {
     let mut bytes = [0u8; 4];
     let count = rustix::io::read(pid_pipe, &mut bytes)?;
-    let _reaped = rustix::process::waitid(rustix::process::WaitId::PidFd(std::os::fd::AsFd::as_fd(&pidfd)), rustix::process::WaitIdOptions::EXITED)?;
+    let _reaped = rustix::process::waitid(rustix::process::WaitId::PidFd(intermediate.as_fd()), rustix::process::WaitIdOptions::EXITED)?;
     if count != 4 {
-        // It told why on `report`; the caller reads it there, and finds the process gone.
-        return Ok(Spawned { pid: intermediate, pidfd, memory: SharedMemory(None) });
+        return Err(Errno::CHILD);
     }
     let pid = i32::from_ne_bytes(bytes);
     let process = rustix::process::Pid::from_raw(pid).ok_or(Errno::SRCH)?;
@@ -286,16 +272,14 @@ unsafe fn clone3(args: &CloneArgs, run: unsafe extern "C" fn(*const Child) -> !,
 /// Moves the calling thread's children-to-be into a pid namespace while `body` runs (setns(2): the caller stays).
 fn with_pid_namespace<T>(join: BorrowedFd<'_>, body: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
     let own = rustix::fs::open("/proc/self/ns/pid_for_children", rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())?;
-    crate::namespaces::join(join, tsrunc_plan::container::Namespace::Pid)?;
+    crate::namespaces::join(join, Namespace::Pid)?;
     let result = body();
-    crate::namespaces::join(std::os::fd::AsFd::as_fd(&own), tsrunc_plan::container::Namespace::Pid)?;
+    crate::namespaces::join(own.as_fd(), Namespace::Pid)?;
     result
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
-
     use rustix::fs::{Mode, OFlags};
     use rustix::process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions};
 
@@ -306,7 +290,7 @@ mod tests {
         let (report, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let request = Spawn {
             namespaces: 0,
-            join_user: None,
+            joins: &[],
             join_pid: None,
             wait: None,
             clock_offsets: None,

@@ -4,11 +4,21 @@
 use super::{CloneArgs, Step};
 use crate::raw::{end_process, raw};
 
+/// A namespace for setns(2).
+pub struct Join {
+    pub fd: i32,
+    pub flag: u64,
+    pub step: Step,
+}
+
 /// What the child is told. The pointers are to memory that is shared with the caller or a copy of the caller's.
 pub struct Child {
-    pub join_user: i32,
-    pub join_pid: i32,
+    /// The child makes the container's process, with these flags; else it is that process.
+    pub intermediate: bool,
     pub inner_flags: u64,
+    /// What the intermediate process joins, in this order.
+    pub joins: *const Join,
+    pub join_count: usize,
     pub wait: i32,
     pub wait_writer: i32,
     /// Null, or the lines and their length.
@@ -42,15 +52,21 @@ pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
             }
             result
         };
-        if child.join_user >= 0 {
-            // Not traceable by those whose namespace we are about to join; the memory is a copy.
-            call(Step::JoinUser, libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0]);
-            let join_pid = [child.join_pid as u64, libc::CLONE_NEWPID as u64, 0, 0, 0];
-            // It may belong to the caller's user namespace or to the joined one: only there we have the privilege.
-            let joined = child.join_pid < 0 || raw(libc::SYS_setns, join_pid) == 0;
-            call(Step::JoinUser, libc::SYS_setns, [child.join_user as u64, libc::CLONE_NEWUSER as u64, 0, 0, 0]);
-            if !joined {
-                call(Step::JoinPid, libc::SYS_setns, join_pid);
+        if child.intermediate {
+            for index in 0..child.join_count {
+                let join = &*child.joins.add(index);
+                if join.flag == libc::CLONE_NEWUSER as u64 {
+                    // Not traceable by those whose namespace we are about to join; the memory is a copy.
+                    call(Step::JoinUser, libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0]);
+                }
+                call(join.step, libc::SYS_setns, [join.fd as u64, join.flag, 0, 0, 0]);
+            }
+            let args = CloneArgs { flags: child.inner_flags | libc::CLONE_PARENT as u64, ..CloneArgs::default() };
+            let pid = call(Step::Clone, libc::SYS_clone3, [&raw const args as u64, size_of::<CloneArgs>() as u64, 0, 0, 0]);
+            if pid != 0 {
+                let pid = pid as i32;
+                raw(libc::SYS_write, [child.pid_pipe as u64, &raw const pid as u64, 4, 0, 0]);
+                end_process(0);
             }
         }
         if child.wait >= 0 {
@@ -71,15 +87,6 @@ pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
         if child.become_root {
             call(Step::BecomeRoot, libc::SYS_setresgid, [0, 0, 0, 0, 0]);
             call(Step::BecomeRoot, libc::SYS_setresuid, [0, 0, 0, 0, 0]);
-        }
-        if child.join_user >= 0 {
-            let args = CloneArgs { flags: child.inner_flags | libc::CLONE_PARENT as u64, ..CloneArgs::default() };
-            let pid = call(Step::Clone, libc::SYS_clone3, [&raw const args as u64, size_of::<CloneArgs>() as u64, 0, 0, 0]);
-            if pid != 0 {
-                let pid = pid as i32;
-                raw(libc::SYS_write, [child.pid_pipe as u64, &raw const pid as u64, 4, 0, 0]);
-                end_process(0);
-            }
         }
         if child.unshare_flags != 0 {
             call(Step::Unshare, libc::SYS_unshare, [child.unshare_flags, 0, 0, 0, 0]);

@@ -1,0 +1,35 @@
+/** Bundles of containers in a user namespace. */
+import { lchownSync, readdirSync, statSync } from "node:fs";
+import { setNamespace } from "./config.ts";
+import type { Bundle, BundleOptions, Context } from "./context.ts";
+
+/** The host's uid and gid that are root in the container. */
+export const base = 100000;
+
+/** Its uid and gid mappings. */
+export const mapping = [{ containerID: 0, hostID: base, size: 65536 }];
+
+/** Gives a file or a folder with all that is in it to a user and its group. */
+export function chownTree(path: string, owner: number): void {
+  lchownSync(path, owner, owner);
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) chownTree(`${path}/${entry.name}`, owner);
+    else lchownSync(`${path}/${entry.name}`, owner, owner);
+  }
+}
+
+/** A bundle whose root file system belongs to the container's root. */
+export function mappedBundle(c: Context, options: BundleOptions): Bundle {
+  const bundle = c.bundle({
+    ...options,
+    config: (config) => {
+      setNamespace(config, "user");
+      config.linux.uidMappings = mapping;
+      config.linux.gidMappings = mapping;
+      options.config?.(config);
+    },
+  });
+  chownTree(bundle.rootfs, base);
+  return bundle;
+}
