@@ -45,6 +45,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     sys::set_dumpable(false).during(|| "become undumpable".into())?;
     let (ToInit::Plan(plan), tasks) = channel.receive_with()? else { return Err(unexpected("a plan")) };
     join_cgroups(tasks).during(|| "join the container's cgroups".into())?;
+    reset_cpu_affinity().during(|| "allow the container all CPUs of its cpuset".into())?;
     sys::close_all_but(&descriptors(channel, &plan)).during(|| "close the caller's descriptors".into())?;
     let notify = plan.notify.map(sys::inherited).transpose().during(|| "take over the notify socket".into())?;
     let inherited = |numbers: &[i32]| numbers.iter().map(|number| sys::inherited(*number)).collect::<Result<Vec<OwnedFd>, _>>();
@@ -130,6 +131,15 @@ fn wait_at_gate(gate: &OwnedFd) -> Result<Channel, Failure> {
 /// Moves this process, its only thread, into v1 cgroups (`tasks` in cgroups(7)).
 fn join_cgroups(tasks: Vec<OwnedFd>) -> Result<(), Errno> {
     tasks.iter().try_for_each(|tasks| rustix::io::write(tasks, b"0").map(drop))
+}
+
+/// The caller's affinity is for the caller: a manager that systemd bound to some CPUs would bind its containers to them.
+fn reset_cpu_affinity() -> Result<(), Errno> {
+    match tsrunc_sys::schedule::reset_cpu_affinity() {
+        // A seccomp filter that the caller runs under. What is left is narrower than what the cpuset allows.
+        Err(Errno::PERM | Errno::NOSYS) => Ok(()),
+        result => result,
+    }
 }
 
 fn join_namespaces(plan: &InitPlan<'_>) -> Result<(), Failure> {

@@ -46,6 +46,17 @@ pub fn set_io_priority(pid: i32, class: u32, level: u32) -> Result<(), Errno> {
     check(unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid, class << IOPRIO_CLASS_SHIFT | level) }).map(drop)
 }
 
+/// As many CPUs as any kernel can be built for (NR_CPUS; on x86 by MAXSMP).
+const MOST_CPUS: usize = 8192;
+
+/// Allows the calling thread all CPUs of its cpuset. The kernel leaves out of the mask what is not there and what the cpuset lacks
+/// (sched_setaffinity(2)), so neither has to be read first.
+pub fn reset_cpu_affinity() -> Result<(), Errno> {
+    static ALL: [u8; MOST_CPUS / 8] = [0xff; MOST_CPUS / 8];
+    // SAFETY: the mask has the size that is told and lives through the call, which only reads it.
+    check(unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, ALL.len(), ALL.as_ptr()) }).map(drop)
+}
+
 /// personality(2) of the calling process.
 pub fn set_personality(persona: u32) -> Result<(), Errno> {
     // SAFETY: takes an integer only.
@@ -78,6 +89,29 @@ mod tests {
             set_io_priority(0, 3, 7).unwrap();
             // SAFETY: takes integers only.
             assert_eq!(unsafe { libc::syscall(libc::SYS_ioprio_get, 1, 0) }, 3 << 13 | 7);
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_reset_affinity_has_all_cpus_again() {
+        fn allowed() -> [u8; MOST_CPUS / 8] {
+            let mut mask = [0; MOST_CPUS / 8];
+            // SAFETY: the mask has the size that is told and lives through the call.
+            check(unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, mask.len(), mask.as_mut_ptr()) }).unwrap();
+            mask
+        }
+        std::thread::spawn(|| {
+            let before = allowed();
+            let first = before.iter().position(|byte| *byte != 0).unwrap();
+            let mut one = [0u8; MOST_CPUS / 8];
+            one[first] = 1 << before[first].trailing_zeros();
+            // SAFETY: as above.
+            check(unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, one.len(), one.as_ptr()) }).unwrap();
+            assert_eq!(allowed(), one);
+            reset_cpu_affinity().unwrap();
+            assert_eq!(allowed(), before);
         })
         .join()
         .unwrap();

@@ -48,6 +48,15 @@ export interface Report {
   subreaper: number;
   personality: number;
   nice: number;
+  /** SCHED_* */
+  scheduler: number;
+  /** Of ioprio_get(2). */
+  ioPriority: number;
+  /** MPOL_*, -1 where the kernel has no NUMA. */
+  memoryPolicy: number;
+  /** Nanoseconds. */
+  timerSlack: number;
+  hugePagesDisabled: number;
 }
 
 const capabilityNames = (

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -242,7 +243,13 @@ static void report(int argc, char **argv)
 	fprintf(out, "\"seccomp\":%d,", prctl(PR_GET_SECCOMP));
 	fprintf(out, "\"secureBits\":%d,\"keepCapabilities\":%d,", prctl(PR_GET_SECUREBITS), prctl(PR_GET_KEEPCAPS));
 	fprintf(out, "\"parentDeathSignal\":%d,\"subreaper\":%d,", parent_death, subreaper);
-	fprintf(out, "\"personality\":%d,\"nice\":%d}\n", personality(0xffffffff), getpriority(PRIO_PROCESS, 0));
+	fprintf(out, "\"personality\":%d,\"nice\":%d,", personality(0xffffffff), getpriority(PRIO_PROCESS, 0));
+	/* IOPRIO_WHO_PROCESS */
+	fprintf(out, "\"scheduler\":%d,\"ioPriority\":%ld,", sched_getscheduler(0), syscall(SYS_ioprio_get, 1, 0));
+	int memory_policy = -1; /* of a kernel without NUMA */
+	syscall(SYS_get_mempolicy, &memory_policy, NULL, 0, NULL, 0);
+	fprintf(out, "\"memoryPolicy\":%d,\"timerSlack\":%d,", memory_policy, prctl(PR_GET_TIMERSLACK));
+	fprintf(out, "\"hugePagesDisabled\":%d}\n", prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0));
 	if (fflush(out))
 		fail("report");
 }
