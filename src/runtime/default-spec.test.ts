@@ -1,5 +1,6 @@
 import t from "tap";
 import { defaultSpec } from "./default-spec.js";
+import type { DefaultSpecOptions } from "./default-spec.js";
 import { validated } from "./testing/fake-host.js";
 
 t.test("the default configuration is valid", async (t) => {
@@ -24,4 +25,13 @@ t.test("the rootless configuration is valid for a caller without privilege and m
 t.test("each call makes a new object", async (t) => {
   defaultSpec({}).mounts?.push({ destination: "/x" });
   t.equal(defaultSpec({}).mounts?.length, 7);
+});
+
+t.test("a cgroup namespace is written where it is asked for", async (t) => {
+  const types = (options: DefaultSpecOptions) => defaultSpec(options).linux?.namespaces?.map(({ type }) => type);
+  const rootless = { uid: 1000, gid: 100 };
+  t.same(types({}), ["pid", "network", "ipc", "uts", "mount"]);
+  t.same(types({ cgroupNamespace: true }), ["pid", "network", "ipc", "uts", "mount", "cgroup"]);
+  t.same(types({ rootless }), ["pid", "ipc", "uts", "mount", "user"]);
+  t.same(types({ rootless, cgroupNamespace: true }), ["pid", "ipc", "uts", "mount", "cgroup", "user"]);
 });

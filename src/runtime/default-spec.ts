@@ -6,12 +6,14 @@ import type { Mount, Spec } from "./spec/generated/spec-types.js";
 export interface DefaultSpecOptions {
   /** For a caller without privilege: a user namespace that maps the caller to root, nothing that needs more. */
   rootless?: { uid: number; gid: number } | undefined;
+  /** For a host with cgroup v2 alone: a cgroup namespace. On v1 and hybrid hosts runc writes none, and the container sees the names of its cgroups. */
+  cgroupNamespace?: boolean | undefined;
 }
 
 const CAPABILITIES = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"];
 
 /** A new default configuration. */
-export function defaultSpec({ rootless }: DefaultSpecOptions): Spec {
+export function defaultSpec({ rootless, cgroupNamespace = false }: DefaultSpecOptions): Spec {
   return {
     ociVersion: OCI_VERSION,
     process: {
@@ -41,7 +43,7 @@ export function defaultSpec({ rootless }: DefaultSpecOptions): Spec {
         { type: "ipc" },
         { type: "uts" },
         { type: "mount" },
-        { type: "cgroup" },
+        ...(cgroupNamespace ? [{ type: "cgroup" } as const] : []),
         ...(rootless ? [{ type: "user" } as const] : []),
       ],
       maskedPaths: [

@@ -19,7 +19,7 @@ import {
   unifiedHierarchy,
 } from "./harness/cgroups.ts";
 import { limit, limited } from "./harness/limits.ts";
-import type { Config, Resources } from "./harness/config.ts";
+import type { Config, DeviceRule, Resources } from "./harness/config.ts";
 import type { Context } from "./harness/context.ts";
 
 const megabyte = 1024 * 1024;
@@ -271,6 +271,108 @@ test("devices: without rules of the config only the default devices are allowed"
     delete config.linux.resources.devices;
   });
   assert.deepEqual(seen.split("\n").slice(1), ["opened", "opened"]);
+});
+
+/** Rules, and what a program may then do with devices: each a command of `probe` and its answer. */
+const deviceRules: [title: string, rules: DeviceRule[], expected: Record<string, string>][] = [
+  [
+    "one device is denied of all",
+    [
+      { allow: true, access: "rwm" },
+      { allow: false, type: "c", major: 1, minor: 11, access: "rwm" },
+    ],
+    { "mknod c 1 11 /k": "EPERM", "open r /dev/zero": "opened", "mknod c 1 3 /n": "made" },
+  ],
+  [
+    "a default device is denied of all",
+    [
+      { allow: true, access: "rwm" },
+      { allow: false, type: "c", major: 1, minor: 5, access: "rwm" },
+    ],
+    { "open r /dev/zero": "EPERM", "mknod c 1 5 /z": "EPERM", "open rw /dev/null": "opened" },
+  ],
+  [
+    "a default device is denied after everything",
+    [
+      { allow: false, access: "rwm" },
+      { allow: false, type: "c", major: 1, minor: 5, access: "rwm" },
+    ],
+    { "open r /dev/zero": "EPERM", "open rw /dev/null": "opened", "open rw /dev/ptmx": "opened" },
+  ],
+  [
+    "writing to a default device is denied",
+    [
+      { allow: false, access: "rwm" },
+      { allow: false, type: "c", major: 1, minor: 3, access: "w" },
+    ],
+    { "open r /dev/null": "opened", "open w /dev/null": "EPERM", "open rw /dev/zero": "opened" },
+  ],
+  [
+    "reading from a whole major number is denied",
+    [
+      { allow: false, access: "rwm" },
+      { allow: false, type: "c", major: 1, access: "r" },
+    ],
+    { "open r /dev/null": "EPERM", "open w /dev/null": "opened", "open r /dev/zero": "EPERM", "open rw /dev/ptmx": "opened" },
+  ],
+  [
+    "making any node is denied",
+    [
+      { allow: true, access: "rwm" },
+      { allow: false, access: "m" },
+    ],
+    { "mknod c 1 3 /n": "EPERM", "mknod b 7 0 /l": "EPERM", "open rw /dev/null": "opened" },
+  ],
+  [
+    "an access that was denied is allowed again by a later rule",
+    [
+      { allow: true, access: "rwm" },
+      { allow: false, type: "c", major: 1, minor: 5, access: "rwm" },
+      { allow: true, type: "c", major: 1, minor: 5, access: "r" },
+    ],
+    { "open r /dev/zero": "opened", "open w /dev/zero": "EPERM" },
+  ],
+  [
+    "everything is denied last",
+    [
+      { allow: true, type: "c", major: 10, minor: 229, access: "rwm" },
+      { allow: false, access: "rwm" },
+    ],
+    { "open rw /dev/null": "opened", "open rw /dev/fuse": "EPERM" },
+  ],
+];
+
+for (const [title, rules, expected] of deviceRules) {
+  test(`devices: the rules every container has never allow what the configuration denies: ${title}`, async (c) => {
+    const commands = Object.keys(expected);
+    const seen = await c.shell(commands.map((command) => `probe ${command}`).join("; "), (config) => {
+      config.linux.devices = [{ type: "c", path: "/dev/fuse", major: 10, minor: 229, fileMode: 0o666 }];
+      config.linux.resources.devices = rules;
+      config.process.capabilities = { bounding: ["CAP_MKNOD"], permitted: ["CAP_MKNOD"], effective: ["CAP_MKNOD"] };
+    });
+    const answers = seen.split("\n");
+    for (const [index, command] of commands.entries()) assert.equal(answers[index], expected[command], `${command}\n${seen}`);
+  });
+}
+
+testOn(["v1", "hybrid"], "devices: a default rule that the parent cgroup does not have is left out", async (c) => {
+  const devices = hierarchyOf("devices") ?? c.skip("devices is not mounted");
+  const parent = `${devices.mountPoint}/${c.id}-strict`;
+  mkdirSync(parent);
+  c.defer(() => rmdirSync(parent));
+  writeFileSync(`${parent}/devices.deny`, "a");
+  for (const rule of ["c 1:3 rwm", "c 1:5 rwm", "c *:* m"]) writeFileSync(`${parent}/devices.allow`, rule);
+  const seen = await c.shell("probe open rw /dev/null; probe open r /dev/zero; probe open r /dev/urandom", (config) => {
+    config.linux.cgroupsPath = `/${c.id}-strict/${c.id}`;
+  });
+  assert.deepEqual(seen.split("\n"), ["opened", "opened", "EPERM"]);
+  const asked = c.bundle({
+    config: (config) => {
+      config.linux.cgroupsPath = `/${c.id}-strict/${c.id}`;
+      config.linux.resources.devices?.push({ allow: true, type: "c", major: 1, minor: 9, access: "r" });
+    },
+  });
+  await c.fails(["create", "-b", asked.directory, c.id], /EPERM|operation not permitted/);
 });
 
 test("hugetlb: the limit is set, or refused by name where the controller is missing", async (c) => {

@@ -137,7 +137,7 @@ export function toJson(value: Value): string {
   return text.includes("@@") ? text.replaceAll(/"@@(-?\d+)@@"/g, "$1") : text;
 }
 
-const base = JSON.stringify(defaultSpec({}));
+const base = JSON.stringify(defaultSpec({ cgroupNamespace: true }));
 const baseRootless = JSON.stringify(defaultSpec({ rootless: { uid: 1000, gid: 1000 } }));
 
 /** A text, and for whom and where it is checked. */

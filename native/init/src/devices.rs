@@ -30,7 +30,8 @@ pub struct Device<'a> {
 
 /// Makes the node with mknod(2) and proves that it is what was asked for.
 ///
-/// A node that is there already is taken over if it is the same device.
+/// A node that is there already is taken over if it is the same device. Where mknod(2) is denied, by a rule of the container's device cgroup or
+/// for want of CAP_MKNOD, the host's node of the same path is bound, if that is the same device: whether it can be opened is up to the rules.
 pub fn make_node(root: &Root, device: &Device<'_>) -> Result<(), Failure> {
     let during = || format!("make device {:?} ({})", device.path, device.pointer);
     let kind = match device.kind {
@@ -42,6 +43,7 @@ pub fn make_node(root: &Root, device: &Device<'_>) -> Result<(), Failure> {
     let place = root.place(device.path)?;
     match rustix::fs::mknodat(&*place.parent, place.name.as_str(), kind, Mode::from_raw_mode(device.mode), number) {
         Ok(()) | Err(Errno::EXIST) => {}
+        Err(Errno::PERM) if is_on_host(device, kind, number) => return bind_node(root, device),
         Err(errno) => return Err(errno).during(during),
     }
     let node = rustix::fs::openat(&*place.parent, place.name.as_str(), OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).during(during)?;
@@ -55,6 +57,11 @@ pub fn make_node(root: &Root, device: &Device<'_>) -> Result<(), Failure> {
         rustix::fs::chownat(&node, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH).during(during)?;
     }
     Ok(())
+}
+
+/// Whether the host has that device at the same path.
+fn is_on_host(device: &Device<'_>, kind: FileType, number: u64) -> bool {
+    kind != FileType::Fifo && rustix::fs::stat(device.path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == kind && stat.st_rdev == number)
 }
 
 /// Binds the host's node of the same path, where mknod(2) is not allowed (user namespaces).

@@ -42,11 +42,20 @@ pub struct CgroupWrite {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub if_missing: Option<Vec<CgroupWrite>>,
+    /// That many of the values, from the first, are not asked for by the configuration: where the kernel denies one (EPERM), because the parent
+    /// cgroup does not have it, the container does without.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<u32>", optional))]
+    pub may_be_denied: u32,
     /// Name of a file of the same cgroup with the number that the value must not be below (`checkBeforeUpdate`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub at_least: Option<String>,
 }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 plain! {

@@ -112,7 +112,11 @@ t.test("features prints JSON", async (t) => {
 
 t.test("spec writes a new file with tabs", async (t) => {
   const { requests } = run(spec, { values: { bundle: "/b" } });
-  t.match(requests, [{ op: "createFile", path: "/b/config.json", mode: 0o644, text: /^\{\n\t"ociVersion": "1\.3\.0",\n/ }]);
+  t.match(requests[1], { op: "createFile", path: "/b/config.json", mode: 0o644, text: /^\{\n\t"ociVersion": "1\.3\.0",\n/ });
+  for (const cgroupMode of ["v1", "hybrid", "v2"] as const) {
+    const written = JSON.stringify(run(spec, { host: { facts: { cgroupMode } } }).requests[1]);
+    t.equal(/\\"type\\": \\"cgroup\\"\\n/.test(written), cgroupMode === "v2", cgroupMode);
+  }
   const rootless = run(spec, { switches: ["rootless"], host: { facts: { euid: 1000, egid: 100 } } });
   t.match(rootless.requests[1], { op: "createFile", path: "./config.json", text: /"hostID": 1000/ });
 });

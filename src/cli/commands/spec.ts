@@ -7,8 +7,11 @@ import type { CommandCall } from "../command.js";
 import { EXIT_STATUS } from "../exit-status.js";
 
 export function run({ host, values, switches }: CommandCall): number {
-  const { euid, egid } = switches.has("rootless") ? hostFacts(host) : { euid: 0, egid: 0 };
-  const spec = defaultSpec({ rootless: switches.has("rootless") ? { uid: euid, gid: egid } : undefined });
+  const { euid, egid, cgroupMode } = hostFacts(host);
+  const spec = defaultSpec({
+    rootless: switches.has("rootless") ? { uid: euid, gid: egid } : undefined,
+    cgroupNamespace: cgroupMode === "v2",
+  });
   const path = `${values["bundle"] ?? "."}/config.json`;
   const { failure } = attempt(host, "done", { op: "createFile", path, text: `${JSON.stringify(spec, null, "\t")}\n`, mode: 0o644 });
   if (failure?.code === "exists")

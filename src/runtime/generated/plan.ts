@@ -101,6 +101,11 @@ pointer: string,
  */
 ifMissing?: Array<CgroupWrite>, 
 /**
+ * That many of the values, from the first, are not asked for by the configuration: where the kernel denies one (EPERM), because the parent
+ * cgroup does not have it, the container does without.
+ */
+mayBeDenied?: number, 
+/**
  * Name of a file of the same cgroup with the number that the value must not be below (`checkBeforeUpdate`).
  */
 atLeast?: string, };

@@ -1,10 +1,11 @@
 import t from "tap";
+import type { DeviceCgroup } from "../spec/generated/spec-types.js";
 import { planDeviceRules } from "./cgroup-devices.js";
 
 const text = (rules: ReturnType<typeof planDeviceRules>) =>
   rules.map(({ allow, kind, major, minor, access }) => `${allow ? "+" : "-"}${kind} ${major ?? "*"}:${minor ?? "*"} ${access}`);
 
-t.test("everything is denied first; what every container needs is allowed last", async (t) => {
+t.test("everything is denied first, then what every container needs is allowed", async (t) => {
   t.same(text(planDeviceRules([])), [
     "-a *:* rwm",
     ...["+b *:* m", "+c *:* m"],
@@ -13,18 +14,24 @@ t.test("everything is denied first; what every container needs is allowed last",
   ]);
 });
 
-t.test("the configuration's rules stand between, in order", async (t) => {
-  const rules = planDeviceRules([
-    { allow: false, access: "rwm" },
+t.test("the configuration's rules come last, in order, since the last one for everything", async (t) => {
+  const implied = planDeviceRules([]);
+  const rules: DeviceCgroup[] = [
     { allow: true, type: "c", major: 10, minor: 229, access: "rw" },
     { allow: true, type: "b", major: 8, access: "r" },
-    { allow: true, type: "c", major: -1, minor: -1, access: "m" },
+    { allow: false, type: "c", major: -1, minor: -1, access: "m" },
+  ];
+  const planned = ["+c 10:229 rw", "+b 8:* r", "-c *:* m"];
+  t.same(text(planDeviceRules(rules)), [...text(implied), ...planned]);
+  t.same(text(planDeviceRules([{ allow: true, access: "rwm" }, { allow: false, access: "rwm" }, ...rules])), [
+    ...text(implied),
+    ...planned,
   ]);
-  t.same(text(rules).slice(1, 5), ["-a *:* rwm", "+c 10:229 rw", "+b 8:* r", "+c *:* m"]);
+  t.same(text(planDeviceRules([...rules, { allow: true, access: "rwm" }])), ["+a *:* rwm"]);
 });
 
 t.test("a narrow rule for both types is two rules", async (t) => {
-  t.same(text(planDeviceRules([{ allow: true, access: "m" }])).slice(1, 3), ["+b *:* m", "+c *:* m"]);
+  t.same(text(planDeviceRules([{ allow: true, access: "m" }])).slice(-2), ["+b *:* m", "+c *:* m"]);
 });
 
 t.test("unknown types are refused where they stand", async (t) => {

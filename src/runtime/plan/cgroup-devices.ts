@@ -5,15 +5,35 @@ import type { DeviceRule } from "../generated/plan.js";
 import type { DeviceCgroup } from "../spec/generated/spec-types.js";
 import { DEFAULT_DEVICES, deviceNumber } from "./devices.js";
 
-/**
- * The rules in order, the last match wins: nothing is allowed but what the configuration says and what every container
- * needs (making nodes, the default devices, terminals, tun).
- */
+/** The device rules of a container. Of several that match an access the last one counts, in the order of these fields. */
+export interface DeviceRules {
+  /** Allows or denies everything. */
+  base: DeviceRule;
+  /**
+   * What every container needs where not everything is allowed: making nodes, the default devices, terminals, tun. The configuration does
+   * not have them, so they give way to what it denies.
+   */
+  implied: readonly DeviceRule[];
+  configured: readonly DeviceRule[];
+}
+
+/** The rules of the configuration since the last one for all devices, which overrides those before it. Without one everything is denied. */
+export function splitDeviceRules(devices: readonly DeviceCgroup[]): DeviceRules {
+  let base: DeviceRule = { allow: false, kind: "a", major: null, minor: null, access: "rwm" };
+  let configured: DeviceRule[] = [];
+  devices.forEach((device, index) => {
+    const planned = planRule(device, `/linux/resources/devices/${index}`);
+    const [first] = planned;
+    if (first?.kind === "a") [base, configured] = [first, []];
+    else configured.push(...planned);
+  });
+  return { base, implied: base.allow ? [] : IMPLIED_RULES, configured };
+}
+
+/** The rules in order: the last match wins. */
 export function planDeviceRules(devices: readonly DeviceCgroup[]): DeviceRule[] {
-  const rules: DeviceRule[] = [{ allow: false, kind: "a", major: null, minor: null, access: "rwm" }];
-  devices.forEach((device, index) => rules.push(...planRule(device, `/linux/resources/devices/${index}`)));
-  rules.push(...DEFAULT_RULES);
-  return rules;
+  const { base, implied, configured } = splitDeviceRules(devices);
+  return [base, ...implied, ...configured];
 }
 
 function planRule(device: DeviceCgroup, pointer: string): DeviceRule[] {
@@ -50,7 +70,7 @@ function allow(kind: string, major: number | null, minor: number | null, access:
   return { allow: true, kind, major, minor, access };
 }
 
-const DEFAULT_RULES: readonly DeviceRule[] = [
+const IMPLIED_RULES: readonly DeviceRule[] = [
   allow("b", null, null, "m"),
   allow("c", null, null, "m"),
   ...DEFAULT_DEVICES.map(([, major, minor]) => allow("c", major, minor, "rwm")),

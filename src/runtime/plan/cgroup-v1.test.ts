@@ -1,18 +1,10 @@
 import t from "tap";
-import type { DeviceRule } from "../generated/plan.js";
 import type { Resources } from "../spec/generated/spec-types.js";
-import { pidsMax, planV1DeviceWrites, planV1Writes, rdmaLine } from "./cgroup-v1.js";
+import { pidsMax, planV1Writes, rdmaLine } from "./cgroup-v1.js";
 
 const directory = (controller: string): string => `/cg/${controller}/c1`;
 const writes = (resources: Resources): string[] =>
   planV1Writes(resources, directory).map(({ path, value }) => `${path.slice(4).replace("/c1", "")}=${value}`);
-const rule = (allow: boolean, kind: string, major: number | null, minor: number | null, access = "rwm"): DeviceRule => ({
-  allow,
-  kind,
-  major,
-  minor,
-  access,
-});
 
 t.test("cpu: period before quota before burst; zero is not given", async (t) => {
   t.same(
@@ -117,28 +109,4 @@ t.test("hugetlb limits page faults and reservations; network and rdma have their
 t.test("unified needs v2", async (t) => {
   t.throws(() => writes({ unified: { "memory.high": "1" } }), { code: "unsupported", path: "/linux/resources/unified" });
   t.same(writes({ unified: {} }), []);
-});
-
-t.test("device rules become writes in order", async (t) => {
-  const planned = planV1DeviceWrites(
-    [rule(false, "a", null, null), rule(false, "a", null, null), rule(true, "c", 1, 3), rule(true, "b", null, null, "m")],
-    directory,
-  );
-  t.same(
-    planned.map(({ path, value, more }) => [path.slice("/cg/devices/c1/devices.".length), value, ...(more ?? [])]),
-    [
-      ["deny", "a"],
-      ["allow", "c 1:3 rwm", "b *:* m"],
-    ],
-  );
-});
-
-t.test("a rule that the kernel would ignore is refused", async (t) => {
-  const deny = rule(false, "a", null, null);
-  t.throws(() => planV1DeviceWrites([deny, rule(true, "c", 1, null), rule(false, "c", 1, 3)], directory), {
-    message: /cannot take "c 1:3 rwm" back/,
-  });
-  t.doesNotThrow(() => planV1DeviceWrites([deny, rule(true, "c", 1, 3), rule(false, "c", 1, 3, "w")], directory), "the same device");
-  t.doesNotThrow(() => planV1DeviceWrites([deny, rule(true, "c", 1, null, "m"), rule(false, "c", 1, 3, "w")], directory), "other access");
-  t.doesNotThrow(() => planV1DeviceWrites([rule(true, "a", null, null), rule(false, "c", 1, null)], directory), "exceptions to allow");
 });

@@ -1,7 +1,7 @@
 /** Limits as values of cgroup v1 files (Documentation/admin-guide/cgroup-v1). */
 
 import { RuntimeError } from "../errors.js";
-import type { CgroupWrite, DeviceRule } from "../generated/plan.js";
+import type { CgroupWrite } from "../generated/plan.js";
 import type { Integer64, Resources } from "../spec/generated/spec-types.js";
 
 /** Finds the container's directory of a controller. @throws RuntimeError when it is not mounted. */
@@ -27,55 +27,6 @@ export function planV1Writes(resources: Resources, directory: DirectoryFinder): 
   planNetwork(resources, writer);
   planRdma(resources, writer);
   return writer.writes;
-}
-
-/**
- * devices.deny and devices.allow, which keep one default and a list of exceptions.
- * @throws RuntimeError where a rule takes only a part of an earlier, wider exception back: the kernel would ignore it.
- */
-export function planV1DeviceWrites(rules: readonly DeviceRule[], directory: DirectoryFinder): CgroupWrite[] {
-  const path = directory("devices", "/linux/resources/devices");
-  const writes: CgroupWrite[] = [];
-  let allowsByDefault = true;
-  let exceptions: DeviceRule[] = [];
-  for (const rule of rules) {
-    if (rule.kind === "a") {
-      if (writes.length > 0 && exceptions.length === 0 && allowsByDefault === rule.allow) continue;
-      allowsByDefault = rule.allow;
-      exceptions = [];
-    } else if (rule.allow !== allowsByDefault) {
-      exceptions.push(rule);
-    } else if (exceptions.some((exception) => overlaps(exception, rule) && !sameNumbers(exception, rule))) {
-      throw refused("/linux/resources/devices", `cgroup v1 cannot take "${ruleText(rule)}" back from a wider rule`);
-    }
-    add(writes, `${path}/devices.${rule.allow ? "allow" : "deny"}`, ruleText(rule));
-  }
-  return writes;
-}
-
-/** A rule for the file of the one before is one more value for that. */
-function add(writes: CgroupWrite[], path: string, value: string): void {
-  const last = writes.at(-1);
-  if (last?.path === path) (last.more ??= []).push(value);
-  else writes.push({ path, value, pointer: "/linux/resources/devices" });
-}
-
-function ruleText({ kind, major, minor, access }: DeviceRule): string {
-  return kind === "a" ? "a" : `${kind} ${major ?? "*"}:${minor ?? "*"} ${access}`;
-}
-
-function sameNumbers(left: DeviceRule, right: DeviceRule): boolean {
-  return left.major === right.major && left.minor === right.minor;
-}
-
-function overlaps(left: DeviceRule, right: DeviceRule): boolean {
-  const meets = (one: number | null, other: number | null): boolean => one === null || other === null || one === other;
-  return (
-    left.kind === right.kind &&
-    meets(left.major, right.major) &&
-    meets(left.minor, right.minor) &&
-    [...left.access].some((letter) => right.access.includes(letter))
-  );
 }
 
 /** Zero means "not given": callers that fill every field write it so. The period comes before the quota, which is bounded by it; the burst is bounded by the quota. */

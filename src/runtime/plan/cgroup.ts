@@ -3,10 +3,11 @@
 import { RuntimeError } from "../errors.js";
 import type { CgroupDirectory, CgroupPlan, CgroupWrite, DeviceRule, Hierarchy, HostFacts, Undo } from "../generated/plan.js";
 import type { Resources, Spec } from "../spec/generated/spec-types.js";
-import { planDeviceRules } from "./cgroup-devices.js";
+import { planDeviceRules, splitDeviceRules } from "./cgroup-devices.js";
 import { cgroupOwner } from "./delegation.js";
-import { planV1DeviceWrites, planV1Writes } from "./cgroup-v1.js";
+import { planV1Writes } from "./cgroup-v1.js";
 import type { DirectoryFinder } from "./cgroup-v1.js";
+import { planV1DeviceWrites } from "./cgroup-v1-devices.js";
 import { planV2Writes } from "./cgroup-v2.js";
 import { ancestorsBelow, joinBelow, lastComponent, parentOf } from "./paths.js";
 import type { Scope } from "./scope.js";
@@ -112,7 +113,7 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
   const resources = request.spec.linux?.resources ?? {};
   const unified = placements.find(({ hierarchy }) => hierarchy.controllers.length === 0);
   const v2 = facts.cgroupMode === "v2";
-  const rules = planDeviceRules(resources.devices ?? []);
+  const devices = resources.devices ?? [];
   // Neither the v1 files nor the v2 filter can be set without privilege; user namespaces cannot make device nodes anyway.
   const limitsDevices = !rootless;
   let deviceFilter: DeviceRule[] | null = null;
@@ -121,18 +122,18 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
   if (v2) {
     writes = unified ? planV2Writes(resources, { path: unified.path, controllers: facts.v2Controllers }) : [];
     enabled = [...new Set([...enabled, ...unifiedControllers(resources, facts.v2Controllers)])];
-    if (limitsDevices) deviceFilter = rules;
+    if (limitsDevices) deviceFilter = planDeviceRules(devices);
   } else {
     const directory = directoryFinder(placements);
     const { onV1, onV2, controllers } = splitHybrid(resources, placements, unified ? facts.v2Controllers : []);
     enabled = controllers;
-    writes = [...(limitsDevices ? planV1DeviceWrites(rules, directory) : []), ...planV1Writes(onV1, directory)];
+    writes = [...(limitsDevices ? planV1DeviceWrites(splitDeviceRules(devices), directory) : []), ...planV1Writes(onV1, directory)];
     if (unified) writes.push(...planV2Writes(onV2, { path: unified.path, controllers }));
   }
   const owner = v2 && !rootless ? cgroupOwner(request.spec) : undefined;
   return {
     ...(owner !== undefined && { owner }),
-    ...(scope && { systemd: scope.unit({ writes, deviceRules: limitsDevices ? rules : undefined, v2 }) }),
+    ...(scope && { systemd: scope.unit({ writes, deviceRules: limitsDevices ? planDeviceRules(devices) : undefined, v2 }) }),
     directories: placements.map((placement) => planDirectory(placement, scope ? unknownToSystemd(writes) : enabled, v2)),
     writes,
     joinTasks: placements.filter((placement) => placement !== unified).map(({ path }) => path),

@@ -21,7 +21,7 @@ pub struct Refused {
 /// The first that could not be written; those before it stay.
 pub fn write_values(writes: &[CgroupWrite], refused: &[Refused]) -> Result<(), Failure> {
     for write in writes {
-        let CgroupWrite { path, value, more, pointer, if_missing, at_least } = write;
+        let CgroupWrite { path, value, more, pointer, if_missing, may_be_denied, at_least } = write;
         let during = |value: &str| format!("write {:?} = {value:?} ({pointer})", file_name(path));
         let file = match rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
             Err(Errno::NOENT) => match if_missing {
@@ -36,8 +36,11 @@ pub fn write_values(writes: &[CgroupWrite], refused: &[Refused]) -> Result<(), F
         if let Some(used) = at_least {
             refuse_below(write, used).during(|| during(value))??;
         }
-        for value in std::iter::once(value).chain(more) {
-            rustix::io::write(&file, value.as_bytes()).during(|| during(value))?;
+        for (index, value) in std::iter::once(value).chain(more).enumerate() {
+            match rustix::io::write(&file, value.as_bytes()) {
+                Err(Errno::PERM) if index < *may_be_denied as usize => {}
+                result => result.map(drop).during(|| during(value))?,
+            }
         }
     }
     Ok(())
@@ -76,7 +79,15 @@ mod tests {
     use crate::testing::TempDir;
 
     fn write(path: String, value: &str) -> CgroupWrite {
-        CgroupWrite { path, value: value.into(), more: Vec::new(), pointer: "/linux/resources/memory/limit".into(), if_missing: None, at_least: None }
+        CgroupWrite {
+            path,
+            value: value.into(),
+            more: Vec::new(),
+            pointer: "/linux/resources/memory/limit".into(),
+            if_missing: None,
+            may_be_denied: 0,
+            at_least: None,
+        }
     }
 
     #[test]
@@ -101,6 +112,16 @@ mod tests {
         write_values(&[limit("4096"), limit("max")], &[]).unwrap();
         let failure = write_values(&[limit("4095")], &[]).unwrap_err();
         assert_eq!(failure.to_string(), "write \"memory.max\" = \"4095\" (/linux/resources/memory/limit): 4096 is in use already (memory.current)");
+    }
+
+    #[test]
+    fn a_value_that_is_not_asked_for_may_be_denied() {
+        // A map that is set denies each write with EPERM.
+        let denied = |may_be_denied| CgroupWrite { may_be_denied, more: vec!["0 0 1".into()], ..write("/proc/self/uid_map".into(), "0 0 1") };
+        write_values(&[denied(2)], &[]).unwrap();
+        for asked in [0, 1] {
+            assert_eq!(write_values(&[denied(asked)], &[]).unwrap_err().errno.as_deref(), Some("EPERM"));
+        }
     }
 
     #[test]

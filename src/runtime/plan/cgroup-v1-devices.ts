@@ -1,0 +1,70 @@
+/** Device rules as values of devices.deny and devices.allow (Documentation/admin-guide/cgroup-v1/devices.rst). */
+
+import { RuntimeError } from "../errors.js";
+import type { CgroupWrite, DeviceRule } from "../generated/plan.js";
+import type { DeviceRules } from "./cgroup-devices.js";
+import type { DirectoryFinder } from "./cgroup-v1.js";
+
+const pointer = "/linux/resources/devices";
+
+/**
+ * The kernel keeps one default and a list of exceptions from it.
+ * @throws RuntimeError where a rule of the configuration takes only a part of an earlier, wider one back: the kernel would ignore it.
+ */
+export function planV1DeviceWrites({ base, implied, configured }: DeviceRules, directory: DirectoryFinder): CgroupWrite[] {
+  const path = directory("devices", pointer);
+  const writes: CgroupWrite[] = [];
+  add(writes, path, base);
+  const yielding = implied.flatMap((rule) => withoutDenied(rule, configured));
+  for (const rule of yielding) add(writes, path, rule);
+  const last = writes.at(-1);
+  if (last && yielding.length > 0) last.mayBeDenied = yielding.length;
+  const exceptions: DeviceRule[] = [];
+  for (const rule of configured) {
+    if (rule.allow !== base.allow) exceptions.push(rule);
+    else if (exceptions.some((exception) => overlaps(exception, rule) && !sameNumbers(exception, rule)))
+      throw new RuntimeError(`cgroup v1 cannot take "${ruleText(rule)}" back from a wider rule`, {
+        code: "unsupported",
+        operation: pointer,
+        path: pointer,
+      });
+    add(writes, path, rule);
+  }
+  return writes;
+}
+
+/**
+ * What is left of an implied rule beside the denials of the configuration: the kernel has no exceptions from exceptions, so a denial of one
+ * device takes the access away from a rule for many.
+ */
+function withoutDenied(rule: DeviceRule, configured: readonly DeviceRule[]): DeviceRule[] {
+  const denials = configured.filter((other) => !other.allow && overlaps(rule, other));
+  const access = [...rule.access].filter((letter) => !denials.some((denial) => denial.access.includes(letter))).join("");
+  return access === "" ? [] : [{ ...rule, access }];
+}
+
+/** A rule for the file of the one before is one more value for that. */
+function add(writes: CgroupWrite[], directory: string, rule: DeviceRule): void {
+  const path = `${directory}/devices.${rule.allow ? "allow" : "deny"}`;
+  const last = writes.at(-1);
+  if (last?.path === path) (last.more ??= []).push(ruleText(rule));
+  else writes.push({ path, value: ruleText(rule), pointer });
+}
+
+function ruleText({ kind, major, minor, access }: DeviceRule): string {
+  return kind === "a" ? "a" : `${kind} ${major ?? "*"}:${minor ?? "*"} ${access}`;
+}
+
+function sameNumbers(left: DeviceRule, right: DeviceRule): boolean {
+  return left.major === right.major && left.minor === right.minor;
+}
+
+function overlaps(left: DeviceRule, right: DeviceRule): boolean {
+  const meets = (one: number | null, other: number | null): boolean => one === null || other === null || one === other;
+  return (
+    left.kind === right.kind &&
+    meets(left.major, right.major) &&
+    meets(left.minor, right.minor) &&
+    [...left.access].some((letter) => right.access.includes(letter))
+  );
+}
