@@ -21,7 +21,8 @@ import { createHash } from "node:crypto";
 import { test } from "./harness/suite.ts";
 import { runtimePath } from "./harness/environment.ts";
 import { describe, until } from "./harness/execute.ts";
-import { withoutNamespaces } from "./harness/config.ts";
+import { setNamespace, withoutNamespaces } from "./harness/config.ts";
+import type { Config } from "./harness/config.ts";
 import type { Bundle, Context } from "./harness/context.ts";
 import type { Report } from "./harness/report.ts";
 
@@ -85,6 +86,48 @@ for (const [name, args] of [
       if (!own.has(file ?? "")) assert.notEqual(outcome, "written", result);
     }
     assert.equal(hash(copy), before);
+  });
+}
+
+for (const [place, change] of [
+  ["", () => undefined],
+  [
+    " in a new user namespace",
+    (config: Config) => {
+      setNamespace(config, "user");
+      config.linux.uidMappings = config.linux.gidMappings = [{ containerID: 0, hostID: 0, size: 65_536 }];
+      // It may not mount a procfs of a pid namespace that another user namespace owns.
+      config.mounts = config.mounts.filter(({ type }) => type !== "proc");
+    },
+  ],
+] as const) {
+  test(`a container${place} that joins a pid namespace never shows the runtime's executable there`, async (c) => {
+    const { dev, ino } = statSync(useCopy(c));
+    const watcher = c.bundle({
+      args: ["probe", "executables"],
+      config: (config) => {
+        const capabilities = ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"];
+        config.process.capabilities = { bounding: capabilities, permitted: capabilities, effective: capabilities };
+      },
+    });
+    const watching = await c.createAndStart(watcher);
+    await c.printed(watching, "watching");
+    const { pid } = await c.state();
+    const bundle = c.bundle({
+      args: ["sleep", "0.02"],
+      config: (config) => {
+        setNamespace(config, "pid", `/proc/${pid}/ns/pid`);
+        change(config);
+      },
+    });
+    const { dev: device, ino: program } = statSync(`${bundle.rootfs}/bin/busybox`);
+    for (let round = 0; round < 30; round += 1) {
+      const result = await c.runtime(["run", "-b", bundle.directory, c.otherId(String(round))]);
+      assert.equal(result.status, 0, describe(result));
+    }
+    const seen = watching.output().trim().split("\n");
+    assert.ok(seen.includes(`${device}:${program}`), "not even the programs of the containers were seen");
+    assert.ok(!seen.includes(`${dev}:${ino}`), `the runtime is ${dev}:${ino}, seen were ${seen.join(", ")}`);
   });
 }
 

@@ -21,26 +21,18 @@ use crate::core::Engine;
 static HEAP: Heap = Heap::new();
 
 fn main() {
-    let mut arguments = std::env::args_os();
-    let status = if arguments.next().is_some_and(|name| name.as_bytes() == b"tsrunc-init") {
-        init(arguments.next())
+    let status = if std::env::args_os().next().is_some_and(|name| name.as_bytes() == b"tsrunc-init") {
+        tsrunc_init::main(std::env::args_os())
     } else {
         // SAFETY: `fill` below makes every image.
         #[allow(unsafe_code)]
         match unsafe { image::load::<Engine>() } {
             Some(engine) => run(engine),
-            None => fill(&arguments.collect::<Vec<_>>()),
+            None => fill(&std::env::args_os().skip(1).collect::<Vec<_>>()),
         }
     };
     // Ends without freeing: the kernel is faster at it.
     std::process::exit(status);
-}
-
-fn init(socket: Option<OsString>) -> i32 {
-    match socket.and_then(|socket| socket.to_str()?.parse().ok()) {
-        Some(socket) => tsrunc_init::gate::run(socket),
-        None => 255,
-    }
 }
 
 fn run(engine: &'static Engine) -> i32 {

@@ -51,11 +51,10 @@ pub fn clone_init(plan: &ContainerPlan, opened: &Opened, parts: &CloneParts<'_>)
         true => rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, write)| (Some(read), Some(write))).during(|| "make a pipe".into())?,
         false => (None, None),
     };
-    let joins = if has_user_namespace(plan) { spawn_joins(opened) } else { Vec::new() };
+    let joins = spawn_joins(opened);
     let request = Spawn {
         namespaces,
         joins: &joins,
-        join_pid: opened.join(Namespace::Pid),
         wait: wait.as_ref().zip(go.as_ref()).map(|(reader, writer)| Wait { reader: reader.as_fd(), writer: writer.as_fd() }),
         clock_offsets: clock_offsets.as_deref(),
         become_root: has_user_namespace(plan),

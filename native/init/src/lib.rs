@@ -16,3 +16,25 @@ pub mod root;
 pub mod schedule;
 mod seccomp;
 pub mod setup;
+
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt;
+
+use tsrunc_sys::spawn::launcher::launch;
+
+/// The program `tsrunc-init SOCKET`, which the runtime executes, not a person: the init of a container. With two arguments more it is the
+/// launcher of one. Returns the exit status of a failure.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> i32 {
+    const BAD_ARGUMENTS: i32 = 255;
+    let arguments: Vec<CString> = arguments.filter_map(|argument| CString::new(argument.into_vec()).ok()).collect();
+    let [_, socket, rest @ ..] = arguments.as_slice() else { return BAD_ARGUMENTS };
+    let Some(socket) = socket.to_str().ok().and_then(|number| number.parse().ok()) else { return BAD_ARGUMENTS };
+    match rest {
+        [] => gate::run(socket),
+        [order, clock_offsets] => match launch(socket, &arguments[..2], &order.to_string_lossy(), clock_offsets) {
+            Some(never) => match never {},
+            None => BAD_ARGUMENTS,
+        },
+        _ => BAD_ARGUMENTS,
+    }
+}

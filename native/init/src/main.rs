@@ -1,9 +1,5 @@
-//! `tsrunc-init SOCKET`: see gate.rs. Not for people: the runtime executes it.
+//! The container's init as a program of its own, for the Node host.
 
 fn main() {
-    let socket = std::env::args().nth(1).and_then(|number| number.parse().ok());
-    std::process::exit(match socket {
-        Some(number) => tsrunc_init::gate::run(number),
-        None => 255,
-    });
+    std::process::exit(tsrunc_init::main(std::env::args_os()));
 }

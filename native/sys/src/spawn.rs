@@ -5,6 +5,7 @@
 //! which spares the copy of the page tables; and if it may it makes its namespaces itself, while the caller goes on with other work.
 
 mod child;
+pub mod launcher;
 mod step;
 
 use std::arch::asm;
@@ -13,24 +14,24 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
+use rustix::process::{pidfd_open, waitid, Pid, PidfdFlags, WaitId, WaitIdOptions};
 use rustix::thread::futex;
 use tsrunc_plan::container::Namespace;
 
 use self::child::{run_child, Child, Join};
 pub use self::step::Step;
-use crate::namespaces::clone_flag;
 use crate::process::pointers;
 use crate::signals::with_all_blocked;
 
 /// What to clone and what to execute.
+#[derive(Clone, Copy)]
 pub struct Spawn<'a> {
     /// `CLONE_NEW*` flags.
     pub namespaces: u64,
-    /// Namespaces to join, in this order, before the others are made. Only for a process that ends up in a user namespace other than
-    /// the caller's: what that one owns is joined after it, the rest before it. An intermediate process joins them and makes the wanted one.
+    /// Namespaces to join, in this order, before the others are made: a pid namespace, and where the process ends up in a user namespace
+    /// other than the caller's the rest too. What that one owns is joined after it, the rest before it. An intermediate process joins them
+    /// and makes the wanted one.
     pub joins: &'a [(Namespace, BorrowedFd<'a>)],
-    /// Pid namespace that the process is to be born in, where there are no `joins`.
-    pub join_pid: Option<BorrowedFd<'a>>,
     /// Wait for a byte before going on (the caller writes the id maps meanwhile).
     pub wait: Option<Wait<'a>>,
     /// Make a time namespace with these lines of timens_offsets (time_namespaces(7)). The process is not in it yet after its
@@ -128,11 +129,19 @@ const STACK_BYTES: usize = 16 * 1024;
 /// The errno of clone3(2) or of what was needed for it. `ECHILD`: the intermediate process failed and told why on `spawn.report`, as the
 /// process itself does later.
 pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
-    let intermediate = !spawn.joins.is_empty();
-    let (pid_read, pid_write) = match intermediate {
-        true => rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map(|(read, write)| (Some(read), Some(write)))?,
-        false => (None, None),
-    };
+    if spawn.joins.is_empty() {
+        return clone_child(spawn, None);
+    }
+    let (pid_read, pid_write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let joins_pid = spawn.joins.iter().any(|(namespace, _)| *namespace == Namespace::Pid);
+    let intermediate = if joins_pid { launcher::start(spawn, pid_write.as_fd())? } else { clone_child(spawn, Some(pid_write.as_fd()))? };
+    drop(pid_write);
+    second_child(&intermediate.pidfd, &pid_read)
+}
+
+/// Clones one child, an intermediate process where `pid_pipe` is given: there it tells the pid of the process that it makes.
+fn clone_child(spawn: &Spawn<'_>, pid_pipe: Option<BorrowedFd<'_>>) -> Result<Spawned, Errno> {
+    let intermediate = pid_pipe.is_some();
     let number = |fd: Option<BorrowedFd<'_>>| fd.map_or(-1, |fd| fd.as_raw_fd());
     let own_memory = libc::CLONE_NEWUSER as u64 | 0x80;
     let shares_memory = !intermediate && spawn.namespaces & own_memory == 0;
@@ -156,7 +165,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
         inherit: std::ptr::null(),
         inherit_count: spawn.inherit.len(),
         report: spawn.report.as_raw_fd(),
-        pid_pipe: pid_write.as_ref().map_or(-1, |fd| fd.as_raw_fd()),
+        pid_pipe: number(pid_pipe),
     };
     let args = spawn.args.to_vec();
     let mut lent = Box::new(Lent {
@@ -165,7 +174,7 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
         argv: pointers(&args),
         envp: [std::ptr::null()],
         inherit: spawn.inherit.to_vec(),
-        joins: spawn.joins.iter().map(|(namespace, fd)| Join { fd: fd.as_raw_fd(), flag: clone_flag(*namespace), step: Step::joining(*namespace) }).collect(),
+        joins: spawn.joins.iter().map(|(namespace, fd)| Join::new(*namespace, *fd)).collect(),
         clock_offsets: spawn.clock_offsets.map(CStr::to_owned),
         stack: Vec::with_capacity(if shares_memory { STACK_BYTES } else { 0 }),
         _args: args,
@@ -200,39 +209,30 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
         args.stack_size = (STACK_BYTES & !15) as u64 - (lent.stack.as_ptr() as u64 & 15);
     }
 
-    let clone = || {
-        // SAFETY: `args` is complete; `lent` and all it points to outlive the child's use of them: with shared memory
-        // it is not freed before the exec, else the child has a copy. `run_child` never returns.
-        let result = with_all_blocked(|| unsafe { clone3(&args, run_child, &raw const lent.child) });
-        if result.is_err() {
-            lent.used.store(0, Ordering::Relaxed); // nobody uses it
-        }
-        result
-    };
-    let pid = match spawn.join_pid {
-        // An intermediate process joins by itself: born in that namespace, it would know the second one's pid by that namespace's numbers only.
-        Some(join) if !intermediate => with_pid_namespace(join, clone)?,
-        _ => clone()?,
-    };
+    // SAFETY: `args` is complete; `lent` and all it points to outlive the child's use of them: with shared memory it is not freed before the
+    // exec, else the child has a copy. `run_child` never returns.
+    let cloned = with_all_blocked(|| unsafe { clone3(&args, run_child, &raw const lent.child) });
+    if cloned.is_err() {
+        lent.used.store(0, Ordering::Relaxed); // nobody uses it
+    }
+    let pid = cloned?;
     // SAFETY: the kernel stored a new descriptor that nobody else owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    let (Some(read), Some(write)) = (pid_read, pid_write) else { return Ok(Spawned { pid, pidfd, memory: SharedMemory(Some(lent)) }) };
-    drop(write);
-    second_child(&pidfd, &read)
+    Ok(Spawned { pid, pidfd, memory: SharedMemory(Some(lent)) })
 }
 
 /// Waits for the intermediate process and takes over the one that it made.
 fn second_child(intermediate: &OwnedFd, pid_pipe: &OwnedFd) -> Result<Spawned, Errno> {
     let mut bytes = [0u8; 4];
-    let count = rustix::io::read(pid_pipe, &mut bytes)?;
-    let _reaped = rustix::process::waitid(rustix::process::WaitId::PidFd(intermediate.as_fd()), rustix::process::WaitIdOptions::EXITED)?;
+    let count = rustix::io::retry_on_intr(|| rustix::io::read(pid_pipe, &mut bytes))?;
+    let _reaped = rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(intermediate.as_fd()), WaitIdOptions::EXITED))?;
     if count != 4 {
         return Err(Errno::CHILD);
     }
     let pid = i32::from_ne_bytes(bytes);
-    let process = rustix::process::Pid::from_raw(pid).ok_or(Errno::SRCH)?;
+    let process = Pid::from_raw(pid).ok_or(Errno::SRCH)?;
     // Not reused: it is our child and not reaped yet.
-    let pidfd = rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty())?;
+    let pidfd = pidfd_open(process, PidfdFlags::empty())?;
     Ok(Spawned { pid, pidfd, memory: SharedMemory(None) })
 }
 
@@ -269,19 +269,10 @@ unsafe fn clone3(args: &CloneArgs, run: unsafe extern "C" fn(*const Child) -> !,
     Ok(result as i32)
 }
 
-/// Moves the calling thread's children-to-be into a pid namespace while `body` runs (setns(2): the caller stays).
-fn with_pid_namespace<T>(join: BorrowedFd<'_>, body: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
-    let own = rustix::fs::open("/proc/self/ns/pid_for_children", rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())?;
-    crate::namespaces::join(join, Namespace::Pid)?;
-    let result = body();
-    crate::namespaces::join(own.as_fd(), Namespace::Pid)?;
-    result
-}
-
 #[cfg(test)]
 mod tests {
     use rustix::fs::{Mode, OFlags};
-    use rustix::process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions};
+    use rustix::process::{pidfd_send_signal, Signal};
 
     use super::*;
 
@@ -291,7 +282,6 @@ mod tests {
         let request = Spawn {
             namespaces: 0,
             joins: &[],
-            join_pid: None,
             wait: None,
             clock_offsets: None,
             become_root: false,

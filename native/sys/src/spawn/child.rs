@@ -1,14 +1,26 @@
 //! What a spawned process does between its clone and its exec: system calls only, no allocation, no lock, no errno, because the memory may be
 //! that of a caller who goes on meanwhile.
 
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use tsrunc_plan::container::Namespace;
+
 use super::{CloneArgs, Step};
+use crate::namespaces::clone_flag;
 use crate::raw::{end_process, raw};
 
 /// A namespace for setns(2).
+#[derive(Debug, PartialEq)]
 pub struct Join {
     pub fd: i32,
     pub flag: u64,
     pub step: Step,
+}
+
+impl Join {
+    pub fn new(namespace: Namespace, fd: BorrowedFd<'_>) -> Join {
+        Join { fd: fd.as_raw_fd(), flag: clone_flag(namespace), step: Step::joining(namespace) }
+    }
 }
 
 /// What the child is told. The pointers are to memory that is shared with the caller or a copy of the caller's.
