@@ -689,6 +689,26 @@ const mounts: BadInput[] = [
     { config: (config) => config.mounts.push({ destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["nosuchoption=1"] }) },
   ),
   bundled(
+    "options that do not fit into a page",
+    'mount "tmpfs" on "/tmp" (/mounts/7): hand options to mount(2): 4302 bytes, of which it takes 4095',
+    {
+      config: (config) =>
+        config.mounts.push({
+          destination: "/tmp",
+          type: "tmpfs",
+          source: "tmpfs",
+          options: [`size=${"1".repeat(300)}`, "mode=7,".repeat(571)],
+        }),
+    },
+  ),
+  bundled(
+    "a source that is no path by its length",
+    'mount "tmpfs" on "/tmp" (/mounts/7): hand source to mount(2): 5000 bytes, of which it takes 4095',
+    {
+      config: (config) => config.mounts.push({ destination: "/tmp", type: "tmpfs", source: "s".repeat(5000) }),
+    },
+  ),
+  bundled(
     "a file bound on a directory",
     'mount "/etc/hostname" on "/tmp" (/mounts/7): open "/tmp" in the rootfs: ENOTDIR (not a directory)',
     { config: (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc/hostname", options: ["bind"] }) },

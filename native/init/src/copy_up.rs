@@ -125,7 +125,8 @@ impl Copy {
     }
 }
 
-fn magic_link(fd: BorrowedFd<'_>) -> String {
+/// The path of a descriptor, for calls that take none.
+pub fn magic_link(fd: BorrowedFd<'_>) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 

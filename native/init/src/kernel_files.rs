@@ -12,7 +12,8 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::MountAttributes;
 use tsrunc_sys::errno::{os_failure, During};
 
-use crate::mounts::{new_file_system, NewFileSystem, PROC_SUPER_MAGIC};
+use crate::file_system::{new_file_system, NewFileSystem};
+use crate::mounts::PROC_SUPER_MAGIC;
 use crate::root::Root;
 
 /// A procfs, opened at the first use.

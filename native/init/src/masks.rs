@@ -9,7 +9,9 @@ use tsrunc_plan::operation::{MountAttribute, MountAttributes};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 
-use crate::mounts::{attach, attribute_bits, clone_mount, new_file_system, NewFileSystem};
+use crate::attributes::attribute_bits;
+use crate::file_system::{new_file_system, NewFileSystem};
+use crate::mounts::{attach, clone_mount};
 use crate::root::Root;
 
 /// What masks are made of: found once, mounted many times.
@@ -43,7 +45,7 @@ impl Masks {
             let clone = clone_mount(empty.as_fd(), false).during(|| "clone the empty tmpfs".into())?;
             return attach(clone.as_fd(), on.as_fd()).during(|| "attach".into());
         }
-        let attributes = MountAttributes { set: vec![MountAttribute::Ro], clear: vec![] };
+        let attributes = MountAttributes { set: vec![MountAttribute::Ro], ..MountAttributes::default() };
         let empty =
             new_file_system(&NewFileSystem { fs_type: "tmpfs", source: "tmpfs", data: &["size=0".into(), "mode=755".into()], attributes: &attributes })?;
         attach(empty.as_fd(), on.as_fd()).during(|| "attach".into())?;
@@ -68,7 +70,7 @@ pub fn make_readonly(root: &Root, path: &str) -> Result<(), Failure> {
     let during = || format!("make {path:?} read-only");
     let Some(on) = existing(root, path).during(during)? else { return Ok(()) };
     let clone = clone_mount(on.as_fd(), true).during(during)?;
-    let (set, _) = attribute_bits(&MountAttributes { set: vec![MountAttribute::Ro], clear: vec![] });
+    let (set, _) = attribute_bits(&MountAttributes { set: vec![MountAttribute::Ro], ..MountAttributes::default() });
     mount_setattr(&clone, MountSetattr { set, recursive: true, ..MountSetattr::default() }).during(during)?;
     attach(clone.as_fd(), on.as_fd()).during(during)
 }

@@ -13,12 +13,13 @@ use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 use tsrunc_sys::schedule;
 
+use crate::attributes::{attribute_bits, set_propagation};
 use crate::devices::{bind_node, make_link, make_node, open_terminal, Device, Terminal};
 use crate::hooks::{run_hooks, Directory, HookContext, Output};
 use crate::kernel_files::{label_file, refused_memory_nodes, set_apparmor_profile, set_exec_label, set_sysctl, KernelFiles};
 use crate::masks::{make_readonly, Masks};
 use crate::mountinfo::{self, MountEntry};
-use crate::mounts::{attach, attribute_bits, clone_mount, mount, set_propagation, Mount};
+use crate::mounts::{attach, clone_mount, mount, Mount};
 use crate::process::c_strings;
 use crate::root::Root;
 
@@ -100,7 +101,7 @@ impl<'a> Setup<'a> {
             Operation::Chroot => self.chroot().and_then(|()| self.make_cwd()),
             Operation::RootfsPropagation { propagation } => set_propagation(self.root()?.fd(), *propagation).during(|| "set the propagation of \"/\"".into()),
             Operation::ReadonlyRoot => {
-                let (set, _) = attribute_bits(&MountAttributes { set: vec![MountAttribute::Ro], clear: vec![] });
+                let (set, _) = attribute_bits(&MountAttributes { set: vec![MountAttribute::Ro], ..MountAttributes::default() });
                 mount_setattr(self.root()?.fd(), MountSetattr { set, ..MountSetattr::default() }).during(|| "make \"/\" read-only".into())
             }
             Operation::Hostname { name } => rustix::system::sethostname(name.as_bytes()).during(|| format!("set hostname {name:?}")),

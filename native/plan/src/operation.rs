@@ -13,6 +13,10 @@ pub struct MountAttributes {
     #[serde(default, skip_serializing_if = "is_default")]
     #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<MountAttribute>>", optional))]
     pub clear: Vec<MountAttribute>,
+    /// Also clear whatever neither list names, as MS_REMOUNT of mount(2) does, but for what a user namespace locks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<bool>", optional))]
+    pub reset: bool,
 }
 }
 

@@ -261,7 +261,11 @@ export type MountAttribute = "ro" | "nosuid" | "nodev" | "noexec" | "nodiratime"
 /**
  * Mount attributes to set and to clear (mount_setattr(2)).
  */
-export type MountAttributes = { set: Array<MountAttribute>, clear?: Array<MountAttribute>, };
+export type MountAttributes = { set: Array<MountAttribute>, clear?: Array<MountAttribute>, 
+/**
+ * Also clear whatever neither list names, as MS_REMOUNT of mount(2) does, but for what a user namespace locks.
+ */
+reset?: boolean, };
 
 /**
  * Where a mount's content comes from.

@@ -35,10 +35,11 @@ export function readonlyRemount(destination: string, pointer: string): MountOper
   return mountOperation({ destination, source: { kind: "remount", bind: true }, pointer, attributes: { set: ["ro"] } });
 }
 
-function changesAny({ set, clear }: MountAttributes): boolean {
-  return set.length > 0 || (clear !== undefined && clear.length > 0);
+function changesAny({ set, clear, reset }: MountAttributes): boolean {
+  return set.length > 0 || (clear !== undefined && clear.length > 0) || reset === true;
 }
 
 function withoutEmpty(attributes: MountAttributes): MountAttributes {
-  return attributes.clear?.length === 0 ? { set: attributes.set } : attributes;
+  if (attributes.clear?.length !== 0) return attributes;
+  return attributes.reset ? { set: attributes.set, reset: true } : { set: attributes.set };
 }

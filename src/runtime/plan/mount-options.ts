@@ -3,9 +3,13 @@
  * An option that no table knows is the file system's own.
  */
 
-import type { MountAttribute, MountAttributes, Propagation } from "../generated/plan.js";
+import type { MountAttribute, Propagation } from "../generated/plan.js";
+import { splitData } from "./mount-data.js";
 
-type AttributeChanges = Required<MountAttributes>;
+export interface AttributeChanges {
+  set: MountAttribute[];
+  clear: MountAttribute[];
+}
 
 /** The options of one mount, sorted by what they act on. Later options override earlier ones. */
 export interface MountOptions {
@@ -100,7 +104,7 @@ function remove(list: MountAttribute[], attribute: MountAttribute): void {
 
 function applyOther(parsed: MountOptions, option: string): void {
   if (option.includes("=")) {
-    parsed.data.push(option);
+    parsed.data.push(...splitData(option));
     return;
   }
   switch (option) {
@@ -143,6 +147,6 @@ function applyOther(parsed: MountOptions, option: string): void {
       break;
     default:
       // sync, dirsync, lazytime, mand and their opposites too: fsconfig(2) takes them by these names.
-      parsed.data.push(option);
+      parsed.data.push(...splitData(option));
   }
 }

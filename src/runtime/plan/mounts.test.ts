@@ -21,6 +21,18 @@ t.test("a bind's relative source is seen from the bundle, its target is what the
   ]);
 });
 
+t.test("a bind that names a flag, and a remount, lose all others", async (t) => {
+  const attributesOf = (...options: string[]) => {
+    const [operation] = planOf({ destination: "/d", source: "/s", options }).operations;
+    return operation?.op === "mount" ? operation.attributes : undefined;
+  };
+  t.same(attributesOf("bind", "ro"), { set: ["ro"], reset: true });
+  t.same(attributesOf("bind", "rw"), { set: [], clear: ["ro"], reset: true });
+  t.same(attributesOf("bind", "sync"), { set: [], reset: true });
+  t.same(attributesOf("remount", "bind"), { set: [], reset: true });
+  t.equal(attributesOf("rbind", "rprivate", "rro", "defaults"), undefined);
+});
+
 t.test("a file system gets its data; its source is its type where none is given", async (t) => {
   const { operations } = planOf({ destination: "mnt", type: "tmpfs", options: ["size=1m", "noexec"] });
   t.match(operations, [
@@ -83,6 +95,12 @@ t.test("tmpcopyup copies before the tmpfs becomes read-only", async (t) => {
   const { operations, late } = planOf({ destination: "/t", type: "tmpfs", options: ["tmpcopyup", "ro", "size=1m"] });
   t.match(operations, [{ source: { kind: "copyUp", source: "tmpfs", data: ["size=1m"] }, attributes: { set: [] } }]);
   t.match(late, [{ destination: "/t", attributes: { set: ["ro"] } }]);
+});
+
+t.test("a string of several options is as many options", async (t) => {
+  t.match(planOf({ destination: "/t", type: "tmpfs", options: ["size=1m,mode=755", "noexec"] }).operations, [
+    { source: { data: ["size=1m", "mode=755"] }, attributes: { set: ["noexec"] } },
+  ]);
 });
 
 t.test("remount changes what is there", async (t) => {

@@ -1,8 +1,9 @@
 /** The mounts of config.json as operations, in its order (config.md#mounts). */
 
 import { RuntimeError } from "../errors.js";
-import type { MountSource, Operation, OwnerMap } from "../generated/plan.js";
+import type { MountAttributes, MountSource, Operation, OwnerMap } from "../generated/plan.js";
 import type { Mount, Spec } from "../spec/generated/spec-types.js";
+import { isFileSystemOption } from "../spec/mount-option-names.js";
 import { planCgroupMount } from "./cgroup-mounts.js";
 import type { CgroupMountContext } from "./cgroup-mounts.js";
 import { isReadonly, parseMountOptions } from "./mount-options.js";
@@ -43,16 +44,28 @@ function planMount(mount: Mount, pointer: string, context: MountContext, planned
   }
   const planSource = options.remount ? planRemount : options.bind !== "none" || mount.type === "bind" ? planBind : planFileSystem;
   const source = planSource(mount, destination, options, context);
-  const { attributes, recursive, propagation } = options;
+  const { recursive, propagation } = options;
+  const attributes: MountAttributes = options.attributes;
+  const isBind = source.kind === "bind" || source.kind === "mappedBind";
+  if (source.kind === "remount" || (isBind && changesFlags(mount, options))) attributes.reset = true;
   const operation = mountOperation({ destination, source, pointer, attributes, recursive, propagation });
-  if (source.kind === "bind" || source.kind === "mappedBind") operation.target = "likeSource";
+  if (isBind) operation.target = "likeSource";
   if (isReadonly(options) && waitsForContent(source, destination)) {
     planned.late.push(readonlyRemount(destination, pointer));
-    const { set, clear } = attributes;
+    const { set, clear } = options.attributes;
     operation.attributes = { set: set.filter((attribute) => attribute !== "ro"), ...(clear.length > 0 && { clear }) };
   }
   planned.operations.push(operation);
   if (source.kind === "fileSystem") planned.operations.push(...planMountLabel(source.fsType, destination, context.mountLabel));
+}
+
+/**
+ * Whether a bind mount names a flag, set or cleared. Then it has those that it names, and none of its source's: the kernel has only one
+ * call for both, MS_REMOUNT | MS_BIND of mount(2), and runc since 1.2 makes it for flags that are cleared too. Flags of a whole file system
+ * count as well, though a bind mount cannot have them.
+ */
+function changesFlags(mount: Mount, { attributes }: MountOptions): boolean {
+  return attributes.set.length > 0 || attributes.clear.length > 0 || mount.options?.some(isFileSystemOption) === true;
 }
 
 /** Later mounts, devices and mount points are made below these: they become read-only last. */
