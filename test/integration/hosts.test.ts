@@ -2,10 +2,12 @@
  * What could differ between the hosts because one of them is Node.js: its start, its libraries, its way to write.
  */
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { runtimeName } from "./harness/environment.ts";
+import { copyFileSync, existsSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { runtimeName, runtimePath } from "./harness/environment.ts";
+import { setNamespace } from "./harness/config.ts";
 import { describe } from "./harness/execute.ts";
 import { mountOnHost } from "./harness/mounting.ts";
+import { withoutExecutableMemory } from "./harness/memory-files.ts";
 import { test } from "./harness/suite.ts";
 
 test("the program works in any directory and leaves no file where temporary files go", async (c) => {
@@ -59,3 +61,29 @@ if (runtimeName === "tsrunc")
       assert.equal(features.stdout, plain.stdout, describe(features));
     }
   });
+
+for (const place of ["", " in a user namespace"]) {
+  test(`a container${place} runs where vm.memfd_noexec is 2`, async (c) => {
+    if (!existsSync("/proc/sys/vm/memfd_noexec")) c.skip("this kernel has no vm.memfd_noexec");
+    const bundle = c.bundle({
+      args: ["echo", "ran"],
+      config: (config) => {
+        if (place === "") return;
+        setNamespace(config, "user");
+        config.linux.uidMappings = config.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+      },
+    });
+    const result = await (await c.startBelow(withoutExecutableMemory, ["run", "-b", bundle.directory, c.id])).wait();
+    assert.equal(result.stdout, "ran\n", describe(result));
+  });
+}
+
+// The Node host is no init: it always copies one.
+if (runtimeName === "tsrunc") {
+  test("the init is no copy, also where the state root lies below the directory of the executable", async (c) => {
+    c.program = `${c.directory}/runtime`;
+    copyFileSync(runtimePath, c.program);
+    await c.create(c.bundle());
+    assert.doesNotMatch(readlinkSync(`/proc/${(await c.state()).pid}/exe`), /memfd|tsrunc-init/);
+  });
+}

@@ -7,6 +7,7 @@ import { spawnSync } from "node:child_process";
 import { test } from "./harness/suite.ts";
 import { isTsrunc, runtimeName } from "./harness/environment.ts";
 import { describe, path } from "./harness/execute.ts";
+import { withoutExecutableMemory } from "./harness/memory-files.ts";
 import type { Config } from "./harness/config.ts";
 import type { Context, State } from "./harness/context.ts";
 import type { Result } from "./harness/execute.ts";
@@ -42,6 +43,8 @@ function addUser(c: Context): void {
 
 class Rootless {
   readonly home: string;
+  /** A command line of root that executes another one, which becomes the plain user's. */
+  launcher: readonly string[] = [];
 
   constructor(readonly c: Context) {
     this.home = `${c.directory}/home`;
@@ -53,14 +56,14 @@ class Rootless {
 
   /** Runs a program as the plain user, without capabilities. */
   async as(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
-    const started = await this.c.spawn(
-      "/usr/bin/setpriv",
-      ["--reuid", String(user), "--regid", String(user), "--clear-groups", command, ...args],
-      {
-        cwd: this.home,
-        env: { PATH: path, HOME: this.home, USER: "tester", TMPDIR: this.c.temporary, ...env },
-      },
-    );
+    const [launcher = "", ...before] = [
+      ...this.launcher,
+      ...["/usr/bin/setpriv", "--reuid", String(user), "--regid", String(user), "--clear-groups"],
+    ];
+    const started = await this.c.spawn(launcher, [...before, command, ...args], {
+      cwd: this.home,
+      env: { PATH: path, HOME: this.home, USER: "tester", TMPDIR: this.c.temporary, ...env },
+    });
     return started.wait();
   }
 
@@ -103,6 +106,15 @@ test("a plain user runs a container with the config of spec --rootless", async (
   assert.equal(id, "0");
   assert.deepEqual(map?.trim().split(/\s+/).map(Number), [0, user, 1]);
   assert.equal(statSync(`${bundle}/rootfs/made`).uid, user);
+});
+
+test("a plain user runs a container where vm.memfd_noexec is 2", async (c) => {
+  if (!existsSync("/proc/sys/vm/memfd_noexec")) c.skip("this kernel has no vm.memfd_noexec");
+  const rootless = new Rootless(c);
+  const bundle = await rootless.bundle((config) => (config.process.args = ["echo", "ran"]));
+  rootless.launcher = withoutExecutableMemory;
+  const result = await rootless.runtime("run", "-b", bundle, c.id);
+  assert.equal(result.stdout, "ran\n", describe(result));
 });
 
 test("a plain user goes from create to delete", async (c) => {

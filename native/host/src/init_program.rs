@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{memfd_create, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
-use rustix::mount::{fsconfig_create, fsconfig_set_string, fsmount, fsopen, FsMountFlags, FsOpenFlags, MountAttrFlags};
+use rustix::mount::{
+    fsconfig_create, fsconfig_reconfigure, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, FsMountFlags, FsOpenFlags, MountAttrFlags,
+};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
@@ -34,7 +36,7 @@ pub struct OpenedInit {
 /// nothing can make that mount writable (measured: 28 us against 170 us for a memory file of 650 kB). Where
 /// overlays cannot be had (no privilege, no module, stacked too deep) a sealed memory file is filled with the embedded init.
 ///
-/// In a user namespace it is always the memory file, executable but not readable for others: the kernel then lets nobody of that
+/// In a user namespace it is always a copy, executable but not readable for others: the kernel then lets nobody of that
 /// namespace trace the init, who joins their pid namespace with the host's file system still in view (ptrace(2), CVE-2016-9962).
 pub fn open(program: InitProgram, lock: &Lock, in_user_namespace: bool) -> Result<OpenedInit, Failure> {
     if program == InitProgram::OwnExecutable && !in_user_namespace {
@@ -42,14 +44,17 @@ pub fn open(program: InitProgram, lock: &Lock, in_user_namespace: bool) -> Resul
             return Ok(opened);
         }
     }
-    let copy = sealed_copy()?;
-    if in_user_namespace {
-        rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o111)).during(|| "make the sealed init unreadable".into())?;
-    }
-    Ok(OpenedInit { file: copy, _mount: None })
+    copy(lock, if in_user_namespace { Mode::from_raw_mode(0o111) } else { Mode::from_raw_mode(0o755) })
 }
 
 fn on_overlay(lock: &Lock) -> Result<OpenedInit, Failure> {
+    // An overlay without upper layer wants two lower ones, neither of which is below the other; the second one may be any. The state directory
+    // may be below that of the executable, /dev hardly ever is.
+    let state = format!("/proc/self/fd/{}", lock.dir_fd().as_raw_fd());
+    overlay_with("/dev").or_else(|_| overlay_with(&state))
+}
+
+fn overlay_with(second_layer: &str) -> Result<OpenedInit, Failure> {
     let during = || "open the init on an overlay".to_owned();
     let path = rustix::fs::readlinkat(rustix::fs::CWD, "/proc/self/exe", Vec::new()).during(during)?;
     let path = path.to_str().map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))?;
@@ -57,9 +62,8 @@ fn on_overlay(lock: &Lock) -> Result<OpenedInit, Failure> {
     let directory = rustix::fs::open(if directory.is_empty() { "/" } else { directory }, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .during(during)?;
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).during(during)?;
-    // An overlay without upper layer wants two lower ones; the container's state directory is as good as any. By
-    // descriptor: colons and commas in paths would be separators.
-    let layers = format!("/proc/self/fd/{}:/proc/self/fd/{}", directory.as_raw_fd(), lock.dir_fd().as_raw_fd());
+    // By descriptor: colons and commas in paths would be separators.
+    let layers = format!("/proc/self/fd/{}:{second_layer}", directory.as_raw_fd());
     fsconfig_set_string(context.as_fd(), "lowerdir", layers).during(during)?;
     fsconfig_create(context.as_fd()).during(during)?;
     let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
@@ -72,21 +76,62 @@ fn on_overlay(lock: &Lock) -> Result<OpenedInit, Failure> {
     Ok(OpenedInit { file, _mount: Some(mount) })
 }
 
-fn sealed_copy() -> Result<OwnedFd, Failure> {
-    let during = || "make the sealed init".to_owned();
+/// A copy for this container alone, in a place where files may be executed. Where sysctl vm.memfd_noexec is 2 memory files may not be; then it is a
+/// file of a tmpfs without a mount point, or without the privilege for that a file without a name in the state directory.
+fn copy(lock: &Lock, mode: Mode) -> Result<OpenedInit, Failure> {
+    match in_memory_file(mode) {
+        Ok(file) => Ok(OpenedInit { file, _mount: None }),
+        Err(Errno::ACCESS) => match on_tmpfs(mode) {
+            Err(Errno::PERM) => without_name(lock, mode).during(|| "make a copy of the init in the state directory".into()),
+            result => result.during(|| "make a copy of the init on a tmpfs".into()),
+        },
+        Err(errno) => Err(errno).during(|| "make the sealed init".into()),
+    }
+}
+
+fn in_memory_file(mode: Mode) -> Result<OwnedFd, Errno> {
     let sealable = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let memfd = match memfd_create("tsrunc-init", sealable | MemfdFlags::EXEC) {
         Err(Errno::INVAL) => memfd_create("tsrunc-init", sealable), // before Linux 6.3 every memfd is executable
         result => result,
-    }
-    .during(during)?;
+    }?;
+    write_init(&memfd)?;
+    rustix::fs::fchmod(&memfd, mode)?;
+    seal(&memfd)?;
+    Ok(memfd)
+}
+
+fn on_tmpfs(mode: Mode) -> Result<OpenedInit, Errno> {
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(context.as_fd())?;
+    let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)?;
+    let file = rustix::fs::openat(&mount, "tsrunc-init", OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC, Mode::RWXU)?;
+    let file = finish_copy(file, mode)?;
+    // The whole file system, not only this mount of it.
+    fsconfig_set_flag(context.as_fd(), "ro")?;
+    fsconfig_reconfigure(context.as_fd())?;
+    Ok(OpenedInit { file, _mount: Some(mount) })
+}
+
+fn without_name(lock: &Lock, mode: Mode) -> Result<OpenedInit, Errno> {
+    let file = rustix::fs::openat(lock.dir_fd(), ".", OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RWXU)?;
+    Ok(OpenedInit { file: finish_copy(file, mode)?, _mount: None })
+}
+
+/// Fills a new file, and opens it anew for reading: what is open for writing cannot be executed.
+fn finish_copy(file: OwnedFd, mode: Mode) -> Result<OwnedFd, Errno> {
+    write_init(&file)?;
+    let copy = rustix::fs::open(format!("/proc/self/fd/{}", file.as_raw_fd()), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::fs::fchmod(&copy, mode)?;
+    Ok(copy)
+}
+
+fn write_init(file: &OwnedFd) -> Result<(), Errno> {
     let mut rest = INIT;
     while !rest.is_empty() {
-        let written = rustix::io::write(&memfd, rest).during(during)?;
-        rest = &rest[written..];
+        rest = &rest[rustix::io::retry_on_intr(|| rustix::io::write(file, rest))?..];
     }
-    seal(&memfd).during(during)?;
-    Ok(memfd)
+    Ok(())
 }
 
 /// Nobody may write to the file any more, and nobody may change that.
@@ -108,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_sealed_file_can_be_changed_by_no_descriptor() {
-        let file = sealed_copy().unwrap();
+        let file = in_memory_file(Mode::RWXU).unwrap();
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         for file in [&file, &rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).unwrap()] {
             assert_eq!(rustix::io::pwrite(file, b"x", 0), Err(Errno::PERM));
@@ -117,6 +162,17 @@ mod tests {
             assert_eq!(fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 0, 4096), Err(Errno::PERM));
             assert_eq!(rustix::fs::fcntl_add_seals(file, SealFlags::WRITE), Err(Errno::PERM));
         }
+    }
+
+    #[test]
+    fn a_copy_on_a_tmpfs_can_be_executed_and_not_be_written() {
+        let OpenedInit { file, .. } = on_tmpfs(Mode::from_raw_mode(0o111)).unwrap();
+        assert_eq!(rustix::fs::fstat(&file).unwrap().st_mode & 0o777, 0o111);
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        assert_eq!(rustix::fs::open(path.as_str(), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).err(), Some(Errno::ROFS));
+        assert_eq!(rustix::fs::fchmod(&file, Mode::RWXU), Err(Errno::ROFS));
+        // Without its arguments it ends at once.
+        assert_eq!(std::process::Command::new(path).status().unwrap().code(), Some(255));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The container's init: what runs between the clone and the user's program. A small static program of its own, executed
-//! from a sealed memory file, so that nothing in the container can reach the runtime's own executable (CVE-2019-5736).
+//! from a place that leads to no file of the host, so that nothing in the container can reach the runtime's own executable (CVE-2019-5736).
 
 pub mod attributes;
 pub mod copy_up;
