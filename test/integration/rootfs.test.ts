@@ -6,9 +6,13 @@ import assert from "node:assert/strict";
 import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { test } from "./harness/suite.ts";
+import { isTsrunc } from "./harness/environment.ts";
 import { describe } from "./harness/execute.ts";
 import { mountAt, parseMountinfo } from "./harness/mountinfo.ts";
 import { mountOnHost, mountsOf } from "./harness/mounting.ts";
+import { setNamespace } from "./harness/config.ts";
+import { Terminal } from "./harness/terminal.ts";
+import type { Config } from "./harness/config.ts";
 
 test("the root is read-only when the config says so, and its mounts are not", async (c) => {
   const seen = await c.shell("touch /x 2>&1; touch /dev/shm/x && echo written", (config) => (config.root.readonly = true));
@@ -167,6 +171,20 @@ test("read-only paths keep nosuid, nodev and noexec of what they lie on", async 
   for (const option of ["ro", "nosuid", "nodev", "noexec"]) assert.ok(options.includes(option), options.join());
 });
 
+test("what is masked below a read-only path stays masked, in mounts of the container too", async (c) => {
+  const source = c.folder("source");
+  writeFileSync(`${source}/secret`, "secret");
+  const seen = await c.shell(
+    "wc -c </data/secret; wc -c </folder/data/secret; touch /data/x /folder/x /folder/data/x 2>&1; true",
+    (config) => {
+      for (const destination of ["/data", "/folder/data"]) config.mounts.push({ destination, type: "bind", source, options: ["bind"] });
+      config.linux.readonlyPaths = ["/data", "/folder", "/folder/data"];
+      config.linux.maskedPaths = ["/data/secret", "/folder/data/secret"];
+    },
+  );
+  assert.match(seen, /^0\n0\n(.*Read-only file system\n?){3}$/);
+});
+
 // ---- attacks: what the image holds must never move a mount, a device or a file out of the rootfs ----
 
 test("a mount target that is a symlink stays within the rootfs (CVE-2021-30465)", async (c) => {
@@ -273,6 +291,66 @@ test("/dev/ptmx, /dev/console and the links of an image's own /dev do not lead o
   assert.equal(readFileSync(host, "utf8"), "untouched");
   assert.ok(lstatSync(host).isFile());
 });
+
+/** Without a file system of the container's own on /dev, as an image may be run. */
+function withImagesDev(config: Config): void {
+  config.mounts = config.mounts.filter(({ destination }) => destination !== "/dev");
+}
+
+// runc 1.1 hangs.
+if (isTsrunc)
+  test("a terminal does not cover what a /dev/console of the image leads to", async (c) => {
+    for (const target of ["/etc/passwd", "/proc/keys", "/does/not/exist"]) {
+      const bundle = c.bundle({
+        args: ["sh", "-c", "stat -c %F /dev/console /etc/passwd /proc/keys"],
+        config: (config) => {
+          withImagesDev(config);
+          config.process.terminal = true;
+        },
+      });
+      symlinkSync(target, `${bundle.rootfs}/dev/console`);
+      const terminal = new Terminal(c, c.program, ["--root", c.root, "run", "-b", bundle.directory, c.id]);
+      assert.equal(await terminal.end(), "exited 1", terminal.output);
+      assert.match(terminal.output, /make file "\/dev\/console" in the rootfs: a symbolic link is there/);
+    }
+  });
+
+test("a /dev/ptmx of the image that leads elsewhere is replaced", async (c) => {
+  const bundle = c.bundle({ args: ["readlink", "/dev/ptmx"], config: withImagesDev });
+  symlinkSync("/etc/passwd", `${bundle.rootfs}/dev/ptmx`);
+  const result = await c.run(bundle);
+  assert.equal(result.stdout, "pts/ptmx\n", describe(result));
+});
+
+test("the standard links of an image's own /dev are replaced where they lead elsewhere, and its files stay", async (c) => {
+  const bundle = c.bundle({
+    args: ["sh", "-c", "cd /dev; for link in fd stdin stdout stderr; do readlink $link; done; cat ptmx"],
+    config: withImagesDev,
+  });
+  for (const name of ["fd", "stdin", "stdout"]) symlinkSync("/etc/passwd", `${bundle.rootfs}/dev/${name}`);
+  writeFileSync(`${bundle.rootfs}/dev/ptmx`, "a file\n");
+  const result = await c.run(bundle);
+  assert.equal(result.stdout, "/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\na file\n", describe(result));
+});
+
+// runc 1.1 takes the link, and hangs in a user namespace.
+for (const mapped of isTsrunc ? [false, true] : []) {
+  test(`a default device that is a link of the image is refused${mapped ? " in a user namespace" : ""}`, async (c) => {
+    for (const target of ["/etc/passwd", "/does/not/exist"]) {
+      const bundle = c.bundle({
+        config: (config) => {
+          withImagesDev(config);
+          if (!mapped) return;
+          setNamespace(config, "user");
+          config.linux.uidMappings = [{ containerID: 0, hostID: 0, size: 65536 }];
+          config.linux.gidMappings = config.linux.uidMappings;
+        },
+      });
+      symlinkSync(target, `${bundle.rootfs}/dev/null`);
+      await c.fails(["create", "-b", bundle.directory, c.id], mapped ? /a symbolic link is there/ : /another file is there/);
+    }
+  });
+}
 
 test("an image's false /dev/null does not unmask what is masked (CVE-2025-31133)", async (c) => {
   const bundle = c.bundle({

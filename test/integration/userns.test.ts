@@ -92,6 +92,15 @@ test("the default devices work", async (c) => {
   assert.match(lines[3] ?? "", /pts\/ptmx$/);
 });
 
+test("devices are bound with nosuid and noexec", async (c) => {
+  const config = ({ linux }: Config): void => void (linux.devices = [{ type: "c", path: "/dev/tty0", major: 4, minor: 0 }]);
+  const mounts = parseMountinfo(await output(c, ["cat", "/proc/self/mountinfo"], config));
+  for (const name of ["null", "zero", "full", "random", "urandom", "tty", "tty0"]) {
+    const { options } = mountAt(mounts, `/dev/${name}`);
+    assert.ok(options.includes("nosuid") && options.includes("noexec") && !options.includes("nodev"), `${name}: ${options.join()}`);
+  }
+});
+
 test("proc, sysfs, devpts, mqueue and tmpfs are mounted in the user namespace", async (c) => {
   const mounts = parseMountinfo(await output(c, ["cat", "/proc/self/mountinfo"]));
   for (const [target, type] of [

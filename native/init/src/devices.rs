@@ -7,9 +7,10 @@ use rustix::io::Errno;
 use rustix::mount::{open_tree, OpenTreeFlags};
 use rustix::termios::Winsize;
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::operation::DeviceKind;
+use tsrunc_plan::operation::{DeviceKind, MountAttribute, MountAttributes};
 use tsrunc_sys::errno::During;
 
+use crate::attributes::set_attributes;
 use crate::mounts::{attach, clone_mount};
 use crate::root::Root;
 
@@ -32,7 +33,7 @@ pub struct Device<'a> {
 ///
 /// A node that is there already is taken over if it is the same device. Where mknod(2) is denied, by a rule of the container's device cgroup or
 /// for want of CAP_MKNOD, the host's node of the same path is bound, if that is the same device: whether it can be opened is up to the rules.
-pub fn make_node(root: &Root, device: &Device<'_>) -> Result<(), Failure> {
+pub fn make_node(root: &mut Root, device: &Device<'_>) -> Result<(), Failure> {
     let during = || format!("make device {:?} ({})", device.path, device.pointer);
     let kind = match device.kind {
         DeviceKind::Char => FileType::CharacterDevice,
@@ -41,12 +42,13 @@ pub fn make_node(root: &Root, device: &Device<'_>) -> Result<(), Failure> {
     };
     let number = rustix::fs::makedev(device.major, device.minor);
     let place = root.place(device.path)?;
-    match rustix::fs::mknodat(&*place.parent, place.name.as_str(), kind, Mode::from_raw_mode(device.mode), number) {
+    match rustix::fs::mknodat(place.parent.as_fd(), place.name.as_str(), kind, Mode::from_raw_mode(device.mode), number) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(Errno::PERM) if is_on_host(device, kind, number) => return bind_node(root, device),
         Err(errno) => return Err(errno).during(during),
     }
-    let node = rustix::fs::openat(&*place.parent, place.name.as_str(), OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let node =
+        rustix::fs::openat(place.parent.as_fd(), place.name.as_str(), OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).during(during)?;
     let stat = rustix::fs::fstat(&node).during(during)?;
     let same_number = kind == FileType::Fifo || stat.st_rdev == number;
     if FileType::from_raw_mode(stat.st_mode) != kind || !same_number {
@@ -64,22 +66,35 @@ fn is_on_host(device: &Device<'_>, kind: FileType, number: u64) -> bool {
     kind != FileType::Fifo && rustix::fs::stat(device.path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == kind && stat.st_rdev == number)
 }
 
-/// Binds the host's node of the same path, where mknod(2) is not allowed (user namespaces).
-pub fn bind_node(root: &Root, device: &Device<'_>) -> Result<(), Failure> {
+/// Binds the host's node of the same path, where mknod(2) is not allowed (user namespaces). A file of the image may be there to be
+/// covered, but no link, which would have another file covered.
+pub fn bind_node(root: &mut Root, device: &Device<'_>) -> Result<(), Failure> {
     let during = || format!("bind device {:?} ({})", device.path, device.pointer);
     let source = rustix::fs::open(device.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(during)?;
     let clone = clone_mount(source.as_fd(), false).during(during)?;
-    let on = root.make_file(device.path)?;
-    attach(clone.as_fd(), on.as_fd()).during(during)
+    let attributes = MountAttributes { set: vec![MountAttribute::Nosuid, MountAttribute::Noexec], ..MountAttributes::default() };
+    set_attributes(&clone, &attributes, false)?;
+    let on = root.make_file_in_place(device.path)?;
+    attach(clone.as_fd(), on.as_fd()).during(during)?;
+    root.keep_mount(on, clone);
+    Ok(())
 }
 
-/// A symbolic link in the rootfs; what is there already stays.
+/// A symbolic link in the rootfs. One of the image that leads elsewhere is replaced; another file stays.
 pub fn make_link(root: &Root, target: &str, path: &str) -> Result<(), Failure> {
+    let during = || format!("make link {path:?} to {target:?}");
     let place = root.place(path)?;
-    match rustix::fs::symlinkat(target, &*place.parent, place.name.as_str()) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(errno) => Err(errno).during(|| format!("make link {path:?} to {target:?}")),
+    let (parent, name) = (place.parent.as_fd(), place.name.as_str());
+    match rustix::fs::symlinkat(target, parent, name) {
+        Err(Errno::EXIST) => {}
+        result => return result.during(during),
     }
+    match rustix::fs::readlinkat(parent, name, Vec::new()) {
+        Ok(found) if found.as_bytes() == target.as_bytes() => return Ok(()),
+        Err(Errno::INVAL) => return Ok(()), // no link
+        result => drop(result.during(during)?),
+    }
+    rustix::fs::unlinkat(parent, name, AtFlags::empty()).and_then(|()| rustix::fs::symlinkat(target, parent, name)).during(during)
 }
 
 /// A terminal of the container's devpts.
@@ -90,7 +105,7 @@ pub struct Terminal {
 
 /// Opens a terminal and mounts its slave on /dev/console. Both ends are proved to be of a devpts and the slave is taken
 /// from the master, not by its path (CVE-2025-52565).
-pub fn open_terminal(root: &Root, size: Winsize) -> Result<Terminal, Failure> {
+pub fn open_terminal(root: &mut Root, size: Winsize) -> Result<Terminal, Failure> {
     let during = || "open terminal \"/dev/pts/ptmx\"".to_owned();
     let multiplexer = root.open("/dev/pts/ptmx", OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC).during(during)?;
     let magic = rustix::fs::fstatfs(&multiplexer).during(during)?.f_type as u64;
@@ -106,7 +121,9 @@ pub fn open_terminal(root: &Root, size: Winsize) -> Result<Terminal, Failure> {
     }
     let during = || "mount the terminal on \"/dev/console\"".to_owned();
     let clone = open_tree(&slave, "", OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH).during(during)?;
-    let console = root.make_file("/dev/console")?;
+    // A link of the image would have the terminal cover what it leads to.
+    let console = root.make_file_in_place("/dev/console")?;
     attach(clone.as_fd(), console.as_fd()).during(during)?;
+    root.keep_mount(console, clone);
     Ok(Terminal { master: multiplexer, slave })
 }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{accept_with, SocketFlags};
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use tsrunc_plan::container::Namespace;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::id_mapping::IdMapping;
@@ -58,6 +59,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
         new_keyring(&plan.keyring, plan.process.keyring_label.as_deref())?;
     }
     let mut creator = OverChannel { channel, console: &plan.console };
+    let open_files = allow_descriptors(plan.operations.len()).during(|| "raise RLIMIT_NOFILE for the mounts".into())?;
     let mut setup = Setup::new(&bind_sources, &plan.process, &hook_output);
     for operation in plan.operations.iter() {
         setup.run(operation, &mut creator)?;
@@ -67,6 +69,9 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
         None => own_stdio(plan.process.uid)?,
     }
     drop(setup);
+    if let Some(before) = open_files {
+        setrlimit(Resource::Nofile, before).during(|| "restore RLIMIT_NOFILE".into())?;
+    }
     // Before the working directory is entered, whose path may be an image's: a clone of the host's mounts is no place for it.
     drop(bind_sources);
     // After the setup, which they must not hinder, and before the change of user, who may not set them.
@@ -96,6 +101,23 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     run_hooks(&plan.process.start_container_hooks, &context)?;
     channel.send(&FromInit::Executing)?;
     Err(program.execute(&plan.process, || load_when(Moment::Exec, &plan, channel)))
+}
+
+/// Each mount has a descriptor until the setup is done. Where the caller's soft limit is too low for that, it is raised meanwhile.
+///
+/// Returns the limit to restore.
+fn allow_descriptors(operations: usize) -> Result<Option<Rlimit>, Errno> {
+    /// What is open beside them.
+    const OTHERS: usize = 32;
+    if operations < OTHERS {
+        return Ok(None);
+    }
+    let before = getrlimit(Resource::Nofile);
+    if before.current.is_none_or(|current| current >= (operations + OTHERS) as u64) {
+        return Ok(None);
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: before.maximum, ..before })?;
+    Ok(Some(before))
 }
 
 /// What the creator left open on purpose. Anything else is the caller's, and would be a way out (CVE-2024-21626).

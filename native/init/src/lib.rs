@@ -13,6 +13,7 @@ pub mod masks;
 pub mod mountinfo;
 pub mod mounts;
 pub mod overlay;
+pub mod own_mounts;
 pub mod process;
 pub mod protocol;
 pub mod root;

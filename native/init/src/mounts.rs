@@ -14,7 +14,7 @@ use tsrunc_sys::errno::During;
 use crate::attributes::{set_attributes, set_propagation};
 use crate::copy_up::copy_up;
 use crate::file_system::{new_file_system_as_by_mount, reconfigure, NewFileSystem};
-use crate::root::Root;
+use crate::root::{Root, Spot};
 
 /// statfs(2)'s `f_type` of a procfs.
 pub const PROC_SUPER_MAGIC: u64 = 0x9fa0;
@@ -54,7 +54,7 @@ pub struct Mount<'a> {
 }
 
 /// Mounts one entry below `root`. `bind_sources` are the clones that the parent made.
-pub fn mount(root: &Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Result<(), Failure> {
+pub fn mount(root: &mut Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Result<(), Failure> {
     let during = || format!("mount {} on {:?} ({})", describe(entry.source), entry.destination, entry.pointer);
     if let MountSource::Remount { bind, data } = entry.source {
         return remount(root, entry, *bind, data).map_err(|failure| within(failure, during));
@@ -66,9 +66,9 @@ pub fn mount(root: &Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Result
     }
     set_attributes(&mount, entry.recursive, true).map_err(|failure| within(failure, during))?;
     attach(mount.as_fd(), destination.as_fd()).during(during)?;
-    root.mounts_changed();
+    let mount = root.keep_mount(destination, mount);
     for propagation in entry.propagation {
-        set_propagation(&mount, *propagation).during(during)?;
+        set_propagation(mount, *propagation).during(during)?;
     }
     Ok(())
 }
@@ -130,7 +130,7 @@ fn within(failure: Failure, operation: impl FnOnce() -> String) -> Failure {
 }
 
 /// The place to mount on, made when missing (runtime-spec config.md#mounts: the runtime creates it).
-fn destination(root: &Root, entry: &Mount<'_>, mount: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
+fn destination(root: &Root, entry: &Mount<'_>, mount: BorrowedFd<'_>) -> Result<Spot, Failure> {
     let path = entry.destination;
     let during = || format!("open {path:?} in the rootfs");
     let on_proc_or_sys = matches!(entry.source, MountSource::FileSystem { fs_type, .. } if matches!(fs_type.as_str(), "proc" | "sysfs"));
@@ -140,10 +140,7 @@ fn destination(root: &Root, entry: &Mount<'_>, mount: BorrowedFd<'_>) -> Result<
     };
     let found = if on_proc_or_sys {
         // An image must not lead /proc or /sys elsewhere (CVE-2019-19921, CVE-2023-27561).
-        match root.open_without_links(path, OFlags::PATH | OFlags::DIRECTORY) {
-            Err(Errno::NOENT) => root.make_directory(path)?,
-            result => result.during(|| format!("open {path:?} in the rootfs as a directory without symbolic links"))?,
-        }
+        root.make_directory_without_links(path)?
     } else {
         root.make_below(path, directory)?
     };

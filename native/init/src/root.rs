@@ -1,169 +1,266 @@
 //! Paths inside the container's rootfs, resolved by descriptor and never by a path of the host (CVE-2021-30465,
-//! CVE-2024-45310): symbolic links, absolute ones and `..` stay below the rootfs.
+//! CVE-2024-45310): symbolic links, absolute ones and `..` stay below the rootfs. A path that leads below a mount of the
+//! container is resolved from that mount's descriptor (own_mounts.rs).
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
 use crate::mountinfo;
+use crate::own_mounts::OwnMounts;
 
-/// Symbolic links followed by hand when directories are made, as many as the kernel follows (path_resolution(7)).
+/// Symbolic links followed in one path, as many as the kernel follows (path_resolution(7)).
 const MAX_LINKS: usize = 40;
+
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 
 /// The container's root directory.
 pub struct Root {
     directory: OwnedFd,
+    mounts: OwnMounts,
     /// The directory of the last place, by its path: devices and links are made one after the other in /dev.
-    last_parent: RefCell<Option<(String, Rc<OwnedFd>)>>,
+    last_parent: RefCell<Option<(String, Rc<Spot>)>>,
+}
+
+/// A file or directory of the container to mount on.
+pub struct Spot {
+    fd: OwnedFd,
+    /// Its path without links.
+    path: String,
+    /// The path that was asked for, if links lead from there to `path`.
+    alias: Option<String>,
+}
+
+impl AsFd for Spot {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 /// A directory of the container and the name of something in it.
 pub struct Place {
-    pub parent: Rc<OwnedFd>,
+    pub parent: Rc<Spot>,
     pub name: String,
 }
 
 impl Root {
     pub fn new(directory: OwnedFd) -> Self {
-        Root { directory, last_parent: RefCell::new(None) }
+        Root { directory, mounts: OwnMounts::default(), last_parent: RefCell::new(None) }
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
 
-    /// To be called when a mount may have covered a directory.
-    pub fn mounts_changed(&self) {
+    /// Keeps the descriptor of a mount that was attached at `spot`: paths below it are resolved from there. Returns the descriptor.
+    pub fn keep_mount(&mut self, spot: Spot, mount: OwnedFd) -> BorrowedFd<'_> {
         self.last_parent.take();
+        self.mounts.add(spot.path, spot.alias, mount)
+    }
+
+    /// Looks for what hooks did: mounts that they put on ours are used in their place, and those that they removed are forgotten.
+    pub fn mounts_may_have_changed(&mut self) -> Result<(), Errno> {
+        self.last_parent.take();
+        let table = mountinfo::read().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        let (mut gone, mut covered) = (Vec::new(), Vec::new());
+        for (path, mount) in self.mounts.iter() {
+            let id = mountinfo::place_of(mount)?.0;
+            // A mount that a rename took out of the rootfs is not in the table but can still be cloned.
+            if !table.iter().any(|entry| entry.id == id) && crate::mounts::clone_mount(mount, false).is_err() {
+                gone.push(path.to_owned());
+                continue;
+            }
+            // At a root `..` leads nowhere else, but onto what is mounted there. A file has no `..`, and a bind may be of a directory
+            // that root of the user namespace may not search.
+            let top = match open_at(mount, "..", OFlags::PATH, ResolveFlags::empty()) {
+                Err(Errno::NOTDIR | Errno::ACCESS) => continue,
+                result => result?,
+            };
+            if mountinfo::place_of(&top)?.0 != id {
+                covered.push((path.to_owned(), top));
+            }
+        }
+        gone.iter().for_each(|path| self.mounts.forget(path));
+        covered.into_iter().for_each(|(path, top)| self.mounts.cover(&path, top));
+        Ok(())
     }
 
     /// Opens `path` below the root, links followed, magic links refused.
     pub fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-        self.resolve(path, flags, ResolveFlags::empty())
+        self.resolve(path, flags).and_then(|(_, opened)| opened)
     }
 
-    /// Opens `path` below the root; a symbolic link anywhere in it is `ELOOP`.
+    /// Opens `path` below the root; a symbolic link anywhere in it is `ELOOP`. The path is absolute, without `.`, `..` and empty
+    /// components (`EINVAL`).
     pub fn open_without_links(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-        self.resolve(path, flags, ResolveFlags::NO_SYMLINKS)
+        if !is_plain(path) {
+            return Err(Errno::INVAL);
+        }
+        match self.mounts.holding(path) {
+            // The root of a mount may be a file, in which there is no path to open.
+            Some((mount, "")) if flags.contains(OFlags::PATH) && !flags.contains(OFlags::DIRECTORY) => rustix::io::fcntl_dupfd_cloexec(mount, 3),
+            Some((mount, "")) => open_at(mount, ".", flags, ResolveFlags::NO_SYMLINKS),
+            Some((mount, rest)) => open_at(mount, rest, flags, ResolveFlags::NO_SYMLINKS),
+            None if path.len() <= 1 => open_at(self.fd(), ".", flags, ResolveFlags::NO_SYMLINKS),
+            None => open_at(self.fd(), &path[1..], flags, ResolveFlags::NO_SYMLINKS),
+        }
     }
 
-    fn resolve(&self, path: &str, flags: OFlags, more: ResolveFlags) -> Result<OwnedFd, Errno> {
-        let relative = match path.trim_start_matches('/') {
-            "" => ".",
-            relative => relative,
-        };
-        // EAGAIN: a rename elsewhere raced with a `..`; openat2(2) says to try again.
-        for _ in 0..64 {
-            match rustix::fs::openat2(
-                &self.directory,
-                relative,
-                flags | OFlags::CLOEXEC,
-                Mode::empty(),
-                ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more,
-            ) {
-                Err(Errno::AGAIN) => {}
-                result => return result,
+    /// The path without links that `path` leads to, and what opening that gives. Nearly always there is no link on the way, and one
+    /// system call is enough.
+    fn resolve<'p>(&self, path: &'p str, flags: OFlags) -> Result<(Cow<'p, str>, Result<OwnedFd, Errno>), Errno> {
+        match self.open_without_links(path, flags) {
+            Err(Errno::LOOP | Errno::INVAL) => {
+                let real = self.follow_links(path)?;
+                let opened = self.open_without_links(&real, flags);
+                Ok((Cow::Owned(real), opened))
             }
+            opened => Ok((Cow::Borrowed(path), opened)),
         }
-        Err(Errno::AGAIN)
     }
 
-    /// Opens what is at `path` (O_PATH), or makes it: a directory or an empty file. The root itself is refused, which only links lead
-    /// to: so without one on the way this takes no more calls than `make_directory` and `make_file`.
-    pub fn make_below(&self, path: &str, directory: bool) -> Result<OwnedFd, Failure> {
-        let during = || format!("open {path:?} in the rootfs");
-        let flags = if directory { OFlags::PATH | OFlags::DIRECTORY } else { OFlags::PATH };
-        match (self.open_without_links(path, flags), directory) {
-            (Ok(found), _) => return Ok(found),
-            (Err(Errno::NOENT), true) => return self.make_missing_directory(path, 0),
-            (Err(Errno::NOENT), false) => return self.make_missing_file(path),
-            _ => {}
+    /// Follows the links of a path one by one: an absolute one may lead from one mount into another. What does not exist stays in the
+    /// path as it is named.
+    fn follow_links(&self, path: &str) -> Result<String, Errno> {
+        let components = |path: &str| path.split('/').rev().map(str::to_owned).collect::<Vec<_>>();
+        let mut pending = components(path);
+        let mut real = String::new();
+        let mut missing = false;
+        let mut links = 0;
+        while let Some(component) = pending.pop() {
+            match component.as_str() {
+                "" | "." => continue,
+                ".." if missing => return Err(Errno::NOENT),
+                ".." => {
+                    real.truncate(real.rfind('/').unwrap_or(0));
+                    continue;
+                }
+                _ => {}
+            }
+            let next = format!("{real}/{component}");
+            let found = if missing { Err(Errno::NOENT) } else { self.open_without_links(&next, OFlags::PATH | OFlags::NOFOLLOW) };
+            match found {
+                Err(Errno::NOENT) => missing = true,
+                Err(errno) => return Err(errno),
+                Ok(file) => match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
+                    FileType::Symlink => {
+                        self.refuse_magic_link(&next)?;
+                        links += 1;
+                        if links > MAX_LINKS {
+                            return Err(Errno::LOOP);
+                        }
+                        let target = rustix::fs::readlinkat(&file, "", Vec::new())?;
+                        let target = target.to_str().map_err(|_| Errno::ILSEQ)?;
+                        if target.starts_with('/') {
+                            real.clear();
+                        }
+                        pending.extend(components(target));
+                        continue;
+                    }
+                    FileType::Directory => {}
+                    _ if pending.iter().all(String::is_empty) => {}
+                    _ => return Err(Errno::NOTDIR),
+                },
+            }
+            real = next;
         }
-        let found = if directory { self.make_directory(path)? } else { self.make_file(path)? };
-        let (whole, part) = (mountinfo::place_of(&self.directory).during(during)?, mountinfo::place_of(&found).during(during)?);
-        if whole == part {
-            return Err(Failure::new(FailureCode::Other, during(), "it leads to /"));
+        Ok(real)
+    }
+
+    /// The text of a magic link (proc(5), /proc/PID/fd) does not say where it leads. The kernel tells them from others: a link that
+    /// leads out of its own mount is `EXDEV`.
+    fn refuse_magic_link(&self, path: &str) -> Result<(), Errno> {
+        let (base, rest) = self.mounts.holding(path).unwrap_or((self.fd(), path.trim_start_matches('/')));
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        match rustix::fs::openat2(base, rest, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            Err(errno @ (Errno::LOOP | Errno::ACCESS)) => Err(errno),
+            _ => Ok(()),
         }
-        Ok(found)
+    }
+
+    /// Opens what is at `path` (O_PATH), or makes it: a directory or an empty file. The root itself is refused, which only links lead to.
+    pub fn make_below(&self, path: &str, directory: bool) -> Result<Spot, Failure> {
+        let spot = if directory { self.make_directory(path)? } else { self.make_file(path)? };
+        if spot.path.len() <= 1 {
+            return Err(Failure::new(FailureCode::Other, format!("open {path:?} in the rootfs"), "it leads to /"));
+        }
+        Ok(spot)
     }
 
     /// Opens the directory `path` (O_PATH), making what is missing of it with mode 0755.
     ///
     /// # Errors
     /// `ENOTDIR` where something else is in the way; the path is in the message.
-    pub fn make_directory(&self, path: &str) -> Result<OwnedFd, Failure> {
-        self.make_directory_following(path, 0)
+    pub fn make_directory(&self, path: &str) -> Result<Spot, Failure> {
+        self.make(path, DIRECTORY, |path| self.make_missing_directory(path)).during(|| format!("make directory {path:?} in the rootfs"))
     }
 
-    fn make_directory_following(&self, path: &str, links: usize) -> Result<OwnedFd, Failure> {
-        match self.open(path, OFlags::PATH | OFlags::DIRECTORY) {
-            Err(Errno::NOENT) => self.make_missing_directory(path, links),
-            result => result.during(|| format!("make directory {path:?} in the rootfs")),
-        }
-    }
-
-    fn make_missing_directory(&self, path: &str, links: usize) -> Result<OwnedFd, Failure> {
-        let during = || format!("make directory {path:?} in the rootfs");
-        let flags = OFlags::PATH | OFlags::DIRECTORY;
-        if let Some(made) = self.make_last(path).during(during)? {
-            return Ok(made);
-        }
-        if links > MAX_LINKS {
-            return Err(Errno::LOOP).during(during);
-        }
-        let mut directory = self.open("/", flags).during(during)?;
-        let mut done = String::new();
-        let components: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-        for (index, component) in components.iter().enumerate() {
-            let next = format!("{done}/{component}");
-            directory = match self.open(&next, flags) {
-                Ok(found) => found,
-                Err(Errno::NOENT) if *component == ".." => return Err(Errno::NOENT).during(during),
-                Err(Errno::NOENT) => {
-                    match rustix::fs::mkdirat(&directory, *component, Mode::from_raw_mode(0o755)) {
-                        Ok(()) => {}
-                        Err(Errno::EXIST) => {
-                            // Somebody else made it, or a link that leads nowhere yet: make where it leads.
-                            if let Ok(target) = rustix::fs::readlinkat(&directory, *component, Vec::new()) {
-                                let target = target.to_str().map_err(|_| Failure::new(FailureCode::Other, during(), "a link that is not UTF-8"))?;
-                                let base = if target.starts_with('/') { String::new() } else { done.clone() };
-                                let rest = components[index + 1..].join("/");
-                                return self.make_directory_following(&format!("{base}/{target}/{rest}"), links + 1);
-                            }
-                        }
-                        Err(errno) => return Err(errno).during(during),
-                    }
-                    self.open(&next, flags).during(during)?
-                }
-                Err(errno) => return Err(errno).during(during),
-            };
-            done = next;
-        }
-        Ok(directory)
-    }
-
-    /// The common case: only the last directory of the path is missing. None where more is to be made or a link to be followed.
-    fn make_last(&self, path: &str) -> Result<Option<OwnedFd>, Errno> {
-        let Some((parent, name)) = path.trim_end_matches('/').rsplit_once('/') else { return Ok(None) };
-        if matches!(name, "" | "." | "..") {
-            return Ok(None);
-        }
-        let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let parent = match self.open(parent, flags) {
-            Err(Errno::NOENT) => return Ok(None),
-            result => result?,
+    /// The same; a symbolic link anywhere in the path is `ELOOP`.
+    pub fn make_directory_without_links(&self, path: &str) -> Result<Spot, Failure> {
+        let opened = match self.open_without_links(path, DIRECTORY) {
+            Err(Errno::NOENT) => self.make_missing_directory(path),
+            result => result,
         };
+        let fd = opened.during(|| format!("open {path:?} in the rootfs as a directory without symbolic links"))?;
+        Ok(Spot { fd, path: path.to_owned(), alias: None })
+    }
+
+    /// Opens what `path` leads to (O_PATH), or makes an empty file there. A link may lead nowhere yet: images have /etc/resolv.conf lead
+    /// below /run.
+    pub fn make_file(&self, path: &str) -> Result<Spot, Failure> {
+        self.make(path, OFlags::PATH, |path| self.make_missing_file(path)).during(|| format!("make file {path:?} in the rootfs"))
+    }
+
+    fn make(&self, path: &str, flags: OFlags, make_missing: impl FnOnce(&str) -> Result<OwnedFd, Errno>) -> Result<Spot, Errno> {
+        let (real, opened) = self.resolve(path, flags)?;
+        let fd = match opened {
+            Err(Errno::NOENT) => make_missing(&real),
+            result => result,
+        }?;
+        Ok(named(path, real.into_owned(), fd))
+    }
+
+    /// Makes a directory that is missing, with those above it. No link is followed: one that somebody puts there meanwhile is an error.
+    fn make_missing_directory(&self, path: &str) -> Result<OwnedFd, Errno> {
+        let (parent, name) = self.make_parent(path)?;
         match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
-            Err(Errno::EXIST) => return Ok(None),
-            result => result?,
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
         }
-        // Without following: a link that somebody put there meanwhile leads nowhere.
-        rustix::fs::openat(&parent, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).map(Some)
+        rustix::fs::openat(&parent, name, DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+    }
+
+    fn make_missing_file(&self, path: &str) -> Result<OwnedFd, Errno> {
+        let (parent, name) = self.make_parent(path)?;
+        make_file_at(parent.as_fd(), name)
+    }
+
+    fn make_parent<'p>(&self, path: &'p str) -> Result<(OwnedFd, &'p str), Errno> {
+        let (parent, name) = path.rsplit_once('/').ok_or(Errno::INVAL)?;
+        let opened = match self.open_without_links(parent, DIRECTORY) {
+            Err(Errno::NOENT) => self.make_missing_directory(parent),
+            result => result,
+        };
+        Ok((opened?, name))
+    }
+
+    /// Opens the file at `path` (O_PATH), or makes an empty one. Links are followed on the way there alone: what a link of the image at
+    /// the end leads to is not what the path names.
+    pub fn make_file_in_place(&self, path: &str) -> Result<Spot, Failure> {
+        let during = || format!("make file {path:?} in the rootfs");
+        let place = self.place(path)?;
+        let fd = make_file_at(place.parent.as_fd(), &place.name).during(during)?;
+        if FileType::from_raw_mode(rustix::fs::fstat(&fd).during(during)?.st_mode) == FileType::Symlink {
+            return Err(Failure::new(FailureCode::Other, during(), "a symbolic link is there"));
+        }
+        let parent = place.parent.path.trim_end_matches('/');
+        Ok(named(path, format!("{parent}/{}", place.name), fd))
     }
 
     /// The directory that holds `path`, made when missing, and the last name.
@@ -181,32 +278,37 @@ impl Root {
         self.last_parent.replace(Some(parent));
         Ok(place)
     }
+}
 
-    /// Opens what `path` leads to (O_PATH), or makes an empty file there. A link that leads nowhere yet is followed by hand: images
-    /// have /etc/resolv.conf lead below /run.
-    pub fn make_file(&self, path: &str) -> Result<OwnedFd, Failure> {
-        match self.open(path, OFlags::PATH) {
-            Err(Errno::NOENT) => self.make_missing_file(path),
-            result => result.during(|| format!("make file {path:?} in the rootfs")),
+/// Opens the file with this name (O_PATH), or makes an empty one. A link is not followed.
+fn make_file_at(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
+    match rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644)) {
+        Ok(_) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno),
+    }
+    rustix::fs::openat(parent, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn open_at(base: BorrowedFd<'_>, path: &str, flags: OFlags, more: ResolveFlags) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
+    // EAGAIN: a rename elsewhere raced with a `..`; openat2(2) says to try again.
+    for _ in 0..64 {
+        match rustix::fs::openat2(base, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            Err(Errno::AGAIN) => {}
+            result => return result,
         }
     }
+    Err(Errno::AGAIN)
+}
 
-    fn make_missing_file(&self, path: &str) -> Result<OwnedFd, Failure> {
-        let during = || format!("make file {path:?} in the rootfs");
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
-        let mut at = path.to_owned();
-        for _ in 0..=MAX_LINKS {
-            let place = self.place(&at)?;
-            match rustix::fs::openat(&*place.parent, place.name.as_str(), flags, Mode::from_raw_mode(0o644)) {
-                Ok(_) => return self.open(path, OFlags::PATH).during(during),
-                Err(Errno::EXIST) => {}
-                Err(errno) => return Err(errno).during(during),
-            }
-            let target = rustix::fs::readlinkat(&*place.parent, place.name.as_str(), Vec::new()).during(during)?;
-            let target = target.to_str().map_err(|_| Failure::new(FailureCode::Other, during(), "a link that is not UTF-8"))?;
-            let base = if target.starts_with('/') { "" } else { at.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent) };
-            at = format!("{base}/{target}");
-        }
-        Err(Errno::LOOP).during(during)
-    }
+/// Whether a path is absolute and without `.`, `..` and empty components. The root is `/` or empty.
+fn is_plain(path: &str) -> bool {
+    matches!(path, "" | "/") || path.strip_prefix('/').is_some_and(|path| path.split('/').all(|component| !matches!(component, "" | "." | "..")))
+}
+
+/// A path and the one that links lead to from there, as they are kept of a mount.
+fn named(path: &str, real: String, fd: OwnedFd) -> Spot {
+    let alias = (real != path && is_plain(path)).then(|| path.to_owned());
+    Spot { fd, path: real, alias }
 }

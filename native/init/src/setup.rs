@@ -69,6 +69,10 @@ impl<'a> Setup<'a> {
         self.root.as_ref().ok_or_else(|| Failure::new(FailureCode::BadRequest, "carry out the plan", "an operation before the rootfs"))
     }
 
+    fn root_mut(&mut self) -> Result<&mut Root, Failure> {
+        self.root.as_mut().ok_or_else(|| Failure::new(FailureCode::BadRequest, "carry out the plan", "an operation before the rootfs"))
+    }
+
     /// Carries out one operation.
     pub fn run(&mut self, operation: &Operation, creator: &mut dyn Creator) -> Result<(), Failure> {
         match operation {
@@ -77,25 +81,29 @@ impl<'a> Setup<'a> {
             Operation::SharedRootfs { path } => self.rootfs(path, false),
             Operation::Mount { destination, source, target, attributes, recursive, propagation, pointer } => {
                 let entry = Mount { destination, source, target: *target, attributes, recursive, propagation, pointer };
-                mount(self.root()?, &entry, self.bind_sources)
+                let bind_sources = self.bind_sources;
+                mount(self.root_mut()?, &entry, bind_sources)
             }
             Operation::Device { path, kind, major, minor, mode, uid, gid, bind, pointer } => {
                 let device = Device { path, kind: *kind, major: *major, minor: *minor, mode: *mode, uid: *uid, gid: *gid, pointer };
                 if *bind && *kind != DeviceKind::Fifo {
-                    bind_node(self.root()?, &device)
+                    bind_node(self.root_mut()?, &device)
                 } else {
-                    make_node(self.root()?, &device)
+                    make_node(self.root_mut()?, &device)
                 }
             }
             Operation::Symlink { target, path } => make_link(self.root()?, target, path),
             Operation::Console { height, width } => {
                 let size = Winsize { ws_row: *height, ws_col: *width, ws_xpixel: 0, ws_ypixel: 0 };
-                let terminal = open_terminal(self.root()?, size)?;
+                let terminal = open_terminal(self.root_mut()?, size)?;
                 creator.terminal(&terminal.master)?;
                 self.terminal = Some(terminal);
                 Ok(())
             }
-            Operation::Hooks { create_container } => self.create_container_hooks(create_container, &creator.hooks()?),
+            Operation::Hooks { create_container } => {
+                self.create_container_hooks(create_container, &creator.hooks()?)?;
+                self.root_mut()?.mounts_may_have_changed().during(|| "look at the mounts after the hooks".into())
+            }
             Operation::PivotRoot => self.pivot_root().and_then(|()| self.make_cwd()),
             Operation::MoveRoot => self.move_root().and_then(|()| self.make_cwd()),
             Operation::Chroot => self.chroot().and_then(|()| self.make_cwd()),

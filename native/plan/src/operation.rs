@@ -135,7 +135,7 @@ pub enum Operation {
         /// Index in config.json's `mounts`, for the error text.
         pointer: String,
     },
-    /// A device node, or a bind of the host's where mknod is not allowed (user namespaces).
+    /// A device node, or a bind of the host's, nosuid and noexec, where mknod is not allowed (user namespaces).
     Device {
         path: String,
         kind: DeviceKind,
@@ -155,9 +155,9 @@ pub enum Operation {
         #[cfg_attr(feature = "typescript", ts(as = "Option<String>", optional))]
         pointer: String,
     },
-    /// A symbolic link; an existing file of that name is left alone.
+    /// A symbolic link. An existing link that leads elsewhere is replaced, another file of that name is left alone.
     Symlink { target: String, path: String },
-    /// Open a terminal of the container's devpts, send its master to the parent, mount the slave on /dev/console.
+    /// Open a terminal of the container's devpts, send its master to the parent, mount the slave on /dev/console, which must not be a link.
     Console { height: u16, width: u16 },
     /// Tell the parent to run prestart and createRuntime hooks, then run createContainer hooks here.
     Hooks { create_container: Vec<Hook> },

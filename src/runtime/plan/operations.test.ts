@@ -52,8 +52,8 @@ t.test("everything has its place", async (t) => {
       "hostname",
       "domainname",
       "sysctl",
-      "readonlyPaths",
       "maskPaths",
+      "readonlyPaths",
       "rootfsPropagation",
     ],
   );

@@ -50,8 +50,9 @@ export function planOperations(spec: Spec, context: OperationContext): Operation
     ...when(spec.root?.readonly === true, { op: "readonlyRoot" }),
     ...planNames(spec),
     ...planSysctls(spec),
-    ...planPaths("readonlyPaths", spec.linux?.readonlyPaths),
+    // Masks first: what is made read-only is a copy of the mounts below it, masks included.
     ...planPaths("maskPaths", spec.linux?.maskedPaths),
+    ...planPaths("readonlyPaths", spec.linux?.readonlyPaths),
     // After the pivot: applied to the old root it would reach the host's mounts. After the binds: an unbindable mount
     // cannot be bound on itself, and what a shared one hears of is none of ours.
     ...((ownMounts || sharesMounts) && propagation ? [{ op: "rootfsPropagation", propagation } as const] : []),
