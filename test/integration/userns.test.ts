@@ -139,6 +139,31 @@ test("a source that the container's root cannot reach is bound with the locked o
   assert.match(seen, /^seen\nseen\n1\nmount: .*(denied|not permitted)/);
 });
 
+test("a source between folders of the host's root and of the container's is bound, with the locked options of its mount", async (c) => {
+  const outer = c.folder("outer");
+  chmodSync(outer, 0o700);
+  const inner = `${outer}/inner`;
+  mkdirSync(`${inner}/source`, { recursive: true });
+  chmodSync(inner, 0o700);
+  chownSync(inner, base + 5, base + 5);
+  mountOnHost(c, "-t", "tmpfs", "-o", "nosuid,nodev,noexec,mode=755", "tmpfs", `${inner}/source`);
+  writeFileSync(`${inner}/source/f`, "seen\n");
+  mkdirSync(`${inner}/source/sub`);
+  mountOnHost(c, "-t", "tmpfs", "-o", "ro,nosuid,mode=755", "tmpfs", `${inner}/source/sub`);
+  const line =
+    'cat /mnt/f /etc/seen; for m in /mnt /etc/seen /mnt/sub; do grep -c " $m .*nosuid" /proc/self/mountinfo; done; ' +
+    "for o in exec suid; do mount -o remount,bind,$o /mnt 2>&1; done; umount /mnt/sub 2>&1; touch /mnt/sub/x 2>&1; true";
+  const seen = await output(c, ["sh", "-c", line], (config) => {
+    config.mounts.push({ destination: "/mnt", type: "bind", source: `${inner}/source`, options: ["rbind"] });
+    config.mounts.push({ destination: "/etc/seen", type: "bind", source: `${inner}/source/f`, options: ["bind"] });
+    config.process.capabilities = { bounding: ["CAP_SYS_ADMIN"], effective: ["CAP_SYS_ADMIN"], permitted: ["CAP_SYS_ADMIN"] };
+  });
+  const lines = seen.split("\n");
+  assert.deepEqual(lines.slice(0, 5), ["seen", "seen", "1", "1", "1"]);
+  assert.equal(lines.length, 9, seen);
+  for (const refused of lines.slice(5)) assert.match(refused, /denied|not permitted|Invalid argument|Read-only/);
+});
+
 test("a read-only root, masked and read-only paths work", async (c) => {
   const seen = await output(
     c,
@@ -302,6 +327,20 @@ for (const recursive of [false, true]) {
     assert.equal(statSync(`${source}/new`).uid, 0);
   });
 }
+
+test("idmap reaches a source between folders of the host's root and of the container's", async (c) => {
+  const outer = c.folder("outer");
+  mkdirSync(`${outer}/inner/source`, { recursive: true });
+  chmodSync(outer, 0o700);
+  chmodSync(`${outer}/inner`, 0o700);
+  chownSync(`${outer}/inner`, base + 5, base + 5);
+  mountOnHost(c, "-t", "tmpfs", "-o", "nosuid,nodev,noexec,mode=755", "tmpfs", `${outer}/inner/source`);
+  writeFileSync(`${outer}/inner/source/f`, "seen\n");
+  const seen = await output(c, ["sh", "-c", "cat /mnt/f; stat -c %u /mnt/f"], (config) =>
+    config.mounts.push({ destination: "/mnt", type: "bind", source: `${outer}/inner/source`, options: ["bind", "idmap"] }),
+  );
+  assert.equal(seen, "seen\n0");
+});
 
 test("ridmap maps the mounts below, idmap the top alone", async (c) => {
   const source = c.folder("source");

@@ -9,18 +9,21 @@ use rustix::process::{waitid, WaitId, WaitIdOptions};
 
 use crate::namespaces::check;
 use crate::spawn::CloneArgs;
+use crate::user_namespace::Holder;
 
-/// A detached clone of the mount at a path of the caller, which comes with the locks: nobody in a user namespace takes back an option
-/// of it or unmounts what lies below. A child makes it, in a copy of the caller's mounts that a new user namespace owns.
+/// A detached clone of the mount at an absolute path of the caller, which comes with the locks: nobody in a user namespace takes back an
+/// option of it or unmounts what lies below. It is made of a copy of the caller's mounts that a new user namespace owns, by a child that
+/// joins these mounts alone: in the user namespace it would lose the caller's capabilities, and with them the way to the path.
 ///
 /// # Errors
-/// Those of clone(2) for the namespaces and of open_tree(2): `EACCES` where a caller without capabilities would not get,
-/// `EINVAL` for a clone that is not `recursive` and would uncover what mounts below the path hide.
+/// Those of clone(2) and setns(2) for the namespaces and of open_tree(2): `EINVAL` for a clone that is not `recursive` and would uncover
+/// what mounts below the path hide.
 pub fn clone_locked(path: &CStr, recursive: bool) -> Result<OwnedFd, Errno> {
+    let holder = Holder::with_mounts()?;
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let args = CloneArgs {
         // The child's new descriptor is the caller's.
-        flags: (libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_FILES) as u64,
+        flags: libc::CLONE_FILES as u64,
         exit_signal: libc::SIGCHLD as u64,
         ..CloneArgs::default()
     };
@@ -28,7 +31,7 @@ pub fn clone_locked(path: &CStr, recursive: bool) -> Result<OwnedFd, Errno> {
     // it makes system calls only.
     let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) })? as i32;
     if pid == 0 {
-        clone_and_exit(path, recursive, write.as_fd());
+        clone_and_exit(holder.pidfd.as_fd(), path, recursive, write.as_fd());
     }
     let child = rustix::process::Pid::from_raw(pid).ok_or(Errno::SRCH)?;
     waitid(WaitId::Pid(child), WaitIdOptions::EXITED)?;
@@ -46,12 +49,15 @@ pub fn clone_locked(path: &CStr, recursive: bool) -> Result<OwnedFd, Errno> {
 }
 
 /// The child's whole life: the descriptor, or the errno below zero, into the pipe.
-fn clone_and_exit(path: &CStr, recursive: bool, result: BorrowedFd<'_>) -> ! {
+fn clone_and_exit(mounts: BorrowedFd<'_>, path: &CStr, recursive: bool, result: BorrowedFd<'_>) -> ! {
     const OPEN_TREE_CLONE: libc::c_int = 1;
     let recursive = if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: path and result live through the calls, and exit_group does not return.
     unsafe {
-        let mut opened: i64 = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), OPEN_TREE_CLONE | libc::O_CLOEXEC | recursive);
+        let mut opened = libc::syscall(libc::SYS_setns, mounts.as_raw_fd(), libc::CLONE_NEWNS);
+        if opened == 0 {
+            opened = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), OPEN_TREE_CLONE | libc::O_CLOEXEC | recursive);
+        }
         if opened == -1 {
             opened = -i64::from(*libc::__errno_location());
         }

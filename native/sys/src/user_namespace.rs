@@ -1,4 +1,5 @@
-//! A user namespace without a container, made for its id maps alone (user_namespaces(7); mount_setattr(2), MOUNT_ATTR_IDMAP).
+//! A user namespace without a container, made for its id maps (user_namespaces(7); mount_setattr(2), MOUNT_ATTR_IDMAP) or for a mount
+//! namespace that it owns.
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
@@ -8,11 +9,11 @@ use rustix::process::{waitid, WaitId, WaitIdOptions};
 use crate::namespaces::check;
 use crate::spawn::CloneArgs;
 
-/// A child that does nothing but keep a new user namespace alive until its maps are written and it is opened. It ends when
-/// this value is dropped, or the caller dies.
+/// A child that does nothing but keep a new user namespace alive, until it is opened or joined. It ends when this value is dropped, or the
+/// caller dies.
 pub struct Holder {
     pub pid: i32,
-    pidfd: OwnedFd,
+    pub pidfd: OwnedFd,
     /// The child's end reads its end of file.
     _alive: OwnedFd,
 }
@@ -20,10 +21,19 @@ pub struct Holder {
 impl Holder {
     /// Makes the namespace. Its maps are empty (`/proc/PID/uid_map`, `gid_map`).
     pub fn new() -> Result<Holder, Errno> {
+        Holder::with(libc::CLONE_NEWUSER)
+    }
+
+    /// Makes the namespace and a mount namespace that it owns, with a copy of the caller's mounts.
+    pub fn with_mounts() -> Result<Holder, Errno> {
+        Holder::with(libc::CLONE_NEWUSER | libc::CLONE_NEWNS)
+    }
+
+    fn with(namespaces: libc::c_int) -> Result<Holder, Errno> {
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let mut pidfd: i32 = -1;
         let args = CloneArgs {
-            flags: (libc::CLONE_NEWUSER | libc::CLONE_PIDFD) as u64,
+            flags: (namespaces | libc::CLONE_PIDFD) as u64,
             pidfd: &raw mut pidfd as u64,
             exit_signal: libc::SIGCHLD as u64,
             ..CloneArgs::default()
