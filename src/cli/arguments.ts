@@ -1,7 +1,7 @@
 /** Command line arguments as flags and the rest. Flags may have one dash or two, whatever their length, as callers of runc write them. */
 
 import minimist from "minimist";
-import type { Arity, Flag } from "./commands.js";
+import type { CommandArguments, Flag } from "./commands.js";
 import { suggestion } from "./suggestion.js";
 import { usageError } from "./usage.js";
 
@@ -40,11 +40,11 @@ export function parseArguments(argv: readonly string[], grammar: Grammar): Parse
   return result;
 }
 
-/** @throws RuntimeError when there are too few arguments or too many. */
-export function checkArity(subject: string, args: readonly string[], { least, most }: Arity): void {
-  if (args.length >= least && args.length <= most) return;
-  const wanted = least === most ? `exactly ${least}` : `${least} to ${most}`;
-  throw usageError(subject, `requires ${wanted} argument${most === 1 ? "" : "s"}, got ${args.length}`);
+/** @throws RuntimeError that names the argument that is missing, or the first that is too many. */
+export function checkArguments(subject: string, args: readonly string[], { names, required }: CommandArguments): void {
+  if (args.length < required) throw usageError(subject, `missing ${names[args.length]}`);
+  const surplus = args[names.length];
+  if (surplus !== undefined) throw usageError(subject, `unexpected argument ${JSON.stringify(surplus)}`);
 }
 
 /**

@@ -9,10 +9,12 @@ export interface Flag {
   value?: string;
 }
 
-/** How many arguments beside its flags a command takes. */
-export interface Arity {
-  least: number;
-  most: number;
+/** The arguments that a command takes beside its flags. */
+export interface CommandArguments {
+  /** What they are called in errors, in their order. */
+  names: readonly string[];
+  /** How many of them must be given. */
+  required: number;
 }
 
 /** Modules below src/cli/commands, one for each. */
@@ -72,17 +74,17 @@ function createFlags(): Flag[] {
   ];
 }
 
-export function commandArity(command: string): Arity {
+export function commandArguments(command: string): CommandArguments {
   switch (command) {
     case "features":
     case "list":
     case "spec":
-      return { least: 0, most: 0 };
+      return { names: [], required: 0 };
     case "help":
-      return { least: 0, most: 1 };
+      return { names: ["command"], required: 0 };
     case "kill":
-      return { least: 1, most: 2 };
+      return { names: ["container ID", "signal"], required: 1 };
     default:
-      return { least: 1, most: 1 };
+      return { names: ["container ID"], required: 1 };
   }
 }

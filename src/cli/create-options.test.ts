@@ -53,11 +53,7 @@ t.test("flags become options", async (t) => {
 
 t.test("a number of descriptors is a number", async (t) => {
   for (const text of ["-1", "x", "", "1.5", "99999999"])
-    t.throws(
-      () => createOptions("run", call({ "preserve-fds": text })),
-      { message: /^use "run": flag "--preserve-fds" is a number/ },
-      text,
-    );
+    t.throws(() => createOptions("run", call({ "preserve-fds": text })), { message: /^run: flag "--preserve-fds" is a number/ }, text);
 });
 
 t.test("socket activation is taken from the environment", async (t) => {

@@ -44,11 +44,11 @@ const fails = (cause: string) => (): number => {
 t.test("-- ends the flags of a command", async (t) => {
   t.match(runMain(["state", "--", "-x"]), { status: 0, err: "", call: { args: ["-x"] } });
   t.match(runMain(["--", "state", "--", "--help"]), { status: 0, err: "", call: { args: ["--help"] } });
-  t.match(runMain(["state", "-x"]), { status: 1, err: 'use "state": unknown flag "-x"\n' });
+  t.match(runMain(["state", "-x"]), { status: 1, err: 'state: unknown flag "-x"\n' });
 });
 
 t.test("an argument with bytes that are not UTF-8 is refused: no file of that name could be found", async (t) => {
-  const said = 'use "tsrunc": argument "/b\ufffd" is not UTF-8\n';
+  const said = 'tsrunc: argument "/b\ufffd" is not UTF-8\n';
   for (const argv of [["run", "-b", "/b\ufffd", "c1"], ["/b\ufffd"], ["--root=/r", "state", "/b\ufffd"]]) {
     t.match(runMain(argv), { status: 1, out: "", err: said, loaded: [] });
   }
@@ -93,12 +93,12 @@ t.test("help is a command, a flag and what nothing asks for", async (t) => {
 
 t.test("bad usage ends with status 1 and names what is wrong", async (t) => {
   const cases: [argv: string[], message: string][] = [
-    [["stat"], 'use "tsrunc": unknown command "stat", did you mean "state"?'],
-    [["frobnicate"], 'use "tsrunc": unknown command "frobnicate"'],
-    [["--rot", "/r", "list"], 'use "tsrunc": unknown flag "--rot", did you mean "--root"?'],
-    [["start"], 'use "start": requires exactly 1 argument, got 0'],
-    [["--log-format", "xml", "list"], 'use "tsrunc": flag "--log-format" is text or json, not "xml"'],
-    [["--rootless", "maybe", "list"], 'use "tsrunc": flag "--rootless" is true or false or auto, not "maybe"'],
+    [["stat"], 'tsrunc: unknown command "stat", did you mean "state"?'],
+    [["frobnicate"], 'tsrunc: unknown command "frobnicate"'],
+    [["--rot", "/r", "list"], 'tsrunc: unknown flag "--rot", did you mean "--root"?'],
+    [["start"], "start: missing container ID"],
+    [["--log-format", "xml", "list"], 'tsrunc: flag "--log-format" is text or json, not "xml"'],
+    [["--rootless", "maybe", "list"], 'tsrunc: flag "--rootless" is true or false or auto, not "maybe"'],
   ];
   for (const [argv, message] of cases) t.match(runMain(argv), { status: 1, out: "", err: `${message}\n`, loaded: [] }, argv.join(" "));
 });

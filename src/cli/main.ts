@@ -5,10 +5,10 @@ import { messageOf } from "../runtime/errors.js";
 import { perform } from "../runtime/native.js";
 import { OCI_VERSION, defaultStateRoot, namedStateRoot } from "../runtime/runtime.js";
 import type { RuntimeContext } from "../runtime/runtime.js";
-import { checkArity, parseArguments } from "./arguments.js";
+import { checkArguments, parseArguments } from "./arguments.js";
 import type { ParsedArguments } from "./arguments.js";
 import type { CommandCall, GlobalFlags, LoadCommand } from "./command.js";
-import { commandArity, commandFlags, commandNames, globalFlags } from "./commands.js";
+import { commandArguments, commandFlags, commandNames, globalFlags } from "./commands.js";
 import { EXIT_STATUS, exitStatusOf } from "./exit-status.js";
 import { log } from "./log.js";
 import type { LogOptions } from "./log.js";
@@ -78,7 +78,7 @@ function dispatch(host: Host, load: LoadCommand, options: LogOptions): number {
   }
   const parsed = parseArguments(argv, { subject: command, flags: commandFlags(command), stopsEarly: false });
   if (parsed.switches.has("help")) return start("help", { ...parsed, rest: [command] });
-  checkArity(command, parsed.rest, commandArity(command));
+  checkArguments(command, parsed.rest, commandArguments(command));
   return start(command, parsed);
 }
 

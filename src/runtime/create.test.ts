@@ -70,13 +70,19 @@ t.test("nothing is reserved for what is refused", async (t) => {
   const terminal = { ...plain(), process: { ...plain().process, terminal: true } };
   const kinds = (kind: string): FakeHostOptions => ({ answers: { pathKind: () => ({ kind: "text", text: kind }) } });
   const cases: [name: string, spec: object, options: object, host: FakeHostOptions, message: string][] = [
-    ["a terminal without a socket", terminal, {}, {}, "cannot allocate tty if tsrunc will detach without setting console socket"],
+    [
+      "a terminal without a socket",
+      terminal,
+      {},
+      {},
+      "cannot allocate tty if tsrunc will detach without setting console socket: name one with --console-socket, or set /process/terminal to false",
+    ],
     [
       "a socket without a terminal",
       plain(),
       { consoleSocket: "/s" },
       {},
-      "cannot use console socket if tsrunc will not detach or allocate tty",
+      "cannot use console socket if tsrunc will not detach or allocate tty: --console-socket is for create or --detach, with /process/terminal",
     ],
     [
       "a console socket that is missing",

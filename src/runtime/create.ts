@@ -204,11 +204,17 @@ function refuseUnusableConsole(host: LibraryHost, spec: ValidatedSpec, { options
   const { consoleSocket } = options;
   const detaches = continuation !== "foreground";
   if (terminal && detaches && consoleSocket === undefined) {
-    throw new RuntimeError("cannot allocate tty if tsrunc will detach without setting console socket", { code: "invalidArgument" });
+    throw new RuntimeError(
+      "cannot allocate tty if tsrunc will detach without setting console socket: name one with --console-socket, or set /process/terminal to false",
+      { code: "invalidArgument" },
+    );
   }
   if (consoleSocket === undefined) return;
   if (!terminal || !detaches) {
-    throw new RuntimeError("cannot use console socket if tsrunc will not detach or allocate tty", { code: "invalidArgument" });
+    throw new RuntimeError(
+      "cannot use console socket if tsrunc will not detach or allocate tty: --console-socket is for create or --detach, with /process/terminal",
+      { code: "invalidArgument" },
+    );
   }
   const kind = askText(host, { op: "pathKind", path: consoleSocket });
   if (kind !== "socket" && kind !== "symlink") {

@@ -113,7 +113,8 @@ function capabilityWarnings(leftOut: readonly LeftOut[]): Warning[] {
   // Capabilities with one fate share a line.
   const fates = new Map<string, LeftOut[][]>();
   for (const ones of sets.values()) {
-    const fate = `left out of ${ones.map(({ set }) => set).join(", ")}: ${wordsFor(ones[0] as LeftOut)}`;
+    const names = new Set(ones.map(({ set }) => set));
+    const fate = `left out of ${[...names].join(", ")}: ${wordsFor(ones[0] as LeftOut)}`;
     addTo(fates, fate, ones);
   }
   return [...fates].map(([fate, group]) => {
@@ -138,7 +139,7 @@ const RULES: Record<LeftOutReason, string> = {
 function wordsFor({ name, reason }: LeftOut): string {
   switch (reason) {
     case "unknown":
-      return `no such capability, did you mean "${meant(name)}"?`;
+      return `no such capability${meant(name)}`;
     case "newer":
       return "unknown to the host's kernel";
     case "lacked":
@@ -152,10 +153,14 @@ function wordsFor({ name, reason }: LeftOut): string {
   }
 }
 
-/** The capability that a mistyped name may mean: in any case, with or without CAP_. */
-function meant(name: string): string {
-  const upper = name.toUpperCase();
-  return nearest(upper.startsWith("CAP_") ? upper : `CAP_${upper}`, Object.keys(capabilityNumbers)) ?? "CAP_CHOWN";
+/**
+ * `, did you mean "CAP_X"?` for a mistyped name, in any case, with or without CAP_. That prefix does not count: it would make any two names
+ * alike.
+ */
+function meant(mistyped: string): string {
+  const names = Object.keys(capabilityNumbers).map((name) => name.slice(4));
+  const name = nearest(mistyped.toUpperCase().replace(/^CAP_/, ""), names);
+  return name === undefined ? "" : `, did you mean "CAP_${name}"?`;
 }
 
 function addTo<T>(groups: Map<string, T[]>, key: string, value: T): void {

@@ -798,7 +798,7 @@ const identifiers: BadInput[] = [
     ] as const
   ).map(([id, shown]): BadInput => ({
     name: `the id ${JSON.stringify(shown)}`,
-    message: `create ${JSON.stringify(id)}: use the id ${JSON.stringify(shown)}: invalid container ID format`,
+    message: `create ${JSON.stringify(id)}: use the id ${JSON.stringify(shown)}: invalid container ID format: allowed are 1 to 240 letters, digits and the characters _ + - . (but not "." and "..")`,
     prepare: (c) => {
       const bundle = c.bundle();
       return { args: ["create", "-b", bundle.directory, id], bundle };
@@ -876,13 +876,17 @@ const consoles: BadInput[] = [
   ),
   consoleCase(
     "a console socket without a terminal",
-    "cannot use console socket if tsrunc will not detach or allocate tty",
+    "cannot use console socket if tsrunc will not detach or allocate tty: --console-socket is for create or --detach, with /process/terminal",
     false,
     (c) => `${c.directory}/none`,
   ),
-  bundled("a terminal without a console socket", "cannot allocate tty if tsrunc will detach without setting console socket", {
-    config: (config) => (config.process.terminal = true),
-  }),
+  bundled(
+    "a terminal without a console socket",
+    "cannot allocate tty if tsrunc will detach without setting console socket: name one with --console-socket, or set /process/terminal to false",
+    {
+      config: (config) => (config.process.terminal = true),
+    },
+  ),
 ];
 
 function consoleCase(name: string, message: string, terminal: boolean, socket: (c: Context) => string | Promise<string>): BadInput {
@@ -1067,7 +1071,7 @@ const commandLine: BadInput[] = [
   },
   {
     name: "--preserve-fds that is no number",
-    message: 'use "create": flag "--preserve-fds" is a number up to 1048576, not "two"',
+    message: 'create: flag "--preserve-fds" is a number up to 1048576, not "two"',
     prepare: (c) => create(c, c.bundle(), "--preserve-fds", "two"),
   },
   {
@@ -1085,14 +1089,18 @@ const commandLine: BadInput[] = [
     message: 'append to "{dir}/none/log": ENOENT (no such file or directory)',
     prepare: (c) => ({ args: ["--log", `${c.directory}/none/log`, "state", c.id] }),
   },
-  call("an unknown command", 'use "tsrunc": unknown command "creat", did you mean "create"?', "creat"),
-  call("an unknown flag", 'use "create": unknown flag "--bundel", did you mean "--bundle"?', "create", "--bundel", "x", "{id}"),
-  call("an unknown global flag", 'use "tsrunc": unknown flag "--rooot", did you mean "--root"?', "--rooot", "x", "list"),
-  call("a flag without its value", 'use "list": flag "--format" requires an argument', "list", "--format"),
-  call("a log format that does not exist", 'use "tsrunc": flag "--log-format" is text or json, not "xml"', "--log-format", "xml", "list"),
-  call("a list format that does not exist", 'use "list": flag "--format" is table or json, not "xml"', "list", "-f", "xml"),
-  call("too few arguments", 'use "state": requires exactly 1 argument, got 0', "state"),
-  call("too many arguments", 'use "start": requires exactly 1 argument, got 2', "start", "a", "b"),
+  call("an unknown command", 'tsrunc: unknown command "creat", did you mean "create"?', "creat"),
+  call("an unknown flag", 'create: unknown flag "--bundel", did you mean "--bundle"?', "create", "--bundel", "x", "{id}"),
+  call("an unknown global flag", 'tsrunc: unknown flag "--rooot", did you mean "--root"?', "--rooot", "x", "list"),
+  call("a flag without its value", 'list: flag "--format" requires an argument', "list", "--format"),
+  call("a log format that does not exist", 'tsrunc: flag "--log-format" is text or json, not "xml"', "--log-format", "xml", "list"),
+  call("a list format that does not exist", 'list: flag "--format" is table or json, not "xml"', "list", "-f", "xml"),
+  ...["create", "start", "state", "kill", "delete", "run"].map((command) =>
+    call(`${command} without a container ID`, `${command}: missing container ID`, command),
+  ),
+  call("two container IDs", 'start: unexpected argument "b"', "start", "a", "b"),
+  call("a signal too many", 'kill: unexpected argument "9"', "kill", "a", "TERM", "9"),
+  ...["list", "features", "spec"].map((command) => call(`${command} of something`, `${command}: unexpected argument "x"`, command, "x")),
 ];
 
 export const cases: BadInput[] = [

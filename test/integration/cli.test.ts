@@ -390,5 +390,5 @@ test("an argument that is not UTF-8 is refused by name", async (c) => {
   const started = await c.startBelowShell(`exec "$@" "$(printf '/b\\377')" ${c.id}`, ["create", "-b"]);
   const { status, stderr } = await started.wait();
   assert.equal(status, 1);
-  if (isTsrunc) assert.equal(stderr, 'use "tsrunc": argument "/b\ufffd" is not UTF-8\n');
+  if (isTsrunc) assert.equal(stderr, 'tsrunc: argument "/b\ufffd" is not UTF-8\n');
 });

@@ -103,7 +103,7 @@ t.test("list prints a table, JSON, or ids", async (t) => {
   t.match(JSON.parse(run(list, { values: { format: "json" }, host: running }).out), [{ id: "c1" }]);
   t.equal(run(list, { values: { format: "json" } }).out, "[]\n");
   t.equal(run(list, { switches: ["quiet"], host: running }).out, "c1\n");
-  t.throws(() => run(list, { values: { format: "xml" } }), { message: 'use "list": flag "--format" is table or json, not "xml"' });
+  t.throws(() => run(list, { values: { format: "xml" } }), { message: 'list: flag "--format" is table or json, not "xml"' });
 });
 
 t.test("features prints JSON", async (t) => {
@@ -142,5 +142,5 @@ t.test("help prints a page for the program and for every command, in lines that 
     );
   }
   t.match(run(help, { args: ["run"] }).out, /-d, --detach\n/);
-  t.throws(() => run(help, { args: ["nope"] }), { message: 'use "help": unknown command "nope"' });
+  t.throws(() => run(help, { args: ["nope"] }), { message: 'help: unknown command "nope"' });
 });

@@ -9,6 +9,8 @@ import { pidsMax, rdmaLine } from "./cgroup-v1.js";
 export interface UnifiedDirectory {
   path: string;
   controllers: readonly string[];
+  /** The controllers that a hybrid host has on cgroup v1. */
+  v1Controllers?: readonly string[];
 }
 
 interface Writer extends UnifiedDirectory {
@@ -142,6 +144,8 @@ function planUnified({ unified }: Resources, writer: Writer): void {
   for (const [file, value] of Object.entries(unified ?? {})) {
     const pointer = `/linux/resources/unified/${file.replaceAll("~", "~0").replaceAll("/", "~1")}`;
     if (file.includes("/") || file === ".." || file === ".") throw refused(pointer, `"${file}" is no name of a cgroup file`);
+    if (writer.v1Controllers?.includes(controllerOf(file)))
+      throw refused(pointer, `cannot use unified on cgroup v1, where this host has the controller "${controllerOf(file)}"`);
     const lines = value.split("\n").filter((line) => line !== "");
     // An empty value is the kernel's to judge too.
     for (const line of lines.length > 0 ? lines : [""]) write(writer, file, line, pointer);
@@ -150,13 +154,18 @@ function planUnified({ unified }: Resources, writer: Writer): void {
 
 /** @returns the write, to add to. @throws RuntimeError when the file's controller is not there. */
 function write({ path, controllers, writes }: Writer, file: string, value: Integer64 | string, pointer: string): CgroupWrite {
-  const controller = file.slice(0, Math.max(0, file.indexOf(".")));
+  const controller = controllerOf(file);
   if (controller !== "cgroup" && !controllers.includes(controller)) {
     throw refused(pointer, `the cgroup controller "${controller}" is not available`);
   }
   const planned: CgroupWrite = { path: `${path}/${file}`, value: String(value), pointer };
   writes.push(planned);
   return planned;
+}
+
+/** `memory` of `memory.max`. */
+function controllerOf(file: string): string {
+  return file.slice(0, Math.max(0, file.indexOf(".")));
 }
 
 function refused(pointer: string, cause: string): RuntimeError {

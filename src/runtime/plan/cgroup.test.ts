@@ -118,13 +118,18 @@ t.test("unified brings its controllers along, on a hybrid host too, and misses t
   const hybrid = plannedWith({ ...HYBRID, v2Controllers: ["hugetlb", "misc"] }, { "hugetlb.2MB.max": "0" });
   t.same(hybrid.directories.at(-1)?.enableControllers, ["hugetlb"]);
   t.match(hybrid.writes.at(-1), { path: "/sys/fs/cgroup/unified/c1/hugetlb.2MB.max", value: "0" });
-  for (const facts of [
-    { ...HYBRID, v2Controllers: ["misc"] },
-    { ...FACTS, v2Controllers: ["cpu"] },
-  ])
-    t.throws(() => plannedWith(facts, { "memory.max": "1" }), {
-      message: /unified\/memory.max: the cgroup controller "memory" is not available/,
-    });
+  const without = { ...FACTS, v2Controllers: ["cpu"] };
+  t.throws(() => plannedWith(without, { "memory.max": "1" }), {
+    message: '/linux/resources/unified/memory.max: the cgroup controller "memory" is not available',
+  });
+  const onV1 = { ...HYBRID, v2Controllers: ["misc"] };
+  t.throws(() => plannedWith(onV1, { "memory.max": "1" }), {
+    message: '/linux/resources/unified/memory.max: cannot use unified on cgroup v1, where this host has the controller "memory"',
+  });
+  const v1 = { ...HYBRID, hierarchies: HYBRID.hierarchies.filter(({ controllers }) => controllers.length > 0) };
+  t.throws(() => plannedWith(v1, { "memory.max": "1" }), {
+    message: "/linux/resources/unified: cannot use unified on cgroup v1, and this host has no other",
+  });
 });
 
 t.test("a cgroup below one that others may freeze is looked at", async (t) => {

@@ -128,7 +128,8 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
     const { onV1, onV2, controllers } = splitHybrid(resources, placements, unified ? facts.v2Controllers : []);
     enabled = controllers;
     writes = [...(limitsDevices ? planV1DeviceWrites(splitDeviceRules(devices), directory) : []), ...planV1Writes(onV1, directory)];
-    if (unified) writes.push(...planV2Writes(onV2, { path: unified.path, controllers }));
+    const v1Controllers = placements.flatMap(({ hierarchy }) => hierarchy.controllers);
+    if (unified) writes.push(...planV2Writes(onV2, { path: unified.path, controllers, v1Controllers }));
   }
   const owner = v2 && !rootless ? cgroupOwner(request.spec) : undefined;
   return {
