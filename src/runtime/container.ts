@@ -99,5 +99,12 @@ function isFrozen({ host }: RuntimeContext, { cgroups }: ContainerRecord): boole
 /** A failure to reach a container's files; an absent one in runc's words, which callers look for. */
 function containerError(failure: Failure): RuntimeError {
   if (failure.code === "notFound") return new RuntimeError("container does not exist", { code: "notFound" });
-  return errorFromFailure(failure);
+  return stateError(failure);
+}
+
+/** A failure to reach the state root or what is in it. To a caller who may not, it says how to have another. */
+export function stateError(failure: Failure): RuntimeError {
+  if (!["EACCES", "EPERM", "EROFS"].includes(failure.errno ?? "")) return errorFromFailure(failure);
+  const cause = `${failure.cause}; name a directory that you may write to with --root or in XDG_RUNTIME_DIR`;
+  return errorFromFailure({ ...failure, cause });
 }

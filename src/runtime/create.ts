@@ -1,13 +1,15 @@
 /** `create`: from a bundle to a container that waits at its start gate (runtime.md#create). */
 
 import { readConfig } from "./config.js";
+import { stateError } from "./container.js";
 import type { LibraryHost, RuntimeContext } from "./context.js";
-import { RuntimeError, errorFromFailure, isRuntimeError, messageOf, withOperation } from "./errors.js";
+import { RuntimeError, isRuntimeError, messageOf, withOperation } from "./errors.js";
 import type { HostFacts, Request, Undo, Warning } from "./generated/plan.js";
 import { checkId } from "./identifier.js";
 import { askNames, askText, attempt, hostFacts, perform, send } from "./native.js";
 import type { CreatedProcess } from "./native.js";
 import { bindNotify } from "./notify.js";
+import { explainOom } from "./out-of-memory.js";
 import { planHooks } from "./plan/hooks.js";
 import { createsNamespace, sharesNamespace } from "./plan/namespaces.js";
 import { resolveFrom } from "./plan/paths.js";
@@ -125,7 +127,7 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
   const planning = planOptions(context, request, bundle, spec);
   const planned = planContainer(host, spec, facts, { ...planning, scope });
   refuseUnusableRootfs(host, planned.rootfs);
-  warnOf(context, spec, { leftOut: planned.leftOut, hasUnit: scope !== undefined });
+  warnOf(context, spec, { leftOut: planned.leftOut, hasUnit: scope !== undefined, rootless: isRootless(facts, options) });
   const attempted: Attempt = { lock: 0, notify: undefined, created: undefined, record: newRecord(host, { id, bundle, spec, planned }) };
   attempted.lock = reserve(context, attempted.record);
   try {
@@ -143,7 +145,7 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
     perform(host, { op: "release", handle: attempted.created.handle });
     return { lock: attempted.lock, process: attempted.created, record: attempted.record, notify: attempted.notify };
   } catch (error) {
-    throw rollBack(context, attempted, error);
+    throw rollBack(context, attempted, explainOom(context, attempted.record, error));
   }
 }
 
@@ -270,7 +272,7 @@ function reserve({ host, root, rootMode }: RuntimeContext, record: ContainerReco
   const { reply, failure } = attempt(host, "handle", { op: "reserve", root, rootMode, id: record.id, state: serializeRecord(record) });
   if (reply) return reply.handle;
   if (failure.code === "exists") throw new RuntimeError("container with given ID already exists", { code: "exists" });
-  throw errorFromFailure(failure);
+  throw stateError(failure);
 }
 
 /** How far a creation came. */

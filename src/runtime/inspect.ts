@@ -1,8 +1,8 @@
 /** `state` and `list`: what there is, without changing it. */
 
-import { observedStatus, peekRecord } from "./container.js";
+import { observedStatus, peekRecord, stateError } from "./container.js";
 import type { RuntimeContext } from "./context.js";
-import { errorFromFailure, isRuntimeError, messageOf, withOperation } from "./errors.js";
+import { isRuntimeError, messageOf, withOperation } from "./errors.js";
 import { checkId } from "./identifier.js";
 import { askText, attempt } from "./native.js";
 import { ociState } from "./state/oci-state.js";
@@ -23,7 +23,7 @@ export function containerIds({ host, root }: RuntimeContext): string[] {
   const { reply, failure } = attempt(host, "names", { op: "listContainers", root });
   if (reply) return reply.names.filter(isId);
   if (failure.code === "notFound") return [];
-  throw withOperation("list", errorFromFailure(failure));
+  throw withOperation("list", stateError(failure));
 }
 
 /** The states of all containers. One that cannot be read is a warning, one that vanishes meanwhile is nothing. */

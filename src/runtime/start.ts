@@ -6,6 +6,7 @@ import { RuntimeError, messageOf, withOperation } from "./errors.js";
 import type { RuntimeContext } from "./context.js";
 import type { ProcessIdentity } from "./generated/plan.js";
 import { perform, send } from "./native.js";
+import { explainOom } from "./out-of-memory.js";
 import { awaitReadiness } from "./notify.js";
 import { hookState } from "./state/oci-state.js";
 import type { Status } from "./state/status.js";
@@ -29,8 +30,12 @@ export function startContainer(context: RuntimeContext, id: string, options: Sta
     let process: ProcessIdentity | undefined;
     withContainer(context, id, (container) => {
       refuseUnlessCreated(lockedStatus(context, container));
-      const { lock } = container;
-      notify = send(host, "started", { op: "start", lock, notifySocket: options.notifySocket || null }).notify ?? undefined;
+      const { lock, record } = container;
+      try {
+        notify = send(host, "started", { op: "start", lock, notifySocket: options.notifySocket || null }).notify ?? undefined;
+      } catch (error) {
+        throw explainOom(context, record, error);
+      }
       finishStart(context, container);
       process = container.record.process;
     });

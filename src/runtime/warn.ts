@@ -15,17 +15,29 @@ export interface Told {
   leftOut: readonly LeftOut[];
   /** The container's cgroup is a unit of systemd. */
   hasUnit: boolean;
+  /** The caller does without privilege. */
+  rootless: boolean;
 }
 
 /** Tells what is worth a warning about a configuration (runtime.md#warnings). */
-export function warnOf(context: RuntimeContext, spec: Spec, { leftOut, hasUnit }: Told): void {
-  const limitsKernel = Number(spec.linux?.resources?.memory?.kernel ?? 0) > 0;
-  const asksRuntime = hasAnnotation(spec.annotations, CRUN_PREFIX) || (!hasUnit && hasAnnotation(spec.annotations, SYSTEMD_PREFIX));
-  if (leftOut.length === 0 && !limitsKernel && !asksRuntime && !sharesNamespace(spec, "mount") && !spec.mounts?.some(isDubious)) return;
-  warn(context, context.host.part("warnings").warningsOf(spec, { leftOut, hasUnit }));
+export function warnOf(context: RuntimeContext, spec: Spec, told: Told): void {
+  if (told.leftOut.length > 0 || isDubious(spec, told)) warn(context, context.host.part("warnings").warningsOf(spec, told));
 }
 
-function isDubious(mount: Mount): boolean {
+/** Whether there may be something to tell, beside capabilities. */
+function isDubious(spec: Spec, { hasUnit, rootless }: Told): boolean {
+  return (
+    Number(spec.linux?.resources?.memory?.kernel ?? 0) > 0 ||
+    hasAnnotation(spec.annotations, CRUN_PREFIX) ||
+    (!hasUnit && hasAnnotation(spec.annotations, SYSTEMD_PREFIX)) ||
+    sharesNamespace(spec, "mount") ||
+    (rootless && sharesNamespace(spec, "pid")) ||
+    (spec.domainname !== undefined && spec.linux?.sysctl !== undefined) ||
+    spec.mounts?.some(isDubiousMount) === true
+  );
+}
+
+function isDubiousMount(mount: Mount): boolean {
   return !mount.destination.startsWith("/") || (isBindMount(mount) && mount.options?.some(isNoBindOption) === true);
 }
 

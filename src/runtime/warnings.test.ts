@@ -6,12 +6,12 @@ import { FACTS, fakeContext, fakeHost } from "./testing/fake-host.js";
 import { warnOf } from "./warn.js";
 import { warningsOf } from "./warnings.js";
 
-function told(spec: Spec, facts = FACTS, hasUnit = true): string[] {
+function told(spec: Spec, facts = FACTS, hasUnit = true, rootless = false): string[] {
   const { leftOut } = planCapabilities(spec.process?.capabilities, facts);
-  return warningsOf(spec, { leftOut, hasUnit }).map(({ pointer, message, rule }) => `${rule} ${pointer}: ${message}`);
+  return warningsOf(spec, { leftOut, hasUnit, rootless }).map(({ pointer, message, rule }) => `${rule} ${pointer}: ${message}`);
 }
 
-const nothing = { leftOut: [], hasUnit: false };
+const nothing = { leftOut: [], hasUnit: false, rootless: false };
 
 const withCapabilities = (capabilities: Capabilities): Spec => configuration(({ process }) => (process.capabilities = capabilities));
 
@@ -176,4 +176,60 @@ t.test("properties of a unit are told where there is none", async (t) => {
   t.equal(context.logged.length, 0);
   warnOf(context, spec, nothing);
   t.equal(context.logged.length, 1);
+});
+
+t.test("a domain name that a sysctl changes is worth a warning", async (t) => {
+  const spec = (name: string, value: string, domainname = "a"): Spec =>
+    configuration((spec) => {
+      spec.process.capabilities = {};
+      spec.domainname = domainname;
+      spec.linux.sysctl = { [name]: value };
+    });
+  for (const name of ["kernel.domainname", "kernel/domainname"])
+    t.strictSame(told(spec(name, "b")), [
+      `domainname-overridden /domainname: "a" has no effect: /linux/sysctl/${name.replace("/", "~1")} sets "b"`,
+    ]);
+  t.strictSame(told(spec("kernel.domainname", "a")), [], "both say the same");
+  t.strictSame(told(spec("kernel.domainname", "b", "")), [], "an empty one is not set");
+  t.strictSame(told(spec("kernel.msgmax", "b")), []);
+});
+
+t.test("without root a shared pid namespace is worth a warning", async (t) => {
+  const shared = configuration(({ process, linux }) => {
+    process.capabilities = {};
+    linux.namespaces = linux.namespaces?.filter(({ type }) => type !== "pid") ?? [];
+  });
+  t.strictSame(told(shared, FACTS, true, true), [
+    'pid-namespace-shared /linux/namespaces: no entry of type "pid": the container\'s processes can signal all others of the user, and those that it leaves behind outlive its first one',
+  ]);
+  t.strictSame(told(shared), [], "root means it");
+  const own = configuration(({ process }) => (process.capabilities = {}));
+  t.strictSame(told(own, FACTS, true, true), []);
+});
+
+t.test("the warnings are loaded for what may be worth one", async (t) => {
+  const places = (change: NonNullable<Parameters<typeof configuration>[0]>, rootless = false): string[] => {
+    const context = fakeContext(fakeHost().host);
+    const spec = configuration((spec) => {
+      spec.process.capabilities = {};
+      change(spec);
+    });
+    warnOf(context, spec, { ...nothing, rootless });
+    return context.logged.map((line) => /config.json: (\S+):/.exec(line)?.[1] ?? "");
+  };
+  t.strictSame(
+    places(() => undefined),
+    [],
+  );
+  t.strictSame(
+    places((spec) => {
+      spec.domainname = "a";
+      spec.linux.sysctl = { "kernel.domainname": "b" };
+    }),
+    ["/domainname"],
+  );
+  t.strictSame(
+    places(({ linux }) => (linux.namespaces = [{ type: "mount" }]), true),
+    ["/linux/namespaces"],
+  );
 });

@@ -6,18 +6,20 @@ import { sharesNamespace } from "./plan/namespaces.js";
 import { capabilityNumbers } from "./spec/capability-names.js";
 import { crunAnnotation, crunAnnotations, crunAnnotationsOf } from "./spec/crun-annotations.js";
 import { quote, segment } from "./spec/fault.js";
-import type { Mount, Spec } from "./spec/generated/spec-types.js";
+import type { Mount, NamespaceType, Spec } from "./spec/generated/spec-types.js";
 import { isFileSystemOption, knownMountOptions } from "./spec/mount-option-names.js";
 import { nearest } from "./spec/nearest.js";
 import { CRUN_PREFIX, SYSTEMD_PREFIX } from "./spec/rare-fields.js";
 import { isBindMount } from "./spec/rules/mounts.js";
+import { sysctlPath } from "./spec/sysctl-name.js";
 import type { Told } from "./warn.js";
 
 /** The warnings about a configuration (runtime.md#warnings), those of mounts first. */
-export function warningsOf(spec: Spec, { leftOut, hasUnit }: Told): Warning[] {
+export function warningsOf(spec: Spec, { leftOut, hasUnit, rootless }: Told): Warning[] {
   return [
     ...mountWarnings(spec),
-    ...namespaceWarnings(spec),
+    ...namespaceWarnings(spec, rootless),
+    ...domainnameWarnings(spec),
     ...kernelMemoryWarnings(spec),
     ...annotationWarnings(spec),
     ...(hasUnit ? [] : unitWarnings(spec)),
@@ -56,10 +58,26 @@ function bindWarnings({ options }: Mount, pointer: string): Warning[] {
 }
 
 /** config-linux.md#namespaces: a type that is not given is the runtime's own. */
-function namespaceWarnings(spec: Spec): Warning[] {
-  if (!sharesNamespace(spec, "mount")) return [];
-  const message = 'no entry of type "mount": the mounts are made in the mount namespace of the runtime, for everybody there';
-  return [{ pointer: "/linux/namespaces", message, rule: "mount-namespace-shared" }];
+function namespaceWarnings(spec: Spec, rootless: boolean): Warning[] {
+  const warnings: Warning[] = [];
+  const shared = (type: NamespaceType, consequence: string): void => {
+    const message = `no entry of type "${type}": ${consequence}`;
+    if (sharesNamespace(spec, type)) warnings.push({ pointer: "/linux/namespaces", message, rule: `${type}-namespace-shared` });
+  };
+  shared("mount", "the mounts are made in the mount namespace of the runtime, for everybody there");
+  // Without root the container's processes have the same ids as the user's others. Managers that run as root share it on purpose.
+  if (rootless)
+    shared("pid", "the container's processes can signal all others of the user, and those that it leaves behind outlive its first one");
+  return warnings;
+}
+
+/** sysctl(8) has the name that setdomainname(2) sets, and is written later. */
+function domainnameWarnings({ domainname, linux }: Spec): Warning[] {
+  return Object.entries(linux?.sysctl ?? {}).flatMap(([name, value]) => {
+    if (!domainname || sysctlPath(name) !== "kernel/domainname" || value === domainname) return [];
+    const message = `${quote(domainname)} has no effect: /linux/sysctl/${segment(name)} sets ${quote(value)}`;
+    return [{ pointer: "/domainname", message, rule: "domainname-overridden" }];
+  });
 }
 
 /** The kernel took its limit away in 5.16, from cgroup v1 too (Documentation/admin-guide/cgroup-v1/memory.rst). */

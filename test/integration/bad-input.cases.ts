@@ -1040,11 +1040,12 @@ const commandLine: BadInput[] = [
   },
   {
     name: "a root directory that cannot be written to",
-    message: 'create "{id}": make state directory "{root}/{id}": EROFS (read-only file system)',
+    message:
+      'create "{id}": make state directory "{root}/{id}": EROFS (read-only file system); name a directory that you may write to with --root or in XDG_RUNTIME_DIR',
     prepare: (c) => {
       const bundle = c.bundle();
       mkdirSync(c.root);
-      spawnSync("mount", ["-t", "tmpfs", "-o", "ro", "tmpfs", c.root]);
+      spawnSync("mount", ["-t", "tmpfs", "-o", "ro,mode=700", "tmpfs", c.root]);
       c.defer(() => spawnSync("umount", [c.root]));
       return create(c, bundle);
     },

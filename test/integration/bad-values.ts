@@ -111,6 +111,8 @@ const required: Readonly<Record<string, unknown>> = {
   "/process/scheduler/policy": "SCHED_OTHER",
   "/process/rlimits/0/type": "RLIMIT_NOFILE",
   "/mounts/0/destination": "/x",
+  "/mounts/0/source": "/x",
+  "/mounts/0/options": ["bind"],
   "/linux/devices/0": { type: "c", path: "/dev/x" },
   "/linux/resources/devices/0/allow": true,
   "/linux/resources/hugepageLimits/0/pageSize": "2MB",
@@ -194,6 +196,7 @@ function badValues(what: string, all: readonly Row[], beside: typeof required): 
       if (wrong.some((row) => row.pointer.startsWith(`${pointer.slice(0, pointer.lastIndexOf("/"))}/`)))
         set(document, pointer, structuredClone(value));
     }
+    if (name === "linux" && beside === required) set(document, "/linux/namespaces", [{ type: "user" }, { type: "time" }]);
     for (const { pointer, value } of wrong) set(document, pointer, value);
     const order = pointersOf(document);
     const lines = wrong

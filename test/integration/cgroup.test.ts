@@ -462,11 +462,6 @@ testOn(["v2"], "the container's cgroup has the controllers of the host", async (
   );
 });
 
-testOn(["v1", "hybrid"], "unified is an error without a controller of cgroup v2 for it", async (c) => {
-  const bundle = c.bundle({ config: (config) => (config.linux.resources.unified = { "memory.max": "10000000" }) });
-  await c.fails(["create", "-b", bundle.directory, c.id], /unified/);
-});
-
 test("a create below a frozen cgroup fails at once, and works once it is thawed", async (c) => {
   const freezer = hierarchyOf("freezer") ?? unifiedHierarchy();
   assert.ok(freezer);

@@ -7,6 +7,8 @@ import { test } from "./harness/suite.ts";
 import { isTsrunc } from "./harness/environment.ts";
 import { describe } from "./harness/execute.ts";
 import { capabilities } from "./harness/report.ts";
+import { withoutNamespaces } from "./harness/config.ts";
+import { mappedBundle } from "./harness/user-namespace.ts";
 import type { Config } from "./harness/config.ts";
 import type { Context } from "./harness/context.ts";
 import type { Report } from "./harness/report.ts";
@@ -124,4 +126,61 @@ test("an option that only a file system knows is left out of a mount that is bou
     stderr,
     `warning: config.json: /mounts/7/options/1: "size=1m" ${left}\nwarning: config.json: /mounts/7/options/2: "nosuidd" ${left}; did you mean "nosuid"?\n`,
   );
+});
+
+test("a domain name that a sysctl changes is told", async (c) => {
+  const { stderr } = await reported(c, (config) => {
+    config.domainname = "first";
+    config.linux.sysctl = { "kernel.domainname": "second" };
+  });
+  assert.equal(stderr, 'warning: config.json: /domainname: "first" has no effect: /linux/sysctl/kernel.domainname sets "second"\n');
+});
+
+test("a seccomp listener that no rule asks is told, with a filter that was compiled and with one that was kept", async (c) => {
+  const bundle = c.bundle({
+    args: ["true"],
+    config: (config) => {
+      config.linux.seccomp = {
+        defaultAction: "SCMP_ACT_ALLOW",
+        listenerPath: "/run/agent",
+        syscalls: [{ names: ["getppid"], action: "SCMP_ACT_ERRNO" }],
+      };
+    },
+  });
+  for (const name of ["compiled", "kept"]) {
+    const { stderr } = await c.ok(["run", "-b", bundle.directory, c.otherId(name)]);
+    assert.equal(
+      stderr,
+      'warning: config.json: /linux/seccomp/listenerPath: "/run/agent" has no effect: no entry of /linux/seccomp/syscalls has the action SCMP_ACT_NOTIFY\n',
+    );
+  }
+});
+
+test("without root a pid namespace that is shared is told", async (c) => {
+  const config = (config: Config): void => {
+    withoutNamespaces(config, "pid");
+    // A new procfs would need a pid namespace of the container's.
+    config.mounts = config.mounts.filter(({ destination }) => destination !== "/proc");
+    config.mounts.push({ destination: "/proc", source: "/proc", type: "bind", options: ["rbind"] });
+  };
+  const bundle = mappedBundle(c, { args: ["true"], config });
+  const warning =
+    'warning: config.json: /linux/namespaces: no entry of type "pid": the container\'s processes can signal all others of the user, and those that it leaves behind outlive its first one\n';
+  assert.equal((await c.ok(["--rootless", "true", "run", "-b", bundle.directory, c.id])).stderr, warning);
+  assert.equal((await c.ok(["--rootless", "false", "run", "-b", bundle.directory, c.id])).stderr, "");
+});
+
+test("a capability that a set has several times is told once, and no other is suggested that is not like it", async (c) => {
+  const { stderr } = await reported(c, (config) => {
+    const sets = ["TEST_CAP", "TEST_CAP", "TEST_CAP"];
+    config.process.capabilities = { bounding: sets, permitted: sets, effective: sets };
+  });
+  const told = stderr.replace(/^time.*msg=/, "");
+  assert.equal(told.match(/TEST_CAP/g)?.length, 1, stderr);
+  assert.doesNotMatch(stderr, /SETPCAP/);
+  if (isTsrunc)
+    assert.equal(
+      stderr,
+      'warning: config.json: /process/capabilities/bounding/0: "TEST_CAP" is left out of bounding, permitted, effective: no such capability\n',
+    );
 });

@@ -10,7 +10,7 @@ use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::clone_flag;
 use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Wait};
 
-use crate::idmap;
+use crate::{cgroup, idmap};
 use crate::joins::{Join, When};
 use crate::opened::Opened;
 
@@ -66,7 +66,10 @@ pub fn clone_init(plan: &ContainerPlan, opened: &Opened, parts: &CloneParts<'_>)
         report: parts.report.as_fd(),
     };
     let during = || format!("clone the container's process with namespaces {}", names(&plan.spawn.create));
-    let spawned = spawn(&request).during(during)?;
+    let spawned = spawn(&request).during(during).map_err(|failure| match parts.cgroup {
+        Some(_) => cgroup::explain_denial(failure), // clone3 looks at the way from the caller's cgroup to that one
+        None => failure,
+    })?;
     if let Some(go) = go {
         let mapped = idmap::write_maps(spawned.pid, &plan.spawn).and_then(|()| rustix::io::write(&go, &[1]).during(|| "let the init go on".into()));
         if let Err(failure) = mapped {

@@ -71,7 +71,7 @@ fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
     if let Some(failure) = report(channel, RecvFlags::WAITALL)? {
         return Err(failure);
     }
-    channel.receive()?.ok_or_else(|| Failure::new(FailureCode::Other, "wait for the init", "it was killed (out of memory, or a signal from outside)"))
+    channel.receive()?.ok_or_else(|| Failure::new(FailureCode::Finished, "wait for the init", "it was killed (out of memory, or a signal from outside)"))
 }
 
 /// What stopped the init before its exec, if that has happened: then it reported step and errno in eight bytes.

@@ -46,12 +46,27 @@ pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, extras: 
     let program = init_program::open(init, lock, has_user_namespace(plan))?;
     let mut cgroups = cgroup::Making::new(std::mem::take(&mut plan.cgroup), lock);
     make_process(lock, plan, opened, Start { program, cgroups: &mut cgroups, extras }).map_err(|failure| {
+        // While its cgroups are there to ask.
+        let failure = explain_oom(failure, &cgroups);
         if let Some(SystemdUnit { name, description, bus, .. }) = &cgroups.plan.systemd {
             // The first failure is the one to tell; the state's undo list has the unit too.
             if let Err(_second) = systemd::stop(name, description, bus) {}
         }
         cgroup::after_removal(failure, cgroups.made())
     })
+}
+
+/// A failure that came of the OOM killer says so, whatever it was that failed in the end, as with runc.
+fn explain_oom(failure: Failure, cgroups: &cgroup::Making<'_>) -> Failure {
+    let made = &cgroups.made().leaves;
+    let is_new = |path: &str| cgroups.plan.systemd.is_some() || made.iter().any(|leaf| leaf == path);
+    // In a cgroup that was there before somebody else may have been killed.
+    let is_meant = |path: &&str| failure.code == FailureCode::Finished || is_new(path);
+    let paths = cgroups.plan.directories.iter().map(|directory| directory.path.as_str()).chain(cgroups.plan.clone_into.as_deref());
+    match cgroup::describe_oom(paths.filter(is_meant)) {
+        Some(text) => Failure::new(FailureCode::Other, "", text),
+        None => failure,
+    }
 }
 
 /// What the process starts from.

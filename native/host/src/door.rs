@@ -157,6 +157,7 @@ impl Host {
                 run_runtime_hooks(&hooks, &state, &output).map(done)
             }
             Request::Undo { steps } => undo::undo(&steps).map(done),
+            Request::OutOfMemory { cgroups } => Ok(text(cgroup::describe_oom(cgroups.iter().map(String::as_str)).unwrap_or_default())),
             Request::Frozen { path } => cgroup::frozen(&path).map(flag),
             Request::Thaw { path } => cgroup::thaw(std::path::Path::new(&path)).map(done),
             Request::Now => Ok(text(clock::now())),

@@ -213,9 +213,17 @@ fn new_keyring(name: &str, label: Option<&str>) -> Result<(), Failure> {
     label.map_or(Ok(()), set_key_label)?;
     match sys::new_session_keyring(name) {
         Err(rustix::io::Errno::NOSYS) => {} // a kernel without keyrings shares none
-        result => result.during(|| "join a new session keyring".into())?,
+        result => result.during(|| "join a new session keyring".into()).map_err(explain_quota)?,
     }
     label.map_or(Ok(()), |_| set_key_label(""))
+}
+
+/// A user has few keys (200 by default), and a keyring is one.
+fn explain_quota(mut failure: Failure) -> Failure {
+    if failure.errno.as_deref() == Some("EDQUOT") {
+        failure.cause += "; the user has all the keys that /proc/sys/kernel/keys allows, with --no-new-keyring the container makes none";
+    }
+    failure
 }
 
 struct OverChannel<'a> {

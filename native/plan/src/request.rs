@@ -126,6 +126,8 @@ pub enum Request {
     RunHooks { hooks: Vec<Hook>, state: String, #[serde(default)] output: Option<HookOutput> },
     /// -> `Done`; all steps are tried, the first failure is reported.
     Undo { steps: Vec<Undo> },
+    /// What to say if the OOM killer took a process of one of these cgroups, else empty. -> `Text`
+    OutOfMemory { cgroups: Vec<String> },
     /// Whether the cgroup at the path (v1 freezer directory or v2) is frozen. -> `Flag`
     Frozen { path: String },
     /// Thaw a frozen directory of the v1 freezer, so that what was killed in it can end. -> `Done`

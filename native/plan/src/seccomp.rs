@@ -1,6 +1,7 @@
 //! The filter of the program's system calls (config-linux.md#seccomp).
 
 use crate::plain;
+use crate::warning::Warning;
 
 plain! {
 /// What happens to a system call. `errno` and `trace` carry a number of 16 bits for the caller and the tracer.
@@ -86,6 +87,10 @@ pub struct SeccompProfile {
     pub default_names: Vec<String>,
     #[serde(default)]
     pub listener: Option<SeccompListener>,
+    /// What the core has to tell about the profile. Kept with the filter: who runs the next container is told too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<Warning>>", optional))]
+    pub warnings: Vec<Warning>,
 }
 }
 

@@ -71,3 +71,20 @@ t.test("a listener is planned only for who notifies", async (t) => {
   t.same(planSeccomp({ defaultAction: "SCMP_ACT_ALLOW", syscalls: notify, ...listener }).listener, { path: "/run/agent", metadata: "m" });
   t.same(planSeccomp({ defaultAction: "SCMP_ACT_ALLOW", syscalls: notify, listenerPath: "/a" }).listener, { path: "/a", metadata: null });
 });
+
+t.test("a listener that no rule asks is told as without effect", async (t) => {
+  const profile = (action: "SCMP_ACT_NOTIFY" | "SCMP_ACT_LOG", listenerPath: string): Seccomp => ({
+    defaultAction: "SCMP_ACT_ALLOW",
+    listenerPath,
+    syscalls: [{ names: ["getppid"], action }],
+  });
+  t.strictSame(planSeccomp(profile("SCMP_ACT_LOG", "/run/agent")).warnings, [
+    {
+      pointer: "/linux/seccomp/listenerPath",
+      message: '"/run/agent" has no effect: no entry of /linux/seccomp/syscalls has the action SCMP_ACT_NOTIFY',
+      rule: "seccomp-listener-unused",
+    },
+  ]);
+  t.equal(planSeccomp(profile("SCMP_ACT_NOTIFY", "/run/agent")).warnings, undefined);
+  t.equal(planSeccomp(profile("SCMP_ACT_LOG", "")).warnings, undefined);
+});

@@ -3,7 +3,15 @@
  * kept already is not planned again.
  */
 
-import type { SeccompAction as Action, SeccompComparison, SeccompOperator, SeccompProfile, SeccompRule } from "../generated/plan.js";
+import type {
+  SeccompAction as Action,
+  SeccompComparison,
+  SeccompOperator,
+  SeccompProfile,
+  SeccompRule,
+  Warning,
+} from "../generated/plan.js";
+import { quote } from "../spec/fault.js";
 import type { Seccomp, SeccompAction, SeccompOperators, Syscall, SyscallArg } from "../spec/generated/spec-types.js";
 import { seccompFlagNames } from "../spec/seccomp-names.js";
 
@@ -44,7 +52,14 @@ export function planSeccomp(profile: Seccomp): SeccompProfile {
     denyNewer: deniesNewer(defaultAction),
     defaultNames: same.flatMap(({ syscall }) => syscall.names),
     listener: listens ? { path: listens, metadata: profile.listenerMetadata ?? null } : null,
+    ...(profile.listenerPath && !listens && { warnings: [unusedListener(profile.listenerPath)] }),
   };
+}
+
+/** config-linux.md#seccomp, listenerPath: ignored then. Told from here because the filter, and with it this, is kept without the profile. */
+function unusedListener(path: string): Warning {
+  const message = `${quote(path)} has no effect: no entry of /linux/seccomp/syscalls has the action SCMP_ACT_NOTIFY`;
+  return { pointer: "/linux/seccomp/listenerPath", message, rule: "seccomp-listener-unused" };
 }
 
 function actionOf(action: SeccompAction, errno: number | undefined): Action {

@@ -134,6 +134,8 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
       case "atGate":
       case "waitGone":
         return { kind: "flag", flag: true };
+      case "outOfMemory":
+        return { kind: "text", text: "" };
       case "frozen":
         return { kind: "flag", flag: false };
       case "now":

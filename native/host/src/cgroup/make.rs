@@ -11,7 +11,7 @@ use tsrunc_sys::errno::During;
 use super::claim::{claim, refuse_occupied};
 use super::freezer::frozen_from_above;
 use super::write::{write_values, Refused};
-use super::{device_filter, is_cgroup, remove, remove_empty};
+use super::{device_filter, explain_denial, is_cgroup, remove, remove_empty};
 use crate::store::Lock;
 
 /// Directories that were not there before.
@@ -79,7 +79,8 @@ impl<'a> Making<'a> {
         write_values(&plan.writes, &attempt.refused)?;
         let open = |directory: &String| {
             let path = format!("{directory}/tasks");
-            rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).during(|| format!("open {path:?}"))
+            let opened = rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+            opened.during(|| format!("open {path:?}")).map_err(explain_denial)
         };
         plan.join_tasks.iter().map(open).collect()
     }
@@ -101,7 +102,7 @@ fn complete_all(plan: &CgroupPlan, pid: i32, attempt: &mut Attempt<'_>) -> Resul
     }
     for directory in &plan.join_tasks {
         let path = format!("{directory}/cgroup.procs");
-        std::fs::write(&path, pid.to_string()).during(|| format!("write {pid} to {path:?}"))?;
+        std::fs::write(&path, pid.to_string()).during(|| format!("write {pid} to {path:?}")).map_err(explain_denial)?;
     }
     write_values(&plan.writes, &attempt.refused)?;
     let Some(path) = &plan.clone_into else { return Ok(()) };
@@ -176,7 +177,7 @@ impl<'a> Attempt<'a> {
 
 /// Makes a cgroup that a process can be in.
 fn make_directory(directory: &CgroupDirectory, attempt: &mut Attempt<'_>) -> Result<(), Failure> {
-    make_levels(directory, attempt)?;
+    make_levels(directory, attempt).map_err(explain_denial)?;
     match directory.may_be_frozen {
         true => refuse_frozen(&directory.path),
         false => Ok(()),

@@ -6,6 +6,7 @@ mod freezer;
 mod kill;
 mod make;
 mod maker;
+mod oom;
 mod remove;
 mod tree;
 mod write;
@@ -13,6 +14,7 @@ mod write;
 pub use freezer::{frozen, thaw};
 pub use kill::kill;
 pub use make::{after_removal, complete, Making};
+pub use oom::describe_oom;
 pub use remove::{remove, remove_empty, remove_vacated};
 
 use rustix::io::Errno;
@@ -23,6 +25,14 @@ use tsrunc_sys::errno::During;
 pub const CGROUP_SUPER_MAGIC: u64 = 0x27_e0eb;
 /// That of cgroup2.
 pub const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
+
+/// A failure to make a cgroup or to be in it; to a caller who may not, it says who may.
+pub fn explain_denial(mut failure: Failure) -> Failure {
+    if matches!(failure.errno.as_deref(), Some("EACCES" | "EPERM")) {
+        failure.cause += "; without root this takes a cgroup that is delegated to the user and that the user is in, as by: systemd-run --user --scope -p Delegate=yes";
+    }
+    failure
+}
 
 /// Whether there is a cgroup at the path. Anything else that is there is refused: what follows kills and removes.
 fn is_cgroup(path: &str) -> Result<bool, Failure> {

@@ -25,7 +25,7 @@ pub fn facts() -> SeccompFacts {
 /// # Errors
 /// What the kernel does not know, or what libseccomp refuses, with the JSON pointer.
 pub fn compile(profile: &SeccompProfile) -> Result<Filter, Failure> {
-    let mut warnings = Vec::new();
+    let mut warnings = profile.warnings.clone();
     let flags = flags(profile)?;
     require_actions(profile)?;
     let program = shortened(whole_program(profile, &mut warnings)?)?;
