@@ -10,9 +10,9 @@ use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::clone_flag;
 use tsrunc_sys::spawn::{spawn, Spawn, Spawned, Wait};
 
-use crate::{cgroup, idmap};
 use crate::joins::{Join, When};
 use crate::opened::Opened;
+use crate::{cgroup, idmap};
 
 /// Whether the container is in a user namespace other than the caller's.
 pub fn has_user_namespace(plan: &ContainerPlan) -> bool {

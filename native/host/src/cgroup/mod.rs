@@ -29,7 +29,8 @@ pub const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
 /// A failure to make a cgroup or to be in it; to a caller who may not, it says who may.
 pub fn explain_denial(mut failure: Failure) -> Failure {
     if matches!(failure.errno.as_deref(), Some("EACCES" | "EPERM")) {
-        failure.cause += "; without root this takes a cgroup that is delegated to the user and that the user is in, as by: systemd-run --user --scope -p Delegate=yes";
+        failure.cause +=
+            "; without root this takes a cgroup that is delegated to the user and that the user is in, as by: systemd-run --user --scope -p Delegate=yes";
     }
     failure
 }
