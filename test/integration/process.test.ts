@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
 import { binaries, isTsrunc } from "./harness/environment.ts";
+import { setNamespace } from "./harness/config.ts";
 import { describe } from "./harness/execute.ts";
 import { capabilities, environmentOf } from "./harness/report.ts";
 import type { Config } from "./harness/config.ts";
@@ -270,6 +271,41 @@ test("rlimits are set, also the largest there is", async (c) => {
     RLIMIT_RTPRIO: ["0", "0"],
     RLIMIT_RTTIME: ["1000", "2000"],
   });
+});
+
+for (const userNamespace of [false, true]) {
+  test(`RLIMIT_NOFILE may be so low that the program opens nothing${userNamespace ? ", in a user namespace" : ""}`, async (c) => {
+    for (const limit of [0, 3, 4]) {
+      const bundle = c.bundle({
+        args: ["probe", "report"],
+        config: (config) => {
+          config.process.user = { uid: 1000, gid: 1000 };
+          config.process.rlimits = [{ type: "RLIMIT_NOFILE", soft: limit, hard: limit }];
+          if (!userNamespace) return;
+          setNamespace(config, "user");
+          config.linux.uidMappings = config.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+        },
+      });
+      const id = c.otherId(String(limit));
+      const started = await c.createAndStart(bundle, [], { id });
+      await c.status("stopped", id);
+      const report = JSON.parse(started.output()) as Report;
+      assert.deepEqual(report.rlimits["RLIMIT_NOFILE"], [String(limit), String(limit)]);
+      assert.equal(environmentOf(report)["HOME"], "/home/worker", "the container's passwd was read");
+      const ran = await c.runtime(["run", "-b", bundle.directory, c.otherId(`run${limit}`)]);
+      assert.equal(ran.status, 0, describe(ran));
+    }
+  });
+}
+
+test("a program whose lookup fails is told by that error, a missing one as not found", async (c) => {
+  const bundle = c.bundle({ args: ["tool"], config: (config) => (config.process.env = ["PATH=/loop:/a-file:/nowhere:/folder"]) });
+  symlinkSync("/loop", `${bundle.rootfs}/loop`);
+  writeFileSync(`${bundle.rootfs}/a-file`, "");
+  mkdirSync(`${bundle.rootfs}/folder/tool`, { recursive: true });
+  await c.fails(["run", "-b", bundle.directory, c.id], /exec: "tool": too many (levels of )?symbolic links/);
+  rmSync(`${bundle.rootfs}/loop`);
+  await c.fails(["run", "-b", bundle.directory, c.id], /exec: "tool": executable file not found in \$PATH/);
 });
 
 test("rlimits that the config does not name are the caller's", async (c) => {

@@ -16,7 +16,7 @@ use tsrunc_sys::{namespaces, process as sys};
 use crate::descriptors;
 use crate::hooks::{run_hooks, Directory, HookContext, Output};
 use crate::kernel_files::set_key_label;
-use crate::process::{become_user, own_stdio, set_limits, take_terminal};
+use crate::process::{become_user, own_stdio, set_limits, take_terminal, Limits};
 use crate::protocol::{unexpected, Channel, Console, FromInit, Gate, InitPlan, ToInit};
 use crate::seccomp::{filter_of_hooks, load_when, Moment};
 use crate::setup::{Creator, Setup};
@@ -78,7 +78,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     if plan.in_user_namespace && !plan.process.rlimits.is_empty() {
         channel.ask(&FromInit::Limits)?;
     } else {
-        set_limits(0, &plan.process.rlimits)?;
+        set_limits(0, &plan.process, Limits::OfInit)?;
     }
     let program = become_user(&plan.process, || load_when(Moment::Privileged, &plan, channel))?;
     load_when(Moment::Created, &plan, channel)?;
@@ -96,6 +96,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
             send_descriptor(channel.socket().as_fd(), notify.as_fd()).during(|| "send the notify socket to the starter".into())?;
         }
     }
+    set_limits(0, &plan.process, Limits::OfProgram)?;
     let directory = Directory::Own; // the program's, which become_user entered
     let context = HookContext { state: &state, output: &hook_output, env: program.env(), directory, filter: filter_of_hooks(&plan) };
     run_hooks(&plan.process.start_container_hooks, &context)?;

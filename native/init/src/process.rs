@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use tsrunc_plan::container::{Capabilities, Process, Rlimit};
+use tsrunc_plan::container::{Capabilities, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::{describe, During};
 use tsrunc_sys::process as sys;
@@ -85,14 +85,34 @@ pub fn become_user(process: &Process, while_privileged: impl FnOnce() -> Result<
     find_program(process, environment)
 }
 
+/// Up to this number the init opens descriptors until it executes the program.
+const OWN_DESCRIPTORS: u64 = 16;
+
+/// When resource limits are set.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Limits {
+    /// All of them, but RLIMIT_NOFILE no lower than the init itself needs.
+    OfInit,
+    /// What `OfInit` left too high.
+    OfProgram,
+}
+
 /// Sets the resource limits of a process, 0 for this one.
-pub fn set_limits(pid: i32, limits: &[Rlimit]) -> Result<(), Failure> {
-    for limit in limits {
+pub fn set_limits(pid: i32, process: &Process, which: Limits) -> Result<(), Failure> {
+    let own_descriptors = OWN_DESCRIPTORS + u64::from(process.preserve_fds);
+    for limit in &process.rlimits {
         let during = || format!("set {} to {}:{}", limit.kind, limit.soft, limit.hard);
         let bad = || Failure::new(FailureCode::BadRequest, during(), "no such limit");
         let number = sys::limit_number(&limit.kind).ok_or_else(bad)?;
-        let (soft, hard) = (limit.soft.parse().map_err(|_| bad())?, limit.hard.parse().map_err(|_| bad())?);
-        sys::set_limit(pid, number, soft, hard).during(during)?;
+        let (soft, hard): (u64, u64) = (limit.soft.parse().map_err(|_| bad())?, limit.hard.parse().map_err(|_| bad())?);
+        let is_low = limit.kind == "RLIMIT_NOFILE" && soft < own_descriptors;
+        match which {
+            Limits::OfInit if is_low => sys::set_limit(pid, number, own_descriptors, hard.max(own_descriptors)),
+            Limits::OfInit => sys::set_limit(pid, number, soft, hard),
+            Limits::OfProgram if is_low => sys::set_limit(pid, number, soft, hard),
+            Limits::OfProgram => Ok(()),
+        }
+        .during(during)?;
     }
     Ok(())
 }
@@ -224,19 +244,18 @@ fn find_program(process: &Process, env: Vec<CString>) -> Result<Program, Failure
         name.clone()
     } else {
         let search = process.env.iter().rev().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or("");
-        let mut denied = None;
-        let found =
-            search.split(':').map(|directory| if directory.is_empty() { format!("./{name}") } else { format!("{directory}/{name}") }).find(|candidate| {
-                match executable(candidate) {
-                    Ok(()) => true,
-                    Err(Errno::ACCESS) => {
-                        denied = Some(Errno::ACCESS);
-                        false
-                    }
-                    Err(_) => false,
-                }
-            });
-        match (found, denied) {
+        // As execvp(3): what is in no directory is missing, anything else may hide it.
+        let mut refused = None;
+        let is_program = |candidate: &String| match executable(candidate) {
+            Ok(()) => true,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR) => false,
+            Err(errno) => {
+                refused.get_or_insert(errno);
+                false
+            }
+        };
+        let candidates = search.split(':').map(|directory| if directory.is_empty() { format!("./{name}") } else { format!("{directory}/{name}") });
+        match (candidates.into_iter().find(is_program), refused) {
             (Some(path), _) => path,
             (None, Some(errno)) => return Err(failed(format!("exec: {name:?}"), errno)),
             (None, None) => return Err(Failure::new(FailureCode::Exec, format!("exec: {name:?}"), "executable file not found in $PATH")),
