@@ -38,7 +38,7 @@ fn private_procfs(root: Option<&Root>) -> Result<OwnedFd, Failure> {
         // A user namespace may mount a procfs only where it sees a whole one: then the container's must do.
         (Err(failure), Some(root)) if failure.errno.as_deref() == Some("EPERM") => {
             let during = || "open \"/proc\" in the rootfs".to_owned();
-            let proc = root.open_without_links("/proc", OFlags::PATH | OFlags::DIRECTORY).during(during)?;
+            let proc = root.open_without_links("/proc", OFlags::PATH | OFlags::DIRECTORY).map_err(|errno| root.failure("/proc", during(), errno))?;
             if rustix::fs::fstatfs(&proc).during(during)?.f_type as u64 != PROC_SUPER_MAGIC {
                 return Err(Failure::new(FailureCode::Other, during(), "not a procfs"));
             }

@@ -57,7 +57,7 @@ impl Masks {
 /// The container's /dev/null, proved to be the null device and no link (CVE-2025-31133).
 fn null_device(root: &Root) -> Result<OwnedFd, Failure> {
     let during = || "open \"/dev/null\" for maskedPaths".to_owned();
-    let null = root.open_without_links("/dev/null", OFlags::PATH | OFlags::NOFOLLOW).during(during)?;
+    let null = root.open_without_links("/dev/null", OFlags::PATH).map_err(|errno| root.failure("/dev/null", during(), errno))?;
     let stat = rustix::fs::fstat(&null).during(during)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::CharacterDevice || stat.st_rdev != rustix::fs::makedev(1, 3) {
         return Err(Failure::new(FailureCode::Other, during(), "not the null device (character device 1:3)"));

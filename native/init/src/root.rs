@@ -10,7 +10,7 @@ use std::rc::Rc;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_sys::errno::During;
+use tsrunc_sys::errno::{os_failure, During};
 
 use crate::mountinfo;
 use crate::own_mounts::OwnMounts;
@@ -112,6 +112,27 @@ impl Root {
         }
     }
 
+    /// The failure of an operation on `path`. With `ELOOP` it says which link is on the way.
+    pub fn failure(&self, path: &str, operation: String, errno: Errno) -> Failure {
+        let mut failure = os_failure(operation, errno);
+        if errno == Errno::LOOP {
+            if let Some((link, target)) = self.first_link(path) {
+                failure.cause = format!("{}: {link:?} is a symbolic link to {target:?}", failure.cause);
+            }
+        }
+        failure
+    }
+
+    /// The first symbolic link on a path, and what it says.
+    fn first_link<'p>(&self, path: &'p str) -> Option<(&'p str, String)> {
+        let ends = path.match_indices('/').map(|(index, _)| index).chain([path.len()]);
+        ends.filter(|end| *end > 0).find_map(|end| {
+            let link = self.open_without_links(&path[..end], OFlags::PATH | OFlags::NOFOLLOW).ok()?;
+            let target = rustix::fs::readlinkat(&link, "", Vec::new()).ok()?;
+            Some((&path[..end], target.to_string_lossy().into_owned()))
+        })
+    }
+
     /// The path without links that `path` leads to, and what opening that gives. Nearly always there is no link on the way, and one
     /// system call is enough.
     fn resolve<'p>(&self, path: &'p str, flags: OFlags) -> Result<(Cow<'p, str>, Result<OwnedFd, Errno>), Errno> {
@@ -198,7 +219,8 @@ impl Root {
     /// # Errors
     /// `ENOTDIR` where something else is in the way; the path is in the message.
     pub fn make_directory(&self, path: &str) -> Result<Spot, Failure> {
-        self.make(path, DIRECTORY, |path| self.make_missing_directory(path)).during(|| format!("make directory {path:?} in the rootfs"))
+        self.make(path, DIRECTORY, |path| self.make_missing_directory(path))
+            .map_err(|errno| self.failure(path, format!("make directory {path:?} in the rootfs"), errno))
     }
 
     /// The same; a symbolic link anywhere in the path is `ELOOP`.
@@ -207,14 +229,15 @@ impl Root {
             Err(Errno::NOENT) => self.make_missing_directory(path),
             result => result,
         };
-        let fd = opened.during(|| format!("open {path:?} in the rootfs as a directory without symbolic links"))?;
+        let fd = opened.map_err(|errno| self.failure(path, format!("open {path:?} in the rootfs as a directory without symbolic links"), errno))?;
         Ok(Spot { fd, path: path.to_owned(), alias: None })
     }
 
     /// Opens what `path` leads to (O_PATH), or makes an empty file there. A link may lead nowhere yet: images have /etc/resolv.conf lead
     /// below /run.
     pub fn make_file(&self, path: &str) -> Result<Spot, Failure> {
-        self.make(path, OFlags::PATH, |path| self.make_missing_file(path)).during(|| format!("make file {path:?} in the rootfs"))
+        self.make(path, OFlags::PATH, |path| self.make_missing_file(path))
+            .map_err(|errno| self.failure(path, format!("make file {path:?} in the rootfs"), errno))
     }
 
     fn make(&self, path: &str, flags: OFlags, make_missing: impl FnOnce(&str) -> Result<OwnedFd, Errno>) -> Result<Spot, Errno> {
