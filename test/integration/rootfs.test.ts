@@ -65,6 +65,69 @@ for (const propagation of ["shared", "slave", "private", "unbindable"]) {
   });
 }
 
+for (const [propagation, expected] of [
+  ["", ["master"]],
+  ["slave", ["master"]],
+  ["rslave", ["master"]],
+  ["private", []],
+  ["rprivate", []],
+] as const) {
+  test(`with rootfsPropagation "${propagation}" the root of a shared rootfs ${expected.length > 0 ? "hears" : "does not hear"} of the host's mounts`, async (c) => {
+    const bundle = c.bundle({
+      args: ["sh", "-c", "cat /proc/self/mountinfo; echo end; read line; ls /place; mount -t tmpfs tmpfs /own && echo mounted"],
+      config: ({ linux, process }) => {
+        if (propagation !== "") linux.rootfsPropagation = propagation;
+        const capabilities = ["CAP_SYS_ADMIN"];
+        process.capabilities = { bounding: capabilities, effective: capabilities, permitted: capabilities };
+      },
+    });
+    for (const name of ["place", "own"]) mkdirSync(`${bundle.rootfs}/${name}`);
+    mountOnHost(c, "--bind", bundle.rootfs, bundle.rootfs);
+    assert.equal(spawnSync("mount", ["--make-shared", bundle.rootfs]).status, 0);
+    const input = `${c.directory}/input`;
+    assert.equal(spawnSync("mkfifo", [input]).status, 0);
+    c.deleteLater();
+    const running = await c.startBelowShell(`exec "$@" <>${input}`, ["run", "-b", bundle.directory, c.id]);
+    await c.printed(running, "end\n");
+    const { propagation: fields } = mountAt(parseMountinfo(running.output().split("end")[0] ?? ""), "/");
+    assert.deepEqual(
+      fields.map((field) => field.split(":")[0]),
+      expected,
+    );
+    mountOnHost(c, "-t", "tmpfs", "tmpfs", `${bundle.rootfs}/place`);
+    writeFileSync(`${bundle.rootfs}/place/file`, "");
+    const before = readFileSync("/proc/self/mountinfo", "utf8");
+    writeFileSync(input, "\n");
+    const result = await running.wait();
+    assert.match(result.stdout, expected.length > 0 ? /end\nfile\nmounted\n$/ : /end\nmounted\n$/, describe(result));
+    assert.equal(readFileSync("/proc/self/mountinfo", "utf8"), before);
+  });
+}
+
+for (const [propagation, option, expected] of [
+  ["rslave", "rshared", ["shared", "master"]],
+  ["rslave", "rprivate", []],
+  ["rprivate", "rshared", ["shared"]],
+  ["rshared", "rslave", ["master"]],
+  ["rshared", "rprivate", []],
+  ["unbindable", "bind", ["shared"]],
+  ["unbindable", "rslave", ["master"]],
+] as const) {
+  test(`with rootfsPropagation "${propagation}" a shared source is bound with ${option} as without`, async (c) => {
+    const source = c.folder("source");
+    mountOnHost(c, "-t", "tmpfs", "tmpfs", source);
+    assert.equal(spawnSync("mount", ["--make-shared", source]).status, 0);
+    const mounts = await mountsOf(c, (config) => {
+      config.linux.rootfsPropagation = propagation;
+      config.mounts.push({ destination: "/data", type: "bind", source, options: ["rbind", option] });
+    });
+    assert.deepEqual(
+      mountAt(mounts, "/data").propagation.map((field) => field.split(":")[0]),
+      expected,
+    );
+  });
+}
+
 test("the default devices and links are in /dev", async (c) => {
   const seen = await c.shell(
     "cd /dev; for f in null zero full random urandom tty; do stat -c '%n %a %F %t:%T %u:%g' $f; done; for l in fd stdin stdout stderr ptmx core; do echo $l $(readlink $l); done",

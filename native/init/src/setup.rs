@@ -42,6 +42,8 @@ pub struct Setup<'a> {
     hook_output: &'a Output,
     /// The host's mounts no longer hear of ours.
     host_is_detached: bool,
+    /// That of the rootfs until `RootfsPropagation`.
+    own_propagation: Propagation,
     /// The umask of the runtime.
     umask: Mode,
     masks: Masks,
@@ -58,6 +60,7 @@ impl<'a> Setup<'a> {
             process,
             hook_output,
             host_is_detached: false,
+            own_propagation: Propagation::Private,
             umask: rustix::process::umask(Mode::empty()),
             masks: Masks::default(),
             kernel: KernelFiles::default(),
@@ -77,8 +80,8 @@ impl<'a> Setup<'a> {
     pub fn run(&mut self, operation: &Operation, creator: &mut dyn Creator) -> Result<(), Failure> {
         match operation {
             Operation::RootPropagation { propagation } => self.root_propagation(*propagation),
-            Operation::Rootfs { path } => self.rootfs(path, !self.host_is_detached),
-            Operation::SharedRootfs { path } => self.rootfs(path, false),
+            Operation::Rootfs { path } => self.rootfs(path, false),
+            Operation::SharedRootfs { path } => self.rootfs(path, true),
             Operation::Mount { destination, source, target, attributes, recursive, propagation, pointer } => {
                 let entry = Mount { destination, source, target: *target, attributes, recursive, propagation, pointer };
                 let bind_sources = self.bind_sources;
@@ -164,20 +167,24 @@ impl<'a> Setup<'a> {
         set_propagation(&root, propagation).during(during)?;
         // One that is not recursive leaves the mounts below shared with the host, as they were.
         self.host_is_detached = matches!(propagation, Propagation::Rslave | Propagation::Rprivate | Propagation::Runbindable);
+        if matches!(propagation, Propagation::Slave | Propagation::Rslave) {
+            self.own_propagation = Propagation::Slave;
+        }
         Ok(())
     }
 
-    fn rootfs(&mut self, path: &str, private_parent: bool) -> Result<(), Failure> {
+    fn rootfs(&mut self, path: &str, shares_mounts: bool) -> Result<(), Failure> {
         let during = || format!("bind rootfs {path:?}");
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Mode::empty()).during(during)?;
-        if private_parent {
+        let clone = clone_mount(directory.as_fd(), true).during(during)?;
+        // The clone is a peer of the host's mount until now: only as one can it become its slave.
+        set_propagation(&clone, self.own_propagation).during(during)?;
+        if !shares_mounts && !self.host_is_detached {
             make_mount_private(&directory).during(during)?;
         }
-        let clone = clone_mount(directory.as_fd(), true).during(during)?;
-        set_propagation(&clone, Propagation::Private).during(during)?;
         attach(clone.as_fd(), directory.as_fd()).during(during)?;
-        if !private_parent {
+        if shares_mounts {
             // What is attached below a shared mount becomes shared (mount_namespaces(7)): what comes onto it must not spread.
             set_propagation(&clone, Propagation::Private).during(during)?;
         }

@@ -92,7 +92,7 @@ t.test("the first propagation keeps what a shared rootfs needs and what an unbin
   t.match(first(), { propagation: "rslave" });
   t.match(first("rshared"), { propagation: "rshared" });
   t.match(first("rprivate"), { propagation: "rprivate" });
-  t.match(first("unbindable"), { propagation: "rprivate" });
+  t.match(first("unbindable"), { propagation: "private" });
 });
 
 t.test("hooks of the runtime alone stop the init too", async (t) => {

@@ -54,8 +54,8 @@ export function planOperations(spec: Spec, context: OperationContext): Operation
     ...planPaths("maskPaths", spec.linux?.maskedPaths),
     ...planPaths("readonlyPaths", spec.linux?.readonlyPaths),
     // After the pivot: applied to the old root it would reach the host's mounts. After the binds: an unbindable mount
-    // cannot be bound on itself, and what a shared one hears of is none of ours.
-    ...((ownMounts || sharesMounts) && propagation ? [{ op: "rootfsPropagation", propagation } as const] : []),
+    // cannot be bound on itself, and a shared mount would propagate our binds.
+    ...((ownMounts || sharesMounts) && propagation ? [{ op: "rootfsPropagation", propagation: rootsAlone(propagation) } as const] : []),
     ...planLabels(spec),
     ...context.rare,
   ];
@@ -70,16 +70,35 @@ function planPaths(op: "readonlyPaths" | "maskPaths", paths: string[] = []): Ope
 }
 
 /**
- * What the copied mount tree gets first. Slave by default: unmounts on the host arrive, ours do not leave. A shared
- * rootfs needs to stay a peer of the host's mounts. Unbindable comes only after the pivot: the rootfs is bound before.
+ * What the copy of the host's mounts gets first, and with it what is bound from there: an `r` form means all of them. Slave by default: unmounts
+ * on the host arrive, ours do not leave. A shared rootfs needs to stay a peer of the host's mounts. Unbindable comes only after the pivot: the
+ * rootfs is bound before.
  */
 function firstPropagation(propagation: Propagation | undefined): Propagation {
   switch (propagation) {
     case undefined:
       return "rslave";
     case "unbindable":
+      return "private";
     case "runbindable":
       return "rprivate";
+    default:
+      return propagation;
+  }
+}
+
+/**
+ * What the container's root gets in the end. The mounts below it have theirs by then, by the `r` form or by options of their own, which count.
+ * Only `runbindable` is yet to be set on all.
+ */
+function rootsAlone(propagation: Propagation): Propagation {
+  switch (propagation) {
+    case "rshared":
+      return "shared";
+    case "rslave":
+      return "slave";
+    case "rprivate":
+      return "private";
     default:
       return propagation;
   }
