@@ -13,7 +13,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use tsrunc_sys::{engine::Bytecode, heap::Heap, image, process, signals};
+use tsrunc_sys::{engine::Bytecode, errno::os_failure, heap::Heap, image, process, signals};
 
 use crate::core::Engine;
 
@@ -38,7 +38,7 @@ fn main() {
 fn run(engine: &'static Engine) -> i32 {
     // Hooks and helpers get none of the caller's descriptors; what a container keeps is named by number.
     if let Err(errno) = process::close_on_exec_from_3() {
-        stdio::write(stdio::Stream::Error, &format!("internal error: mark descriptors close-on-exec: {errno}\n"));
+        stdio::write(stdio::Stream::Error, &format!("{}\n", os_failure("mark descriptors close-on-exec".into(), errno)));
         return 1;
     }
     // A write beyond RLIMIT_FSIZE is then an error that can be undone. The container's init starts with all signals at their defaults.

@@ -54,15 +54,29 @@ pub fn load_filter(filter: &Filter<'_>) -> Result<Option<OwnedFd>, Errno> {
 }
 
 /// Whether the kernel knows a flag of `load_filter`.
-pub fn knows_flag(flag: u32) -> bool {
+///
+/// # Errors
+/// seccomp(2) itself is refused or missing.
+pub fn knows_flag(flag: u32) -> Result<bool, Errno> {
     let flags = if flag == WAIT_KILLABLE_RECV { flag | NEW_LISTENER } else { flag };
     // It looks at the flags before it finds that there is no program.
-    seccomp(SET_MODE_FILTER, flags, std::ptr::null::<u8>()) == Err(Errno::FAULT)
+    match seccomp(SET_MODE_FILTER, flags, std::ptr::null::<u8>()) {
+        Ok(_) | Err(Errno::FAULT) => Ok(true),
+        Err(Errno::INVAL) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Whether the kernel knows what a filter may return, `SECCOMP_RET_*` (Linux 4.14).
-pub fn knows_action(action: u32) -> bool {
-    seccomp(GET_ACTION_AVAIL, 0, &action).is_ok()
+///
+/// # Errors
+/// As of `knows_flag`.
+pub fn knows_action(action: u32) -> Result<bool, Errno> {
+    match seccomp(GET_ACTION_AVAIL, 0, &action) {
+        Ok(_) => Ok(true),
+        Err(Errno::OPNOTSUPP) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// A descriptor of another process (pidfd_getfd(2), Linux 5.6).

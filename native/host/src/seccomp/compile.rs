@@ -4,7 +4,7 @@ use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::seccomp::{SeccompAction, SeccompComparison, SeccompFacts, SeccompFlag, SeccompOperator, SeccompProfile, SeccompRule};
 use tsrunc_plan::warning::Warning;
-use tsrunc_sys::errno::os_failure;
+use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::libseccomp::{self, Comparison};
 use tsrunc_sys::seccomp::{self as kernel, Instruction};
 
@@ -17,7 +17,7 @@ const FLAGS: [SeccompFlag; 4] = [SeccompFlag::Tsync, SeccompFlag::Log, SeccompFl
 
 /// What the kernel knows of filters.
 pub fn facts() -> SeccompFacts {
-    SeccompFacts { flags: FLAGS.into_iter().filter(|flag| kernel::knows_flag(bit(*flag))).collect(), libseccomp: libseccomp::version() }
+    SeccompFacts { flags: FLAGS.into_iter().filter(|flag| kernel::knows_flag(bit(*flag)) == Ok(true)).collect(), libseccomp: libseccomp::version() }
 }
 
 /// Makes the filter of a profile.
@@ -53,11 +53,15 @@ pub(super) fn whole_program(profile: &SeccompProfile, warnings: &mut Vec<Warning
 }
 
 fn refused(pointer: &str, errno: Errno) -> Failure {
-    os_failure(format!("compile the seccomp profile ({pointer})"), errno)
+    os_failure(compiling(pointer), errno)
+}
+
+fn compiling(pointer: &str) -> String {
+    format!("compile the seccomp profile ({pointer})")
 }
 
 fn unsupported(pointer: String, cause: String) -> Failure {
-    Failure::new(FailureCode::Other, format!("compile the seccomp profile ({pointer})"), cause)
+    Failure::new(FailureCode::Other, compiling(&pointer), cause)
 }
 
 fn this_kernel() -> String {
@@ -77,8 +81,9 @@ fn flags(profile: &SeccompProfile) -> Result<u32, Failure> {
     let listens = profile.listener.is_some();
     let mut flags = if listens { kernel::NEW_LISTENER } else { 0 };
     for (index, flag) in profile.flags.iter().enumerate() {
-        if !kernel::knows_flag(bit(*flag)) {
-            return Err(unsupported(format!("/linux/seccomp/flags/{index}"), format!("{} does not know this flag", this_kernel())));
+        let pointer = format!("/linux/seccomp/flags/{index}");
+        if !kernel::knows_flag(bit(*flag)).during(|| compiling(&pointer))? {
+            return Err(unsupported(pointer, format!("{} does not know this flag", this_kernel())));
         }
         match flag {
             // The kernel refuses both together. There is one thread only, so nothing is missing.
@@ -88,7 +93,7 @@ fn flags(profile: &SeccompProfile) -> Result<u32, Failure> {
             _ => flags |= bit(*flag),
         }
     }
-    Ok(profile.preferred_flags.iter().filter(|flag| kernel::knows_flag(bit(**flag))).fold(flags, |flags, flag| flags | bit(*flag)))
+    Ok(profile.preferred_flags.iter().filter(|flag| kernel::knows_flag(bit(**flag)) == Ok(true)).fold(flags, |flags, flag| flags | bit(*flag)))
 }
 
 /// `SECCOMP_RET_*` with its data.
@@ -114,7 +119,7 @@ fn require_actions(profile: &SeccompProfile) -> Result<(), Failure> {
         if known.contains(&action) {
             continue;
         }
-        if !kernel::knows_action(action) {
+        if !kernel::knows_action(action).during(|| compiling(&pointer))? {
             return Err(unsupported(pointer, format!("{} does not know this action", this_kernel())));
         }
         known.push(action);
