@@ -25,7 +25,7 @@ use crate::opened::{open_all, Opened};
 use crate::pending::Pending;
 use crate::seccomp::Filter;
 use crate::store::Lock;
-use crate::{bind_sources, cgroup, mapped_mounts, processes, resctrl, store, systemd};
+use crate::{bind_sources, cgroup, cgroup_mounts, mapped_mounts, processes, resctrl, store, systemd};
 
 /// What a create is given beside its plan.
 #[derive(Clone, Copy)]
@@ -44,6 +44,9 @@ pub struct Extras<'a> {
 pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, extras: Extras<'_>) -> Result<Pending, Failure> {
     let opened = open_all(lock, plan, extras.filter)?;
     let program = init_program::open(init, lock, has_user_namespace(plan))?;
+    if let Some(joined) = opened.join(Namespace::Cgroup) {
+        cgroup_mounts::bind_if_own(plan, joined)?;
+    }
     let mut cgroups = cgroup::Making::new(std::mem::take(&mut plan.cgroup), lock);
     make_process(lock, plan, opened, Start { program, cgroups: &mut cgroups, extras }).map_err(|failure| {
         // While its cgroups are there to ask.

@@ -2,6 +2,7 @@
 
 mod bind_sources;
 mod cgroup;
+mod cgroup_mounts;
 mod clock;
 mod clone;
 mod conversation;

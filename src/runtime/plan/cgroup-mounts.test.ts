@@ -1,6 +1,6 @@
 import t from "tap";
 import { FACTS } from "../testing/fake-host.js";
-import { planCgroupMount } from "./cgroup-mounts.js";
+import { planCgroupMount, planUnifiedMount } from "./cgroup-mounts.js";
 import type { CgroupMountContext } from "./cgroup-mounts.js";
 import { parseMountOptions } from "./mount-options.js";
 
@@ -17,19 +17,38 @@ const v1: CgroupMountContext = {
     unified,
   ],
   ownCgroupNamespace: false,
+  joinsCgroupNamespace: false,
+  inUserNamespace: false,
 };
-const v2: CgroupMountContext = { facts: FACTS, placements: [{ ...unified, path: "/sys/fs/cgroup/c1" }], ownCgroupNamespace: false };
+const v2: CgroupMountContext = {
+  facts: FACTS,
+  placements: [{ hierarchy: { ...unified.hierarchy, mountpoint: "/sys/fs/cgroup" }, path: "/sys/fs/cgroup/c1" }],
+  ownCgroupNamespace: false,
+  joinsCgroupNamespace: false,
+  inUserNamespace: false,
+};
 
-t.test("v2 binds the container's own directory without a cgroup namespace", async (t) => {
+t.test("v2 binds the host's whole hierarchy without a cgroup namespace", async (t) => {
   t.match(planCgroupMount(request("ro", "nosuid"), v2), [
-    { source: { kind: "bind", source: "/sys/fs/cgroup/c1", recursive: false }, attributes: { set: ["ro", "nosuid"] } },
+    { source: { kind: "bind", source: "/sys/fs/cgroup", recursive: false }, attributes: { set: ["ro", "nosuid"] } },
   ]);
 });
 
-t.test("v2 mounts a cgroup2 of its own in a cgroup namespace", async (t) => {
-  t.match(planCgroupMount(request("nsdelegate"), { ...v2, ownCgroupNamespace: true }), [
-    { source: { kind: "fileSystem", fsType: "cgroup2", data: ["nsdelegate"] } },
-  ]);
+t.test("v2 binds the container's own directory in a user namespace without a cgroup namespace of its own", async (t) => {
+  const source = { kind: "bind", source: "/sys/fs/cgroup/c1", recursive: false };
+  t.match(planCgroupMount(request(), { ...v2, inUserNamespace: true }), [{ source }]);
+  t.match(planCgroupMount(request(), { ...v2, inUserNamespace: true, joinsCgroupNamespace: true }), [{ source }]);
+});
+
+t.test("v2 mounts a cgroup2 in a cgroup namespace, new or joined", async (t) => {
+  const expected = [{ source: { kind: "fileSystem", fsType: "cgroup2", data: ["nsdelegate"] } }];
+  t.match(planCgroupMount(request("nsdelegate"), { ...v2, ownCgroupNamespace: true, inUserNamespace: true }), expected);
+  t.match(planCgroupMount(request("nsdelegate"), { ...v2, joinsCgroupNamespace: true }), expected);
+});
+
+t.test("a mount of cgroup2 is that of the unified hierarchy, which a host with v1 alone lacks", async (t) => {
+  t.match(planUnifiedMount(request(), v1), [{ source: { kind: "bind", source: "/sys/fs/cgroup/unified" } }]);
+  t.same(planUnifiedMount(request(), { ...v1, placements: v1.placements.slice(0, 2) }), []);
 });
 
 t.test("v1 binds each hierarchy below a tmpfs and links controllers that share one", async (t) => {

@@ -13,6 +13,10 @@ export interface CgroupMountContext {
   placements: readonly CgroupPlacement[];
   /** The container has a cgroup namespace of its own: file systems made there show only its subtree. */
   ownCgroupNamespace: boolean;
+  /** It joins one by path. */
+  joinsCgroupNamespace: boolean;
+  /** It has, or the runtime is in, a user namespace, which does not own the host's cgroup namespace. */
+  inUserNamespace: boolean;
 }
 
 export interface CgroupMountRequest {
@@ -25,9 +29,9 @@ const SAFE: MountAttributes = { set: ["nosuid", "nodev", "noexec"] };
 const SAFE_READONLY: MountAttributes = { set: [...SAFE.set, "ro"] };
 
 /**
- * v2: one mount of the container's own subtree. v1 and hybrid: a tmpfs with one mount for every hierarchy and links
- * for controllers that share one. Without a cgroup namespace the container's own directories are bound: a file
- * system made there would show the host's whole tree (CVE-2023-25809).
+ * v2: one mount. v1 and hybrid: a tmpfs with one mount for every hierarchy and links for controllers that share one. In a cgroup namespace of
+ * its own the container gets file systems made there. Without one the hosts' mounts are bound: a file system made in the host's cgroup
+ * namespace would take the host's mount options (`nsdelegate`) away (cgroups(7)).
  */
 export function planCgroupMount(request: CgroupMountRequest, context: CgroupMountContext): Operation[] {
   switch (context.facts.cgroupMode) {
@@ -41,17 +45,27 @@ export function planCgroupMount(request: CgroupMountRequest, context: CgroupMoun
   }
 }
 
-function planUnifiedMount(request: CgroupMountRequest, context: CgroupMountContext): Operation[] {
+/** A mount of cgroup2; none where the host has no such hierarchy. */
+export function planUnifiedMount(request: CgroupMountRequest, context: CgroupMountContext): Operation[] {
   const { destination, options, pointer } = request;
   const unified = context.placements.find(({ hierarchy }) => hierarchy.controllers.length === 0);
   if (!unified) return [];
-  const source: MountSource = context.ownCgroupNamespace
-    ? fileSystem("cgroup2", "cgroup", options.data)
-    : { kind: "bind", source: unified.path, recursive: false };
+  const source = unifiedSource(unified, options, context);
   const { attributes, recursive, propagation } = options;
   return [mountOperation({ destination, source, pointer, attributes, recursive, propagation })];
 }
 
+/**
+ * As runc: /proc/self/cgroup has names as its cgroup namespace shows them, and the mount shows the same. In a user namespace only what is the
+ * container's own: of the rest it may own cgroups on the host (CVE-2023-25809).
+ */
+function unifiedSource(unified: CgroupPlacement, options: MountOptions, context: CgroupMountContext): MountSource {
+  const { ownCgroupNamespace, joinsCgroupNamespace, inUserNamespace } = context;
+  if (ownCgroupNamespace || (joinsCgroupNamespace && !inUserNamespace)) return fileSystem("cgroup2", "cgroup", options.data);
+  return { kind: "bind", source: inUserNamespace ? unified.path : unified.hierarchy.mountpoint, recursive: false };
+}
+
+/** The directories that are bound are the container's own: each hierarchy shows it at its root. */
 function planHierarchyMounts({ destination, options, pointer }: CgroupMountRequest, context: CgroupMountContext): Operation[] {
   const { recursive, propagation } = options;
   const readonly = isReadonly(options);

@@ -3,7 +3,15 @@ import type { Mount } from "../spec/generated/spec-types.js";
 import { FACTS } from "../testing/fake-host.js";
 import { planMounts } from "./mounts.js";
 
-const context = { facts: FACTS, placements: [], ownCgroupNamespace: false, bundle: "/bundle", ownerMap: undefined };
+const context = {
+  facts: FACTS,
+  placements: [],
+  ownCgroupNamespace: false,
+  joinsCgroupNamespace: false,
+  inUserNamespace: false,
+  bundle: "/bundle",
+  ownerMap: undefined,
+};
 const planOf = (...mounts: Mount[]) => planMounts({ ociVersion: "1.0.0", mounts }, context);
 
 t.test("planMounts keeps config.json order and names each entry", async (t) => {

@@ -4,7 +4,7 @@ import { RuntimeError } from "../errors.js";
 import type { MountAttributes, MountSource, Operation, OwnerMap } from "../generated/plan.js";
 import type { Mount, Spec } from "../spec/generated/spec-types.js";
 import { isFileSystemOption } from "../spec/mount-option-names.js";
-import { planCgroupMount } from "./cgroup-mounts.js";
+import { planCgroupMount, planUnifiedMount } from "./cgroup-mounts.js";
 import type { CgroupMountContext } from "./cgroup-mounts.js";
 import { isReadonly, parseMountOptions } from "./mount-options.js";
 import type { MountOptions } from "./mount-options.js";
@@ -41,6 +41,12 @@ function planMount(mount: Mount, pointer: string, context: MountContext, planned
   if (mount.type === "cgroup" && options.bind === "none" && !options.remount) {
     planned.operations.push(...planCgroupMount({ destination, options, pointer }, context));
     return;
+  }
+  // Options of the file system are for one that is made.
+  if (mount.type === "cgroup2" && options.bind === "none" && !options.remount && options.data.length === 0) {
+    const operations = planUnifiedMount({ destination, options, pointer }, context);
+    planned.operations.push(...operations);
+    if (operations.length > 0) return;
   }
   const planSource = options.remount ? planRemount : options.bind !== "none" || mount.type === "bind" ? planBind : planFileSystem;
   const source = planSource(mount, destination, options, context);

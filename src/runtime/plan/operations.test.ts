@@ -8,6 +8,8 @@ const context: OperationContext = {
   facts: FACTS,
   placements: [],
   ownCgroupNamespace: false,
+  joinsCgroupNamespace: false,
+  inUserNamespace: false,
   bundle: "/bundle",
   ownerMap: undefined,
   rootfs: "/bundle/rootfs",

@@ -101,6 +101,8 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
     facts,
     placements,
     ownCgroupNamespace: createsNamespace(spec, "cgroup"),
+    joinsCgroupNamespace: !createsNamespace(spec, "cgroup") && !sharesNamespace(spec, "cgroup"),
+    inUserNamespace: request.rootless || !sharesNamespace(spec, "user"),
     bundle,
     ownerMap: planOwnerMap(spec),
     mountLabel: spec.linux?.mountLabel,

@@ -84,9 +84,34 @@ fn signal_new(path: &Path, signal: i32, known: &mut HashSet<i32>) -> Result<Vec<
 pub fn processes(path: &Path) -> Result<Vec<i32>, Failure> {
     let mut pids = Vec::new();
     walk(path, &mut |cgroup| {
-        let listed = read_at(cgroup.directory, "cgroup.procs")?.unwrap_or_default();
-        pids.extend(listed.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
+        let positive = |listed: String| -> Vec<i32> { listed.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect() };
+        match read_at(cgroup.directory, "cgroup.procs") {
+            // A threaded cgroup (cgroup-v2.rst, "Threads") lists threads alone.
+            Err(failure) if failure.errno.as_deref() == Some("EOPNOTSUPP") => {
+                let threads = positive(read_at(cgroup.directory, "cgroup.threads")?.unwrap_or_default());
+                pids.extend(threads.into_iter().filter_map(process_of));
+            }
+            listed => pids.extend(positive(listed?.unwrap_or_default())),
+        }
         Ok(())
     })?;
     Ok(pids)
+}
+
+/// The process that a thread belongs to; None when it is gone.
+fn process_of(thread: i32) -> Option<i32> {
+    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_belongs_to_its_process() {
+        let thread = std::thread::spawn(|| process_of(rustix::thread::gettid().as_raw_nonzero().get())).join().unwrap();
+        assert_eq!(thread, Some(std::process::id() as i32));
+        assert_eq!(process_of(i32::MAX), None);
+    }
 }

@@ -4,11 +4,12 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Mode, OFlags, Uid};
 use rustix::io::Errno;
-use tsrunc_plan::cgroup::{CgroupDirectory, CgroupPlan};
+use tsrunc_plan::cgroup::{CgroupDirectory, CgroupPlan, CgroupWrite};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
 use super::claim::{claim, refuse_occupied};
+use super::enable::{enable, make_threaded, ThreadParent, Wanted};
 use super::freezer::frozen_from_above;
 use super::write::{write_values, Refused};
 use super::{device_filter, explain_denial, is_cgroup, remove, remove_empty};
@@ -21,6 +22,8 @@ pub struct Made {
     pub leaves: Vec<String>,
     /// Those above, parents first: others may have put cgroups of theirs below them by now.
     pub parents: Vec<String>,
+    /// Cgroups of others that hand on controllers to threaded children since then.
+    thread_parents: Vec<ThreadParent>,
 }
 
 /// The cgroups of a container that is being created, but for those that systemd makes. While this lives nobody else takes those that were
@@ -48,7 +51,7 @@ impl<'a> Making<'a> {
         let Making { plan, attempt } = self;
         let Some(path) = plan.clone_into.as_ref().filter(|_| plan.systemd.is_none()) else { return Ok(None) };
         for directory in plan.directories.iter().filter(|directory| directory.path == *path) {
-            make_directory(directory, attempt)?;
+            make_directory(directory, &plan.writes, attempt)?;
         }
         if plan.join_tasks.is_empty() {
             write_values(&plan.writes, &attempt.refused)?;
@@ -74,7 +77,7 @@ impl<'a> Making<'a> {
             return Ok(Vec::new());
         }
         for directory in plan.directories.iter().filter(|directory| Some(&directory.path) != plan.clone_into.as_ref()) {
-            make_directory(directory, attempt)?;
+            make_directory(directory, &plan.writes, attempt)?;
         }
         write_values(&plan.writes, &attempt.refused)?;
         let open = |directory: &String| {
@@ -98,7 +101,7 @@ pub fn complete(plan: &CgroupPlan, pid: i32) -> Result<(), Failure> {
 
 fn complete_all(plan: &CgroupPlan, pid: i32, attempt: &mut Attempt<'_>) -> Result<(), Failure> {
     for directory in &plan.directories {
-        make_directory(directory, attempt)?;
+        make_directory(directory, &plan.writes, attempt)?;
     }
     for directory in &plan.join_tasks {
         let path = format!("{directory}/cgroup.procs");
@@ -137,7 +140,8 @@ fn open_directory(path: &str) -> Result<OwnedFd, Failure> {
 pub fn after_removal(failure: Failure, made: &Made) -> Failure {
     let leaves = made.leaves.iter().map(|path| remove(path));
     let parents = made.parents.iter().rev().map(|path| remove_empty(path));
-    match leaves.chain(parents).fold(Ok(()), Result::and) {
+    let controllers = made.thread_parents.iter().rev().map(ThreadParent::take_back);
+    match leaves.chain(parents).chain(controllers).fold(Ok(()), Result::and) {
         Ok(()) => failure,
         Err(second) => Failure { cause: format!("{}; undoing it failed too: {second}", failure.cause), ..failure },
     }
@@ -176,8 +180,8 @@ impl<'a> Attempt<'a> {
 }
 
 /// Makes a cgroup that a process can be in.
-fn make_directory(directory: &CgroupDirectory, attempt: &mut Attempt<'_>) -> Result<(), Failure> {
-    make_levels(directory, attempt).map_err(explain_denial)?;
+fn make_directory(directory: &CgroupDirectory, writes: &[CgroupWrite], attempt: &mut Attempt<'_>) -> Result<(), Failure> {
+    make_levels(directory, writes, attempt).map_err(explain_denial)?;
     match directory.may_be_frozen {
         true => refuse_frozen(&directory.path),
         false => Ok(()),
@@ -185,7 +189,7 @@ fn make_directory(directory: &CgroupDirectory, attempt: &mut Attempt<'_>) -> Res
 }
 
 /// Makes every missing level from the mount point down, each from its parent's descriptor.
-fn make_levels(directory: &CgroupDirectory, attempt: &mut Attempt<'_>) -> Result<(), Failure> {
+fn make_levels(directory: &CgroupDirectory, writes: &[CgroupWrite], attempt: &mut Attempt<'_>) -> Result<(), Failure> {
     let CgroupDirectory { path, mountpoint, inherit_cpuset, enable_controllers, .. } = directory;
     let during = || format!("make cgroup {path:?}");
     let names = names_below(mountpoint, path).ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), format!("not below {mountpoint:?}")))?;
@@ -208,10 +212,12 @@ fn make_levels(directory: &CgroupDirectory, attempt: &mut Attempt<'_>) -> Result
     let mut at = rustix::fs::open(mountpoint.as_str(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
     let mut here = mountpoint.clone();
     let mut is_new = false;
+    let asked = asked_controllers(path, writes);
     for name in names {
-        if !enable_controllers.is_empty() {
-            enable(&here, enable_controllers, &mut attempt.refused)?;
-        }
+        let threaded = match enable_controllers.is_empty() {
+            true => None,
+            false => enable(&here, &Wanted { all: enable_controllers, asked: &asked }, &mut attempt.refused)?,
+        };
         here = format!("{here}/{name}");
         is_new = match rustix::fs::mkdirat(&at, name, Mode::from_raw_mode(0o755)) {
             Ok(()) => true,
@@ -222,6 +228,10 @@ fn make_levels(directory: &CgroupDirectory, attempt: &mut Attempt<'_>) -> Result
             let made = &mut attempt.made;
             let list = if here == *path { &mut made.leaves } else { &mut made.parents };
             list.push(here.clone());
+        }
+        if let Some(parent) = threaded {
+            attempt.made.thread_parents.push(parent);
+            make_threaded(&here)?;
         }
         let next = rustix::fs::openat(&at, name, flags, Mode::empty()).during(during)?;
         if *inherit_cpuset {
@@ -251,28 +261,10 @@ fn names_below<'a>(mountpoint: &str, path: &'a str) -> Option<Vec<&'a str>> {
     names.iter().all(|name| !matches!(*name, "" | "." | "..")).then_some(names)
 }
 
-/// Hands controllers to the children of a v2 cgroup (cgroup-v2.rst, "Top-down Constraint", "No Internal Process Constraint").
-fn enable(cgroup: &str, controllers: &[String], refused: &mut Vec<Refused>) -> Result<(), Failure> {
-    let path = format!("{cgroup}/cgroup.subtree_control");
-    let during = || format!("write {path:?}");
-    let enabled = std::fs::read_to_string(&path).during(during)?;
-    let missing: Vec<&String> = controllers.iter().filter(|name| !enabled.split_whitespace().any(|enabled| enabled == *name)).collect();
-    // All in one write, which is taken or refused as a whole; then one by one.
-    let all: String = missing.iter().map(|name| format!("+{name} ")).collect();
-    if missing.is_empty() || std::fs::write(&path, all.trim_end()).is_ok() {
-        return Ok(());
-    }
-    for controller in missing {
-        let Err(error) = std::fs::write(&path, format!("+{controller}")) else { continue };
-        match Errno::from_io_error(&error) {
-            // Not handed on from above; processes in this cgroup; a threaded cgroup; somebody else's.
-            Some(errno @ (Errno::NOENT | Errno::BUSY | Errno::OPNOTSUPP | Errno::ACCESS)) => {
-                refused.push(Refused { controller: controller.clone(), cgroup: cgroup.to_owned(), errno });
-            }
-            _ => return Err(error).during(during),
-        }
-    }
-    Ok(())
+/// The controllers whose files are written to in a cgroup.
+fn asked_controllers<'a>(cgroup: &str, writes: &'a [CgroupWrite]) -> Vec<&'a str> {
+    let files = writes.iter().filter_map(|write| write.path.strip_prefix(cgroup)?.strip_prefix('/'));
+    files.filter_map(|file| file.split_once('.')).map(|(controller, _)| controller).collect()
 }
 
 /// A cpuset without CPUs or memory nodes takes no task. A new one has none, or has its parent's by `cgroup.clone_children`.

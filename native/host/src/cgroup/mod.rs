@@ -2,6 +2,7 @@
 
 mod claim;
 mod device_filter;
+mod enable;
 mod freezer;
 mod kill;
 mod make;

@@ -67,7 +67,12 @@ fn why_missing(path: &str, refused: &[Refused]) -> String {
     match refused.iter().find(|refused| refused.controller == controller) {
         Some(Refused { cgroup, errno, .. }) => {
             let (name, text) = describe(*errno);
-            format!("the controller {controller:?} cannot be enabled below {cgroup:?}: {name} ({text})")
+            let reason = match *errno {
+                Errno::BUSY => ": it holds processes itself",
+                Errno::OPNOTSUPP => ": it is threaded",
+                _ => "",
+            };
+            format!("the controller {controller:?} cannot be enabled below {cgroup:?}: {name} ({text}){reason}")
         }
         None => "this kernel has no such file in a cgroup".into(),
     }
@@ -143,6 +148,9 @@ mod tests {
     fn names_the_controller_that_a_value_needs() {
         let refused = [Refused { controller: "memory".into(), cgroup: "/sys/fs/cgroup/a".into(), errno: Errno::BUSY }];
         let failure = write_values(&[write("/nowhere/memory.max".into(), "1")], &refused).unwrap_err();
-        assert_eq!(failure.cause, "the controller \"memory\" cannot be enabled below \"/sys/fs/cgroup/a\": EBUSY (device or resource busy)");
+        assert_eq!(
+            failure.cause,
+            "the controller \"memory\" cannot be enabled below \"/sys/fs/cgroup/a\": EBUSY (device or resource busy): it holds processes itself"
+        );
     }
 }
