@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
+import { withoutNamespaces } from "./harness/config.ts";
+import { isTsrunc } from "./harness/environment.ts";
 import { describe, until } from "./harness/execute.ts";
 
 test("create leaves a container whose program waits for start", async (c) => {
@@ -202,6 +204,37 @@ test("kill of a created container works", async (c) => {
   assert.equal(await c.exitOf(pid), 137);
   await c.status("stopped");
   await c.fails(["start", c.id], /cannot start a container that has stopped/);
+});
+
+/** Signals that end a program unless it handles them, and what runc's init dies of while it waits for `start`. */
+const ending = { HUP: 1, INT: 2, QUIT: 3, ILL: 4, TRAP: 5, ABRT: 6, BUS: 7, FPE: 8, SEGV: 11, TERM: 15, STKFLT: 16, SYS: 31 };
+
+for (const shared of [false, true]) {
+  test(`a signal that ends programs ends a created container${shared ? " in the host's pid namespace" : ""}`, async (c) => {
+    const bundle = c.bundle({
+      config: (config) => {
+        if (shared) withoutNamespaces(config, "pid");
+      },
+    });
+    for (const [signal, number] of Object.entries(ending)) {
+      const id = c.otherId(signal);
+      await c.create(bundle, [], { id });
+      const { pid } = await c.state(id);
+      await c.ok(["kill", id, signal]);
+      await c.status("stopped", id);
+      if (isTsrunc) assert.equal(await c.exitOf(pid), 128 + number, signal);
+      await c.ok(["delete", id]);
+    }
+  });
+}
+
+test("other signals leave a created container as it is, and its program has all at their defaults", async (c) => {
+  const started = await c.create(c.bundle({ args: ["grep", "Sig[CI]", "/proc/self/status"] }));
+  for (const signal of ["USR1", "USR2", "ALRM", "PIPE", "WINCH", "CHLD", "CONT"]) await c.ok(["kill", c.id, signal]);
+  assert.equal((await c.state()).status, "created");
+  await c.ok(["start", c.id]);
+  await c.status("stopped");
+  assert.equal(started.output(), "SigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n");
 });
 
 test("kill of a stopped container is refused", async (c) => {

@@ -11,6 +11,7 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::id_mapping::IdMapping;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::network::bring_loopback_up;
+use tsrunc_sys::signals::end_process_1_on_signals;
 use tsrunc_sys::{namespaces, process as sys};
 
 use crate::descriptors;
@@ -43,6 +44,7 @@ enum Never {}
 /// Sets the container up, waits at the gate and executes the program. `channel` becomes the starter's.
 fn container(channel: &mut Channel) -> Result<Never, Failure> {
     sys::reset_signals();
+    end_process_1_on_signals(); // as runc's init does while it waits for `start`
     sys::set_dumpable(false).during(|| "become undumpable".into())?;
     let (ToInit::Plan(plan), tasks) = channel.receive_with()? else { return Err(unexpected("a plan")) };
     join_cgroups(tasks).during(|| "join the container's cgroups".into())?;

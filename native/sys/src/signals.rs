@@ -24,6 +24,24 @@ pub fn survive_file_size_limit() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
+/// Has the signals that ask a process to end, or tell it of a fault, end this one where it is process 1 of its pid namespace: the kernel drops what
+/// others send to that one unless it has a handler (pid_namespaces(7)). The exit status is 128 and the signal's number. Lasts until execve(2).
+pub fn end_process_1_on_signals() {
+    const ENDING: [i32; 6] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGABRT, libc::SIGSTKFLT, libc::SIGTERM];
+    if std::process::id() != 1 {
+        return;
+    }
+    for signal in ENDING.into_iter().chain(FAULTS) {
+        // SAFETY: the handler makes one async-signal-safe call; the numbers are those of signals that can be caught.
+        unsafe { libc::signal(signal, end_process as *const () as libc::sighandler_t) };
+    }
+}
+
+extern "C" fn end_process(signal: libc::c_int) {
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(128 + signal) }
+}
+
 /// Signals the process of a pidfd; real-time signals too, which rustix's `Signal` leaves out. 0 only asks.
 pub fn send(pidfd: &OwnedFd, signal: i32) -> Result<(), Errno> {
     // SAFETY: no siginfo is passed; the rest are integers.
