@@ -206,6 +206,15 @@ test("pids: the limit is set and enforced", async (c) => {
   assert.ok(Number(readCgroup(directory, "pids.current")) <= 12);
 });
 
+test("pids: 0 leaves room for the container's first process alone", async (c) => {
+  const limits = { pids: { limit: 0 } };
+  const pid = await limited(c, limits);
+  assert.equal(limit(pid, "pids", "pids.max"), "1");
+  const bundle = c.bundle({ args: ["sh", "-c", "true & wait"], config: (config) => Object.assign(config.linux.resources, limits) });
+  const result = await c.runtime(["run", "-b", bundle.directory, c.otherId("forks")]);
+  assert.match(result.stderr, /can't fork|Resource temporarily unavailable/);
+});
+
 test("pids: -1 is no limit", async (c) => {
   assert.equal(limit(await limited(c, { pids: { limit: -1 } }), "pids", "pids.max"), "max");
 });

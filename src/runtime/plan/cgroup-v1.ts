@@ -68,7 +68,10 @@ function planPids({ pids }: Resources, writer: Writer): void {
   write(writer, "pids", "pids.max", pidsMax(pids.limit), "/linux/resources/pids/limit");
 }
 
-/** @returns the text for pids.max. The container's own process counts: with 0 it could not even be made. */
+/**
+ * The text for pids.max (config-linux.md, "PIDs": "the maximum number of tasks in the cgroup"). 0 is a limit, not the absence of one, as runc
+ * reads it since 1.4; it is written as 1, as runc does: the container's first process could not be made with 0, and with 1 no other can.
+ */
 export function pidsMax(limit: Integer64): string {
   if (limit < 0) return "max";
   return limit <= 1 ? "1" : String(limit);
