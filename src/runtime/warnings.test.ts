@@ -172,7 +172,7 @@ t.test("properties of a unit are told where there is none", async (t) => {
     "systemd-annotation /annotations/org.systemd.property.CollectMode: it has no effect: without --systemd-cgroup the container's cgroup is no unit of systemd",
   ]);
   const context = fakeContext(fakeHost().host);
-  warnOf(context, spec, { leftOut: [], hasUnit: true });
+  warnOf(context, spec, { leftOut: [], hasUnit: true, rootless: false });
   t.equal(context.logged.length, 0);
   warnOf(context, spec, nothing);
   t.equal(context.logged.length, 1);
