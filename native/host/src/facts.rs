@@ -12,23 +12,22 @@ const MOUNT_TABLE: &str = "/proc/self/mountinfo";
 
 /// Finds the facts. Reads no mount table where the hierarchies are at their usual places: a host may have thousands of mounts.
 pub fn host_facts() -> Result<HostFacts, Failure> {
-    let own = read("/proc/self/cgroup")?;
+    let own = read_if_there("/proc/self/cgroup")?.unwrap_or_default();
     let (cgroup_mode, hierarchies) = hierarchies(&own)?;
     let v2_controllers = match hierarchies.iter().find(|hierarchy| hierarchy.controllers.is_empty()) {
         Some(unified) => read(&format!("{}/cgroup.controllers", unified.mountpoint))?.split_whitespace().map(str::to_owned).collect(),
         None => Vec::new(),
     };
-    let cwd = rustix::process::getcwd(Vec::new()).during(|| "find the working directory".into())?;
-    let last_capability = read("/proc/sys/kernel/cap_last_cap")?.trim().parse().unwrap_or(0);
+    let last_capability = last_capability();
     let permitted = tsrunc_sys::process::permitted_capabilities().during(|| "find the caller's capabilities".into())?;
     Ok(HostFacts {
         euid: rustix::process::geteuid().as_raw(),
         egid: rustix::process::getegid().as_raw(),
-        in_user_namespace: !is_initial_map(&read("/proc/self/uid_map")?),
+        // A kernel without user namespaces has no such file.
+        in_user_namespace: read_if_there("/proc/self/uid_map")?.is_some_and(|map| !is_initial_map(&map)),
         cgroup_mode,
         hierarchies,
         v2_controllers,
-        cwd: cwd.to_string_lossy().into_owned(),
         last_capability,
         lacked_capabilities: (0..=last_capability.min(63)).filter(|bit| permitted & (1 << bit) == 0).collect(),
     })
@@ -43,6 +42,20 @@ fn read(path: &str) -> Result<String, Failure> {
         bytes.reserve(4096);
     }
     String::from_utf8(bytes).map_err(|error| Failure::new(FailureCode::NotUtf8, during(), error.to_string()))
+}
+
+/// The text of a file that some kernels lack.
+fn read_if_there(path: &str) -> Result<Option<String>, Failure> {
+    match read(path) {
+        Err(failure) if failure.errno.as_deref() == Some("ENOENT") => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+/// The highest capability that the kernel knows. A sandbox may hide /proc/sys.
+fn last_capability() -> u32 {
+    let found = read("/proc/sys/kernel/cap_last_cap").ok().and_then(|text| text.trim().parse().ok());
+    found.unwrap_or_else(|| (0..64).take_while(|capability| tsrunc_sys::process::knows_capability(*capability)).last().unwrap_or(0))
 }
 
 /// The initial user namespace maps every id to itself.

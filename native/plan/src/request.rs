@@ -172,7 +172,6 @@ pub struct HostFacts {
     pub hierarchies: Vec<Hierarchy>,
     /// Controllers of the cgroup2 root's cgroup.controllers.
     pub v2_controllers: Vec<String>,
-    pub cwd: String,
     /// Highest capability the kernel knows (/proc/sys/kernel/cap_last_cap).
     pub last_capability: u32,
     /// Those up to there that the caller is without.

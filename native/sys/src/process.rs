@@ -85,6 +85,12 @@ fn prctl(option: libc::c_int, argument: u64, second: u64) -> Result<libc::c_long
     check(unsafe { libc::prctl(option, argument, second, 0u64, 0u64) }.into())
 }
 
+/// Whether the kernel knows a capability of this number.
+pub fn knows_capability(capability: u32) -> bool {
+    // SAFETY: takes plain integers.
+    unsafe { libc::prctl(libc::PR_CAPBSET_READ, capability, 0, 0, 0) >= 0 }
+}
+
 /// Drops a capability from the bounding set.
 pub fn drop_bounding(capability: u32) -> Result<(), Errno> {
     prctl(libc::PR_CAPBSET_DROP, capability.into(), 0).map(drop)

@@ -228,7 +228,7 @@ inUserNamespace: boolean, cgroupMode: CgroupMode, hierarchies: Array<Hierarchy>,
 /**
  * Controllers of the cgroup2 root's cgroup.controllers.
  */
-v2Controllers: Array<string>, cwd: string, 
+v2Controllers: Array<string>, 
 /**
  * Highest capability the kernel knows (/proc/sys/kernel/cap_last_cap).
  */

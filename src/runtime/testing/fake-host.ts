@@ -28,6 +28,9 @@ export interface FakeHost {
   files: Map<string, string>;
 }
 
+/** The working directory. */
+const CWD = "/work";
+
 /** A healthy host with pure cgroup v2. */
 export const FACTS: HostFacts = {
   euid: 0,
@@ -36,7 +39,6 @@ export const FACTS: HostFacts = {
   cgroupMode: "v2",
   hierarchies: [{ controllers: [], mountpoint: "/sys/fs/cgroup", own: "/user.slice/session" }],
   v2Controllers: ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"],
-  cwd: "/work",
   lastCapability: 40,
   lackedCapabilities: [],
 };
@@ -99,7 +101,7 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
       case "absolutePath":
         return {
           kind: "text",
-          text: request.path.startsWith("/") ? request.path : request.path === "." ? FACTS.cwd : `${FACTS.cwd}/${request.path}`,
+          text: request.path.startsWith("/") ? request.path : request.path === "." ? CWD : `${CWD}/${request.path}`,
         };
       case "hostFacts":
         return { kind: "facts", facts: { ...FACTS, ...facts } };
