@@ -12,7 +12,7 @@ import type { Answers } from "./testing/fake-host.js";
 const plain = defaultSpec({});
 const process = { ...plain.process, terminal: false };
 const withProfile = (seccomp: object): object => ({ ...plain, process, linux: { ...plain.linux, seccomp } });
-const standIn = withProfile({ defaultAction: "SCMP_ACT_ALLOW" });
+const standIn = withProfile({ defaultAction: "SCMP_ACT_KILL_PROCESS" });
 
 /** A configuration as the native layer replies it. */
 const config = (spec: object, seccomp: { handle: number; isReady: boolean } | null): Answers => ({
@@ -38,7 +38,7 @@ t.test("a filter that is kept is used as it is, and let go", async (t) => {
   const { requests } = create(config(standIn, { handle: 90, isReady: true }));
   t.same(of(requests, "readConfig"), [{ op: "readConfig", path: "/work/config.json", maxBytes: 1 << 24, root: "/run/test" }]);
   t.equal(of(requests, "compileSeccomp").length, 0);
-  t.match(of(requests, "create"), [{ seccomp: 90 }]);
+  t.match(of(requests, "create"), [{ seccomp: 90, plan: { process: { seccomp: true } } }]);
   t.equal(of(requests, "close").filter(({ handle }) => handle === 90).length, 1);
 });
 
@@ -59,7 +59,9 @@ t.test("a filter that is not kept is compiled from the text it was found in", as
 
 t.test("a container without profile has no filter", async (t) => {
   const { requests } = create(config({ ...plain, process }, null));
-  t.match(of(requests, "create"), [{ seccomp: null }]);
+  const made = of(requests, "create");
+  t.match(made, [{ seccomp: null }]);
+  t.equal(made[0]?.plan.process.seccomp, undefined);
 });
 
 t.test("with a kept filter a faulty configuration is told from its own text", async (t) => {

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::net::{socketpair, AddressFamily, RecvFlags, SocketFlags, SocketType};
 use tsrunc_init::gate::send_descriptor;
 use tsrunc_init::protocol::{Channel, Console, Gate, InitPlan, SeccompFilter, ToInit};
+use tsrunc_init::seccomp::require_filter;
 use tsrunc_plan::cgroup::CgroupPlan;
 use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -42,6 +43,7 @@ pub struct Extras<'a> {
 /// # Errors
 /// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
 pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, extras: Extras<'_>) -> Result<Pending, Failure> {
+    require_filter(&plan.process, extras.filter.is_some())?;
     let opened = open_all(lock, plan, extras.filter)?;
     let program = init_program::open(init, lock, has_user_namespace(plan))?;
     if let Some(joined) = opened.join(Namespace::Cgroup) {

@@ -19,7 +19,7 @@ use crate::hooks::{run_hooks, Directory, HookContext, Output};
 use crate::kernel_files::set_key_label;
 use crate::process::{become_user, own_stdio, set_limits, take_terminal, Limits};
 use crate::protocol::{unexpected, Channel, Console, FromInit, Gate, InitPlan, ToInit};
-use crate::seccomp::{filter_of_hooks, load_when, Moment};
+use crate::seccomp::{filter_of_hooks, load_when, require_filter, Moment};
 use crate::setup::{Creator, Setup};
 
 /// Exit status of an init whose setup or exec failed (the reason went to the creator or starter).
@@ -54,6 +54,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     let inherited = |numbers: &[i32]| numbers.iter().map(|number| sys::inherited(*number)).collect::<Result<Vec<OwnedFd>, _>>();
     let bind_sources = inherited(&plan.bind_sources).during(|| "take over bind sources".into())?;
     let hook_output = Output::inherited(plan.hook_output).during(|| "take over the files of hooks".into())?;
+    require_filter(&plan.process, plan.seccomp.is_some())?;
     join_namespaces(&plan)?;
     // A session of our own before the terminal is opened: only a leader may have a controlling one.
     rustix::process::setsid().during(|| "setsid".into())?;

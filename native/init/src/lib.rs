@@ -18,7 +18,7 @@ pub mod process;
 pub mod protocol;
 pub mod root;
 pub mod schedule;
-mod seccomp;
+pub mod seccomp;
 pub mod setup;
 
 use std::ffi::{CString, OsString};

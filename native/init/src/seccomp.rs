@@ -2,7 +2,8 @@
 
 use std::os::fd::AsRawFd;
 
-use tsrunc_plan::failure::Failure;
+use tsrunc_plan::container::Process;
+use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::seccomp::{load_filter, Filter, NEW_LISTENER};
 
@@ -35,6 +36,15 @@ pub fn filter_of_hooks<'a>(plan: &'a InitPlan<'_>) -> Option<Filter<'a>> {
     filter_at(Moment::Exec, plan)
 }
 
+/// # Errors
+/// The plan says that the program has a filter, and none came: it would run unconfined.
+pub fn require_filter(process: &Process, filter: bool) -> Result<(), Failure> {
+    match process.seccomp && !filter {
+        true => Err(Failure::new(FailureCode::BadRequest, "confine the process (/linux/seccomp)", "its filter of system calls is missing")),
+        false => Ok(()),
+    }
+}
+
 fn filter_at<'a>(moment: Moment, plan: &'a InitPlan<'_>) -> Option<Filter<'a>> {
     let filter = plan.seccomp.as_ref().filter(|filter| moment_of(filter, plan) == moment)?;
     Some(Filter { program: &filter.program, flags: filter.flags })
@@ -51,4 +61,25 @@ pub fn load_when(moment: Moment, plan: &InitPlan<'_>, channel: &Channel) -> Resu
         channel.ask(&FromInit::Listener(listener.as_raw_fd()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_whose_filter_is_missing_is_refused() {
+        let process = |seccomp: bool| -> Process {
+            let mut json = serde_json::json!({ "args": [], "env": [], "setHome": false, "cwd": "/", "uid": 0, "gid": 0, "umask": 18, "rlimits": [],
+                "noNewPrivileges": true, "terminal": false, "preserveFds": 0, "newKeyring": false, "startContainerHooks": [] });
+            if seccomp {
+                json["seccomp"] = true.into();
+            }
+            serde_json::from_value(json).unwrap()
+        };
+        assert!(require_filter(&process(true), true).is_ok());
+        assert!(require_filter(&process(false), false).is_ok());
+        let failure = require_filter(&process(true), false).unwrap_err();
+        assert_eq!(failure.to_string(), "confine the process (/linux/seccomp): its filter of system calls is missing");
+    }
 }

@@ -88,6 +88,10 @@ pub struct Process {
     pub capabilities: Option<Capabilities>,
     pub rlimits: Vec<Rlimit>,
     pub no_new_privileges: bool,
+    /// It has a filter of system calls, which comes with the request: without it nothing may run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+    pub seccomp: bool,
     pub terminal: bool,
     /// Descriptors 3 .. 3+preserveFds stay open in the program.
     pub preserve_fds: u32,

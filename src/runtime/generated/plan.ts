@@ -324,7 +324,11 @@ env: Array<string>, setHome: boolean, cwd: string, uid: number, gid: number,
 /**
  * None leaves the groups alone (rootless: setgroups(2) is denied).
  */
-additionalGids: Array<number> | null, umask: number, capabilities: Capabilities | null, rlimits: Array<Rlimit>, noNewPrivileges: boolean, terminal: boolean, 
+additionalGids: Array<number> | null, umask: number, capabilities: Capabilities | null, rlimits: Array<Rlimit>, noNewPrivileges: boolean, 
+/**
+ * It has a filter of system calls, which comes with the request: without it nothing may run.
+ */
+seccomp?: boolean, terminal: boolean, 
 /**
  * Descriptors 3 .. 3+preserveFds stay open in the program.
  */

@@ -37,6 +37,7 @@ export function planProcess(spec: Spec, process: Process, facts: HostFacts, opti
     capabilities: options.capabilities,
     rlimits: (process.rlimits ?? []).map(({ type, soft, hard }) => ({ kind: type, soft: String(soft), hard: String(hard) })),
     noNewPrivileges: process.noNewPrivileges ?? false,
+    ...(spec.linux?.seccomp && { seccomp: true }),
     terminal: process.terminal ?? false,
     preserveFds: options.preserveFds + options.listenFds,
     newKeyring: options.newKeyring,

@@ -321,7 +321,7 @@ fn a_profile_is_cut_out_of_its_configuration_once_its_filter_is_kept() {
     use std::os::fd::AsFd;
     compiled.keep(fs::File::open(temp.path()).unwrap().as_fd());
     let (text, again) = Seccomp::take_from(config.into(), temp.path());
-    assert_eq!(text, r#"{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW"},"x":1},"y":2}"#);
+    assert_eq!(text, r#"{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_KILL_PROCESS"},"x":1},"y":2}"#);
     assert_eq!(again.unwrap().filter(), compiled.filter());
     // Another text, be it by a space.
     let (_, other) = Seccomp::take_from(config.replace("\":\"", "\": \""), temp.path());

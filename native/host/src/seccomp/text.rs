@@ -5,8 +5,8 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Stands in a configuration for a profile whose filter is ready.
-pub const STAND_IN: &str = r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#;
+/// Stands in a configuration for a profile whose filter is ready. Whoever took it for the profile would make a container that cannot run.
+pub const STAND_IN: &str = r#"{"defaultAction":"SCMP_ACT_KILL_PROCESS"}"#;
 
 // Of members with one name JSON.parse takes the last, and what is derived here takes none: an error.
 #[derive(Deserialize)]
