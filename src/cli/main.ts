@@ -90,7 +90,7 @@ function openLog(host: Host, file: string | undefined): void {
 function makeContext(host: Host, { values }: ParsedArguments, options: LogOptions): RuntimeContext {
   const root = values["root"];
   const stateRoot = root === undefined ? defaultStateRoot(host, host.env) : namedStateRoot(host, root);
-  return { host, ...stateRoot, log: (level, message) => log(host, options, level, message) };
+  return { host, ...stateRoot, endable: true, log: (level, message) => log(host, options, level, message) };
 }
 
 function rootlessFlag({ values }: ParsedArguments): boolean | undefined {

@@ -51,6 +51,7 @@ export const pages: Readonly<Record<string, Page>> = {
     description: [
       "Sends a signal, TERM when none is named, to the container's first process. A signal",
       "is a number or a name, with or without SIG, such as 15, TERM, SIGTERM or RTMIN+3.",
+      "KILL ends all processes of a container that has no pid namespace of its own.",
     ],
     example: ["tsrunc kill web HUP"],
   },

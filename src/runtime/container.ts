@@ -1,7 +1,7 @@
 /** Finding a container by its id, under its lock or without. */
 
 import type { RuntimeContext } from "./context.js";
-import { RuntimeError, errorFromFailure } from "./errors.js";
+import { RuntimeError, assertNever, errorFromFailure } from "./errors.js";
 import type { Failure, Request } from "./generated/plan.js";
 import { checkId } from "./identifier.js";
 import { askFlag, attempt, perform } from "./native.js";
@@ -17,20 +17,49 @@ export interface LockedContainer {
   record: ContainerRecord;
 }
 
-/** Runs `use` with the container locked, waiting for the lock. @throws RuntimeError `notFound` for an unknown id. */
-export function withContainer<T>(context: RuntimeContext, id: string, use: (container: LockedContainer) => T): T {
-  return withLock(context, id, (lock) => use({ lock, record: readRecord(context, id, lock) }));
+/** What to do about a process that holds the lock of a container. */
+export type Locking =
+  /** Wait for it. */
+  | { kind: "wait" }
+  /** Wait for it, and let oneself be ended by `takeOver` afterwards. */
+  | { kind: "endable" }
+  /** Wait so long. */
+  | { kind: "patience"; milliseconds: number }
+  /** End a create, run or start that holds it for long. */
+  | { kind: "takeOver" };
+
+/**
+ * Runs `use` with the container locked.
+ * @throws RuntimeError `notFound` for an unknown id, `locked` when another process holds the lock for too long.
+ */
+export function withContainer<T>(context: RuntimeContext, id: string, locking: Locking, use: (container: LockedContainer) => T): T {
+  return withLock(context, id, locking, (lock) => use({ lock, record: readRecord(context, id, lock) }));
 }
 
 /** Runs `use` with the container's directory locked, whatever is in its state.json. */
-export function withLock<T>(context: RuntimeContext, id: string, use: (lock: number) => T): T {
+export function withLock<T>(context: RuntimeContext, id: string, locking: Locking, use: (lock: number) => T): T {
   checkId(id);
-  const { reply, failure } = attempt(context.host, "handle", { op: "lockContainer", root: context.root, id, wait: true });
+  const { reply, failure } = attempt(context.host, "handle", lockRequest(context, id, locking));
   if (failure) throw containerError(failure);
   try {
     return use(reply.handle);
   } finally {
     perform(context.host, { op: "close", handle: reply.handle });
+  }
+}
+
+function lockRequest({ root, endable }: RuntimeContext, id: string, locking: Locking): Request {
+  switch (locking.kind) {
+    case "wait":
+      return { op: "lockContainer", root, id, patienceMilliseconds: null, endable: false };
+    case "endable":
+      return { op: "lockContainer", root, id, patienceMilliseconds: null, endable: endable ?? false };
+    case "patience":
+      return { op: "lockContainer", root, id, patienceMilliseconds: locking.milliseconds, endable: false };
+    case "takeOver":
+      return { op: "takeOver", root, id };
+    default:
+      return assertNever(locking);
   }
 }
 
@@ -75,7 +104,7 @@ export function observedStatus(context: RuntimeContext, record: ContainerRecord)
   const frozen = alive && isFrozen(context, record);
   const unsettled = record.status === "creating" || (record.status === "created" && alive);
   if (!unsettled) return statusOf({ recorded: record.status, locked: false, alive, frozen });
-  const { reply, failure } = attempt(context.host, "handle", { op: "lockContainer", root: context.root, id: record.id, wait: false });
+  const { reply, failure } = attempt(context.host, "handle", lockRequest(context, record.id, { kind: "patience", milliseconds: 0 }));
   if (failure) {
     if (failure.code !== "locked") throw containerError(failure);
     return statusOf({ recorded: record.status, locked: true, alive, frozen });

@@ -268,8 +268,15 @@ function newRecord(host: LibraryHost, { id, bundle, spec, planned }: RecordParts
 }
 
 /** @returns the handle of the new container's lock. @throws RuntimeError with runc's text for an id that is taken. */
-function reserve({ host, root, rootMode }: RuntimeContext, record: ContainerRecord): number {
-  const { reply, failure } = attempt(host, "handle", { op: "reserve", root, rootMode, id: record.id, state: serializeRecord(record) });
+function reserve({ host, root, rootMode, endable }: RuntimeContext, record: ContainerRecord): number {
+  const { reply, failure } = attempt(host, "handle", {
+    op: "reserve",
+    root,
+    rootMode,
+    id: record.id,
+    state: serializeRecord(record),
+    endable: endable ?? false,
+  });
   if (reply) return reply.handle;
   if (failure.code === "exists") throw new RuntimeError("container with given ID already exists", { code: "exists" });
   throw stateError(failure);
@@ -302,7 +309,7 @@ function rollBack(context: RuntimeContext, { lock, notify, created, record }: At
   tryTo({ op: "close", handle: lock });
   runPoststop(context, record);
   if (failures.length === 0) return error;
-  const facts = isRuntimeError(error) ? { code: error.code } : { code: "other" as const };
+  const facts = isRuntimeError(error) ? { code: error.code, exitStatus: error.exitStatus } : { code: "other" as const };
   return new RuntimeError(`${messageOf(error)}; undoing it failed too: ${failures.join("; ")}`, facts);
 }
 

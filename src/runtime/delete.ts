@@ -13,12 +13,13 @@ export interface DeleteOptions {
 }
 
 /**
- * Deletes a stopped container; with `force` any: what lives is killed, one with a damaged state.json loses its directory alone.
+ * Deletes a stopped container; with `force` any: what lives is killed, a create, run or start that
+ * is stuck is ended, one with a damaged state.json loses its directory alone.
  * @throws RuntimeError `notFound` without `force`, `wrongStatus` for a container that is not stopped (runtime.md#delete).
  */
 export function deleteContainer(context: RuntimeContext, id: string, { force }: DeleteOptions): void {
   try {
-    withLock(context, id, (lock) => {
+    withLock(context, id, { kind: force ? "takeOver" : "wait" }, (lock) => {
       const record = force ? readableRecord(context, id, lock) : readRecord(context, id, lock);
       if (!record) {
         perform(context.host, { op: "removeContainer", handle: lock });

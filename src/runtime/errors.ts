@@ -56,6 +56,7 @@ export function errorFromFailure(failure: Failure): RuntimeError {
     code: failure.code,
     operation: failure.operation,
     ...(failure.errno ? { errno: failure.errno } : {}),
+    ...(failure.signal ? { exitStatus: 128 + failure.signal } : {}),
   });
 }
 

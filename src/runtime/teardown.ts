@@ -11,21 +11,28 @@ import type { ContainerRecord } from "./state/store.js";
 /** Longest time that a killed process may take to go; one in uninterruptible sleep may never. */
 const KILL_TIMEOUT_MILLISECONDS = 10_000;
 
-const SIGKILL = 9;
+export const SIGKILL = 9;
+
+/** A killed process that is not gone by then is most likely frozen. */
+const FROZEN_AFTER_MILLISECONDS = 100;
 
 /** Kills the container's processes and waits until the first one is gone. @throws RuntimeError when it stays. */
 export function killAndWait({ host }: RuntimeContext, record: ContainerRecord): void {
   const { process, cgroups, ownPidNamespace } = record;
-  if (process) {
-    killIfThere(host, process);
-    // A frozen process of cgroup v1 does not even die.
-    if (cgroups.freezer !== undefined) perform(host, { op: "thaw", path: cgroups.freezer });
-    // Without a pid namespace of its own nothing else dies with the first process.
-    if (!ownPidNamespace && cgroups.paths.length > 0) perform(host, { op: "killCgroup", paths: cgroups.paths, signal: SIGKILL });
-    if (!askFlag(host, { op: "waitGone", process, timeoutMilliseconds: KILL_TIMEOUT_MILLISECONDS })) {
-      throw new RuntimeError("container init still running", { code: "other", operation: `kill process ${process.pid}` });
-    }
-  }
+  if (!process) return;
+  killIfThere(host, process);
+  // Without a pid namespace of its own nothing else dies with the first process.
+  if (!ownPidNamespace && cgroups.paths.length > 0) askFlag(host, { op: "killCgroup", paths: cgroups.paths, signal: SIGKILL });
+  if (isGone(host, process, FROZEN_AFTER_MILLISECONDS)) return;
+  // In cgroup v1 a frozen process does not even die. It may be in a cgroup below the container's, and others in there may freeze it again:
+  // all are killed and thawed.
+  if (cgroups.freezer !== undefined) askFlag(host, { op: "killCgroup", paths: [cgroups.freezer], signal: SIGKILL });
+  if (isGone(host, process, KILL_TIMEOUT_MILLISECONDS)) return;
+  throw new RuntimeError("container init still running", { code: "other", operation: `kill process ${process.pid}` });
+}
+
+function isGone(host: RuntimeContext["host"], process: ProcessIdentity, timeoutMilliseconds: number): boolean {
+  return askFlag(host, { op: "waitGone", process, timeoutMilliseconds });
 }
 
 function killIfThere(host: RuntimeContext["host"], process: ProcessIdentity): void {

@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
 import { describe, until } from "./harness/execute.ts";
 import { hierarchyOf, mountPointOf } from "./harness/cgroups.ts";
 import { setNamespace } from "./harness/config.ts";
 import type { Config } from "./harness/config.ts";
-import { isTsrunc } from "./harness/environment.ts";
+import { isTsrunc, slowness } from "./harness/environment.ts";
 import type { Context } from "./harness/context.ts";
 
 const pids = mountPointOf("pids");
@@ -106,6 +106,56 @@ test("delete -f ends a container that is frozen", async (c) => {
   });
   writeFileSync(state, frozen);
   await c.ok(["delete", "-f", c.id], { timeoutSeconds: 5 });
+});
+
+/** A container whose init is frozen in a cgroup that it made below its own, with another process that freezes it again and again. */
+async function freezesItself(c: Context, refreezes: boolean): Promise<number> {
+  const own = `/${c.id}-ice`;
+  await c.createAndStart(
+    c.bundle({ args: ["sh", "-c", "sleep 1000 & exec probe wait"], config: (config) => (config.linux.cgroupsPath = own) }),
+  );
+  const top = `${mountPointOf("freezer")}${own}`;
+  const { pid } = await c.state();
+  const nested = `${top}/nested/deeper`;
+  mkdirSync(nested, { recursive: true });
+  writeFileSync(`${nested}/cgroup.procs`, String(pid));
+  const [file, frozen] = hierarchyOf("freezer") ? ["freezer.state", "FROZEN"] : ["cgroup.freeze", "1"];
+  const freeze = `echo ${frozen} >${nested}/${file}`;
+  const script = refreezes ? `while ${freeze}; do :; done` : freeze;
+  const freezer = await c.companion("/bin/sh", ["-c", `(${script}) 2>/dev/null`]);
+  if (refreezes) writeFileSync(`${top}/cgroup.procs`, String(freezer.pid));
+  else await freezer.wait();
+  if (hierarchyOf("freezer"))
+    await until("the init is frozen", () => readFileSync(`${nested}/${file}`, "utf8") === "FROZEN\n" || refreezes);
+  return pid;
+}
+
+for (const refreezes of [false, true]) {
+  const kind = refreezes
+    ? "whose init another of its processes freezes again and again below its own cgroup"
+    : "whose init is frozen below its own cgroup";
+  test(`delete -f ends a container ${kind}`, async (c) => {
+    const pid = await freezesItself(c, refreezes);
+    const begin = Date.now();
+    await c.ok(["delete", "-f", c.id]);
+    assert.ok(Date.now() - begin < 3000 * slowness, `took ${Date.now() - begin} ms`);
+    assert.ok(!lives(pid));
+  });
+}
+
+test("kill KILL ends a container that is frozen, also one that is frozen below its own cgroup", async (c) => {
+  for (const nested of [false, true]) {
+    if (nested) {
+      await freezesItself(c, false);
+    } else {
+      await c.createAndStart(c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}-ice`) }));
+      const [file, frozen] = hierarchyOf("freezer") ? ["freezer.state", "FROZEN"] : ["cgroup.freeze", "1"];
+      writeFileSync(`${mountPointOf("freezer")}/${c.id}-ice/${file}`, frozen);
+    }
+    await c.ok(["kill", c.id, "KILL"]);
+    await c.status("stopped");
+    await c.ok(["delete", c.id]);
+  }
 });
 
 test("delete removes cgroups whatever names the container gave them", async (c) => {

@@ -4,9 +4,12 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
-import { withoutNamespaces } from "./harness/config.ts";
+import { mountPointOf, readCgroup } from "./harness/cgroups.ts";
+import { setNamespace, withoutNamespaces } from "./harness/config.ts";
 import { isTsrunc } from "./harness/environment.ts";
 import { describe, until } from "./harness/execute.ts";
+import type { Config } from "./harness/config.ts";
+import type { Context } from "./harness/context.ts";
 
 test("create leaves a container whose program waits for start", async (c) => {
   const started = await c.create(c.bundle());
@@ -262,8 +265,64 @@ test("kill --all of a stopped container leaves alone who is in its cgroup by now
   const other = c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}`) });
   const id = c.otherId("other");
   await c.createAndStart(other, [], { id });
-  await c.fails(["kill", "--all", c.id, "KILL"], /container not running/);
+  await c.ok(["kill", "--all", c.id, "KILL"]);
   assert.equal((await c.state(id)).status, "running");
+});
+
+test("kill --all of a stopped container succeeds", async (c) => {
+  await c.createAndStart(c.bundle({ args: ["true"] }));
+  await c.status("stopped");
+  for (const signal of ["KILL", "TERM"]) await c.ok(["kill", "--all", c.id, signal]);
+  await c.fails(["kill", "--all", c.otherId("unknown"), "KILL"], /container does not exist/);
+});
+
+/** Takes the pid namespace away, or joins that of another container. */
+type PidSharing = "the host's" | "another container's";
+
+for (const sharing of ["the host's", "another container's"] satisfies PidSharing[]) {
+  test(`kill KILL ends all processes of a container in ${sharing} pid namespace, also those that its init left`, async (c) => {
+    const other = c.otherId("other");
+    let path: string | undefined;
+    if (sharing === "another container's") {
+      await c.createAndStart(c.bundle(), [], { id: other });
+      path = `/proc/${(await c.state(other)).pid}/ns/pid`;
+    }
+    for (const script of ["sleep 1000 & sleep 1000 & echo up; wait", "sleep 1000 & sleep 1000 & echo up"]) {
+      const bundle = c.bundle({
+        args: ["sh", "-c", script],
+        config: (config) => {
+          config.linux.cgroupsPath = `/${c.id}-shared`;
+          withoutNamespaces(config, "pid");
+          if (path !== undefined) setNamespace(config, "pid", path);
+        },
+      });
+      const started = await c.createAndStart(bundle);
+      await c.printed(started, "up");
+      if (!script.endsWith("wait")) await c.status("stopped");
+      assert.ok(processesIn(c).length >= 2);
+      await c.ok(["kill", c.id, "KILL"]);
+      await until("all processes have ended", () => processesIn(c).length === 0);
+      await c.status("stopped");
+      await c.fails(["kill", c.id, "KILL"], /container not running/);
+      await c.ok(["delete", c.id]);
+    }
+    if (path !== undefined) assert.equal((await c.state(other)).status, "running");
+  });
+}
+
+/** Of the cgroup that the two tests above use. */
+function processesIn(c: Context): string[] {
+  return (readCgroup(`${mountPointOf("pids")}/${c.id}-shared`, "cgroup.procs") ?? "").split("\n").filter(Boolean);
+}
+
+test("kill with another signal than SIGKILL is for the init alone, also without a pid namespace", async (c) => {
+  const config = (config: Config): void => withoutNamespaces(config, "pid");
+  const bundle = c.bundle({ args: ["sh", "-c", "(trap 'echo child' TERM; while :; do sleep 0.1; done) & exec probe wait"], config });
+  const started = await c.createAndStart(bundle);
+  await c.printed(started, "ready");
+  await c.ok(["kill", c.id, "TERM"]);
+  await c.printed(started, "signal 15");
+  assert.doesNotMatch(started.output(), /child/);
 });
 
 test("delete of a running container is refused", async (c) => {

@@ -15,6 +15,7 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::spawn::Step;
 
+use crate::interrupts::{wait_for, Interrupt};
 use crate::pending::Pending;
 use crate::seccomp::{hand_over, process_state};
 
@@ -29,12 +30,14 @@ pub struct Asked<'a> {
     pub plan: &'a ContainerPlan,
     pub channel: &'a Channel,
     pub hook_output: &'a Output,
+    pub interrupt: Interrupt<'a>,
 }
 
 /// Answers the init until it waits at its gate.
 pub fn converse(asked: &Asked<'_>, pending: &mut Pending, answerer: &mut Option<Answerer<'_>>) -> Result<(), Failure> {
-    let Asked { plan, channel, hook_output } = asked;
+    let Asked { plan, channel, hook_output, interrupt } = asked;
     loop {
+        wait_for(channel, *interrupt, "the init")?;
         match next_message(channel)? {
             FromInit::Ready => return Ok(()),
             FromInit::Failed(failure) => return Err(failure),
@@ -59,7 +62,7 @@ pub fn converse(asked: &Asked<'_>, pending: &mut Pending, answerer: &mut Option<
             }
             FromInit::Hooks => {
                 let state = hook_state(plan, pending.identity.pid, "creating")?;
-                run_runtime_hooks(&plan.runtime_hooks, &state, hook_output)?;
+                run_runtime_hooks(&plan.runtime_hooks, &state, hook_output, *interrupt)?;
                 channel.send(&ToInit::Continue { state })?;
             }
         }

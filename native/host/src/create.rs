@@ -19,6 +19,7 @@ use tsrunc_sys::spawn::{SharedMemory, Spawned};
 use crate::clone::{clone_init, has_user_namespace, CloneParts};
 use crate::conversation::{converse, hook_state, keyring_name, report, Answerer, Asked};
 use crate::init_program::{self, InitProgram, OpenedInit};
+use crate::interrupts::Interrupt;
 use crate::joins::When;
 use crate::mapped_mounts::User;
 use crate::net_devices;
@@ -34,6 +35,7 @@ pub struct Extras<'a> {
     pub filter: Option<&'a Filter>,
     /// The container's notify socket, for the init to keep until `start`.
     pub notify: Option<BorrowedFd<'a>>,
+    pub interrupt: Interrupt<'a>,
     /// What state.json says once the container stands: an object without `process`.
     pub state: &'a str,
 }
@@ -82,7 +84,7 @@ struct Start<'a, 'b> {
 }
 
 fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start: Start<'_, '_>) -> Result<Pending, Failure> {
-    let Start { program, cgroups, extras: Extras { filter, notify, state } } = start;
+    let Start { program, cgroups, extras: Extras { filter, notify, interrupt, state } } = start;
     let in_user_namespace = has_user_namespace(plan);
     let birthplace = cgroups.unified()?;
     let mut tasks = if in_user_namespace { cgroups.tasks()? } else { Vec::new() };
@@ -134,7 +136,7 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     drop((program, birthplace, tasks));
     let metadata = filter.and_then(|filter| filter.listener.as_ref()).and_then(|listener| listener.metadata.as_deref());
     let mut answerer = opened.seccomp_receiver.take().map(|receiver| Answerer { receiver, metadata });
-    converse(&Asked { plan, channel: &channel, hook_output: &opened.hook_output }, &mut pending, &mut answerer)
+    converse(&Asked { plan, channel: &channel, hook_output: &opened.hook_output, interrupt }, &mut pending, &mut answerer)
         .map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
     if let Some(receiver) = &opened.pidfd_receiver {
         send_descriptor(receiver.as_fd(), pending.pidfd.as_fd()).during(|| "send the pidfd to the pidfd socket".into())?;

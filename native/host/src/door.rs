@@ -9,13 +9,14 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::{Reply, Request, SeccompText};
 
 use crate::create;
-use crate::foreground::Attendance;
+use crate::foreground::{self, Attendance};
 use crate::init_program::InitProgram;
+use crate::interrupts::{Interrupt, Interrupts};
 use crate::notify::Proxy;
 use crate::pending::Pending;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, facts, files, gate, processes, resctrl, state_root, systemd, undo};
+use crate::{cgroup, clock, facts, files, gate, holder, processes, resctrl, state_root, systemd, undo};
 
 /// Something that outlives a request, named by a number.
 enum Handle {
@@ -31,26 +32,25 @@ struct Container {
     stays: bool,
     /// startContainer hooks stand between its release and the program.
     runs_hooks: bool,
-    attendance: Option<Attendance>,
 }
 
 impl Container {
-    fn release(&mut self) -> Result<(), Failure> {
+    /// Lets the container go on. With a caller who stays, `interrupts` are the container's signals once its program runs.
+    fn release(&mut self, interrupts: &mut Option<Interrupts>) -> Result<(), Failure> {
+        interrupts.as_ref().map_or(Ok(()), Interrupts::check)?;
         if !self.stays {
-            return self.pending.release();
+            return self.pending.release(interrupts.as_ref().map(Interrupts::interrupt));
         }
-        Attendance::prepare(&self.pending);
-        // The program may signal readiness, and be answered by a signal, before we hear that it runs. Hooks may take
-        // long: until they are done a signal ends us, and the container with us.
-        let early = if self.runs_hooks { None } else { Some(Attendance::begin()?) };
-        self.pending.release()?;
-        self.attendance = Some(early.map_or_else(Attendance::begin, Ok)?);
+        foreground::prepare(&self.pending);
+        if self.runs_hooks {
+            self.pending.release(interrupts.as_ref().map(Interrupts::interrupt))?;
+            *interrupts = Interrupts::pass_on(interrupts.take())?;
+        } else {
+            // The program may signal readiness, and be answered by a signal, before we hear that it runs.
+            *interrupts = Interrupts::pass_on(interrupts.take())?;
+            self.pending.release(None)?;
+        }
         Ok(())
-    }
-
-    fn wait(&mut self, subreaper: bool, notify: Option<&mut Proxy>) -> Result<u32, Failure> {
-        let attendance = self.attendance.take().map_or_else(Attendance::begin, Ok)?;
-        attendance.wait(&mut self.pending, subreaper, notify)
     }
 }
 
@@ -59,17 +59,19 @@ pub struct Host {
     init: InitProgram,
     handles: HashMap<u32, Handle>,
     next_handle: u32,
+    /// While a container is being made for which this process may be ended, and while its caller stays with it.
+    interrupts: Option<Interrupts>,
 }
 
 impl Host {
     pub fn new(init: InitProgram) -> Self {
-        Host { init, handles: HashMap::new(), next_handle: 1 }
+        Host { init, handles: HashMap::new(), next_handle: 1, interrupts: None }
     }
 
     /// Carries out one request. Never panics on what it is given: a request that makes no sense is a `Failed` reply.
     pub fn call(&mut self, request: &[u8]) -> Vec<u8> {
         let reply = match serde_json::from_slice(request) {
-            Ok(request) => self.carry_out(request).unwrap_or_else(|failure| Reply::Failed { failure }),
+            Ok(request) => self.carry_out(request).unwrap_or_else(|failure| Reply::Failed { failure: self.explain(failure) }),
             Err(error) => Reply::Failed { failure: Failure::new(FailureCode::BadRequest, "read request", error.to_string()) },
         };
         serde_json::to_vec(&reply).unwrap_or_default()
@@ -91,21 +93,36 @@ impl Host {
             Request::SystemdFacts { user, runtime_directory } => systemd::facts(user, runtime_directory.as_deref()).map(|facts| Reply::Systemd { facts }),
             Request::Missing { paths } => Ok(names(files::missing(paths))),
             Request::PathKind { path } => files::kind(&path).map(|kind| text(kind.into())),
-            Request::Reserve { root, root_mode, id, state } => {
-                let lock = store::reserve(&store::Reservation { root: &root, root_mode, id: &id, state: &state })?;
+            Request::Reserve { root, root_mode, id, state, endable } => {
+                if endable {
+                    self.interrupts = Interrupts::begin()?;
+                }
+                match store::reserve(&store::Reservation { root: &root, root_mode, id: &id, state: &state, endable }) {
+                    Ok(lock) => Ok(self.keep(Handle::Lock(lock))),
+                    Err(failure) => Err(self.without_interrupts(failure)),
+                }
+            }
+            Request::LockContainer { root, id, patience_milliseconds, endable } => {
+                let patience = patience_milliseconds.map(|milliseconds| Duration::from_millis(milliseconds.into()));
+                let lock = store::lock(&store::LockRequest { root: &root, id: &id, patience, endable })?;
+                if endable {
+                    self.interrupts = Interrupts::begin()?;
+                }
                 Ok(self.keep(Handle::Lock(lock)))
             }
-            Request::LockContainer { root, id, wait } => {
-                let lock = store::lock(&store::LockRequest { root: &root, id: &id, wait })?;
-                Ok(self.keep(Handle::Lock(lock)))
-            }
+            Request::TakeOver { root, id } => Ok(self.keep(Handle::Lock(holder::take_over(&root, &id)?))),
             Request::ListContainers { root } => state_root::list(&root).map(names),
             Request::PeekState { root, id } => state_root::read_state(&root, &id).map(text),
             Request::ReadState { lock } => store::read_state(self.lock(lock)?).map(text),
             Request::SaveState { handle, state } => store::save_state(self.lock(handle)?, &state).map(done),
             Request::RemoveContainer { handle } => store::remove(self.lock(handle)?).map(done),
             Request::Close { handle } => match self.handles.remove(&handle) {
-                Some(_) => Ok(Reply::Done),
+                Some(_) => {
+                    if !self.handles.values().any(|handle| matches!(handle, Handle::Lock(_) | Handle::Container(_))) {
+                        self.interrupts = None;
+                    }
+                    Ok(Reply::Done)
+                }
                 None => Err(unknown(handle)),
             },
             Request::CompileSeccomp { handle, profile } => {
@@ -118,7 +135,8 @@ impl Host {
                 let seccomp = seccomp.map(|handle| self.seccomp(handle)).transpose()?;
                 let lock = self.lock(lock)?;
                 let notify = notify.map(|handle| self.notify(handle)).transpose()?;
-                let extras = create::Extras { filter: seccomp.and_then(Seccomp::filter), notify: notify.map(Proxy::fd), state: &state };
+                let extras =
+                    create::Extras { filter: seccomp.and_then(Seccomp::filter), notify: notify.map(Proxy::fd), interrupt: self.interrupt(), state: &state };
                 let pending = create::create(self.init, lock, &mut plan, extras)?;
                 if let Some(seccomp) = seccomp {
                     seccomp.keep(lock.root_fd());
@@ -127,24 +145,32 @@ impl Host {
                 let warnings = pending.warnings.clone();
                 let stays = matches!(plan.console, ConsolePlan::Keep);
                 let runs_hooks = !plan.process.start_container_hooks.is_empty();
-                let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, runs_hooks, attendance: None })));
+                let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, runs_hooks })));
                 Ok(Reply::Created { handle, process, warnings })
             }
-            Request::Release { handle } => self.container(handle)?.release().map(done),
+            Request::Release { handle } => match self.handles.get_mut(&handle) {
+                Some(Handle::Container(container)) => container.release(&mut self.interrupts).map(done),
+                _ => Err(unknown(handle)),
+            },
             Request::Start { lock, notify_socket } => {
-                let kept = gate::start(self.lock(lock)?)?;
+                let kept = gate::start(self.lock(lock)?, self.interrupt())?;
                 let proxy = kept.zip(notify_socket).map(|(kept, host)| Proxy::resume(kept, &host)).transpose()?;
                 Ok(Reply::Started { notify: proxy.map(|proxy| self.insert(Handle::Notify(proxy))) })
             }
             Request::AtGate { lock } => gate::at_gate(self.lock(lock)?).map(flag),
             Request::Alive { process } => processes::alive(&process).map(flag),
             Request::Kill { process, signal } => processes::kill(&process, signal).map(done),
-            Request::KillCgroup { paths, signal } => paths.iter().try_for_each(|path| cgroup::kill(path, signal)).map(done),
+            Request::KillCgroup { paths, signal } => {
+                let found = paths.iter().map(|path| cgroup::kill(path, signal)).collect::<Result<Vec<bool>, Failure>>()?;
+                Ok(Reply::Flag { flag: found.contains(&true) })
+            }
             Request::WaitGone { process, timeout_milliseconds } => processes::wait_gone(&process, Duration::from_millis(timeout_milliseconds.into())).map(flag),
             Request::Foreground { handle, subreaper, notify } => {
                 // Both are borrowed at once: the proxy is taken out, and gone with the container's process.
                 let mut proxy = notify.map(|notify| self.take_notify(notify)).transpose()?;
-                let status = self.container(handle)?.wait(subreaper, proxy.as_mut())?;
+                let signals = Interrupts::pass_on(self.interrupts.take())?.map(Interrupts::into_caught);
+                let attendance = Attendance { signals, subreaper, notify: proxy.as_mut() };
+                let status = attendance.wait(&mut self.container(handle)?.pending)?;
                 Ok(Reply::Exit { status })
             }
             Request::BindNotify { lock, socket } => {
@@ -154,7 +180,7 @@ impl Host {
             Request::AwaitNotify { handle, process } => self.take_notify(handle)?.await_ready(&process).map(flag),
             Request::RunHooks { hooks, state, output } => {
                 let output = Output::open(output.as_ref())?;
-                run_runtime_hooks(&hooks, &state, &output).map(done)
+                run_runtime_hooks(&hooks, &state, &output, self.interrupt()).map(done)
             }
             Request::Undo { steps } => undo::undo(&steps).map(done),
             Request::OutOfMemory { cgroups } => Ok(text(cgroup::describe_oom(cgroups.iter().map(String::as_str)).unwrap_or_default())),
@@ -166,6 +192,24 @@ impl Host {
             Request::FindMount { fs_type } => resctrl::find_mount(&fs_type).map(text),
             Request::OwnerOf { path } => files::owner(&path).map(|number| Reply::Number { number }),
         }
+    }
+
+    fn interrupt(&self) -> Interrupt<'_> {
+        self.interrupts.as_ref().map(Interrupts::interrupt)
+    }
+
+    fn explain(&mut self, failure: Failure) -> Failure {
+        match &mut self.interrupts {
+            Some(interrupts) => interrupts.explain(failure),
+            None => failure,
+        }
+    }
+
+    /// The failure of the request that began to catch signals; they are nobody's business any more.
+    fn without_interrupts(&mut self, failure: Failure) -> Failure {
+        let failure = self.explain(failure);
+        self.interrupts = None;
+        failure
     }
 
     fn insert(&mut self, handle: Handle) -> u32 {
@@ -258,7 +302,7 @@ mod tests {
     fn a_handle_is_good_for_its_kind_until_it_is_closed() {
         let temp = TempDir::new();
         let mut host = Host::new(InitProgram::Embedded);
-        let reserve = format!(r#"{{"op":"reserve","root":{:?},"rootMode":448,"id":"c","state":"{{}}"}}"#, temp.path());
+        let reserve = format!(r#"{{"op":"reserve","root":{:?},"rootMode":448,"id":"c","state":"{{}}","endable":false}}"#, temp.path());
         assert_eq!(ask(&mut host, &reserve), r#"{"kind":"handle","handle":1}"#);
         assert!(ask(&mut host, r#"{"op":"release","handle":1}"#).contains(r#""operation":"use handle 1","cause":"there is none""#));
         assert_eq!(ask(&mut host, r#"{"op":"removeContainer","handle":1}"#), r#"{"kind":"done"}"#);

@@ -17,35 +17,26 @@ use crate::terminal::{copy_size, Source, Terminal};
 /// How soon a terminal is noticed that was closed and opened again in the container.
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// A container whose caller stays with it: from its start until its end.
-pub struct Attendance {
-    /// None when another one in this process has the signals.
-    signals: Option<Caught>,
+/// Before the program runs: it finds the right window size from its first instruction on.
+pub fn prepare(container: &Pending) {
+    if let Some(master) = &container.master {
+        copy_size(master);
+    }
 }
 
-impl Attendance {
-    /// Before the program runs: it finds the right window size from its first instruction on.
-    pub fn prepare(container: &Pending) {
-        if let Some(master) = &container.master {
-            copy_size(master);
-        }
-    }
+/// What a caller who stays with a container does for it meanwhile.
+pub struct Attendance<'a> {
+    /// None when somebody else in this process has the signals.
+    pub signals: Option<Caught>,
+    /// Orphans of the container come to us and are reaped too (not in Node, whose children are its own).
+    pub subreaper: bool,
+    pub notify: Option<&'a mut Proxy>,
+}
 
-    /// Once the program runs: signals are kept for `wait` from now on.
-    pub fn begin() -> Result<Self, Failure> {
-        match Caught::all() {
-            Ok(signals) => Ok(Attendance { signals: Some(signals) }),
-            Err(Errno::BUSY) => Ok(Attendance { signals: None }),
-            Err(errno) => Err(errno).during(|| "catch signals".into()),
-        }
-    }
-
-    /// Waits for the end of the container's process and reaps it. With `subreaper`, orphans of the container come to us
-    /// and are reaped too (not in Node, whose children are its own).
-    ///
-    /// Returns the exit status: the process's own, or 128 + signal.
-    pub fn wait(self, container: &mut Pending, subreaper: bool, notify: Option<&mut Proxy>) -> Result<u32, Failure> {
-        let mut signals = self.signals;
+impl Attendance<'_> {
+    /// Waits for the end of the container's process and reaps it. Returns the exit status: the process's own, or 128 + signal.
+    pub fn wait(self, container: &mut Pending) -> Result<u32, Failure> {
+        let Attendance { mut signals, subreaper, notify } = self;
         if subreaper {
             set_child_subreaper(Some(rustix::process::getpid())).during(|| "become a subreaper".into())?;
             if let Some(signals) = &mut signals {
@@ -86,6 +77,7 @@ impl Session<'_> {
     fn attend(&mut self) -> Result<(), Failure> {
         let mut ended = false;
         self.reap_orphans()?; // those that came before their end was caught
+        self.forward_signals()?; // those that came before there was somebody to wait for them
         loop {
             if ended && !self.terminal.as_mut().is_some_and(Terminal::drain) {
                 return Ok(());

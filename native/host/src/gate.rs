@@ -10,6 +10,7 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
 use crate::conversation::receive_descriptor;
+use crate::interrupts::{wait_for, Interrupt};
 use crate::store::Lock;
 
 const NAME: &str = "gate";
@@ -56,23 +57,24 @@ pub fn at_gate(lock: &Lock) -> Result<bool, Failure> {
 /// Opens the gate and waits until the user's program runs. Returns the container's notify socket, if it has one.
 ///
 /// # Errors
-/// `NotWaiting` if nobody waits; the init's own failure (startContainer hooks, exec) otherwise.
-pub fn start(lock: &Lock) -> Result<Option<OwnedFd>, Failure> {
+/// `NotWaiting` if nobody waits; `Interrupted`, and the init goes on; the init's own failure (startContainer hooks, exec) otherwise.
+pub fn start(lock: &Lock, interrupt: Interrupt<'_>) -> Result<Option<OwnedFd>, Failure> {
     let Some(socket) = knock(lock)? else {
         return Err(Failure::new(FailureCode::NotWaiting, "connect to the start gate", "nobody waits at it"));
     };
     let channel = Channel::new(socket);
     channel.send(&ToInit::Start)?;
-    await_exec(&channel)
+    await_exec(&channel, interrupt)
 }
 
 /// Waits for the end of the conversation: the exec closes the init's end. Without the word that it comes now, the init was killed.
 ///
 /// Returns the notify socket that the init kept for the starter.
-pub fn await_exec(channel: &Channel) -> Result<Option<OwnedFd>, Failure> {
+pub fn await_exec(channel: &Channel, interrupt: Interrupt<'_>) -> Result<Option<OwnedFd>, Failure> {
     let mut announced = false;
     let mut notify = None;
     loop {
+        wait_for(channel, interrupt, "the exec")?;
         match channel.receive()? {
             None if announced => return Ok(notify),
             None => return Err(Failure::new(FailureCode::Finished, "wait for the exec", "the container's init was killed before it")),

@@ -9,6 +9,7 @@ use tsrunc_plan::warning::Warning;
 
 use crate::clone::kill_and_reap;
 use crate::gate;
+use crate::interrupts::Interrupt;
 use crate::net_devices::Moved;
 
 /// A container at its start gate that dies with this value unless it is released.
@@ -33,11 +34,11 @@ pub struct Pending {
 
 impl Pending {
     /// Lets the container live on; with `GatePlan::Channel` starts it and waits for the exec.
-    pub fn release(&mut self) -> Result<(), Failure> {
+    pub fn release(&mut self, interrupt: Interrupt<'_>) -> Result<(), Failure> {
         let Some(channel) = self.channel.take() else { return Ok(()) };
         channel.send(&ToInit::Release { state: std::mem::take(&mut self.state) })?;
         if self.starts {
-            let _notify_of_ours = gate::await_exec(&channel)?; // none: only a `create` gives it to the init
+            let _notify_of_ours = gate::await_exec(&channel, interrupt)?; // none: only a `create` gives it to the init
         }
         if let Some(moved) = &mut self.net_devices {
             moved.keep();

@@ -16,6 +16,8 @@ use tsrunc_sys::errno::During;
 struct Stat {
     /// Field 3.
     state: u8,
+    /// Field 4.
+    parent: i32,
     /// Field 22, clock ticks since boot.
     start_time_ticks: String,
 }
@@ -31,8 +33,9 @@ fn parse(text: &[u8]) -> Option<Stat> {
     let end_of_name = text.iter().rposition(|byte| *byte == b')')?;
     let mut fields = std::str::from_utf8(&text[end_of_name + 1..]).ok()?.split_ascii_whitespace();
     let state = *fields.next()?.as_bytes().first()?;
-    let start_time_ticks = fields.nth(18)?.to_owned();
-    Some(Stat { state, start_time_ticks })
+    let parent = fields.next()?.parse().ok()?;
+    let start_time_ticks = fields.nth(17)?.to_owned();
+    Some(Stat { state, parent, start_time_ticks })
 }
 
 /// None when there is no such process.
@@ -90,6 +93,24 @@ pub fn kill(process: &ProcessIdentity, signal: i32) -> Result<(), Failure> {
     tsrunc_sys::signals::send(&pidfd, signal).during(|| format!("send signal {signal} to process {}", process.pid))
 }
 
+/// Descriptors of the children of a process that its caller has open: none is another's by now.
+pub fn children(parent: Pid) -> Result<Vec<OwnedFd>, Failure> {
+    let is_child = |pid: Pid| stat(pid.as_raw_pid()).map(|stat| stat.is_some_and(|stat| stat.parent == parent.as_raw_pid()));
+    let mut children = Vec::new();
+    for entry in std::fs::read_dir("/proc").during(|| "list \"/proc\"".into())? {
+        let name = entry.during(|| "list \"/proc\"".into())?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()).filter(|pid| *pid > 0).and_then(Pid::from_raw) else { continue };
+        if !is_child(pid)? {
+            continue;
+        }
+        // Checked again: the descriptor cannot change its process any more.
+        if let (Ok(child), true) = (pidfd_open(pid, PidfdFlags::empty()), is_child(pid)?) {
+            children.push(child);
+        }
+    }
+    Ok(children)
+}
+
 /// Waits until the process has ended. False when it still lives after `timeout`.
 pub fn wait_gone(process: &ProcessIdentity, timeout: Duration) -> Result<bool, Failure> {
     match open(process)? {
@@ -119,7 +140,7 @@ mod tests {
     #[test]
     fn reads_names_with_parentheses() {
         let text = b"42 (a) b (c)) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3\n";
-        assert_eq!(parse(text), Some(Stat { state: b'S', start_time_ticks: "987654".into() }));
+        assert_eq!(parse(text), Some(Stat { state: b'S', parent: 1, start_time_ticks: "987654".into() }));
         assert_eq!(parse(b""), None);
         assert_eq!(parse(b"1 (x) S 1 2"), None);
     }
@@ -143,6 +164,18 @@ mod tests {
         child.wait().unwrap();
         assert!(!alive(&process).unwrap());
         assert_eq!(start_time(pid).unwrap_err().code, FailureCode::Finished);
+    }
+
+    #[test]
+    fn finds_children() {
+        let mut child = Command::new("sleep").arg("100").spawn().unwrap();
+        let own = rustix::process::getpid();
+        let found = children(own).unwrap();
+        assert!(!found.is_empty());
+        let process = ProcessIdentity { pid: child.id() as i32, start_time_ticks: start_time(child.id() as i32).unwrap() };
+        kill(&process, 9).unwrap();
+        assert!(found.iter().any(|pidfd| wait_end(pidfd, Instant::now() + Duration::from_secs(5)).unwrap()));
+        child.wait().unwrap();
     }
 
     #[test]

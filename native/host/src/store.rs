@@ -4,6 +4,7 @@
 //! So nobody sees half a container, and of two creates of one id exactly one wins.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -11,10 +12,14 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
 use crate::drafts::{draft_name, is_entry, remove_directory, remove_leftovers, DIRECTORY};
+use crate::holder;
 use crate::state_root::{self, check_id, open_container, STATE};
 use crate::trust::require_trusted;
 
 const NEW_STATE: &str = "state.json.new";
+
+const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// A container's directory, locked against every other process until dropped.
 pub struct Lock {
@@ -59,6 +64,8 @@ pub struct Reservation<'a> {
     pub id: &'a str,
     /// The first content of state.json.
     pub state: &'a str,
+    /// This process may be ended for the container (holder.rs).
+    pub endable: bool,
 }
 
 /// Makes the directory with state.json in it, and locks it. The root is made when missing.
@@ -66,14 +73,14 @@ pub struct Reservation<'a> {
 /// # Errors
 /// `Exists` if the id is taken.
 pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
-    let Reservation { root, root_mode, id, state } = *request;
+    let Reservation { root, root_mode, id, state, endable } = *request;
     let during = || format!("make state directory \"{root}/{id}\"");
     check_id(id)?;
     let root_fd = state_root::open_or_make(root, root_mode)?;
     // Who cleans up after killed creates may take the directory away before it is locked.
     for _attempt in 0..16 {
         let draft = draft_name(id);
-        match fill_draft(&root_fd, &draft, state) {
+        match fill_draft(&root_fd, &draft, state, endable) {
             Err(Errno::NOENT) => continue,
             Err(errno) => {
                 remove_draft(&root_fd, &draft);
@@ -94,13 +101,16 @@ pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
     Err(Errno::NOENT).during(during)
 }
 
-fn fill_draft(root: &OwnedFd, draft: &str, state: &str) -> Result<OwnedFd, Errno> {
+fn fill_draft(root: &OwnedFd, draft: &str, state: &str, endable: bool) -> Result<OwnedFd, Errno> {
     match rustix::fs::mkdirat(root, draft, Mode::RWXU) {
         Err(Errno::EXIST) => return Err(Errno::NOENT), // another attempt
         result => result?,
     }
     let dir = rustix::fs::openat(root, draft, DIRECTORY, Mode::empty())?;
     rustix::fs::flock(&dir, FlockOperation::LockExclusive)?;
+    if endable {
+        holder::declare(&dir)?;
+    }
     write_new(&dir, STATE, state)?;
     Ok(dir)
 }
@@ -124,20 +134,24 @@ fn rename_to_id(root: &OwnedFd, draft: &str, id: &str) -> Result<(), Errno> {
 pub struct LockRequest<'a> {
     pub root: &'a str,
     pub id: &'a str,
-    /// Wait for who holds it.
-    pub wait: bool,
+    /// How long to wait for who holds it; None: without end.
+    pub patience: Option<Duration>,
+    /// This process may be ended for the container (holder.rs).
+    pub endable: bool,
 }
 
 /// Locks the directory of a container.
 ///
 /// # Errors
-/// `NotFound`; `Locked` when somebody else holds the lock and `wait` is false.
+/// `NotFound`; `Locked` when somebody else holds the lock for longer than the patience.
 pub fn lock(request: &LockRequest<'_>) -> Result<Lock, Failure> {
-    let LockRequest { root, id, wait } = *request;
+    let LockRequest { root, id, patience, endable } = *request;
+    let deadline = patience.map(|patience| Instant::now() + patience);
     let during = || format!("lock state directory \"{root}/{id}\"");
     check_id(id)?;
     let root_fd = state_root::open(root)?;
-    let operation = if wait { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
+    let operation = if patience.is_none() { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
+    let mut pause = SHORTEST_PAUSE;
     loop {
         let dir = match open_container(&root_fd, id) {
             Err(Errno::NOENT) => {
@@ -148,11 +162,22 @@ pub fn lock(request: &LockRequest<'_>) -> Result<Lock, Failure> {
         };
         require_trusted(&dir, || format!("{root}/{id}"))?;
         match retry_interrupted(|| rustix::fs::flock(&dir, operation)) {
-            Err(Errno::AGAIN) => return Err(Failure::new(FailureCode::Locked, during(), "another process holds the lock")),
+            Err(Errno::AGAIN) => {
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    return Err(Failure::new(FailureCode::Locked, during(), "another process holds the lock"));
+                }
+                // flock(2) knows no time limit. From the name again: the holder may remove the directory and stay.
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                continue;
+            }
             result => result.during(during)?,
         }
         // Meanwhile it may have been removed, and even made anew.
         if is_entry(&root_fd, id, &dir).during(during)? {
+            if endable {
+                holder::declare(&dir).during(during)?;
+            }
             return Ok(Lock { dir, root: root_fd, root_path: root.to_owned(), id: id.to_owned() });
         }
     }
@@ -244,18 +269,18 @@ mod tests {
     }
 
     fn reserve_in(temp: &TempDir, id: &str, state: &str) -> Result<Lock, Failure> {
-        reserve(&Reservation { root: temp.path(), root_mode: 0o700, id, state })
+        reserve(&Reservation { root: temp.path(), root_mode: 0o700, id, state, endable: false })
     }
 
     fn lock_in(temp: &TempDir, id: &str, wait: bool) -> Result<Lock, Failure> {
-        lock(&LockRequest { root: temp.path(), id, wait })
+        lock(&LockRequest { root: temp.path(), id, patience: if wait { None } else { Some(Duration::ZERO) }, endable: false })
     }
 
     #[test]
     fn reserves_with_state_and_modes() {
         let temp = TempDir::new();
         let root = format!("{}/a/root", temp.path());
-        let lock = reserve(&Reservation { root: &root, root_mode: 0o1711, id: "c1", state: "{}" }).unwrap();
+        let lock = reserve(&Reservation { root: &root, root_mode: 0o1711, id: "c1", state: "{}", endable: false }).unwrap();
         assert_eq!(std::fs::read_to_string(format!("{root}/c1/state.json")).unwrap(), "{}");
         let mode = |path: &str| rustix::fs::stat(path).unwrap().st_mode & 0o7777;
         assert_eq!((mode(&root), mode(&lock.path()), mode(&format!("{root}/c1/state.json"))), (0o1711, 0o700, 0o600));
@@ -265,7 +290,7 @@ mod tests {
     fn a_draft_that_cannot_be_filled_is_taken_away() {
         let temp = TempDir::new();
         let root = rustix::fs::open(temp.path(), DIRECTORY, Mode::empty()).unwrap();
-        fill_draft(&root, "#c.0000abcd", "{}").unwrap();
+        fill_draft(&root, "#c.0000abcd", "{}", false).unwrap();
         remove_draft(&root, "#c.0000abcd");
         remove_draft(&root, "#c.0000abcd");
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
@@ -312,7 +337,7 @@ mod tests {
     fn reports_what_is_not_there_and_refuses_links_and_paths() {
         let temp = TempDir::new();
         assert_eq!(code(lock_in(&temp, "c", true)), FailureCode::NotFound);
-        assert_eq!(code(lock(&LockRequest { root: &format!("{}/none", temp.path()), id: "c", wait: true })), FailureCode::NotFound);
+        assert_eq!(code(lock(&LockRequest { root: &format!("{}/none", temp.path()), id: "c", patience: None, endable: false })), FailureCode::NotFound);
         std::os::unix::fs::symlink("/tmp", format!("{}/link", temp.path())).unwrap();
         assert!(lock_in(&temp, "link", true).is_err());
         for id in ["", ".", "..", "a/b", "#c.00000000", "a\0"] {

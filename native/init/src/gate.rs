@@ -101,7 +101,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     }
     set_limits(0, &plan.process, Limits::OfProgram)?;
     let directory = Directory::Own; // the program's, which become_user entered
-    let context = HookContext { state: &state, output: &hook_output, env: program.env(), directory, filter: filter_of_hooks(&plan) };
+    let context = HookContext { state: &state, output: &hook_output, env: program.env(), directory, interrupt: None, filter: filter_of_hooks(&plan) };
     run_hooks(&plan.process.start_container_hooks, &context)?;
     channel.send(&FromInit::Executing)?;
     Err(program.execute(&plan.process, || load_when(Moment::Exec, &plan, channel)))

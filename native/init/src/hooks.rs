@@ -18,6 +18,7 @@ use tsrunc_sys::command::{spawn, Command, NotStarted};
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::process as sys;
 use tsrunc_sys::seccomp::Filter;
+use tsrunc_sys::signals::Caught;
 
 /// As much of a hook's output as an error shows.
 const MAX_OUTPUT_BYTES: usize = 64 << 10;
@@ -67,6 +68,8 @@ pub struct HookContext<'a> {
     /// The environment of a hook whose entry has no `env`.
     pub env: &'a [CString],
     pub directory: Directory,
+    /// Signals that end the hook.
+    pub interrupt: Option<&'a Caught>,
     /// Loaded in each hook. The caller has no_new_privs.
     pub filter: Option<Filter<'a>>,
 }
@@ -88,15 +91,15 @@ pub fn run_hooks(hooks: &[Hook], context: &HookContext<'_>) -> Result<(), Failur
     hooks.iter().try_for_each(|hook| run_hook(hook, context))
 }
 
-/// Runs hooks in the namespaces of the runtime, with its environment.
+/// Runs hooks in the namespaces of the runtime, with its environment, until a signal of `interrupt` asks this process to end.
 ///
 /// # Errors
 /// As of `run_hook`.
-pub fn run_runtime_hooks(hooks: &[Hook], state: &str, output: &Output) -> Result<(), Failure> {
+pub fn run_runtime_hooks(hooks: &[Hook], state: &str, output: &Output, interrupt: Option<&Caught>) -> Result<(), Failure> {
     if hooks.is_empty() {
         return Ok(());
     }
-    run_hooks(hooks, &HookContext { state, output, env: &own_environment(), directory: Directory::Bundle, filter: None })
+    run_hooks(hooks, &HookContext { state, output, env: &own_environment(), directory: Directory::Bundle, interrupt, filter: None })
 }
 
 /// The environment of this process.
@@ -105,10 +108,11 @@ fn own_environment() -> Vec<CString> {
     std::env::vars_os().filter_map(entry).collect()
 }
 
-/// Runs the hook with the state on its stdin and waits for its end. It gets a process group, which a timeout kills.
+/// Runs the hook with the state on its stdin and waits for its end. It gets a process group, which a timeout or an interruption
+/// kills.
 ///
 /// # Errors
-/// `Exec` when it cannot be executed; a status other than 0, with what the hook printed; a timeout.
+/// `Exec` when it cannot be executed; a status other than 0, with what the hook printed; a timeout; `Interrupted`.
 fn run_hook(hook: &Hook, context: &HookContext<'_>) -> Result<(), Failure> {
     let during = || format!("run hook {:?} ({})", hook.path, hook.pointer);
     let bad = |cause: &str| Failure::new(FailureCode::BadRequest, during(), cause);
@@ -137,10 +141,10 @@ fn run_hook(hook: &Hook, context: &HookContext<'_>) -> Result<(), Failure> {
     })?;
     drop(output_end); // else the output would never end
     let deadline = hook.timeout_seconds.map(|seconds| started + Duration::from_secs(seconds.into()));
-    let end = wait(pid, &output, deadline).during(during)?;
-    match end.status {
-        Some(status) if status.exit_status() == Some(0) => Ok(()),
-        status => Err(Failure::new(FailureCode::Other, during(), describe(status, hook, &end.output))),
+    let end = wait(pid, &output, deadline, context.interrupt).during(during)?;
+    match end.cause {
+        EndCause::Own(status) if status.exit_status() == Some(0) => Ok(()),
+        cause => Err(Failure::new(FailureCode::Other, during(), describe(&cause, hook, &end.output))),
     }
 }
 
@@ -186,13 +190,20 @@ fn state_file(state_json: &str) -> Result<OwnedFd, Errno> {
 }
 
 struct End {
-    /// None: it was killed because its time was over.
-    status: Option<WaitIdStatus>,
+    cause: EndCause,
     output: Vec<u8>,
 }
 
+enum EndCause {
+    Own(WaitIdStatus),
+    /// It was killed because its time was over.
+    Timeout,
+    /// It was killed because nobody wants it any more.
+    Interruption,
+}
+
 /// Reads the output until the hook itself has ended: what it left running may keep the pipe open for ever.
-fn wait(pid: Pid, output: &OwnedFd, deadline: Option<Instant>) -> Result<End, Errno> {
+fn wait(pid: Pid, output: &OwnedFd, deadline: Option<Instant>, interrupt: Option<&Caught>) -> Result<End, Errno> {
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let reap = || rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED));
     let mut text = Vec::new();
@@ -200,26 +211,31 @@ fn wait(pid: Pid, output: &OwnedFd, deadline: Option<Instant>) -> Result<End, Er
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() });
-        let mut ready = [PollFd::new(&pidfd, PollFlags::IN), PollFd::new(output, PollFlags::IN)];
-        let watched = if output_open { &mut ready[..] } else { &mut ready[..1] };
-        match poll(watched, timeout.as_ref()) {
+        let mut watched = vec![PollFd::new(&pidfd, PollFlags::IN)];
+        watched.extend(interrupt.map(|caught| PollFd::from_borrowed_fd(caught.fd(), PollFlags::IN)));
+        watched.extend(output_open.then(|| PollFd::new(output, PollFlags::IN)));
+        match poll(&mut watched, timeout.as_ref()) {
             Err(Errno::INTR) => continue,
             result => result?,
         };
-        let ended = !ready[0].revents().is_empty();
-        if output_open && (ended || !ready[1].revents().is_empty()) {
+        let is_ready = |index: usize| watched.get(index).is_some_and(|fd| !fd.revents().is_empty());
+        let (ended, output_ready) = (is_ready(0), is_ready(watched.len() - 1));
+        let interrupted = interrupt.is_some_and(Caught::asked_to_end);
+        if output_open && (ended || output_ready) {
             output_open = read_available(output, &mut text)?;
         }
         if ended {
-            return Ok(End { status: reap()?, output: text });
+            // A child that has ended and is not reaped has a status.
+            let status = reap()?.ok_or(Errno::CHILD)?;
+            return Ok(End { cause: EndCause::Own(status), output: text });
         }
-        if left.is_some_and(|left| left.is_zero()) {
+        if interrupted || left.is_some_and(|left| left.is_zero()) {
             // The child is not reaped yet, so its number and its group's are still its own.
             if let Err(_group_gone) = kill_process_group(pid, Signal::KILL) {}
             pidfd_send_signal(&pidfd, Signal::KILL)?; // it may have left its group
             reap()?;
             read_available(output, &mut text)?;
-            return Ok(End { status: None, output: text });
+            return Ok(End { cause: if interrupted { EndCause::Interruption } else { EndCause::Timeout }, output: text });
         }
     }
 }
@@ -238,10 +254,11 @@ fn read_available(output: &OwnedFd, text: &mut Vec<u8>) -> Result<bool, Errno> {
     }
 }
 
-fn describe(status: Option<WaitIdStatus>, hook: &Hook, output: &[u8]) -> String {
-    let end = match &status {
-        None => format!("timed out after {} seconds", hook.timeout_seconds.unwrap_or_default()),
-        Some(status) => match status.terminating_signal() {
+fn describe(cause: &EndCause, hook: &Hook, output: &[u8]) -> String {
+    let end = match cause {
+        EndCause::Timeout => format!("timed out after {} seconds", hook.timeout_seconds.unwrap_or_default()),
+        EndCause::Interruption => "given up".to_owned(),
+        EndCause::Own(status) => match status.terminating_signal() {
             Some(signal) => format!("killed by signal {signal}"),
             None => format!("exit status {}", status.exit_status().unwrap_or(-1)),
         },
@@ -268,7 +285,7 @@ mod tests {
     }
 
     fn run(hook: &Hook, state: &str) -> Result<(), Failure> {
-        run_runtime_hooks(std::slice::from_ref(hook), state, &Output::default())
+        run_runtime_hooks(std::slice::from_ref(hook), state, &Output::default(), None)
     }
 
     fn error_of(hook: &Hook, state: &str) -> String {
@@ -313,7 +330,7 @@ mod tests {
         let files = HookOutput { stdout: Some(path("out")), stderr: None };
         for _ in 0..2 {
             let output = Output::open(Some(&files)).unwrap();
-            let text = run_runtime_hooks(&[shell("echo out; echo err >&2; exit 3")], "{}", &output).unwrap_err().to_string();
+            let text = run_runtime_hooks(&[shell("echo out; echo err >&2; exit 3")], "{}", &output, None).unwrap_err().to_string();
             assert_eq!(text, "run hook \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: err");
         }
         assert_eq!(std::fs::read_to_string(path("out")).unwrap(), "out\nout\n");

@@ -143,7 +143,7 @@ impl<'a> Setup<'a> {
             return Ok(());
         }
         let env = c_strings(&self.process.env)?;
-        let context = HookContext { state, output: self.hook_output, env: &env, directory: Directory::Bundle, filter: None };
+        let context = HookContext { state, output: self.hook_output, env: &env, directory: Directory::Bundle, interrupt: None, filter: None };
         rustix::process::umask(self.umask);
         let result = run_hooks(hooks, &context);
         rustix::process::umask(Mode::empty());

@@ -23,6 +23,8 @@ pub enum FailureCode {
     NotWaiting,
     /// The user's program could not be executed.
     Exec,
+    /// A signal asked this process to end meanwhile.
+    Interrupted,
     /// A request that makes no sense.
     BadRequest,
     Other,
@@ -39,13 +41,16 @@ pub struct Failure {
     /// Name of the errno, where a system call failed: `EPERM`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errno: Option<String>,
+    /// The signal, where one asked this process to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
 }
 }
 
 impl Failure {
     /// A failure that no system call explains.
     pub fn new(code: FailureCode, operation: impl Into<String>, cause: impl Into<String>) -> Self {
-        Failure { code, operation: operation.into(), cause: cause.into(), errno: None }
+        Failure { code, operation: operation.into(), cause: cause.into(), errno: None, signal: None }
     }
 }
 

@@ -63,8 +63,9 @@ pub enum Request {
     PathKind { path: String },
 
     /// Make `root/id` with state.json holding `state` and mode 0700, atomically and locked; `Exists` when it is there.
-    /// `root` is made with mode `rootMode` when missing. -> `Handle`
-    Reserve { root: String, root_mode: u32, id: String, state: String },
+    /// `root` is made with mode `rootMode` when missing. `endable`: until the handle is closed, signals that ask this process to end make
+    /// what waits fail with `Interrupted`, and `takeOver` may end this process. -> `Handle`
+    Reserve { root: String, root_mode: u32, id: String, state: String, endable: bool },
     /// What the state root holds, sorted; an absent one is `NotFound`. -> `Names`
     ListContainers { root: String },
     /// state.json of a container that others may be changing; an absent one is `NotFound`. Here and below, a root, a directory or a
@@ -72,8 +73,11 @@ pub enum Request {
     PeekState { root: String, id: String },
     /// state.json of a locked container. -> `Text`
     ReadState { lock: u32 },
-    /// Lock `root/id` exclusively. Without `wait` a held lock is `Locked`; an absent directory is `NotFound`. -> `Handle`
-    LockContainer { root: String, id: String, wait: bool },
+    /// Lock `root/id` exclusively. A lock that is held for longer is `Locked`, null waits without end; an absent directory is
+    /// `NotFound`. `endable` as of `reserve`. -> `Handle`
+    LockContainer { root: String, id: String, #[serde(default)] patience_milliseconds: Option<u32>, endable: bool },
+    /// The same; a process with `endable` that holds the lock for long is asked to end, then killed. -> `Handle`
+    TakeOver { root: String, id: String },
     /// Replace state.json atomically. -> `Done`
     SaveState { handle: u32, state: String },
     /// Remove the directory of the handle with its files, and stale leftovers of killed creates of that id. -> `Done`
@@ -110,7 +114,7 @@ pub enum Request {
     Alive { process: ProcessIdentity },
     /// Signal the process through a pidfd, identity verified. `Finished` if it ended. -> `Done`
     Kill { process: ProcessIdentity, signal: i32 },
-    /// Signal every process of the cgroups. -> `Done`
+    /// Signal every process of the cgroups. -> `Flag` (true: there was one)
     KillCgroup { paths: Vec<String>, signal: i32 },
     /// Wait until the process is gone, at most so long. -> `Flag` (true: it is gone)
     WaitGone { process: ProcessIdentity, timeout_milliseconds: u32 },
@@ -130,7 +134,7 @@ pub enum Request {
     OutOfMemory { cgroups: Vec<String> },
     /// Whether the cgroup at the path (v1 freezer directory or v2) is frozen. -> `Flag`
     Frozen { path: String },
-    /// Thaw a frozen directory of the v1 freezer, so that what was killed in it can end. -> `Done`
+    /// Thaw a directory of the v1 freezer and those below it, so that what was killed in them can end. -> `Done`
     Thaw { path: String },
     /// Current time, RFC 3339 with nanoseconds, UTC. -> `Text`
     Now,

@@ -33,7 +33,7 @@ pub fn os_failure(operation: String, errno: Errno) -> Failure {
         _ => FailureCode::Other,
     };
     let (name, text) = describe(errno);
-    Failure { code, operation, cause: format!("{name} ({text})"), errno: Some(name) }
+    Failure { code, operation, cause: format!("{name} ({text})"), errno: Some(name), signal: None }
 }
 
 /// Name and lower-case text of an errno (errno(3); managers match these texts).

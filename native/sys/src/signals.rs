@@ -1,5 +1,6 @@
 //! Signals: sending any of them through a pidfd, and catching them for a loop that polls.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::OnceLock;
@@ -17,6 +18,27 @@ pub const CHILD_END: i32 = libc::SIGCHLD;
 /// About this process alone: its own pipes, sockets, files and place in the foreground of its terminal.
 const OWN: [i32; 5] = [libc::SIGPIPE, libc::SIGURG, libc::SIGTTIN, libc::SIGTTOU, libc::SIGXFSZ];
 const FAULTS: [i32; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
+
+/// What a terminal, a service manager or a user sends to end a process.
+const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+/// Asks a process to end.
+pub const TERMINATE: i32 = libc::SIGTERM;
+/// Ends a process.
+pub const KILL: i32 = libc::SIGKILL;
+/// Lets a stopped process go on.
+pub const CONTINUE: i32 = libc::SIGCONT;
+
+/// `SIGTERM`, `SIGINT`, ...
+pub fn name(signal: i32) -> String {
+    let name = match signal {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGTERM => "SIGTERM",
+        number => return format!("signal {number}"),
+    };
+    name.to_owned()
+}
 
 /// Makes a write beyond RLIMIT_FSIZE fail with `EFBIG`: SIGXFSZ, which would end this process, is ignored (setrlimit(2)).
 pub fn survive_file_size_limit() {
@@ -48,6 +70,17 @@ pub fn send(pidfd: &OwnedFd, signal: i32) -> Result<(), Errno> {
     check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<u8>(), 0) }).map(drop)
 }
 
+/// Signals the process group that the process of a pidfd leads (Linux 6.9). The descriptor keeps the number of the group from being used
+/// again.
+///
+/// # Errors
+/// `ESRCH` for a process that leads none; `EINVAL` from older kernels.
+pub fn send_to_group(pidfd: &OwnedFd, signal: i32) -> Result<(), Errno> {
+    const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 4;
+    // SAFETY: no siginfo is passed; the rest are integers.
+    check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<u8>(), PIDFD_SIGNAL_PROCESS_GROUP) }).map(drop)
+}
+
 /// Where handlers write and the loop reads. Made once and never closed: a handler may run on any thread, and late.
 struct Pipe {
     read: OwnedFd,
@@ -64,6 +97,8 @@ static IN_USE: AtomicBool = AtomicBool::new(false);
 pub struct Caught {
     pipe: &'static Pipe,
     before: Vec<(i32, libc::sigaction)>,
+    /// Read from the pipe, but not taken.
+    pending: RefCell<Vec<i32>>,
 }
 
 impl Caught {
@@ -72,6 +107,27 @@ impl Caught {
     /// # Errors
     /// `EBUSY` if somebody in this process catches them already; the errno of pipe2(2) or sigaction(2).
     pub fn all() -> Result<Caught, Errno> {
+        let mut caught = Caught::none()?;
+        caught.catch_all()?;
+        Ok(caught)
+    }
+
+    /// Catches the signals that ask this process to end, but those that it ignores (nohup(1)). They interrupt system calls that wait.
+    ///
+    /// # Errors
+    /// As of `all`.
+    pub fn ending() -> Result<Caught, Errno> {
+        let mut caught = Caught::none()?;
+        for signal in ENDING {
+            caught.catch(signal, 0)?;
+            if caught.before.last().is_some_and(|(_, before)| before.sa_sigaction == libc::SIG_IGN) {
+                caught.restore_last();
+            }
+        }
+        Ok(caught)
+    }
+
+    fn none() -> Result<Caught, Errno> {
         let pipe = match PIPE.get() {
             Some(pipe) => pipe,
             None => {
@@ -82,23 +138,28 @@ impl Caught {
         if IN_USE.swap(true, Ordering::SeqCst) {
             return Err(Errno::BUSY);
         }
-        let mut caught = Caught { pipe, before: Vec::new() };
+        let mut caught = Caught { pipe, before: Vec::new(), pending: RefCell::default() };
         caught.take(); // a handler of an earlier use, late
-                       // The C library keeps the real-time signals below SIGRTMIN to itself.
+        Ok(caught)
+    }
+
+    /// Goes on to catch what `all` does; nothing is lost in between.
+    pub fn catch_all(&mut self) -> Result<(), Errno> {
+        // The C library keeps the real-time signals below SIGRTMIN to itself.
         for signal in (1..32).chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
             if !OWN.contains(&signal) && ![libc::SIGKILL, libc::SIGSTOP, libc::SIGCHLD].contains(&signal) {
-                caught.catch(signal)?;
+                self.catch(signal, libc::SA_RESTART)?;
             }
         }
-        Ok(caught)
+        Ok(())
     }
 
     /// Catches SIGCHLD too.
     pub fn child_ends(&mut self) -> Result<(), Errno> {
-        self.catch(libc::SIGCHLD)
+        self.catch(libc::SIGCHLD, libc::SA_RESTART)
     }
 
-    fn catch(&mut self, signal: i32) -> Result<(), Errno> {
+    fn catch(&mut self, signal: i32, flags: libc::c_int) -> Result<(), Errno> {
         // SAFETY: all zeros are a valid sigaction, sigfillset fills its mask; the handler has the signature that SA_SIGINFO asks
         // for and makes async-signal-safe calls only.
         unsafe {
@@ -107,34 +168,60 @@ impl Caught {
             // One at a time: a thread's alternate stack holds two or three frames where processors have wide registers.
             libc::sigfillset(&mut action.sa_mask);
             action.sa_sigaction = on_signal as *const () as usize;
-            action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | flags;
             check(libc::sigaction(signal, &action, &mut before).into())?;
-            self.before.push((signal, before));
+            if !self.before.iter().any(|(caught, _)| *caught == signal) {
+                self.before.push((signal, before));
+            }
         }
         Ok(())
     }
 
-    /// Readable when a signal came.
+    fn restore_last(&mut self) {
+        if let Some((signal, action)) = self.before.pop() {
+            // SAFETY: `action` is what the kernel reported for this very signal; restoring it cannot fail.
+            unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) };
+        }
+    }
+
+    /// Readable when a signal came that was neither taken nor looked at.
     pub fn fd(&self) -> BorrowedFd<'static> {
         self.pipe.read.as_fd()
     }
 
     /// The signals that came since the last call, in order.
     pub fn take(&mut self) -> Vec<i32> {
-        let mut signals = Vec::new();
+        self.read();
+        std::mem::take(self.pending.get_mut())
+    }
+
+    /// Whether a signal came that asks this process to end. Whatever came is kept.
+    pub fn asked_to_end(&self) -> bool {
+        self.read();
+        self.pending.borrow().iter().any(|signal| ENDING.contains(signal))
+    }
+
+    /// The first of the signals that ask this process to end; the others of them are forgotten.
+    pub fn take_ending(&mut self) -> Option<i32> {
+        self.read();
+        let pending = self.pending.get_mut();
+        let first = pending.iter().copied().find(|signal| ENDING.contains(signal));
+        pending.retain(|signal| !ENDING.contains(signal));
+        first
+    }
+
+    fn read(&self) {
         let mut bytes = [0u8; 64];
         while let Ok(count @ 1..) = rustix::io::read(&self.pipe.read, &mut bytes) {
-            signals.extend(bytes[..count].iter().map(|byte| i32::from(*byte)));
+            self.pending.borrow_mut().extend(bytes[..count].iter().map(|byte| i32::from(*byte)));
         }
-        signals
     }
 }
 
 impl Drop for Caught {
     fn drop(&mut self) {
-        for (signal, action) in &self.before {
-            // SAFETY: `action` is what the kernel reported for this very signal; restoring it cannot fail.
-            unsafe { libc::sigaction(*signal, action, std::ptr::null_mut()) };
+        while !self.before.is_empty() {
+            self.restore_last();
         }
         for signal in self.take() {
             // SAFETY: takes integers; to the process itself it cannot fail.
@@ -212,6 +299,31 @@ mod tests {
             libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
             assert_eq!(caught.take().len(), sent.len());
         }
+    }
+
+    #[test]
+    fn catches_what_asks_for_the_end_but_what_is_ignored_and_goes_on_to_catch_all() {
+        let _one_at_a_time = SERIAL.lock();
+        let pidfd = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty()).unwrap();
+        // SAFETY: SIG_IGN and SIG_DFL need no handler.
+        unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+        let mut caught = Caught::ending().unwrap();
+        [libc::SIGHUP, libc::SIGINT].iter().for_each(|signal| send(&pidfd, *signal).unwrap());
+        poll(&mut [PollFd::from_borrowed_fd(caught.fd(), PollFlags::IN)], None).unwrap();
+        assert_eq!(caught.take(), [libc::SIGINT]);
+        send(&pidfd, libc::SIGTERM).unwrap();
+        caught.catch_all().unwrap();
+        send(&pidfd, libc::SIGUSR1).unwrap();
+        let mut signals = Vec::new();
+        while signals.len() < 2 {
+            poll(&mut [PollFd::from_borrowed_fd(caught.fd(), PollFlags::IN)], None).unwrap();
+            signals.extend(caught.take());
+        }
+        assert_eq!(signals, [libc::SIGTERM, libc::SIGUSR1]);
+        drop(caught);
+        // SAFETY: as above; the second call tells what was there.
+        let (ignored, default) = unsafe { (libc::signal(libc::SIGHUP, libc::SIG_DFL), libc::signal(libc::SIGTERM, libc::SIG_DFL)) };
+        assert_eq!((ignored, default), (libc::SIG_IGN, libc::SIG_DFL));
     }
 
     #[test]

@@ -119,6 +119,7 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
         texts.set(`${request.root}/${request.id}/state.json`, request.state);
         return lock(`${request.root}/${request.id}/state.json`);
       case "lockContainer":
+      case "takeOver":
         return texts.has(`${request.root}/${request.id}/state.json`)
           ? lock(`${request.root}/${request.id}/state.json`)
           : failed("notFound", "lock", "ENOENT");
@@ -132,6 +133,7 @@ export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeH
         return { kind: "started", notify: null };
       case "foreground":
         return { kind: "exit", status: 0 };
+      case "killCgroup":
       case "alive":
       case "atGate":
       case "waitGone":

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 
-use super::tree::read_at;
+use super::tree::{read_at, walk};
 
 /// Whether a cgroup is frozen or about to be: a directory of the v1 freezer or of v2. An absent one is not.
 pub fn frozen(path: &str) -> Result<bool, Failure> {
@@ -24,16 +24,29 @@ pub fn frozen(path: &str) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// Thaws a directory of the v1 freezer, so that what is killed in it can die. Nothing to do elsewhere: v2 kills what is frozen.
+/// Links of a directory without directories below it.
+const NO_CHILDREN: u64 = 2;
+
+/// Thaws a directory of the v1 freezer and those below it, in which a container may have frozen itself: so that what is killed in them can
+/// die. Nothing to do elsewhere: v2 kills what is frozen.
 pub fn thaw(path: &Path) -> Result<(), Failure> {
-    match rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
-        Err(Errno::NOENT | Errno::NODEV) => Ok(()),
-        result => thaw_at(result.during(|| format!("open cgroup {path:?}"))?.as_fd()),
+    let during = || format!("open cgroup {path:?}");
+    let directory = match rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+        Err(Errno::NOENT | Errno::NODEV) => return Ok(()),
+        result => result.during(during)?,
+    };
+    if rustix::fs::fstat(&directory).during(during)?.st_nlink as u64 == NO_CHILDREN {
+        return thaw_at(directory.as_fd());
     }
+    thaw_tree(path)
 }
 
-/// The same by a descriptor.
-pub fn thaw_at(directory: BorrowedFd<'_>) -> Result<(), Failure> {
+/// The same whether or not there is anything below.
+pub fn thaw_tree(path: &Path) -> Result<(), Failure> {
+    walk(path, &mut |cgroup| thaw_at(cgroup.directory))
+}
+
+fn thaw_at(directory: BorrowedFd<'_>) -> Result<(), Failure> {
     const FILE: &str = "freezer.state";
     match read_at(directory, FILE)? {
         Some(state) if state.trim() != "THAWED" => {

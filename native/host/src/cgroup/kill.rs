@@ -19,12 +19,14 @@ pub const SIGKILL: i32 = 9;
 const MAX_ROUNDS: u32 = 32;
 
 /// Sends a signal to every process of a cgroup tree; an absent cgroup has none. SIGKILL also reaches what they fork
-/// meanwhile and what is frozen.
-pub fn kill(path: &str, signal: i32) -> Result<(), Failure> {
-    if is_cgroup(path)? {
-        kill_tree(Path::new(path), signal)?;
+/// meanwhile and what is frozen. Returns whether there was any.
+pub fn kill(path: &str, signal: i32) -> Result<bool, Failure> {
+    if !is_cgroup(path)? {
+        return Ok(false);
     }
-    Ok(())
+    let found = !processes(Path::new(path))?.is_empty();
+    kill_tree(Path::new(path), signal)?;
+    Ok(found)
 }
 
 /// The same for what is known to be a cgroup.
@@ -47,12 +49,8 @@ pub fn kill_tree(path: &Path, signal: i32) -> Result<Vec<OwnedFd>, Failure> {
         }
         killed.extend(found);
     }
-    thaw_tree(path)?;
+    freezer::thaw_tree(path)?;
     Ok(killed)
-}
-
-fn thaw_tree(path: &Path) -> Result<(), Failure> {
-    walk(path, &mut |cgroup| freezer::thaw_at(cgroup.directory))
 }
 
 /// Signals the processes that are not `known` yet. By descriptors, and only those that are listed after the descriptor was

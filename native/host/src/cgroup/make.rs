@@ -312,7 +312,7 @@ mod tests {
             may_be_frozen: false,
         };
         let states = TempDir::new();
-        let lock = reserve(&Reservation { root: states.path(), root_mode: 0o700, id: "c", state: "{}" }).unwrap();
+        let lock = reserve(&Reservation { root: states.path(), root_mode: 0o700, id: "c", state: "{}", endable: false }).unwrap();
         let plan = CgroupPlan { join_tasks: vec![directory.path.clone()], directories: vec![directory], ..CgroupPlan::default() };
         let failure = Making::new(plan, &lock).tasks().err().unwrap();
         assert_eq!(failure.cause, "not a cgroup");

@@ -50,13 +50,13 @@ mod tests {
         let temp = TempDir::new();
         let reserved = |id: &str, status: &str| {
             let state = format!(r#"{{"status":"{status}","undo":[{{"op":"removeVacatedCgroup","path":"/cg/{id}"}}]}}"#);
-            reserve(&Reservation { root: temp.path(), root_mode: 0o700, id, state: &state }).unwrap()
+            reserve(&Reservation { root: temp.path(), root_mode: 0o700, id, state: &state, endable: false }).unwrap()
         };
         let own = reserved("own", "creating");
         let _other = reserved("other", "creating");
         let _created = reserved("created", "created");
         drop(reserved("killed", "creating"));
-        let _damaged = reserve(&Reservation { root: temp.path(), root_mode: 0o700, id: "damaged", state: "{" }).unwrap();
+        let _damaged = reserve(&Reservation { root: temp.path(), root_mode: 0o700, id: "damaged", state: "{", endable: false }).unwrap();
         std::fs::write(format!("{}/file", temp.path()), "").unwrap();
         std::fs::create_dir(format!("{}/empty", temp.path())).unwrap();
         assert_eq!(maker_of("/cg/other", &own).unwrap().as_deref(), Some("other"));
