@@ -63,15 +63,22 @@ pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, extras: 
     })
 }
 
-/// A failure that came of the OOM killer says so, whatever it was that failed in the end, as with runc.
+/// A failure that came of too little memory says so, whatever it was that failed in the end: in runc's words where the OOM killer took the
+/// init; an exec may fail by itself before that (the kernel has E2BIG too where it gets no page for the arguments).
 fn explain_oom(failure: Failure, cgroups: &cgroup::Making<'_>) -> Failure {
     let made = &cgroups.made().leaves;
     let is_new = |path: &str| cgroups.plan.systemd.is_some() || made.iter().any(|leaf| leaf == path);
     // In a cgroup that was there before somebody else may have been killed.
     let is_meant = |path: &&str| failure.code == FailureCode::Finished || is_new(path);
-    let paths = cgroups.plan.directories.iter().map(|directory| directory.path.as_str()).chain(cgroups.plan.clone_into.as_deref());
-    match cgroup::describe_oom(paths.filter(is_meant)) {
-        Some(text) => Failure::new(FailureCode::Other, "", text),
+    let paths = || cgroups.plan.directories.iter().map(|directory| directory.path.as_str()).chain(cgroups.plan.clone_into.as_deref());
+    if let Some(text) = cgroup::describe_oom(paths().filter(is_meant)) {
+        return Failure::new(FailureCode::Other, "", text);
+    }
+    if !matches!(failure.errno.as_deref(), Some("ENOMEM" | "E2BIG")) {
+        return failure;
+    }
+    match cgroup::full_memory(paths().filter(is_meant)) {
+        Some(amounts) => Failure { cause: format!("{} (memory limit too low?): {amounts}", failure.cause), ..failure },
         None => failure,
     }
 }

@@ -15,7 +15,7 @@ mod write;
 pub use freezer::{frozen, thaw};
 pub use kill::kill;
 pub use make::{after_removal, complete, Making};
-pub use oom::describe_oom;
+pub use oom::{describe_oom, full_memory};
 pub use remove::{remove, remove_empty, remove_vacated};
 
 use rustix::io::Errno;

@@ -10,6 +10,8 @@ use super::tree::read_at;
 struct Files {
     /// Has a line `oom_kill N`.
     events: &'static str,
+    /// Where the number of times stands that the limit was hit, and what stands before it.
+    hits: (&'static str, &'static str),
     limit: &'static str,
     usage: &'static str,
     /// Linux 5.19 and later on v2.
@@ -17,34 +19,47 @@ struct Files {
 }
 
 const VERSIONS: [Files; 2] = [
-    Files { events: "memory.events", limit: "memory.max", usage: "memory.current", peak: "memory.peak" },
-    Files { events: "memory.oom_control", limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes", peak: "memory.max_usage_in_bytes" },
+    Files { events: "memory.events", hits: ("memory.events", "max "), limit: "memory.max", usage: "memory.current", peak: "memory.peak" },
+    Files {
+        events: "memory.oom_control",
+        hits: ("memory.failcnt", ""),
+        limit: "memory.limit_in_bytes",
+        usage: "memory.usage_in_bytes",
+        peak: "memory.max_usage_in_bytes",
+    },
 ];
 
 /// Says that the OOM killer took a process of one of these cgroups, in runc's words, which managers look for. None where it took none,
 /// and where that cannot be known.
 pub fn describe_oom<'a>(cgroups: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let amounts = amounts_where(cgroups, |directory, files| counter(directory, files.events, "oom_kill ") > 0)?;
+    Some(format!("container init was OOM-killed (memory limit too low?): {amounts}"))
+}
+
+/// The limit and usage of one of these cgroups that was full at some time: the kernel fails an allocation there, or kills.
+pub fn full_memory<'a>(cgroups: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    amounts_where(cgroups, |directory, files| counter(directory, files.hits.0, files.hits.1) > 0)
+}
+
+fn amounts_where<'a>(cgroups: impl IntoIterator<Item = &'a str>, is_meant: impl Fn(BorrowedFd<'_>, &Files) -> bool) -> Option<String> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     cgroups.into_iter().find_map(|path| {
         let directory = rustix::fs::open(path, flags, Mode::empty()).ok()?;
-        VERSIONS.iter().find_map(|files| describe(directory.as_fd(), files))
+        let files = VERSIONS.iter().find(|files| is_meant(directory.as_fd(), files))?;
+        let of = |name: &str, file: &str| Some(format!("{name} {}", bytes(read(directory.as_fd(), file)?.trim())));
+        let amounts = [of("limit", files.limit), of("current usage", files.usage), of("peak usage", files.peak)];
+        Some(amounts.into_iter().flatten().collect::<Vec<_>>().join(", "))
     })
 }
 
-fn describe(directory: BorrowedFd<'_>, files: &Files) -> Option<String> {
-    let read = |file: &str| read_at(directory, file).ok().flatten();
-    let kills: u64 = read(files.events)?.lines().find_map(|line| line.strip_prefix("oom_kill "))?.parse().ok()?;
-    if kills == 0 {
-        return None;
-    }
-    let mut text = "container init was OOM-killed (memory limit too low?)".to_owned();
-    let mut separator = ": ";
-    for (name, file) in [("limit", files.limit), ("current usage", files.usage), ("peak usage", files.peak)] {
-        let Some(value) = read(file) else { continue };
-        text += &format!("{separator}{name} {}", bytes(value.trim()));
-        separator = ", ";
-    }
-    Some(text)
+/// The number behind these words at the start of a line; 0 where there is none.
+fn counter(directory: BorrowedFd<'_>, file: &str, words: &str) -> u64 {
+    let text = read(directory, file).unwrap_or_default();
+    text.lines().find_map(|line| line.strip_prefix(words)?.parse().ok()).unwrap_or(0)
+}
+
+fn read(directory: BorrowedFd<'_>, file: &str) -> Option<String> {
+    read_at(directory, file).ok().flatten()
 }
 
 /// v1 has the largest number of whole pages for "no limit".
@@ -60,12 +75,26 @@ mod tests {
     use super::*;
     use crate::testing::TempDir;
 
-    fn with(files: &[(&str, &str)]) -> Option<String> {
+    fn cgroup(files: &[(&str, &str)]) -> TempDir {
         let temp = TempDir::new();
         for (name, content) in files {
             std::fs::write(format!("{}/{name}", temp.path()), content).unwrap();
         }
-        describe_oom(["/nowhere", temp.path()])
+        temp
+    }
+
+    fn with(files: &[(&str, &str)]) -> Option<String> {
+        describe_oom(["/nowhere", cgroup(files).path()])
+    }
+
+    #[test]
+    fn says_limit_and_usage_of_what_was_full() {
+        let full = |files: &[(&str, &str)]| full_memory([cgroup(files).path()]);
+        let version2 = [("memory.events", "max 3\noom 0\noom_kill 0\n"), ("memory.max", "4096\n"), ("memory.current", "0\n"), ("memory.peak", "4096\n")];
+        assert_eq!(full(&version2).as_deref(), Some("limit 4096 bytes, current usage 0 bytes, peak usage 4096 bytes"));
+        assert_eq!(full(&[("memory.failcnt", "2\n"), ("memory.limit_in_bytes", "8192\n")]).as_deref(), Some("limit 8192 bytes"));
+        assert_eq!(full(&[("memory.events", "max 0\n"), ("memory.max", "max\n")]), None);
+        assert_eq!(full(&[("memory.failcnt", "0\n")]), None);
     }
 
     #[test]

@@ -60,6 +60,8 @@ mod tests {
             r#"{"seccomp":{}}"#,
             r#"{"linux":{"a":{"seccomp":{}}}}"#,
             r#"{"linux":{"seccomp":null}}"#,
+            r#"{"linux":null,"seccomp":{}}"#,
+            r#"{"linux":{"seccomp":{}},"linux":null}"#,
             r#"{"linux":{"seccomp":[]}}"#,
             // Of members with one name the last one counts: which of these it is, only a parser says.
             r#"{"linux":{"seccomp":{},"seccomp":{"a":1}}}"#,
