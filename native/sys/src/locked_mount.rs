@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn a_clone_is_a_descriptor_of_the_caller_that_closes_on_exec() {
         let clone = match clone_locked(c"/proc", true) {
-            Err(Errno::PERM | Errno::NOSPC) => return, // no user namespaces here
+            // Without user namespaces there is nothing to see, which is a failure where tests must work.
+            Err(Errno::PERM | Errno::NOSPC) if std::env::var_os("TSRUNC_MUST_WORK").is_none() => return,
             clone => clone.unwrap(),
         };
         assert!(rustix::io::fcntl_getfd(&clone).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
