@@ -39,5 +39,9 @@ export interface LazyParts {
   /** src/runtime/warnings.ts: for a configuration that is worth a warning. */
   warnings: { warningsOf(spec: Spec, told: Told): Warning[] };
   /** src/runtime/plan/systemd.ts: for the cgroup driver systemd. */
-  systemd: { planScope(request: ScopeRequest): Scope; unitRules: readonly Rules[] };
+  systemd: {
+    factsWanted(spec: Spec): { bfq: boolean; oomPolicy: boolean };
+    planScope(request: ScopeRequest): Scope;
+    unitRules: readonly Rules[];
+  };
 }

@@ -152,8 +152,10 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
 /** The container's cgroup as a unit. @throws RuntimeError where systemd does not run */
 function planUnit({ host, root }: RuntimeContext, { id, options }: CreateRequest, spec: ValidatedSpec, facts: HostFacts): Scope {
   const user = isRootless(facts, options);
-  const systemd = send(host, "systemd", { op: "systemdFacts", user, runtimeDirectory: options.runtimeDirectory ?? null }).facts;
-  return host.part("systemd").planScope({ spec, id, stateDirectory: `${root}/${id}`, facts: systemd });
+  const { factsWanted, planScope } = host.part("systemd");
+  const runtimeDirectory = options.runtimeDirectory ?? null;
+  const systemd = send(host, "systemd", { op: "systemdFacts", user, runtimeDirectory, ...factsWanted(spec) }).facts;
+  return planScope({ spec, id, stateDirectory: `${root}/${id}`, facts: systemd });
 }
 
 /** The plan for this host. @throws RuntimeError on what it cannot carry out. */

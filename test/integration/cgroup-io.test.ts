@@ -2,13 +2,12 @@
  * config.json's linux.resources.blockIO, read back from the hierarchies (runtime-spec, config-linux.md#block-io).
  */
 import assert from "node:assert/strict";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
-import { spawnSync } from "node:child_process";
+import { statSync } from "node:fs";
+import { diskOnBfq } from "./harness/bfq.ts";
 import { testOn, test } from "./harness/suite.ts";
 import { cgroupDirectory, hierarchyOf, readCgroup } from "./harness/cgroups.ts";
 import { exclusive } from "./harness/environment.ts";
 import { limit, limited } from "./harness/limits.ts";
-import type { Context } from "./harness/context.ts";
 
 test("throttles and weight", async (c) => {
   const [major, minor] = [statSync("/dev/vda", { throwIfNoEntry: false }) ? 254 : 7, 0];
@@ -38,22 +37,6 @@ test("throttles and weight", async (c) => {
   const directory = cgroupDirectory(pid, "blkio");
   assert.equal(readCgroup(directory, "blkio.weight") ?? readCgroup(directory, "blkio.bfq.weight"), "300");
 });
-
-/** Puts the machine's first virtual disk on the scheduler BFQ for the time of the test. Returns its numbers. */
-function diskOnBfq(c: Context): { major: number; minor: number } {
-  const scheduler = "/sys/block/vda/queue/scheduler";
-  const before = /\[(.+)\]/.exec(readFileSync(scheduler, "utf8"))?.[1] ?? "none";
-  const modprobe = (...args: string[]): void => {
-    const { status, stderr } = spawnSync("modprobe", [...args, "bfq"], { encoding: "utf8" });
-    assert.equal(status, 0, stderr);
-  };
-  modprobe();
-  c.defer(() => modprobe("--remove"));
-  writeFileSync(scheduler, "bfq");
-  c.defer(() => writeFileSync(scheduler, before));
-  const [major = 0, minor = 0] = readFileSync("/sys/block/vda/dev", "utf8").trim().split(":").map(Number);
-  return { major, minor };
-}
 
 // It changes the machine's disk: only a machine that is the tests' own, the guest, will do.
 if (exclusive) {

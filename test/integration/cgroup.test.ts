@@ -140,6 +140,12 @@ test("memory: -1 is no limit, and swap alone may be unlimited", async (c) => {
   assert.ok(swap === "max" || BigInt(swap) > 2n ** 60n, swap);
 });
 
+testOn(["v2"], "memory: swap may have a limit where memory has none", async (c) => {
+  const pid = await limited(c, { memory: { limit: -1, swap: 96 * megabyte } });
+  assert.equal(limit(pid, "memory", "", "memory.max"), "max");
+  assert.equal(limit(pid, "memory", "", "memory.swap.max"), String(96 * megabyte));
+});
+
 testOn(["v1", "hybrid"], "memory: disableOOMKiller", async (c) => {
   const pid = await limited(c, { memory: { limit: 64 * megabyte, disableOOMKiller: true } });
   assert.match(limit(pid, "memory", "memory.oom_control") ?? "", /^oom_kill_disable 1$/m);

@@ -90,7 +90,9 @@ impl Host {
             Request::ResolveDirectory { path } => files::resolve_directory(&path).map(text),
             Request::AbsolutePath { path } => files::absolute_path(&path).map(text),
             Request::HostFacts => facts::host_facts().map(|facts| Reply::Facts { facts }),
-            Request::SystemdFacts { user, runtime_directory } => systemd::facts(user, runtime_directory.as_deref()).map(|facts| Reply::Systemd { facts }),
+            Request::SystemdFacts { user, runtime_directory, bfq, oom_policy } => {
+                systemd::facts(user, runtime_directory.as_deref(), systemd::Wanted { bfq, oom_policy }).map(|facts| Reply::Systemd { facts })
+            }
             Request::Missing { paths } => Ok(names(files::missing(paths))),
             Request::PathKind { path } => files::kind(&path).map(|kind| text(kind.into())),
             Request::Reserve { root, root_mode, id, state, endable } => {

@@ -56,7 +56,7 @@ pub enum Request {
     HostFacts,
     /// The system's service manager, or the caller's own, with its sockets below `runtimeDirectory` (default /run/user/UID).
     /// -> `Systemd`
-    SystemdFacts { user: bool, #[serde(default)] runtime_directory: Option<String> },
+    SystemdFacts { user: bool, #[serde(default)] runtime_directory: Option<String>, bfq: bool, oom_policy: bool },
     /// Which of the paths do not exist. -> `Names`
     Missing { paths: Vec<String> },
     /// Type of what a path (not followed at its end) is: `directory`, `file`, `symlink`, `socket`, `other`, `missing`. -> `Text`

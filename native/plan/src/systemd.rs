@@ -20,8 +20,14 @@ pub struct SystemdFacts {
     pub bus: BusAddress,
     /// The manager's own cgroup, below which its slices are; absolute.
     pub control_group: String,
-    /// Text of /proc/devices.
+    /// The first number of its version: 252.
+    pub version: u32,
+    /// Text of /proc/devices where systemd names devices by their drivers alone (before version 240), else empty.
     pub device_names: String,
+    /// This kernel has io.bfq.weight. False where it was not asked.
+    pub bfq: bool,
+    /// Scopes have the property `OOMPolicy` (since version 253, and in later releases of 252). False where it was not asked.
+    pub oom_policy: bool,
 }
 }
 

@@ -359,7 +359,7 @@ export type Propagation = "private" | "shared" | "slave" | "unbindable" | "rpriv
 
 export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "config", text: string, seccomp: SeccompText | null, } | { "kind": "seccompFacts", facts: SeccompFacts, } | { "kind": "names", names: Array<string>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "started", notify: number | null, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
 
-export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "reserve", root: string, rootMode: number, id: string, state: string, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "saveState", handle: number, state: string, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, state: string, seccomp: number | null, notify?: number, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: string, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
+export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "reserve", root: string, rootMode: number, id: string, state: string, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "saveState", handle: number, state: string, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, state: string, seccomp: number | null, notify?: number, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: string, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
 
 /**
  * The container's class of service of Intel RDT (Documentation/filesystems/resctrl.rst).
@@ -532,9 +532,21 @@ user: boolean, bus: BusAddress,
  */
 controlGroup: string, 
 /**
- * Text of /proc/devices.
+ * The first number of its version: 252.
  */
-deviceNames: string, };
+version: number, 
+/**
+ * Text of /proc/devices where systemd names devices by their drivers alone (before version 240), else empty.
+ */
+deviceNames: string, 
+/**
+ * This kernel has io.bfq.weight. False where it was not asked.
+ */
+bfq: boolean, 
+/**
+ * Scopes have the property `OOMPolicy` (since version 253, and in later releases of 252). False where it was not asked.
+ */
+oomPolicy: boolean, };
 
 /**
  * A transient scope for the container's process.

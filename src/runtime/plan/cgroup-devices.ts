@@ -36,6 +36,17 @@ export function planDeviceRules(devices: readonly DeviceCgroup[]): DeviceRule[] 
   return [base, ...implied, ...configured];
 }
 
+/** Whether there is an access that both rules are about. */
+export function overlaps(left: DeviceRule, right: DeviceRule): boolean {
+  const meets = (one: number | null, other: number | null): boolean => one === null || other === null || one === other;
+  return (
+    left.kind === right.kind &&
+    meets(left.major, right.major) &&
+    meets(left.minor, right.minor) &&
+    [...left.access].some((letter) => right.access.includes(letter))
+  );
+}
+
 function planRule(device: DeviceCgroup, pointer: string): DeviceRule[] {
   const kind = device.type ?? "a";
   if (kind !== "a" && kind !== "b" && kind !== "c") {

@@ -2,6 +2,7 @@
 
 import { RuntimeError } from "../errors.js";
 import type { CgroupWrite, DeviceRule } from "../generated/plan.js";
+import { overlaps } from "./cgroup-devices.js";
 import type { DeviceRules } from "./cgroup-devices.js";
 import type { DirectoryFinder } from "./cgroup-v1.js";
 
@@ -57,14 +58,4 @@ function ruleText({ kind, major, minor, access }: DeviceRule): string {
 
 function sameNumbers(left: DeviceRule, right: DeviceRule): boolean {
   return left.major === right.major && left.minor === right.minor;
-}
-
-function overlaps(left: DeviceRule, right: DeviceRule): boolean {
-  const meets = (one: number | null, other: number | null): boolean => one === null || other === null || one === other;
-  return (
-    left.kind === right.kind &&
-    meets(left.major, right.major) &&
-    meets(left.minor, right.minor) &&
-    [...left.access].some((letter) => right.access.includes(letter))
-  );
 }

@@ -106,6 +106,10 @@ t.test("hugetlb limits page faults and reservations; network and rdma have their
   t.equal(rdmaLine("d", { hcaObjects: 1 }), "d hca_object=1");
 });
 
+t.test("v1 cannot limit swap where memory has no limit", async (t) => {
+  t.throws(() => writes({ memory: { limit: -1, swap: 5 } }), { code: "unsupported", path: "/linux/resources/memory/swap" });
+});
+
 t.test("unified needs v2", async (t) => {
   t.throws(() => writes({ unified: { "memory.high": "1" } }), { code: "unsupported", path: "/linux/resources/unified" });
   t.same(writes({ unified: {} }), []);

@@ -1,8 +1,8 @@
 /** Limits as values of cgroup v1 files (Documentation/admin-guide/cgroup-v1). */
 
-import { RuntimeError } from "../errors.js";
 import type { CgroupWrite } from "../generated/plan.js";
 import type { Integer64, Resources } from "../spec/generated/spec-types.js";
+import { refused } from "./limit-error.js";
 
 /** Finds the container's directory of a controller. @throws RuntimeError when it is not mounted. */
 export type DirectoryFinder = (controller: string, pointer: string) => string;
@@ -48,6 +48,9 @@ function planCpu({ cpu }: Resources, writer: Writer): void {
 function planMemory({ memory }: Resources, writer: Writer): void {
   if (!memory) return;
   const pointer = "/linux/resources/memory";
+  if (memory.limit !== undefined && memory.limit < 0 && memory.swap !== undefined && memory.swap > 0) {
+    throw refused(`${pointer}/swap`, "needs a memory limit on cgroup v1, which limits memory and swap together");
+  }
   writeGiven(writer, "memory", "memory.limit_in_bytes", memory.limit, `${pointer}/limit`);
   const swapping = writeGiven(writer, "memory", "memory.memsw.limit_in_bytes", memory.swap, `${pointer}/swap`);
   // A kernel that does not account for swap limits none.
@@ -147,8 +150,4 @@ function write({ directory, writes }: Writer, controller: string, file: string, 
   const planned: CgroupWrite = { path: `${directory(controller, pointer)}/${file}`, value: String(value), pointer };
   writes.push(planned);
   return planned;
-}
-
-function refused(pointer: string, cause: string): RuntimeError {
-  return new RuntimeError(cause, { code: "unsupported", operation: pointer, path: pointer });
 }

@@ -102,6 +102,7 @@ t.test("memory: swap is what is left of memory and swap together", async (t) => 
   t.equal(swapMax(-1, 5), "max");
   t.equal(swapMax(undefined, 5), undefined);
   t.equal(swapMax(5, 5), "0");
+  t.equal(swapMax(4096, -1), "4096");
   t.throws(() => swapMax(5, undefined), { code: "unsupported", path: "/linux/resources/memory/swap" });
   t.throws(() => swapMax(5, 6), { code: "unsupported", path: "/linux/resources/memory/swap" });
 });

@@ -1,9 +1,9 @@
 /** Limits as values of cgroup v2 files (Documentation/admin-guide/cgroup-v2.rst). */
 
-import { RuntimeError } from "../errors.js";
 import type { CgroupWrite } from "../generated/plan.js";
 import type { Integer64, Resources } from "../spec/generated/spec-types.js";
 import { pidsMax, rdmaLine } from "./cgroup-v1.js";
+import { refused } from "./limit-error.js";
 
 /** The container's directory and the controllers that its parent can hand to it. */
 export interface UnifiedDirectory {
@@ -89,14 +89,16 @@ function planMemory({ memory }: Resources, writer: Writer): void {
 }
 
 /**
- * v2 limits swap alone, the configuration memory and swap together. Unlimited memory means unlimited swap, as on v1.
+ * v2 limits swap alone, the configuration memory and swap together. Where memory has no limit, a limit of both is one of swap, and without
+ * one swap has none either, as on v1.
  * @throws RuntimeError when there is no memory limit to subtract, or a greater one.
  */
 export function swapMax(memoryAndSwap: Integer64 | undefined, memory: Integer64 | undefined): string | undefined {
   const pointer = "/linux/resources/memory/swap";
   if (!memoryAndSwap) return memory !== undefined && memory < 0 ? "max" : undefined;
   if (memoryAndSwap < 0) return "max";
-  if (!memory || memory < 0) throw refused(pointer, "needs a memory limit on cgroup v2");
+  if (!memory) throw refused(pointer, "needs a memory limit on cgroup v2");
+  if (memory < 0) return String(memoryAndSwap);
   if (memoryAndSwap < memory) throw refused(pointer, `${memoryAndSwap} is below the memory limit ${memory}, which it includes`);
   return String(BigInt(memoryAndSwap) - BigInt(memory));
 }
@@ -166,8 +168,4 @@ function write({ path, controllers, writes }: Writer, file: string, value: Integ
 /** `memory` of `memory.max`. */
 function controllerOf(file: string): string {
   return file.slice(0, Math.max(0, file.indexOf(".")));
-}
-
-function refused(pointer: string, cause: string): RuntimeError {
-  return new RuntimeError(cause, { code: "unsupported", operation: pointer, path: pointer });
 }

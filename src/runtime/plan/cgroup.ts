@@ -132,11 +132,12 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
     if (unified) writes.push(...planV2Writes(onV2, { path: unified.path, controllers, v1Controllers }));
   }
   const owner = v2 && !rootless ? cgroupOwner(request.spec) : undefined;
+  const planned = scope?.unit({ writes, deviceRules: limitsDevices ? planDeviceRules(devices) : undefined, v2 });
   return {
     ...(owner !== undefined && { owner }),
-    ...(scope && { systemd: scope.unit({ writes, deviceRules: limitsDevices ? planDeviceRules(devices) : undefined, v2 }) }),
+    ...(planned && { systemd: planned.unit }),
     directories: placements.map((placement) => planDirectory(placement, scope ? unknownToSystemd(writes) : enabled, v2)),
-    writes,
+    writes: planned?.writes ?? writes,
     joinTasks: placements.filter((placement) => placement !== unified).map(({ path }) => path),
     cloneInto: unified?.path ?? null,
     ...(unified && facts.v2Controllers.includes("memory") && { limitsMemoryAtBirth: true }),

@@ -1,8 +1,8 @@
 /** Cache and memory bandwidth by Intel RDT (config-linux.md#intelrdt; Documentation/filesystems/resctrl.rst). */
 
-import { RuntimeError } from "../errors.js";
 import type { ResctrlPlan, Undo } from "../generated/plan.js";
 import type { Linux } from "../spec/generated/spec-types.js";
+import { refused } from "./limit-error.js";
 import { parentOf } from "./paths.js";
 
 type IntelRdt = NonNullable<Linux["intelRdt"]>;
@@ -72,8 +72,4 @@ export function planResctrl(request: ResctrlRequest, missing: readonly string[])
     undo: [...undoMonitor, ...(rdt.closID ? [] : undoGroup)],
     undoWhileCreating: [...undoMonitor, ...undoGroup],
   };
-}
-
-function refused(pointer: string, cause: string): RuntimeError {
-  return new RuntimeError(cause, { code: "unsupported", operation: pointer, path: pointer });
 }

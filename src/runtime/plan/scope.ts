@@ -15,8 +15,11 @@ export interface ScopeRequest {
 export interface Scope {
   /** Its cgroup, absolute from the root of every hierarchy. */
   cgroup: string;
-  /** The unit with properties for the container's limits. */
-  unit(cgroup: PlannedCgroup): SystemdUnit;
+  /**
+   * The unit with properties for the container's limits.
+   * @throws RuntimeError on a limit that systemd would undo, or that an annotation contradicts
+   */
+  unit(cgroup: PlannedCgroup): PlannedUnit;
   /** Stops it. */
   undo: Undo;
 }
@@ -28,4 +31,10 @@ export interface PlannedCgroup {
   deviceRules: readonly DeviceRule[] | undefined;
   /** The limits are those of cgroup v2. */
   v2: boolean;
+}
+
+export interface PlannedUnit {
+  unit: SystemdUnit;
+  /** What is left to write to the files of its cgroup. */
+  writes: CgroupWrite[];
 }

@@ -4,7 +4,7 @@ import { allowedInstead, expandSlice, unitPlace } from "./systemd-names.js";
 t.test("cgroupsPath is slice, prefix and name", async (t) => {
   t.same(unitPlace("machine-a.slice:libpod:c1", "id", "system.slice"), { slice: "machine-a.slice", unit: "libpod-c1.scope", name: "c1" });
   t.same(unitPlace(":docker:c1", "id", "user.slice"), { slice: "user.slice", unit: "docker-c1.scope", name: "c1" });
-  t.same(unitPlace("a.slice::c1", "id", "system.slice"), { slice: "a.slice", unit: "c1.scope", name: "c1" });
+  t.same(unitPlace("a.slice::c1", "id", "system.slice"), { slice: "a.slice", unit: "-c1.scope", name: "c1" });
 });
 
 t.test("without cgroupsPath the unit is named after the container, in a way that systemd takes", async (t) => {

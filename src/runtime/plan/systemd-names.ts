@@ -37,7 +37,8 @@ export function unitPlace(cgroupsPath: string | undefined, id: string, defaultSl
 
 function partsOf(cgroupsPath: string): UnitPlace {
   const [slice = "", prefix = "", name = ""] = cgroupsPath.split(":");
-  return { slice, unit: `${prefix === "" ? "" : `${prefix}-`}${name}.scope`, name };
+  // Without a prefix it is `-name.scope`, as with other runtimes: managers look for the unit by its name.
+  return { slice, unit: `${prefix}-${name}.scope`, name };
 }
 
 /** What may stand in place of a `cgroupsPath` that systemd does not take; undefined for one that it takes. */

@@ -1,14 +1,18 @@
 /** The cgroup driver systemd: the container's cgroup is a unit that systemd makes (https://systemd.io/CGROUP_DELEGATION). Loaded when asked for. */
 
-import type { SystemdUnit, UnitProperty } from "../generated/plan.js";
+import type { UnitProperty } from "../generated/plan.js";
+import type { Spec } from "../spec/generated/spec-types.js";
 import { segment } from "../spec/fault.js";
 import { SYSTEMD_PREFIX } from "../spec/rare-fields.js";
 import { each, type Rules } from "../spec/rule.js";
 import { joinBelow } from "./paths.js";
 import type { BusValue } from "./gvariant.js";
-import type { PlannedCgroup, Scope, ScopeRequest } from "./scope.js";
+import { refused } from "./limit-error.js";
+import type { PlannedCgroup, PlannedUnit, Scope, ScopeRequest } from "./scope.js";
+import { annotationProperties, propertyAnnotationNames, propertyOf } from "./systemd-annotations.js";
+import { deviceProperties } from "./systemd-devices.js";
+import { planUnitLimits } from "./systemd-limits.js";
 import { allowedInstead, expandSlice, unitPlace } from "./systemd-names.js";
-import { annotationProperties, deviceProperties, limitProperties, propertyAnnotationNames, propertyOf } from "./systemd-properties.js";
 
 /** What a configuration must keep to beside what every one must. */
 export const unitRules: readonly Rules[] = [
@@ -28,6 +32,15 @@ export const unitRules: readonly Rules[] = [
   },
 ];
 
+/** What must be known of the host beside what every unit needs: few configurations have limits that depend on it. */
+export function factsWanted({ linux }: Spec): { bfq: boolean; oomPolicy: boolean } {
+  const { blockIO, unified } = linux?.resources ?? {};
+  return {
+    bfq: Boolean(blockIO?.weight) || Boolean(blockIO?.weightDevice?.length),
+    oomPolicy: unified?.["memory.oom.group"] !== undefined,
+  };
+}
+
 /** @throws RuntimeError on an id that is too long for the name of a unit */
 export function planScope({ spec, id, stateDirectory, facts }: ScopeRequest): Scope {
   const place = unitPlace(spec.linux?.cgroupsPath, id, facts.user ? "user.slice" : "system.slice");
@@ -39,7 +52,9 @@ export function planScope({ spec, id, stateDirectory, facts }: ScopeRequest): Sc
     pointer: "",
   });
   const description = descriptionOf(asked) ?? `container ${place.name} of tsrunc (${stateDirectory})`;
-  const unit = (cgroup: PlannedCgroup): SystemdUnit => {
+  const unit = (cgroup: PlannedCgroup): PlannedUnit => {
+    const limits = planUnitLimits(cgroup.writes, { ...facts, v2: cgroup.v2 });
+    refuseContradiction(asked, limits.properties);
     const own = [
       property("Description", "s", description),
       property("Slice", "s", place.slice),
@@ -50,11 +65,12 @@ export function planScope({ spec, id, stateDirectory, facts }: ScopeRequest): Sc
       property("CPUAccounting", "b", true),
       property(cgroup.v2 ? "IOAccounting" : "BlockIOAccounting", "b", true),
       property("TasksAccounting", "b", true),
-      ...limitProperties(cgroup.writes, cgroup.v2),
-      ...(cgroup.deviceRules ? deviceProperties(cgroup.deviceRules, facts.deviceNames) : []),
+      ...limits.properties,
+      ...(cgroup.deviceRules ? deviceProperties(cgroup.deviceRules, { ...facts, v2: cgroup.v2 }) : []),
     ];
     const names = new Set(asked.map(({ name }) => name));
-    return { name: place.unit, description, bus: facts.bus, properties: [...own.filter(({ name }) => !names.has(name)), ...asked] };
+    const properties = [...own.filter(({ name }) => !names.has(name)), ...asked];
+    return { unit: { name: place.unit, description, bus: facts.bus, properties }, writes: limits.writes };
   };
   const undo = { op: "stopUnit" as const, unit: place.unit, description, bus: facts.bus };
   return { cgroup: joinBelow(facts.controlGroup, joinBelow(expandSlice(place.slice), place.unit)), unit, undo };
@@ -64,4 +80,12 @@ export function planScope({ spec, id, stateDirectory, facts }: ScopeRequest): Sc
 function descriptionOf(properties: readonly UnitProperty[]): string | undefined {
   const value = properties.find(({ name }) => name === "Description")?.value;
   return typeof value === "string" ? value : undefined;
+}
+
+/** systemd would replace a limit by what the annotation says as soon as it reloads. */
+function refuseContradiction(asked: readonly UnitProperty[], limits: readonly UnitProperty[]): void {
+  for (const { name, value, pointer } of asked) {
+    const limit = limits.find((one) => one.name === name && JSON.stringify(one.value) !== JSON.stringify(value));
+    if (limit) throw refused(pointer, `it contradicts ${limit.pointer}, which is the same property`);
+  }
 }

@@ -4,7 +4,7 @@ import type { LazyParts } from "../../host/host.js";
 import type { LibraryHost, RuntimeContext } from "../context.js";
 import type { Failure, HostFacts, ProcessIdentity, Reply, Request } from "../generated/plan.js";
 import { planRare, rareRules } from "../rare.js";
-import { planScope, unitRules } from "../plan/systemd.js";
+import { factsWanted, planScope, unitRules } from "../plan/systemd.js";
 import { loadSpec } from "../spec/load.js";
 import type { ValidatedSpec } from "../spec/load.js";
 import { planSeccomp } from "../plan/seccomp.js";
@@ -59,7 +59,7 @@ const PARTS: LazyParts = {
   rare: { planRare, rareRules },
   seccomp: { planSeccomp },
   warnings: { warningsOf },
-  systemd: { planScope, unitRules },
+  systemd: { factsWanted, planScope, unitRules },
 };
 
 export function fakeHost({ facts, files, answers }: FakeHostOptions = {}): FakeHost {

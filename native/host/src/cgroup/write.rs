@@ -74,8 +74,19 @@ fn why_missing(path: &str, refused: &[Refused]) -> String {
             };
             format!("the controller {controller:?} cannot be enabled below {cgroup:?}: {name} ({text}){reason}")
         }
-        None => "this kernel has no such file in a cgroup".into(),
+        None => match not_handed_on(Path::new(path), controller) {
+            Some(here) => {
+                format!("the controller {controller:?} is not delegated to this cgroup, which has {here:?}: see Delegate= in systemd.resource-control(5)")
+            }
+            None => "this kernel has no such file in a cgroup".into(),
+        },
     }
+}
+
+/// The controllers of a v2 cgroup, where this one is not among them. A cgroup of v1 has no such list.
+fn not_handed_on(path: &Path, controller: &str) -> Option<String> {
+    let here = std::fs::read_to_string(path.with_file_name("cgroup.controllers")).ok()?;
+    (controller != "cgroup" && here.split_whitespace().all(|name| name != controller)).then(|| here.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -142,6 +153,20 @@ mod tests {
         assert_eq!(failure.to_string(), "write \"memory.limit_in_bytes\" = \"4096\" (/linux/resources/memory/limit): this kernel has no such file in a cgroup");
         let failure = write_values(&[write("/dev/full".into(), "4096")], &[]).unwrap_err();
         assert_eq!(failure.to_string(), "write \"full\" = \"4096\" (/linux/resources/memory/limit): ENOSPC (no space left on device)");
+    }
+
+    #[test]
+    fn names_the_controller_that_is_not_delegated() {
+        let temp = TempDir::new();
+        std::fs::write(format!("{}/cgroup.controllers", temp.path()), "memory pids\n").unwrap();
+        let cause = |file: &str| write_values(&[write(format!("{}/{file}", temp.path()), "0")], &[]).unwrap_err().cause;
+        assert_eq!(
+            cause("cpuset.cpus"),
+            "the controller \"cpuset\" is not delegated to this cgroup, which has \"memory pids\": see Delegate= in systemd.resource-control(5)"
+        );
+        for file in ["memory.nothing", "cgroup.nothing"] {
+            assert_eq!(cause(file), "this kernel has no such file in a cgroup");
+        }
     }
 
     #[test]

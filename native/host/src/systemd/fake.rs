@@ -10,6 +10,7 @@ use tsrunc_plan::systemd::BusAddress;
 
 use crate::testing::TempDir;
 
+#[derive(Clone)]
 pub enum Answer {
     /// A job, and then its end with this result.
     Job(&'static str),

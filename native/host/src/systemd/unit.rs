@@ -1,61 +1,23 @@
 //! Transient units: starting one for a process, stopping it.
 
+use std::path::Path;
+
 use rustbus::message_builder::{MarshalledMessage, MessageBuilder};
 use rustbus::params::{Array, Base, Container, Param, Variant};
 use rustbus::signature::Type;
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::systemd::{BusAddress, SystemdFacts, SystemdUnit, UnitProperty};
-use tsrunc_sys::errno::During;
+use tsrunc_plan::systemd::{BusAddress, SystemdUnit, UnitProperty};
 
 use super::bus::{call, Bus, CallError, MANAGER, MANAGER_PATH};
 use super::value::typed;
 
-const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
+pub(super) const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
 const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
 const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 /// The answer of a unit's object that went away between two calls.
 const UNKNOWN_OBJECT: &str = "org.freedesktop.DBus.Error.UnknownObject";
-/// Made by systemd as PID 1 before anything else runs (sd_booted(3)).
-const BOOTED: &str = "/run/systemd/system";
-
-/// Finds the system's manager, or the caller's own with its sockets below `runtime_directory`.
-///
-/// # Errors
-/// Systemd does not run here, or not for this user; in runc's words, which managers know.
-pub fn facts(user: bool, runtime_directory: Option<&str>) -> Result<SystemdFacts, Failure> {
-    let unavailable = |cause: String| {
-        let cause = format!("systemd cgroup flag passed, but systemd support for managing cgroups is not available: {cause}");
-        Failure::new(FailureCode::Other, "use \"--systemd-cgroup\"", cause)
-    };
-    if !std::path::Path::new(BOOTED).is_dir() {
-        return Err(unavailable(format!("{BOOTED:?} does not exist")));
-    }
-    let mut refusals = Vec::new();
-    for address in addresses(user, runtime_directory) {
-        match Bus::connect(&address).and_then(|mut bus| {
-            property(&mut bus, MANAGER_PATH, MANAGER_INTERFACE, "ControlGroup").map_err(|error| error.during(|| format!("ask {:?}", address.path)))
-        }) {
-            Ok(control_group) => {
-                let device_names = std::fs::read_to_string("/proc/devices").during(|| "read \"/proc/devices\"".into())?;
-                return Ok(SystemdFacts { user, bus: address, control_group, device_names });
-            }
-            Err(failure) => refusals.push(failure.to_string()),
-        }
-    }
-    Err(unavailable(refusals.join("; ")))
-}
-
-/// The manager's own socket first, as systemctl(1) has it: one process less, and it is there before the broker is.
-fn addresses(user: bool, runtime_directory: Option<&str>) -> Vec<BusAddress> {
-    let address = |path: String, direct| BusAddress { path, direct };
-    if user {
-        let directory = runtime_directory.map_or_else(|| format!("/run/user/{}", rustix::process::geteuid().as_raw()), str::to_owned);
-        return vec![address(format!("{directory}/systemd/private"), true), address(format!("{directory}/bus"), false)];
-    }
-    vec![address("/run/systemd/private".into(), true), address("/run/dbus/system_bus_socket".into(), false)]
-}
 
 /// Starts a unit with a process in it and waits until systemd has put it there.
 ///
@@ -84,7 +46,7 @@ pub fn start(unit: &SystemdUnit, pid: i32) -> Result<(), Failure> {
 pub fn stop(name: &str, description: &str, address: &BusAddress) -> Result<(), Failure> {
     let during = || format!("stop unit {name:?}");
     // A manager that is not there (any more) has no units.
-    if !std::path::Path::new(&address.path).exists() {
+    if !Path::new(&address.path).exists() {
         return Ok(());
     }
     let mut bus = Bus::connect(address)?;
@@ -147,7 +109,7 @@ fn object_path(answer: &MarshalledMessage) -> Result<String, CallError> {
 }
 
 /// A property that is a string.
-fn property(bus: &mut Bus, path: &str, interface: &str, name: &str) -> Result<String, CallError> {
+pub(super) fn property(bus: &mut Bus, path: &str, interface: &str, name: &str) -> Result<String, CallError> {
     let mut message = call(MANAGER, path, PROPERTIES, "Get");
     push(&mut message, interface)?;
     push(&mut message, name)?;
@@ -276,14 +238,5 @@ mod tests {
         let property = UnitProperty { name: "TasksMax".into(), signature: "t".into(), value: "many".into(), pointer: "/annotations/x".into() };
         let failure = start(&SystemdUnit { properties: vec![property], ..unit(&address) }, 77).unwrap_err();
         assert_eq!(failure.to_string(), "set property \"TasksMax\" (/annotations/x): \"many\" is no value of type \"t\"");
-    }
-
-    #[test]
-    fn where_systemd_does_not_run_that_is_said() {
-        if !std::path::Path::new(BOOTED).exists() {
-            let text = facts(false, None).unwrap_err().to_string();
-            let expected = "use \"--systemd-cgroup\": systemd cgroup flag passed, but systemd support for managing cgroups is not available: \"/run/systemd/system\" does not exist";
-            assert_eq!(text, expected);
-        }
     }
 }

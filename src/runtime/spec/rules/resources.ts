@@ -33,11 +33,11 @@ export const resourceRules: Rules = {
     },
   ],
 
-  // `swap` counts memory and swap together; 0 stands for unset.
+  // `swap` counts memory and swap together; 0 stands for unset. Cgroup v2 has a limit of swap also where memory has none.
   "memory-swap": (subject, report) => {
     const { limit = 0, swap = 0 } = resourcesOf(subject).memory ?? {};
     if (swap <= 0) return;
-    if (limit <= 0) report(`${place}/memory/swap`, swap, "-1, or a value beside /linux/resources/memory/limit");
+    if (limit === 0) report(`${place}/memory/swap`, swap, "-1, or a value beside /linux/resources/memory/limit");
     else if (swap < limit)
       report(`${place}/memory/swap`, swap, `at least /linux/resources/memory/limit, ${limit}: it counts memory and swap`);
   },

@@ -1,0 +1,94 @@
+/** How the kernel reads what is written to the files of cgroup v2, for whoever must say the same in another form. */
+
+/** What `max` means where a number is expected. */
+export const NO_LIMIT = 2n ** 64n - 1n;
+
+const NUMBER = "0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*";
+const SIZE = new RegExp(`^(${NUMBER})([kmgtpe]?)$`, "i");
+const INTEGER = new RegExp(`^[+-]?(?:${NUMBER})$`);
+const SUFFIXES = "kmgtpe";
+
+/** The files of the controller memory: a number of bytes with an optional suffix (lib/cmdline.c, memparse), or `max`. */
+export function parseSize(text: string): bigint | undefined {
+  const trimmed = text.trim();
+  if (trimmed === "max") return NO_LIMIT;
+  const [, digits, suffix = ""] = SIZE.exec(trimmed) ?? [];
+  if (digits === undefined) return undefined;
+  const shift = suffix === "" ? 0 : 10 * (SUFFIXES.indexOf(suffix.toLowerCase()) + 1);
+  return within64Bits(numberOf(digits) << BigInt(shift));
+}
+
+/** Most other files: a whole number (lib/kstrtox.c with base 0), or `max`. Octal and hexadecimal ones have their prefix. */
+export function parseInteger(text: string): bigint | undefined {
+  const trimmed = text.trim();
+  if (trimmed === "max") return NO_LIMIT;
+  if (!INTEGER.test(trimmed)) return undefined;
+  const size = numberOf(trimmed.replace(/^[+-]/, ""));
+  return trimmed.startsWith("-") ? -size : within64Bits(size);
+}
+
+function numberOf(digits: string): bigint {
+  return BigInt(/^0[0-7]/.test(digits) ? `0o${digits.slice(1)}` : digits);
+}
+
+function within64Bits(value: bigint): bigint | undefined {
+  return value <= NO_LIMIT ? value : undefined;
+}
+
+/** cpu.max. */
+export interface Bandwidth {
+  /** Microseconds in each period. Undefined: no limit. */
+  quota: bigint | undefined;
+  /** Microseconds. Undefined: it stays what it was. */
+  period: bigint | undefined;
+}
+
+/** cpu.max: quota or `max`, then a period (kernel/sched/core.c, cpu_period_quota_parse). What follows is ignored. */
+export function parseBandwidth(text: string): Bandwidth | undefined {
+  const [, quota = "", period] = /^\s*(max|[0-9]+)(?:\s+([0-9]+).*|\s*)$/s.exec(text) ?? [];
+  if (quota === "") return undefined;
+  return { quota: quota === "max" ? undefined : BigInt(quota), period: period === undefined ? undefined : BigInt(period) };
+}
+
+/** More than any kernel is built for. */
+const HIGHEST_BIT = 65535;
+
+/**
+ * cpuset.cpus and cpuset.mems: `0-2,4`, and `0-31:2/8` for the first two of every eight (lib/bitmap.c, bitmap_parselist). Its words
+ * `all` and `N` depend on the machine: they are none here.
+ * @returns bytes, the lowest first
+ */
+export function parseBitList(text: string): number[] | undefined {
+  const bytes: number[] = [];
+  for (const part of text.split(/[\s,]+/).filter((part) => part !== "")) {
+    const match = /^([0-9]+)(?:-([0-9]+)(?::([0-9]+)\/([0-9]+))?)?$/.exec(part);
+    if (!match) return undefined;
+    const first = Number(match[1]);
+    const last = Number(match[2] ?? first);
+    const [used, group] = [Number(match[3] ?? 1), Number(match[4] ?? 1)];
+    if (first > last || last > HIGHEST_BIT || used > group || group === 0) return undefined;
+    for (let bit = first; bit <= last; bit++) if ((bit - first) % group < used) setBit(bytes, bit);
+  }
+  return bytes;
+}
+
+function setBit(bytes: number[], bit: number): void {
+  const index = bit >> 3;
+  while (bytes.length <= index) bytes.push(0);
+  bytes[index] = (bytes[index] ?? 0) | (1 << (bit & 7));
+}
+
+/** A line of io.weight or io.bfq.weight. */
+export interface WeightLine {
+  /** `8:0`. Undefined: the default of all devices. */
+  device: string | undefined;
+  /** Undefined: the device has the default again. */
+  weight: bigint | undefined;
+}
+
+export function parseWeightLine(text: string): WeightLine | undefined {
+  const [, device, word, digits] = /^\s*(?:([0-9]+:[0-9]+)\s+|default\s*)?(?:(default)|([0-9]+))\s*$/.exec(text) ?? [];
+  if (word === undefined && digits === undefined) return undefined;
+  if (word !== undefined) return device === undefined ? undefined : { device, weight: undefined };
+  return { device, weight: BigInt(digits ?? 0) };
+}
