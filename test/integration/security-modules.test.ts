@@ -166,6 +166,19 @@ if (hasSelinux) {
     );
   });
 
+  test("a mount's own context counts, in quotes as mount(8) has them, alone and beside other and long options", async (c) => {
+    const quoted = `context="${mountLabel}"`;
+    const options = [[quoted, "size=1m"], [`size=1m,${quoted},mode=755`], [`${quoted},mode=755${",size=1m".repeat(50)},mpol=bind:0,0`]];
+    const labels = await c.shell(options.map((_, index) => `probe label /mnt/${index}`).join(";"), (config) => {
+      config.mounts.push({ destination: "/mnt", type: "tmpfs", source: "tmpfs" });
+      options.forEach((of, index) => config.mounts.push({ destination: `/mnt/${index}`, type: "tmpfs", source: "tmpfs", options: of }));
+    });
+    assert.deepEqual(
+      labels.split("\n"),
+      options.map(() => mountLabel),
+    );
+  });
+
   test("run.oci.mount_context_type says which kind of context the mountLabel is", async (c) => {
     const mounts = await c.shell("cat /proc/self/mountinfo", (config) => {
       labelled(config);
