@@ -183,3 +183,38 @@ fn superblock_flags(data: &[String]) -> MountFlags {
     ];
     FLAGS.into_iter().filter(|(name, _)| data.iter().any(|entry| entry == name)).fold(MountFlags::empty(), |flags, (_, flag)| flags | flag)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(entries: &[&str]) -> Vec<String> {
+        entries.iter().map(|entry| (*entry).to_owned()).collect()
+    }
+
+    #[test]
+    fn fsconfig_takes_short_strings_without_commas_but_for_security_contexts() {
+        let (most, more) = ("x".repeat(MAX_STRING), "x".repeat(MAX_STRING + 1));
+        assert!(fits_fsconfig(&most, &data(&["ro", "size=1m", &format!("{most}={most}"), "context=u:r:t:s0:c1,c2"])));
+        assert!(!fits_fsconfig(&more, &[]));
+        for entry in [more.clone(), format!("a={more}"), format!("{more}=a"), "lowerdir=/a\\,b".into(), format!("context={more}")] {
+            assert!(!fits_fsconfig("", &[entry]));
+        }
+    }
+
+    #[test]
+    fn options_of_mount_are_a_page_at_most_and_quote_contexts() {
+        assert_eq!(
+            joined(&data(&["ro", "context=u:s0:c1,c2", "fscontext=u:s0", "mpol=bind:0,1"])).unwrap().as_c_str(),
+            c"ro,context=\"u:s0:c1,c2\",fscontext=u:s0,mpol=bind:0,1"
+        );
+        let page = "x".repeat(MAX_PAGE);
+        assert_eq!(joined(&data(&[&page])).unwrap().as_bytes().len(), MAX_PAGE);
+        assert_eq!(joined(&data(&[&page, ""])).unwrap_err().cause, "4096 bytes, of which it takes 4095");
+    }
+
+    #[test]
+    fn options_that_mount_takes_as_flags_are_flags() {
+        assert_eq!(superblock_flags(&data(&["size=1m", "sync", "lazytime"])), MountFlags::SYNCHRONOUS | MountFlags::LAZYTIME);
+    }
+}
