@@ -103,6 +103,27 @@ onTsrunc("SIGTERM to a run during a poststart hook takes everything down", async
   for (const command of [["run"], ["run", "--detach"]]) await assertTakenDown(c, command, "poststart", "SIGTERM");
 });
 
+onTsrunc("SIGTERM to a start during a poststart hook takes everything down", async (c) => {
+  await c.create(stuckIn(c, "poststart"));
+  const start = await c.startRuntime(["start", c.id]);
+  await c.fileText(mark(c));
+  start.process.kill("SIGTERM");
+  const result = await start.wait();
+  assert.equal(result.status, 143, describe(result));
+  await assertHookEnded(c);
+  await assertGone(c);
+});
+
+onTsrunc("SIGTERM to a start during a startContainer hook ends the start alone", async (c) => {
+  await c.create(stuckIn(c, "startContainer"));
+  const start = await c.startRuntime(["start", c.id]);
+  await c.fileText(mark(c));
+  start.process.kill("SIGTERM");
+  const result = await start.wait();
+  assert.equal(result.status, 143, describe(result));
+  assert.notEqual((await c.state()).status, "stopped");
+});
+
 test("a signal that the caller ignores, as below nohup(1), does not interrupt a run", async (c) => {
   const bundle = c.bundle({ args: ["true"], config: (config) => (config.hooks = { createRuntime: [waitingHook(c)] }) });
   const run = await c.startBelowShell(`trap '' HUP; exec "$@"`, ["run", "-b", bundle.directory, c.id]);

@@ -77,14 +77,15 @@ fn not_busy(caught: Result<Caught, Errno>) -> Result<Option<Caught>, Failure> {
 pub fn wait_for(channel: &Channel, interrupt: Interrupt<'_>, what: &str) -> Result<(), Failure> {
     let Some(interrupt) = interrupt else { return Ok(()) };
     let during = || format!("wait for {what}");
+    let mut asked = interrupt.was_asked_to_end();
     loop {
-        if interrupt.asked_to_end() {
+        if asked {
             return Err(interrupted(during()));
         }
         let mut watched = [PollFd::from_borrowed_fd(interrupt.fd(), PollFlags::IN), PollFd::from_borrowed_fd(channel.socket().as_fd(), PollFlags::IN)];
         match poll(&mut watched, None) {
             Ok(_) if watched[0].revents().is_empty() => return Ok(()),
-            Ok(_) | Err(Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => asked = interrupt.asked_to_end(),
             Err(errno) => return Err(errno).during(during),
         }
     }

@@ -198,6 +198,11 @@ impl Caught {
     /// Whether a signal came that asks this process to end. Whatever came is kept.
     pub fn asked_to_end(&self) -> bool {
         self.read();
+        self.was_asked_to_end()
+    }
+
+    /// Whether `asked_to_end` has said so; costs no system call.
+    pub fn was_asked_to_end(&self) -> bool {
         self.pending.borrow().iter().any(|signal| ENDING.contains(signal))
     }
 
