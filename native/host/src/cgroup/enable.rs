@@ -29,7 +29,7 @@ pub struct Wanted<'a> {
 pub struct ThreadParent {
     path: String,
     directory: OwnedFd,
-    /// What it hands on since then.
+    /// What it hands on since then and may be taken back.
     enabled: Vec<String>,
 }
 
@@ -41,7 +41,8 @@ pub fn enable(cgroup: &str, wanted: &Wanted<'_>, refused: &mut Vec<Refused>) -> 
     let text = std::fs::read_to_string(&path).during(|| format!("read {path:?}"))?;
     let is_missing = |name: &str| !text.split_whitespace().any(|enabled| enabled == name);
     let missing: Vec<&str> = wanted.all.iter().map(String::as_str).filter(|name| is_missing(name)).collect();
-    if missing.is_empty() {
+    // What hands on a controller that is not of threads has children that are domains.
+    if missing.is_empty() && wanted.all.iter().any(|name| !OF_THREADS.contains(&name.as_str())) {
         return Ok(None);
     }
     let Some(errno) = why_only_threads(cgroup)? else {
@@ -57,17 +58,16 @@ pub fn enable(cgroup: &str, wanted: &Wanted<'_>, refused: &mut Vec<Refused>) -> 
     if missing.is_empty() && errno == Errno::BUSY {
         return Ok(None); // it hands on nothing, so it remains a domain and its children are
     }
-    let during = || format!("lock cgroup {cgroup:?}");
-    let directory = rustix::fs::open(cgroup, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
-    flock(&directory, FlockOperation::LockShared).during(during)?;
-    if !missing.is_empty() {
-        write_enabled(cgroup, &missing, refused)?;
-    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(cgroup, flags, Mode::empty()).during(|| format!("open cgroup {cgroup:?}"))?;
+    // Who holds it exclusively is not waited for: then nothing is taken back.
+    let is_locked = flock(&directory, FlockOperation::NonBlockingLockShared).is_ok();
+    write_enabled(cgroup, &missing, refused)?;
     let is_enabled = |name: &&str| !refused.iter().any(|refused| refused.cgroup == cgroup && refused.controller == **name);
     let enabled: Vec<String> = missing.iter().filter(|name| is_enabled(name)).map(|name| (*name).to_owned()).collect();
     // One that holds processes beside domain cgroups that do refuses all, and remains a domain.
     let has_threads = errno == Errno::OPNOTSUPP || !enabled.is_empty();
-    Ok(has_threads.then(|| ThreadParent { path: cgroup.to_owned(), directory, enabled }))
+    Ok(has_threads.then(|| ThreadParent { path: cgroup.to_owned(), directory, enabled: if is_locked { enabled } else { Vec::new() } }))
 }
 
 /// Makes a cgroup threaded, which cannot be taken back. One that is already stays so.
@@ -109,7 +109,7 @@ fn why_only_threads(cgroup: &str) -> Result<Option<Errno>, Failure> {
 fn write_enabled(cgroup: &str, controllers: &[&str], refused: &mut Vec<Refused>) -> Result<(), Failure> {
     let path = format!("{cgroup}/cgroup.subtree_control");
     let all: Vec<String> = controllers.iter().map(|name| format!("+{name}")).collect();
-    if std::fs::write(&path, all.join(" ")).is_ok() {
+    if all.is_empty() || std::fs::write(&path, all.join(" ")).is_ok() {
         return Ok(());
     }
     for controller in controllers {

@@ -67,9 +67,9 @@ pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
         if child.intermediate {
             for index in 0..child.join_count {
                 let join = &*child.joins.add(index);
-                if join.flag == libc::CLONE_NEWUSER as u64 {
+                if join.flag & (libc::CLONE_NEWUSER | libc::CLONE_NEWPID) as u64 != 0 {
                     // Not traceable by those whose namespace we are about to join; the memory is a copy.
-                    call(Step::JoinUser, libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0]);
+                    call(join.step, libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0]);
                 }
                 call(join.step, libc::SYS_setns, [join.fd as u64, join.flag, 0, 0, 0]);
             }
