@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
-import { binaries, fixture } from "./harness/environment.ts";
+import { binaries, fixture, runtimeName } from "./harness/environment.ts";
 import { setNamespace } from "./harness/config.ts";
 import { describe } from "./harness/execute.ts";
 import type { Config, HookName, Seccomp } from "./harness/config.ts";
@@ -157,6 +157,30 @@ test("hooks without env have the environment of the process that runs them, hook
   assert.ok(inherited["poststart"]?.some((entry) => entry.startsWith("PATH=")));
   assert.deepEqual(inherited["createContainer"], ["OF_THE_PROCESS=1", "PATH=/bin"]);
   assert.deepEqual(inherited["startContainer"], ["HOME=/home/worker", "OF_THE_PROCESS=1", "PATH=/bin"]);
+});
+
+test("createContainer hooks have the caller's limit of open files also where the init raises its own for many mounts", async (c) => {
+  const bundle = reporting(c, ({ mounts }) => {
+    for (let index = 0; index < 100; index++) mounts.push({ destination: `/many/${index}`, type: "tmpfs", source: "tmpfs" });
+  });
+  const low = 'ulimit -Sn 64; ulimit -Hn 500; exec "$@"';
+  const result = await (await c.startBelowShell(low, ["run", "-b", bundle.directory, c.id])).wait();
+  assert.equal(result.status, 0, describe(result));
+  // Node.js raises its own soft limit.
+  const soft = runtimeName === "tsrunc-node" ? "500" : "64";
+  assert.deepEqual(bundle.reportOf("createContainer").rlimits["RLIMIT_NOFILE"], [soft, "500"]);
+});
+
+test("startContainer hooks have the program's limit of open files also where the init could not do with it", async (c) => {
+  const bundle = c.bundle({
+    config: (config) => {
+      config.process.rlimits = [{ type: "RLIMIT_NOFILE", soft: 3, hard: 3 }];
+      // It can open no file to report to; what a failed hook printed is in the error.
+      config.hooks = { startContainer: [{ path: "/bin/sh", args: ["sh", "-c", "probe report; exit 3"], env: ["PATH=/bin"] }] };
+    },
+  });
+  await c.create(bundle);
+  await c.fails(["start", c.id], /exit status 3, output: [^]*"RLIMIT_NOFILE":\["3","3"\]/);
 });
 
 /** What a static program needs to start, print and end. */

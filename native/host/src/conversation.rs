@@ -7,7 +7,7 @@ use rustix::net::RecvFlags;
 use tsrunc_init::descriptors;
 use tsrunc_init::gate::NAME;
 use tsrunc_init::hooks::{run_runtime_hooks, Output};
-use tsrunc_init::process::{set_limits, Limits};
+use tsrunc_init::process::set_limits;
 use tsrunc_init::protocol::{Channel, FromInit, ToInit};
 use tsrunc_init::schedule::schedule;
 use tsrunc_plan::container::ContainerPlan;
@@ -53,7 +53,7 @@ pub fn converse(asked: &Asked<'_>, pending: &mut Pending, answerer: &mut Option<
             }
             FromInit::Limits => {
                 // In a user namespace the init could not raise any (prlimit(2), CAP_SYS_RESOURCE).
-                set_limits(pending.identity.pid, &plan.process, Limits::OfInit)?;
+                set_limits(pending.identity.pid, &plan.process)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Schedule => {

@@ -17,7 +17,7 @@ use tsrunc_sys::{namespaces, process as sys};
 use crate::descriptors;
 use crate::hooks::{run_hooks, Directory, HookContext, Output};
 use crate::kernel_files::set_key_label;
-use crate::process::{become_user, own_stdio, set_limits, take_terminal, Limits};
+use crate::process::{become_user, low_open_files, own_stdio, set_limits, take_terminal};
 use crate::protocol::{unexpected, Channel, Console, FromInit, Gate, InitPlan, ToInit};
 use crate::seccomp::{filter_of_hooks, load_when, require_filter, Moment};
 use crate::setup::{Creator, Setup};
@@ -64,6 +64,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     let mut creator = OverChannel { channel, console: &plan.console };
     let open_files = allow_descriptors(plan.operations.len()).during(|| "raise RLIMIT_NOFILE for the mounts".into())?;
     let mut setup = Setup::new(&bind_sources, &plan.process, &hook_output);
+    setup.open_files = open_files.map(|before| [before.current, before.maximum].map(|limit| limit.unwrap_or(u64::MAX)));
     for operation in plan.operations.iter() {
         setup.run(operation, &mut creator)?;
     }
@@ -81,7 +82,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     if plan.in_user_namespace && !plan.process.rlimits.is_empty() {
         channel.ask(&FromInit::Limits)?;
     } else {
-        set_limits(0, &plan.process, Limits::OfInit)?;
+        set_limits(0, &plan.process)?;
     }
     let program = become_user(&plan.process, || load_when(Moment::Privileged, &plan, channel))?;
     load_when(Moment::Created, &plan, channel)?;
@@ -99,10 +100,14 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
             send_descriptor(channel.socket().as_fd(), notify.as_fd()).during(|| "send the notify socket to the starter".into())?;
         }
     }
-    set_limits(0, &plan.process, Limits::OfProgram)?;
     let directory = Directory::Own; // the program's, which become_user entered
-    let context = HookContext { state: &state, output: &hook_output, env: program.env(), directory, interrupt: None, filter: filter_of_hooks(&plan) };
+    let open_files = low_open_files(&plan.process)?;
+    let context =
+        HookContext { state: &state, output: &hook_output, env: program.env(), directory, open_files, interrupt: None, filter: filter_of_hooks(&plan) };
     run_hooks(&plan.process.start_container_hooks, &context)?;
+    if let Some([current, maximum]) = open_files.map(|limit| limit.map(Some)) {
+        setrlimit(Resource::Nofile, Rlimit { current, maximum }).during(|| "set RLIMIT_NOFILE".into())?;
+    }
     channel.send(&FromInit::Executing)?;
     Err(program.execute(&plan.process, || load_when(Moment::Exec, &plan, channel)))
 }

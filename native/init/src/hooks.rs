@@ -68,6 +68,8 @@ pub struct HookContext<'a> {
     /// The environment of a hook whose entry has no `env`.
     pub env: &'a [CString],
     pub directory: Directory,
+    /// RLIMIT_NOFILE of hooks, soft and hard, where it is not that of the process that runs them.
+    pub open_files: Option<[u64; 2]>,
     /// Signals that end the hook.
     pub interrupt: Option<&'a Caught>,
     /// Loaded in each hook. The caller has no_new_privs.
@@ -99,7 +101,7 @@ pub fn run_runtime_hooks(hooks: &[Hook], state: &str, output: &Output, interrupt
     if hooks.is_empty() {
         return Ok(());
     }
-    run_hooks(hooks, &HookContext { state, output, env: &own_environment(), directory: Directory::Bundle, interrupt, filter: None })
+    run_hooks(hooks, &HookContext { state, output, env: &own_environment(), directory: Directory::Bundle, open_files: None, interrupt, filter: None })
 }
 
 /// The environment of this process.
@@ -132,6 +134,7 @@ fn run_hook(hook: &Hook, context: &HookContext<'_>) -> Result<(), Failure> {
         input: state.as_fd(),
         output: context.output.stdout.as_ref().unwrap_or(&output_end).as_fd(),
         error: context.output.stderr.as_ref().unwrap_or(&output_end).as_fd(),
+        open_files: context.open_files,
         filter: context.filter,
     };
     let started = Instant::now();

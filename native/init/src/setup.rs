@@ -40,6 +40,8 @@ pub struct Setup<'a> {
     bind_sources: &'a [OwnedFd],
     process: &'a Process,
     hook_output: &'a Output,
+    /// RLIMIT_NOFILE of the runtime, soft and hard, where this process has raised its own.
+    pub open_files: Option<[u64; 2]>,
     /// The host's mounts no longer hear of ours.
     host_is_detached: bool,
     /// That of the rootfs until `RootfsPropagation`.
@@ -59,6 +61,7 @@ impl<'a> Setup<'a> {
             bind_sources,
             process,
             hook_output,
+            open_files: None,
             host_is_detached: false,
             own_propagation: Propagation::Private,
             umask: rustix::process::umask(Mode::empty()),
@@ -143,7 +146,8 @@ impl<'a> Setup<'a> {
             return Ok(());
         }
         let env = c_strings(&self.process.env)?;
-        let context = HookContext { state, output: self.hook_output, env: &env, directory: Directory::Bundle, interrupt: None, filter: None };
+        let (directory, open_files) = (Directory::Bundle, self.open_files);
+        let context = HookContext { state, output: self.hook_output, env: &env, directory, open_files, interrupt: None, filter: None };
         rustix::process::umask(self.umask);
         let result = run_hooks(hooks, &context);
         rustix::process::umask(Mode::empty());

@@ -24,6 +24,8 @@ pub struct Command<'a> {
     pub input: BorrowedFd<'a>,
     pub output: BorrowedFd<'a>,
     pub error: BorrowedFd<'a>,
+    /// RLIMIT_NOFILE, soft and hard. None: the caller's.
+    pub open_files: Option<[u64; 2]>,
     /// Loaded last, so that it need allow execve(2) alone. The caller has no_new_privs.
     pub filter: Option<Filter<'a>>,
 }
@@ -51,6 +53,8 @@ struct Child {
     directory: *const libc::c_char,
     /// What becomes stdin, stdout and stderr.
     descriptors: [i32; 3],
+    /// Null: the caller's limit.
+    open_files: *const [u64; 2],
     /// Null: none.
     filter: *const libc::sock_fprog,
     filter_flags: u32,
@@ -75,6 +79,7 @@ pub fn spawn(command: &Command<'_>) -> Result<Pid, NotStarted> {
         envp: envp.as_ptr(),
         directory: command.directory.map_or(std::ptr::null(), CStr::as_ptr),
         descriptors: [command.input.as_raw_fd(), command.output.as_raw_fd(), command.error.as_raw_fd()],
+        open_files: command.open_files.as_ref().map_or(std::ptr::null(), std::ptr::from_ref),
         filter: filter.as_ref().map_or(std::ptr::null(), std::ptr::from_ref),
         filter_flags: command.filter.as_ref().map_or(0, |filter| filter.flags),
         errno: AtomicI32::new(0),
@@ -124,6 +129,10 @@ extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
                 call(libc::SYS_dup3, [descriptor as u64, number as u64, 0, 0, 0]);
             }
         }
+        if !child.open_files.is_null() {
+            // `struct rlimit64` is two numbers.
+            call(libc::SYS_prlimit64, [0, libc::RLIMIT_NOFILE as u64, child.open_files as u64, 0, 0]);
+        }
         if !child.filter.is_null() {
             child.filter_refused.store(true, Ordering::Relaxed);
             call(libc::SYS_seccomp, [SET_MODE_FILTER as u64, child.filter_flags.into(), child.filter as u64, 0, 0]);
@@ -162,7 +171,7 @@ mod tests {
         let (script, null) = (CString::new(script).unwrap(), std::fs::File::open("/dev/null").unwrap());
         let [input, output, error] = [&null, &null, &null].map(AsFd::as_fd);
         let args = [c"sh".into(), c"-c".into(), script];
-        let pid = spawn(&Command { path: c"/bin/sh", args: &args, env: &[], directory, input, output, error, filter })?;
+        let pid = spawn(&Command { path: c"/bin/sh", args: &args, env: &[], directory, input, output, error, open_files: None, filter })?;
         Ok(waitpid(Some(pid), WaitOptions::empty()).unwrap().and_then(|(_, status)| status.exit_status()))
     }
 
