@@ -67,7 +67,10 @@ export const pages: Readonly<Record<string, Page>> = {
     description: [
       "Creates and starts a container. In the foreground, which is the default, it forwards",
       "signals, gives the terminal to the container if the configuration asks for one, and",
-      "deletes the container when its program has ended.",
+      "deletes the container when its program has ended. A caller without a terminal is then",
+      "refused. Where standard input is redirected, it is what the container's terminal reads:",
+      "keys stay with the caller's terminal, so that ctrl-C is a signal. Where standard output",
+      "is redirected, lines end with LF alone.",
     ],
     exitStatus: [
       "The status of the program, or 128 and the number of the signal that ended it.",

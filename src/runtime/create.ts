@@ -213,7 +213,10 @@ function refuseUnusableConsole(host: LibraryHost, spec: ValidatedSpec, { options
       { code: "invalidArgument" },
     );
   }
-  if (consoleSocket === undefined) return;
+  if (consoleSocket === undefined) {
+    if (terminal) perform(host, { op: "findTerminal" });
+    return;
+  }
   if (!terminal || !detaches) {
     throw new RuntimeError(
       "cannot use console socket if tsrunc will not detach or allocate tty: --console-socket is for create or --detach, with /process/terminal",

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { test } from "./harness/suite.ts";
+import { isTsrunc } from "./harness/environment.ts";
 import { describe } from "./harness/execute.ts";
 import { Terminal } from "./harness/terminal.ts";
 import type { Config } from "./harness/config.ts";
@@ -188,6 +189,41 @@ test("a terminal needs no /dev/pts of its own name", async (c) => {
   const terminal = runOnTerminal(c, ["sh", "-c", "ls /dev/pts; tty"]);
   assert.equal(await terminal.end(), "exited 0");
   assert.match(terminal.output, /ptmx/);
+});
+
+test("run of a container with a terminal by a caller without one is an error, before anything is made", async (c) => {
+  const hook = c.file("hook", `#!/bin/sh\ntouch ${c.directory}/ran\n`, 0o755);
+  const bundle = c.bundle({
+    args: ["sh"],
+    config: (config) => {
+      config.process.terminal = true;
+      config.hooks = { createRuntime: [{ path: hook }] };
+    },
+  });
+  c.deleteLater();
+  for (const input of [undefined, "echo typed\n"]) {
+    const started = await c.startBelow(["/usr/bin/setsid", "--wait"], ["run", "-b", bundle.directory, c.id], { input, timeoutSeconds: 10 });
+    const result = await started.wait();
+    assert.equal(result.status, 1, describe(result));
+    assert.match(result.stderr, /open "?\/dev\/tty"?: .*no such device or address/);
+    if (isTsrunc) assert.ok(!existsSync(`${c.directory}/ran`));
+    await c.fails(["state", c.id], /container does not exist/);
+  }
+});
+
+test("output that goes to a file has the program's line ends, and the caller's terminal keeps its own", async (c) => {
+  const output = `${c.directory}/output`;
+  const bundle = c.bundle({
+    args: ["sh", "-c", "echo one; echo two; echo more >/dev/tty"],
+    config: (config) => (config.process.terminal = true),
+  });
+  const run = ["--root", c.root, "run", "-b", bundle.directory, c.id];
+  const file = new Terminal(c, "/bin/sh", ["-c", `"$@" >${output}; echo done`, "sh", c.program, ...run]);
+  assert.equal(await file.end(), "exited 0");
+  assert.equal(readFileSync(output, "utf8"), "one\ntwo\nmore\n");
+  const pipe = new Terminal(c, "/bin/sh", ["-c", '"$@" | cat', "sh", c.program, ...run]);
+  assert.equal(await pipe.end(), "exited 0");
+  assert.equal(pipe.output, "one\r\ntwo\r\nmore\r\n");
 });
 
 // ---- --console-socket ----

@@ -16,7 +16,7 @@ use crate::notify::Proxy;
 use crate::pending::Pending;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, facts, files, gate, holder, processes, resctrl, state_root, systemd, undo};
+use crate::{cgroup, clock, facts, files, gate, holder, processes, resctrl, state_root, systemd, terminal, undo};
 
 /// Something that outlives a request, named by a number.
 enum Handle {
@@ -41,7 +41,7 @@ impl Container {
         if !self.stays {
             return self.pending.release(interrupts.as_ref().map(Interrupts::interrupt));
         }
-        foreground::prepare(&self.pending);
+        foreground::prepare(&self.pending)?;
         if self.runs_hooks {
             self.pending.release(interrupts.as_ref().map(Interrupts::interrupt))?;
             *interrupts = Interrupts::pass_on(interrupts.take())?;
@@ -89,6 +89,7 @@ impl Host {
             Request::AppendFile { path, text } => files::append(&path, &text).map(done),
             Request::ResolveDirectory { path } => files::resolve_directory(&path).map(text),
             Request::AbsolutePath { path } => files::absolute_path(&path).map(text),
+            Request::FindTerminal => terminal::find().map(done),
             Request::HostFacts => facts::host_facts().map(|facts| Reply::Facts { facts }),
             Request::SystemdFacts { user, runtime_directory, bfq, oom_policy } => {
                 systemd::facts(user, runtime_directory.as_deref(), systemd::Wanted { bfq, oom_policy }).map(|facts| Reply::Systemd { facts })

@@ -12,16 +12,14 @@ use tsrunc_sys::signals::{ended_child, send, Caught, CHILD_END, WINDOW_CHANGE};
 
 use crate::notify::Proxy;
 use crate::pending::Pending;
-use crate::terminal::{copy_size, Source, Terminal};
+use crate::terminal::{self, Source, Terminal};
 
 /// How soon a terminal is noticed that was closed and opened again in the container.
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Before the program runs: it finds the right window size from its first instruction on.
-pub fn prepare(container: &Pending) {
-    if let Some(master) = &container.master {
-        copy_size(master);
-    }
+pub fn prepare(container: &Pending) -> Result<(), Failure> {
+    container.master.as_ref().map_or(Ok(()), terminal::prepare)
 }
 
 /// What a caller who stays with a container does for it meanwhile.

@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::stdio::{stderr, stdin, stdout};
-use rustix::termios::{isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
+use rustix::termios::{isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios};
 use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 
@@ -17,8 +17,34 @@ const READ_BYTES: usize = 16 << 10;
 /// More than the kernel holds for one terminal: what was written before the end is within it.
 const MAX_DRAIN_BYTES: usize = 1 << 20;
 
+/// Fails where the caller has no terminal, as runc does.
+pub fn find() -> Result<(), Failure> {
+    if isatty(stdin()) || isatty(stdout()) || isatty(stderr()) {
+        return Ok(());
+    }
+    // All streams are redirected, but there may be a controlling terminal.
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open("/dev/tty", flags, Mode::empty()).map(drop).during(|| "open \"/dev/tty\"".into()).map_err(|failure| Failure {
+        cause: format!("{}: /process/terminal needs a terminal of the caller, or --detach with --console-socket", failure.cause),
+        ..failure
+    })
+}
+
+/// Prepares the container's terminal before its program runs: the caller's window size, and lines that end as in a file where the output
+/// does not go to a terminal.
+pub fn prepare(master: &OwnedFd) -> Result<(), Failure> {
+    copy_size(master);
+    if isatty(stdout()) {
+        return Ok(());
+    }
+    let during = || "set the container's terminal".to_owned();
+    let mut settings = tcgetattr(master).during(during)?;
+    settings.output_modes.remove(OutputModes::ONLCR);
+    tcsetattr(master, OptionalActions::Now, &settings).during(during)
+}
+
 /// Gives the container's terminal the window size of the caller's, if it has one.
-pub fn copy_size(master: &OwnedFd) {
+fn copy_size(master: &OwnedFd) {
     let Some(caller) = [stdin(), stdout(), stderr()].into_iter().find(|stream| isatty(stream)) else { return };
     // A terminal that was hung up has no size to give or to take.
     if let Ok(size) = tcgetwinsize(caller) {
@@ -223,6 +249,10 @@ impl RawMode {
         let before = tcgetattr(stdin())?;
         let mut raw = before.clone();
         raw.make_raw();
+        if !isatty(stdout()) {
+            // What reads our output may write to this terminal.
+            raw.output_modes = before.output_modes;
+        }
         tcsetattr(stdin(), OptionalActions::Now, &raw)?;
         Ok(RawMode { before })
     }

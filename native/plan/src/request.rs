@@ -52,6 +52,8 @@ pub enum Request {
     ResolveDirectory { path: String },
     /// Absolute path without resolving symbolic links in it (cwd joined). -> `Text`
     AbsolutePath { path: String },
+    /// Fails where the caller has no terminal: neither on stdin, stdout or stderr nor a controlling one. -> `Done`
+    FindTerminal,
     /// What the core must know of the host. -> `Facts`
     HostFacts,
     /// The system's service manager, or the caller's own, with its sockets below `runtimeDirectory` (default /run/user/UID).
