@@ -108,14 +108,15 @@ test("a plain user runs a container with the config of spec --rootless", async (
   assert.equal(statSync(`${bundle}/rootfs/made`).uid, user);
 });
 
-test("a plain user runs a container where vm.memfd_noexec is 2", async (c) => {
-  if (!existsSync("/proc/sys/vm/memfd_noexec")) c.skip("this kernel has no vm.memfd_noexec");
-  const rootless = new Rootless(c);
-  const bundle = await rootless.bundle((config) => (config.process.args = ["echo", "ran"]));
-  rootless.launcher = withoutExecutableMemory;
-  const result = await rootless.runtime("run", "-b", bundle, c.id);
-  assert.equal(result.stdout, "ran\n", describe(result));
-});
+// Linux 6.3 has it: the guest cannot show it, and every machine that runs all tests can.
+if (existsSync("/proc/sys/vm/memfd_noexec"))
+  test("a plain user runs a container where vm.memfd_noexec is 2", async (c) => {
+    const rootless = new Rootless(c);
+    const bundle = await rootless.bundle((config) => (config.process.args = ["echo", "ran"]));
+    rootless.launcher = withoutExecutableMemory;
+    const result = await rootless.runtime("run", "-b", bundle, c.id);
+    assert.equal(result.stdout, "ran\n", describe(result));
+  });
 
 test("a plain user goes from create to delete", async (c) => {
   const rootless = new Rootless(c);
