@@ -119,7 +119,10 @@ async function freezesItself(c: Context, refreezes: boolean): Promise<number> {
   const nested = `${top}/nested/deeper`;
   mkdirSync(nested, { recursive: true });
   writeFileSync(`${nested}/cgroup.procs`, String(pid));
-  const [file, frozen] = hierarchyOf("freezer") ? ["freezer.state", "FROZEN"] : ["cgroup.freeze", "1"];
+  const [file, frozen, thawed] = hierarchyOf("freezer") ? ["freezer.state", "FROZEN", "THAWED"] : ["cgroup.freeze", "1", "0"];
+  c.defer(() => {
+    if (existsSync(nested)) writeFileSync(`${nested}/${file}`, thawed);
+  });
   const freeze = `echo ${frozen} >${nested}/${file}`;
   const script = refreezes ? `while ${freeze}; do :; done` : freeze;
   const freezer = await c.companion("/bin/sh", ["-c", `(${script}) 2>/dev/null`]);
