@@ -129,7 +129,7 @@ test("a signal that the caller ignores, as below nohup(1), does not interrupt a 
   const run = await c.startBelowShell(`trap '' HUP; exec "$@"`, ["run", "-b", bundle.directory, c.id]);
   await c.fileText(mark(c));
   run.process.kill("SIGHUP");
-  writeFileSync(`${c.directory}/go`, "go\n");
+  writeFileSync(`${c.directory}/go`, "go\n", { flag: "r+" }); // does not wait for a reader
   const result = await run.wait();
   assert.equal(result.status, 0, describe(result));
 });
@@ -275,7 +275,7 @@ test("delete --force leaves alone who runs the poststop hooks of the container, 
   await c.fileText(mark(c));
   await atOnce(c, ["delete", "-f", c.id]);
   assert.ok(isAlive(first.pid));
-  writeFileSync(`${c.directory}/go`, "go\n");
+  writeFileSync(`${c.directory}/go`, "go\n", { flag: "r+" }); // does not wait for a reader
   const result = await first.wait();
   assert.equal(result.status, 0, describe(result));
 });
