@@ -318,7 +318,7 @@ function rollBack(context: RuntimeContext, { lock, notify, created, record }: At
   return new RuntimeError(`${messageOf(error)}; undoing it failed too: ${failures.join("; ")}`, facts);
 }
 
-/** The native layer has removed the cgroups that it made for a container that does not come to stand: those there now are others'. */
+/** The native layer has removed the cgroups that it made for a container that never reached `created`: those that are there now belong to others. */
 function isNoCgroup({ op }: Undo): boolean {
   return op !== "removeCgroup" && op !== "removeVacatedCgroup" && op !== "removeEmptyCgroup";
 }

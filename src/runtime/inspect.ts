@@ -51,6 +51,6 @@ function isId(name: string): boolean {
     checkId(name);
     return true;
   } catch {
-    return false; // another's file in the directory, or a half-made one of ours
+    return false; // a foreign file in the directory, or a state that is being written
   }
 }

@@ -188,12 +188,12 @@ struct Waiting<'a> {
 fn place(plan: &ContainerPlan, cgroups: &CgroupPlan, opened: &Opened, Waiting { pending, memory }: Waiting<'_>) -> Result<(), Failure> {
     let pid = pending.identity.pid;
     if let Some(unit) = &cgroups.systemd {
-        memory.wait(); // else we shared the fate of a process that runs out of its unit's
+        memory.wait(); // until exec we share memory: if the process exceeds its unit's limit, the OOM killer would kill us too
         systemd::start(unit, pid)?;
         cgroup::complete(cgroups, pid)?;
     }
     if let Some(score) = plan.spawn.oom_score_adj {
-        memory.wait(); // else it were ours too
+        memory.wait(); // until exec we share memory, so this would set our own score
         let path = format!("/proc/{}/oom_score_adj", pid);
         std::fs::write(&path, score.to_string()).during(|| format!("write {score} to {path:?} (/process/oomScoreAdj)"))?;
     }

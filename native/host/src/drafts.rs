@@ -39,7 +39,7 @@ pub fn is_entry(root: &OwnedFd, name: &str, dir: &OwnedFd) -> Result<bool, Errno
 /// Removes a state directory with its files.
 ///
 /// # Errors
-/// A directory in it, which none of ours is.
+/// `EISDIR` for a directory in it: we make only files there.
 pub fn remove_directory(root: &OwnedFd, dir: &OwnedFd, name: &str) -> Result<(), Errno> {
     for entry in names(dir)? {
         rustix::fs::unlinkat(dir, &*entry, AtFlags::empty())?;

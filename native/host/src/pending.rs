@@ -16,18 +16,18 @@ use crate::net_devices::Moved;
 pub struct Pending {
     pub identity: ProcessIdentity,
     pub pidfd: OwnedFd,
-    /// For the caller to tell.
+    /// To be reported by the caller.
     pub warnings: Vec<Warning>,
     /// The terminal's master, for `ConsolePlan::Keep`.
     pub master: Option<OwnedFd>,
-    /// Given back if the container does not come to stand.
+    /// Moved back to the host if the container never reaches `created`.
     pub net_devices: Option<Moved>,
-    /// Taken away with a container that does not come to stand.
+    /// Removed if the container never reaches `created`.
     pub pid_file: Option<String>,
     pub channel: Option<Channel>,
     /// The state that startContainer hooks read.
     pub state: String,
-    /// The release is the start too.
+    /// The release also starts the program (`run`).
     pub starts: bool,
     pub released: bool,
 }

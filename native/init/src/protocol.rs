@@ -93,7 +93,7 @@ pub enum Gate {
 #[derive(Serialize, Deserialize)]
 pub enum Console {
     None,
-    /// A connected socket of somebody who wants it.
+    /// To a connected socket (`--console-socket`).
     Socket(i32),
     /// The creator.
     Channel,

@@ -42,7 +42,7 @@ pub struct Setup<'a> {
     hook_output: &'a Output,
     /// RLIMIT_NOFILE of the runtime, soft and hard, where this process has raised its own.
     pub open_files: Option<[u64; 2]>,
-    /// The host's mounts no longer hear of ours.
+    /// Our mounts no longer propagate to the host's.
     host_is_detached: bool,
     /// That of the rootfs until `RootfsPropagation`.
     own_propagation: Propagation,
