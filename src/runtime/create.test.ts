@@ -18,6 +18,13 @@ function setUp(spec: object = plain(), options: FakeHostOptions = {}) {
 const only = <Op extends Request["op"]>(requests: readonly Request[], op: Op): Extract<Request, { op: Op }>[] =>
   requests.filter((request): request is Extract<Request, { op: Op }> => request.op === op);
 
+t.test("descriptors that the program keeps are looked at before create opens its own", async (t) => {
+  const { context, ops, requests } = setUp();
+  createContainer(context, "c1", { preserveFds: 2, listenFds: 1 });
+  t.match(only(requests, "requireOpen"), [{ count: 3 }]);
+  t.equal(ops()[ops().indexOf("requireOpen") + 1], "reserve");
+});
+
 t.test("create reserves before it clones, records before it lets go", async (t) => {
   const { context, ops, requests, files } = setUp();
   createContainer(context, "c1", {});

@@ -129,6 +129,7 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
   refuseUnusableRootfs(host, planned.rootfs);
   warnOf(context, spec, { leftOut: planned.leftOut, hasUnit: scope !== undefined, rootless: isRootless(facts, options) });
   const attempted: Attempt = { lock: 0, notify: undefined, created: undefined, record: newRecord(host, { id, bundle, spec, planned }) };
+  if (planned.plan.process.preserveFds > 0) perform(host, { op: "requireOpen", count: planned.plan.process.preserveFds });
   attempted.lock = reserve(context, attempted.record);
   try {
     attempted.notify = bindNotify(host, attempted.lock, options.notifySocket);

@@ -16,6 +16,8 @@ export const SIGKILL = 9;
 /** A killed process that is not gone by then is most likely frozen. */
 const FROZEN_AFTER_MILLISECONDS = 100;
 
+const KILL_ROUNDS = KILL_TIMEOUT_MILLISECONDS / FROZEN_AFTER_MILLISECONDS;
+
 /** Kills the container's processes and waits until the first one is gone. @throws RuntimeError when it stays. */
 export function killAndWait({ host }: RuntimeContext, record: ContainerRecord): void {
   const { process, cgroups, ownPidNamespace } = record;
@@ -24,10 +26,13 @@ export function killAndWait({ host }: RuntimeContext, record: ContainerRecord): 
   // Without a pid namespace of its own nothing else dies with the first process.
   if (!ownPidNamespace && cgroups.paths.length > 0) askFlag(host, { op: "killCgroup", paths: cgroups.paths, signal: SIGKILL });
   if (isGone(host, process, FROZEN_AFTER_MILLISECONDS)) return;
-  // In cgroup v1 a frozen process does not even die. It may be in a cgroup below the container's, and others in there may freeze it again:
-  // all are killed and thawed.
-  if (cgroups.freezer !== undefined) askFlag(host, { op: "killCgroup", paths: [cgroups.freezer], signal: SIGKILL });
-  if (isGone(host, process, KILL_TIMEOUT_MILLISECONDS)) return;
+  // In cgroup v1 a frozen process does not even die. It may be in a cgroup below the container's, and others, even from outside, may freeze
+  // it again: all in there are killed and thawed until the first process is gone.
+  for (let round = 1; round < KILL_ROUNDS && cgroups.freezer !== undefined; round++) {
+    askFlag(host, { op: "killCgroup", paths: [cgroups.freezer], signal: SIGKILL });
+    if (isGone(host, process, FROZEN_AFTER_MILLISECONDS)) return;
+  }
+  if (cgroups.freezer === undefined && isGone(host, process, KILL_TIMEOUT_MILLISECONDS)) return;
   throw new RuntimeError("container init still running", { code: "other", operation: `kill process ${process.pid}` });
 }
 

@@ -474,8 +474,8 @@ const process: BadInput[] = [
     },
     ({ rootfs }) => mkdirSync(`${rootfs}/ro`),
   ),
-  bundled("cwd leads out of the container", 'chdir to cwd ("/proc/self/fd/7") set in config.json failed: no such file or directory', {
-    config: (config) => (config.process.cwd = "/proc/self/fd/7"),
+  bundled("cwd is a descriptor", 'chdir to cwd ("/proc/self/fd/999") set in config.json failed: no such file or directory', {
+    config: (config) => (config.process.cwd = "/proc/self/fd/999"),
   }),
 ];
 

@@ -108,8 +108,12 @@ test("delete -f ends a container that is frozen", async (c) => {
   await c.ok(["delete", "-f", c.id], { timeoutSeconds: 5 });
 });
 
-/** A container whose init is frozen in a cgroup that it made below its own, with another process that freezes it again and again. */
-async function freezesItself(c: Context, refreezes: boolean): Promise<number> {
+/** Who freezes an init again and again: nobody, a process of the container or one outside of it. */
+type Freezer = "nobody" | "a process of the container" | "a process outside of it";
+
+/** A container whose init is frozen in a cgroup below its own. Returns its pid. */
+async function freezesItself(c: Context, again: Freezer): Promise<number> {
+  const refreezes = again !== "nobody";
   const own = `/${c.id}-ice`;
   await c.createAndStart(
     c.bundle({ args: ["sh", "-c", "sleep 1000 & exec probe wait"], config: (config) => (config.linux.cgroupsPath = own) }),
@@ -125,20 +129,18 @@ async function freezesItself(c: Context, refreezes: boolean): Promise<number> {
   });
   const freeze = `echo ${frozen} >${nested}/${file}`;
   const script = refreezes ? `while ${freeze}; do :; done` : freeze;
-  const freezer = await c.companion("/bin/sh", ["-c", `(${script}) 2>/dev/null`]);
-  if (refreezes) writeFileSync(`${top}/cgroup.procs`, String(freezer.pid));
-  else await freezer.wait();
+  const freezer = await c.companion("/bin/sh", ["-c", `exec 2>/dev/null; ${script}`]);
+  if (again === "a process of the container") writeFileSync(`${top}/cgroup.procs`, String(freezer.pid));
+  if (!refreezes) await freezer.wait();
   if (hierarchyOf("freezer"))
     await until("the init is frozen", () => readFileSync(`${nested}/${file}`, "utf8") === "FROZEN\n" || refreezes);
   return pid;
 }
 
-for (const refreezes of [false, true]) {
-  const kind = refreezes
-    ? "whose init another of its processes freezes again and again below its own cgroup"
-    : "whose init is frozen below its own cgroup";
-  test(`delete -f ends a container ${kind}`, async (c) => {
-    const pid = await freezesItself(c, refreezes);
+for (const again of ["nobody", "a process of the container", "a process outside of it"] as const) {
+  const kind = again === "nobody" ? "is frozen below its own cgroup" : `is frozen below its own cgroup again and again by ${again}`;
+  test(`delete -f ends a container whose init ${kind}`, async (c) => {
+    const pid = await freezesItself(c, again);
     const begin = Date.now();
     await c.ok(["delete", "-f", c.id]);
     assert.ok(Date.now() - begin < 3000 * slowness, `took ${Date.now() - begin} ms`);
@@ -149,7 +151,7 @@ for (const refreezes of [false, true]) {
 test("kill KILL ends a container that is frozen, also one that is frozen below its own cgroup", async (c) => {
   for (const nested of [false, true]) {
     if (nested) {
-      await freezesItself(c, false);
+      await freezesItself(c, "nobody");
     } else {
       await c.createAndStart(c.bundle({ config: (config) => (config.linux.cgroupsPath = `/${c.id}-ice`) }));
       const [file, frozen] = hierarchyOf("freezer") ? ["freezer.state", "FROZEN"] : ["cgroup.freeze", "1"];
@@ -252,7 +254,7 @@ test("a state root without space is told, and nothing is left in it", async (c) 
   const root = c.folder("root");
   const bundle = c.bundle();
   for (const size of ["nr_inodes=2", "nr_inodes=3", "nr_inodes=4", "size=4k"]) {
-    assert.equal(spawnSync("mount", ["-t", "tmpfs", "-o", size, "tmpfs", root]).status, 0);
+    assert.equal(spawnSync("mount", ["-t", "tmpfs", "-o", `${size},mode=0700`, "tmpfs", root]).status, 0);
     c.defer(() => spawnSync("umount", ["-q", root]));
     const pidFile = `${c.directory}/pid`;
     const result = await c.runtime(["--root", root, "create", "-b", bundle.directory, "--pid-file", pidFile, c.id]);

@@ -27,7 +27,7 @@ use crate::opened::{open_all, Opened};
 use crate::pending::Pending;
 use crate::seccomp::Filter;
 use crate::store::Lock;
-use crate::{bind_sources, cgroup, cgroup_mounts, mapped_mounts, processes, resctrl, store, systemd};
+use crate::{bind_sources, cgroup, cgroup_mounts, mapped_mounts, preserved, processes, resctrl, store, systemd};
 
 /// What a create is given beside its plan.
 #[derive(Clone, Copy)]
@@ -100,7 +100,7 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     let lent = bind_sources.iter().chain([&theirs]).map(AsFd::as_fd).chain(notify);
-    let inherit = inherited(lock, plan, &opened, lent)?;
+    let inherit = inherited(plan, &opened, lent);
     let parts = CloneParts {
         program: &program.file,
         cgroup: birthplace.as_ref(),
@@ -234,35 +234,18 @@ fn init_plan<'a>(plan: &'a ContainerPlan, opened: &Opened, filter: Option<&Filte
 }
 
 /// Numbers of the descriptors that the init keeps.
-fn inherited<'a>(lock: &Lock, plan: &ContainerPlan, opened: &'a Opened, lent: impl Iterator<Item = BorrowedFd<'a>>) -> Result<Vec<i32>, Failure> {
+fn inherited<'a>(plan: &ContainerPlan, opened: &'a Opened, lent: impl Iterator<Item = BorrowedFd<'a>>) -> Vec<i32> {
     // Node.js sets close-on-exec on all that it was given (libuv's uv_disable_stdio_inheritance).
     let mut inherit: Vec<i32> = (0..3).filter(|number| tsrunc_sys::process::is_open(*number).is_ok()).collect();
     inherit.extend(lent.map(|fd| fd.as_raw_fd()));
     inherit.extend(opened.gate.iter().chain(&opened.console).map(AsRawFd::as_raw_fd));
     inherit.extend(joined_by_init(opened).iter().map(|(_, number)| number));
     inherit.extend(opened.hook_output.numbers().iter().flatten());
-    inherit.extend(preserved(plan, lock, &inherit)?);
-    Ok(inherit)
+    inherit.extend(preserved::numbers(plan.process.preserve_fds));
+    inherit
 }
 
 /// The namespaces that the init joins itself; the spawn joins the others.
 fn joined_by_init(opened: &Opened) -> Vec<(Namespace, i32)> {
     opened.joins.iter().filter(|join| join.when == When::InInit).map(|join| (join.namespace, join.fd.as_raw_fd())).collect()
-}
-
-/// The numbers that `--preserve-fds` and socket activation name. One that is ours was not open when we started, nor was
-/// Node.js's: it makes an epoll(7) instance first of all, so that takes the first number after those it was given.
-fn preserved(plan: &ContainerPlan, lock: &Lock, ours: &[i32]) -> Result<Vec<i32>, Failure> {
-    let numbers: Vec<i32> = (0..plan.process.preserve_fds).map(|index| 3 + index as i32).collect();
-    for number in &numbers {
-        let open = tsrunc_sys::process::is_open(*number).is_ok();
-        if !open || ours.contains(number) || lock.holds(*number) || is_epoll(*number) {
-            return Err(Failure::new(FailureCode::BadRequest, format!("preserve file descriptor {number}"), "it is not open"));
-        }
-    }
-    Ok(numbers)
-}
-
-fn is_epoll(number: i32) -> bool {
-    std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|link| link.as_os_str() == "anon_inode:[eventpoll]")
 }

@@ -16,7 +16,7 @@ use crate::notify::Proxy;
 use crate::pending::Pending;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, facts, files, gate, holder, processes, resctrl, state_root, systemd, terminal, undo};
+use crate::{cgroup, clock, facts, files, gate, holder, preserved, processes, resctrl, state_root, systemd, terminal, undo};
 
 /// Something that outlives a request, named by a number.
 enum Handle {
@@ -96,6 +96,7 @@ impl Host {
             }
             Request::Missing { paths } => Ok(names(files::missing(paths))),
             Request::PathKind { path } => files::kind(&path).map(|kind| text(kind.into())),
+            Request::RequireOpen { count } => preserved::require_open(count).map(done),
             Request::Reserve { root, root_mode, id, state, endable } => {
                 if endable {
                     self.interrupts = Interrupts::begin()?;

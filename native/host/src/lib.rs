@@ -24,6 +24,7 @@ mod netlink;
 mod notify;
 mod opened;
 mod pending;
+mod preserved;
 mod processes;
 mod resctrl;
 mod seccomp;

@@ -3,7 +3,7 @@
 //! A name that begins with `#` is no id: such directories are being made or removed, and change their name in one step.
 //! So nobody sees half a container, and of two creates of one id exactly one wins.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
@@ -42,11 +42,6 @@ impl Lock {
     /// The container's.
     pub fn id(&self) -> &str {
         &self.id
-    }
-
-    /// Whether a descriptor of this number is one of the lock's own.
-    pub fn holds(&self, number: i32) -> bool {
-        self.dir.as_raw_fd() == number || self.root.as_raw_fd() == number
     }
 
     /// Absolute path if that of the state root is.

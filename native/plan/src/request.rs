@@ -64,6 +64,8 @@ pub enum Request {
     /// Type of what a path (not followed at its end) is: `directory`, `file`, `symlink`, `socket`, `other`, `missing`. -> `Text`
     PathKind { path: String },
 
+    /// Check that this many descriptors from 3 on are open, the caller's. Before `Reserve`, which opens others. -> `Done`
+    RequireOpen { count: u32 },
     /// Make `root/id` with state.json holding `state` and mode 0700, atomically and locked; `Exists` when it is there.
     /// `root` is made with mode `rootMode` when missing. `endable`: until the handle is closed, signals that ask this process to end make
     /// what waits fail with `Interrupted`, and `takeOver` may end this process. -> `Handle`

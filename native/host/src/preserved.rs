@@ -1,0 +1,41 @@
+//! The caller's descriptors that `--preserve-fds` and socket activation hand to the program, from number 3 on.
+
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::process::is_open;
+
+/// Their numbers.
+pub fn numbers(count: u32) -> impl Iterator<Item = i32> {
+    (3..).take(count as usize)
+}
+
+/// Checks that all of them are open. To be called before this process opens anything that it keeps: a number that is free now may be
+/// one of ours later, and the container would get it.
+///
+/// # Errors
+/// The first number that is not open.
+pub fn require_open(count: u32) -> Result<(), Failure> {
+    match numbers(count).find(|number| is_open(*number).is_err() || is_epoll(*number)) {
+        Some(number) => Err(Failure::new(FailureCode::BadRequest, format!("preserve file descriptor {number}"), "it is not open")),
+        None => Ok(()),
+    }
+}
+
+/// Node.js makes an epoll(7) instance first of all, so it takes the first number after those it was given.
+fn is_epoll(number: i32) -> bool {
+    std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|link| link.as_os_str() == "anon_inode:[eventpoll]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_number_that_is_free_is_told() {
+        require_open(0).unwrap();
+        let free = numbers(u32::MAX).find(|number| is_open(*number).is_err()).unwrap();
+        let failure = require_open(free as u32 + 7).unwrap_err();
+        // The harness may have an epoll instance before it.
+        assert!(failure.operation.starts_with("preserve file descriptor "), "{failure}");
+        assert_eq!(failure.cause, "it is not open");
+    }
+}
