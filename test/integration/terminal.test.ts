@@ -226,6 +226,17 @@ test("output that goes to a file has the program's line ends, and the caller's t
   assert.equal(pipe.output, "one\r\ntwo\r\nmore\r\n");
 });
 
+test("lines on the caller's terminal end once where the input comes from a pipe", async (c) => {
+  const bundle = c.bundle({
+    args: ["sh", "-c", "read line; echo got $line"],
+    config: (config) => (config.process.terminal = true),
+  });
+  const run = ["--root", c.root, "run", "-b", bundle.directory, c.id];
+  const terminal = new Terminal(c, "/bin/sh", ["-c", 'echo typed | "$@"', "sh", c.program, ...run]);
+  assert.equal(await terminal.end(), "exited 0");
+  assert.equal(terminal.output, "typed\r\ngot typed\r\n");
+});
+
 // ---- --console-socket ----
 
 interface Console {

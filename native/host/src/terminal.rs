@@ -31,10 +31,10 @@ pub fn find() -> Result<(), Failure> {
 }
 
 /// Prepares the container's terminal before its program runs: the caller's window size, and lines that end as in a file where the output
-/// does not go to a terminal.
+/// does not go to a terminal that is made raw (`Terminal::new`). One that is not ends lines by itself.
 pub fn prepare(master: &OwnedFd) -> Result<(), Failure> {
     copy_size(master);
-    if isatty(stdout()) {
+    if isatty(stdin()) && isatty(stdout()) {
         return Ok(());
     }
     let during = || "set the container's terminal".to_owned();
