@@ -90,6 +90,7 @@ t.test("a quota is rounded up to systemd's step, for its period, and written so"
     [[["cpu.max", "12345 50000"]], { CPUQuotaPeriodUSec: "50000", CPUQuotaPerSecUSec: "250000" }, ["cpu.max=12500 50000"]],
     [[["cpu.max", "50500 200000"]], { CPUQuotaPeriodUSec: "200000", CPUQuotaPerSecUSec: "260000" }, ["cpu.max=52000 200000"]],
     [[["cpu.max", "50000"]], { CPUQuotaPerSecUSec: "500000" }, ["cpu.max=50000"]],
+    [[["cpu.max", "1000 33333"]], { CPUQuotaPeriodUSec: "33333", CPUQuotaPerSecUSec: "30000" }, ["cpu.max=1000 33333"]],
     [[["cpu.max", "12345"]], { CPUQuotaPerSecUSec: "130000" }, ["cpu.max=13000"]],
     [[["cpu.max", "max 50000"]], { CPUQuotaPeriodUSec: "50000", CPUQuotaPerSecUSec: MAX }, ["cpu.max=max 50000"]],
   ];

@@ -27,6 +27,8 @@ const MICROSECONDS = 1_000_000n;
 /** systemd takes quotas in steps of 10 ms a second. */
 const QUOTA_STEP = 10_000n;
 const DEFAULT_PERIOD = 100_000n;
+/** What the kernel takes, and systemd writes where its steps come out below. */
+const LEAST_QUOTA = 1000n;
 
 /** A property whose value is the number in a file. */
 interface NumberProperty {
@@ -161,8 +163,9 @@ function tellQuota(writes: readonly CgroupWrite[], { v2, version }: LimitFacts, 
   const perSecond = limit === undefined || length === 0n ? undefined : roundUp((limit * MICROSECONDS) / length);
   tell("CPUQuotaPerSecUSec", changed.write, { signature: "t", value: String(perSecond ?? NO_LIMIT) });
   if (perSecond === undefined) return [...writes];
-  const rounded = String((perSecond * length) / MICROSECONDS);
-  return writes.map((write) => (write === quota?.write ? { ...write, value: write.value.replace(/[0-9]+/, rounded) } : write));
+  const rounded = (perSecond * length) / MICROSECONDS;
+  const written = String(rounded < LEAST_QUOTA ? LEAST_QUOTA : rounded);
+  return writes.map((write) => (write === quota?.write ? { ...write, value: write.value.replace(/[0-9]+/, written) } : write));
 }
 
 function roundUp(quota: bigint): bigint {
