@@ -624,6 +624,11 @@ const mounts: BadInput[] = [
   bundled("a mount source that is missing", 'mount "/no/such/source" on "/tmp" (/mounts/7): ENOENT (no such file or directory)', {
     config: (config) => config.mounts.push({ destination: "/tmp", type: "bind", source: "/no/such/source", options: ["bind"] }),
   }),
+  fault(
+    "a mount on /proc without a type",
+    '/mounts/7/type: found nothing, allowed: a filesystem, or the option "bind" or "rbind"',
+    (config) => config.mounts.push({ destination: "/proc", source: "proc" }),
+  ),
   fault("data on a bind", '/mounts/7/options/1: found "size=1m", allowed: flags alone on a bind mount, which has no data', (config) =>
     config.mounts.push({ destination: "/tmp", type: "bind", source: "/etc", options: ["bind", "size=1m"] }),
   ),

@@ -17,6 +17,7 @@ import {
 import { spawnSync } from "node:child_process";
 import { test } from "./harness/suite.ts";
 import { isTsrunc } from "./harness/environment.ts";
+import { setNamespace } from "./harness/config.ts";
 import { describe } from "./harness/execute.ts";
 import { mountAt } from "./harness/mountinfo.ts";
 import { mountOnHost, mountsOf } from "./harness/mounting.ts";
@@ -243,6 +244,18 @@ test("tmpcopyup leads no further than the folder, is bounded by the tmpfs and ma
   const full = prepare(["size=64k"]);
   writeFileSync(`${full.rootfs}/data/big`, Buffer.alloc(1 << 20));
   await c.fails(["create", "-b", full.directory, c.id], isTsrunc ? /copy "big": ENOSPC/ : /no space left on device/);
+});
+
+test("an error of tmpcopyup names the folder itself by a dot", async (c) => {
+  const bundle = c.bundle({
+    config: (config) => {
+      config.mounts.push({ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] });
+      setNamespace(config, "user");
+      config.linux.uidMappings = config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
+    },
+  });
+  mkdirSync(`${bundle.rootfs}/data`, { mode: 0o700 });
+  await c.fails(["create", "-b", bundle.directory, c.id], isTsrunc ? /copy "\.": EACCES/ : /permission denied/);
 });
 
 test("tmpcopyup of a folder that is not there makes an empty tmpfs", async (c) => {

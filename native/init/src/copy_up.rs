@@ -44,7 +44,8 @@ struct Copy {
 impl Copy {
     fn during(&self) -> String {
         let names: Vec<_> = self.path.iter().map(|name| String::from_utf8_lossy(name)).collect();
-        format!("copy {:?}", names.join("/"))
+        let path = if names.is_empty() { ".".to_owned() } else { names.join("/") };
+        format!("copy {path:?}")
     }
 
     fn directory(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Failure> {

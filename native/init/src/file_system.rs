@@ -54,10 +54,15 @@ pub fn new_file_system_as_by_mount(new: &NewFileSystem<'_>, place: BorrowedFd<'_
         None => new_by_mount(new, place),
         // Perhaps the kernel does not know the options for single layers.
         Some(Err(refused)) if refused.errno.as_deref() == Some("EINVAL") => {
-            new_by_mount(new, place).map_err(|failure| if failure.errno == refused.errno { refused } else { failure })
+            new_by_mount(new, place).map_err(|failure| if failure.errno == refused.errno || says_why(&refused) { refused } else { failure })
         }
         Some(result) => result,
     }
+}
+
+/// Whether the kernel knows the options that it refused, and said what is wrong with them (`explained`).
+fn says_why(refused: &Failure) -> bool {
+    refused.cause.split_once("): ").is_some_and(|(_, words)| !words.contains("Unknown parameter"))
 }
 
 /// Opens a context for a file system and sets its source.

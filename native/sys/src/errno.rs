@@ -49,7 +49,7 @@ macro_rules! table { ($($name:ident $text:literal)*) => { &[(Errno::ACCESS, "EAC
 const TABLE: &[(Errno, &str, &str)] = table! {
     PERM "operation not permitted" NOENT "no such file or directory" SRCH "no such process" INTR "interrupted system call"
     IO "input/output error" NXIO "no such device or address" NOEXEC "exec format error" BADF "bad file descriptor"
-    CHILD "no child processes" AGAIN "resource temporarily unavailable" NOMEM "cannot allocate memory"
+    NOTBLK "block device required" CHILD "no child processes" AGAIN "resource temporarily unavailable" NOMEM "cannot allocate memory"
     FAULT "bad address" BUSY "device or resource busy" EXIST "file exists" XDEV "invalid cross-device link" NODEV "no such device"
     NOTDIR "not a directory" ISDIR "is a directory" INVAL "invalid argument" NFILE "too many open files in system"
     MFILE "too many open files" NOTTY "inappropriate ioctl for device" TXTBSY "text file busy" FBIG "file too large"
@@ -61,6 +61,8 @@ const TABLE: &[(Errno, &str, &str)] = table! {
     CONNRESET "connection reset by peer" NOTCONN "transport endpoint is not connected" TIMEDOUT "connection timed out"
     STALE "stale file handle" DQUOT "disk quota exceeded" LIBBAD "accessing a corrupted shared library"
     NOTUNIQ "name not unique on network" DEADLK "resource deadlock avoided" NOLCK "no locks available" NOKEY "required key not available"
+    UCLEAN "structure needs cleaning" NOMEDIUM "no medium found" NODATA "no data available" BADMSG "bad message"
+    ADDRNOTAVAIL "cannot assign requested address" NETUNREACH "network is unreachable" HOSTUNREACH "no route to host"
 };
 
 #[cfg(test)]
@@ -75,5 +77,6 @@ mod tests {
         assert_eq!(failure.errno.as_deref(), Some("EPERM"));
         assert_eq!(describe(Errno::ACCESS), ("EACCES".to_owned(), "permission denied"));
         assert_eq!(describe(Errno::TOOBIG).0, "E2BIG");
+        assert_eq!(describe(Errno::NOTBLK), ("ENOTBLK".to_owned(), "block device required"));
     }
 }

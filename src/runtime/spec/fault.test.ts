@@ -12,6 +12,7 @@ t.test("values are shown short", async (t) => {
     ["x".repeat(81), `"${"x".repeat(80)}"... (81 characters)`],
     [-1, "-1"],
     [2n ** 64n, "18446744073709551616"],
+    [10n ** 80n, `1${"0".repeat(79)}... (81 characters)`],
     [false, "false"],
     [[], "an empty array"],
     [[1], "an array"],

@@ -36,7 +36,7 @@ export function describe(value: unknown): string {
   if (typeof value === "string") return quote(value);
   if (Array.isArray(value)) return value.length === 0 ? "an empty array" : "an array";
   if (typeof value === "object" && value !== null) return "an object";
-  return String(value);
+  return shortened(String(value), (text) => text);
 }
 
 function isWords(value: unknown): value is Words {
@@ -45,8 +45,13 @@ function isWords(value: unknown): value is Words {
 
 /** Text in double quotes with control characters escaped, cut to a line's length. */
 export function quote(text: string): string {
-  if (text.length <= shownLength) return JSON.stringify(text);
-  return `${JSON.stringify(text.slice(0, shownLength))}... (${text.length} characters)`;
+  return shortened(text, JSON.stringify);
+}
+
+/** Text cut to a line's length, in some form. */
+function shortened(text: string, form: (text: string) => string): string {
+  if (text.length <= shownLength) return form(text);
+  return `${form(text.slice(0, shownLength))}... (${text.length} characters)`;
 }
 
 /** A member name as a segment of a JSON pointer. */

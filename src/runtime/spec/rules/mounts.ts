@@ -74,8 +74,10 @@ export const mountRules: Rules = {
       if (!mount.destination.includes("proc")) return;
       const path = cleanAbsolute(mount.destination);
       if (path === "/proc") {
-        // Whether the source of a bind mount is procfs shows where it is mounted.
-        if (mount.type !== "proc" && !isBindMount(mount)) report(`/mounts/${i}/type`, mount.type, '"proc" on /proc');
+        // Whether the source of a bind mount is procfs shows where it is mounted. What is no type of a file system at all is the fault of
+        // another rule, but a remount needs none there.
+        const isTyped = (mount.type && mount.type !== "bind") || mount.options?.includes("remount");
+        if (isTyped && mount.type !== "proc" && !isBindMount(mount)) report(`/mounts/${i}/type`, mount.type, '"proc" on /proc');
       } else if (path.startsWith("/proc/") && !replaceableProcFiles.includes(path)) {
         report(
           `/mounts/${i}/destination`,
