@@ -448,7 +448,10 @@ for (const mapped of isTsrunc ? [false, true] : []) {
         },
       });
       symlinkSync(target, `${bundle.rootfs}/dev/null`);
-      await c.fails(["create", "-b", bundle.directory, c.id], mapped ? /a symbolic link is there/ : /another file is there/);
+      await c.fails(
+        ["create", "-b", bundle.directory, c.id],
+        mapped ? /a symbolic link is there/ : /make device "\/dev\/null": another file is there/,
+      );
     }
   });
 }

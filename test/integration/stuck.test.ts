@@ -114,15 +114,41 @@ onTsrunc("SIGTERM to a start during a poststart hook takes everything down", asy
   await assertGone(c);
 });
 
-onTsrunc("SIGTERM to a start during a startContainer hook ends the start alone", async (c) => {
-  await c.create(stuckIn(c, "startContainer"));
-  const start = await c.startRuntime(["start", c.id]);
-  await c.fileText(mark(c));
-  start.process.kill("SIGTERM");
-  const result = await start.wait();
-  assert.equal(result.status, 143, describe(result));
-  assert.notEqual((await c.state()).status, "stopped");
-});
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  test(`${signal} to a start during a startContainer hook ends the start alone, and the program runs after the hook`, async (c) => {
+    const bundle = c.bundle({
+      args: ["sh", "-c", `echo runs >${c.directory}/program; sleep 1000`],
+      config: (config) => {
+        config.mounts.push({ destination: c.directory, type: "bind", source: c.directory, options: ["bind"] });
+        config.hooks = { startContainer: [waitingHook(c)] };
+      },
+    });
+    await c.create(bundle);
+    const start = await c.startRuntime(["start", c.id]);
+    await c.fileText(mark(c));
+    start.process.kill(signal);
+    assert.notEqual((await start.wait()).status, 0);
+    writeFileSync(`${c.directory}/go`, "go\n");
+    await c.fileText(`${c.directory}/program`);
+    assert.notEqual((await c.state()).status, "stopped");
+  });
+}
+
+for (const place of ["", " in the caller's pid namespace"]) {
+  onTsrunc(`a createContainer hook${place} does not outlive a create that is killed, and delete takes the container down`, async (c) => {
+    const bundle = stuckIn(c, "createContainer", (config) => void (place && withoutNamespaces(config, "pid")));
+    for (const options of [[], ["-f"]]) {
+      const create = await c.startRuntime(["create", "-b", bundle.directory, c.id]);
+      await c.fileText(mark(c));
+      create.process.kill("SIGKILL");
+      await create.wait();
+      await c.ok(["delete", ...options, c.id]);
+      if (place) await assertHookEnded(c);
+      await assertGone(c);
+      rmSync(mark(c));
+    }
+  });
+}
 
 test("a signal that the caller ignores, as below nohup(1), does not interrupt a run", async (c) => {
   const bundle = c.bundle({ args: ["true"], config: (config) => (config.hooks = { createRuntime: [waitingHook(c)] }) });

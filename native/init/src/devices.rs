@@ -26,7 +26,18 @@ pub struct Device<'a> {
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
+    /// Empty for a device that every container has.
     pub pointer: &'a str,
+}
+
+impl Device<'_> {
+    /// What is done to it, for errors.
+    fn operation(&self, verb: &str) -> String {
+        match self.pointer {
+            "" => format!("{verb} device {:?}", self.path),
+            pointer => format!("{verb} device {:?} ({pointer})", self.path),
+        }
+    }
 }
 
 /// Makes the node with mknod(2) and proves that it is what was asked for.
@@ -34,7 +45,7 @@ pub struct Device<'a> {
 /// A node that is there already is taken over if it is the same device. Where mknod(2) is denied, by a rule of the container's device cgroup or
 /// for want of CAP_MKNOD, the host's node of the same path is bound, if that is the same device: whether it can be opened is up to the rules.
 pub fn make_node(root: &mut Root, device: &Device<'_>) -> Result<(), Failure> {
-    let during = || format!("make device {:?} ({})", device.path, device.pointer);
+    let during = || device.operation("make");
     let kind = match device.kind {
         DeviceKind::Char => FileType::CharacterDevice,
         DeviceKind::Block => FileType::BlockDevice,
@@ -69,7 +80,7 @@ fn is_on_host(device: &Device<'_>, kind: FileType, number: u64) -> bool {
 /// Binds the host's node of the same path, where mknod(2) is not allowed (user namespaces). A file of the image may be there to be
 /// covered, but no link, which would have another file covered.
 pub fn bind_node(root: &mut Root, device: &Device<'_>) -> Result<(), Failure> {
-    let during = || format!("bind device {:?} ({})", device.path, device.pointer);
+    let during = || device.operation("bind");
     let source = rustix::fs::open(device.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(during)?;
     let clone = clone_mount(source.as_fd(), false).during(during)?;
     let attributes = MountAttributes { set: vec![MountAttribute::Nosuid, MountAttribute::Noexec], ..MountAttributes::default() };

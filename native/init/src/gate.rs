@@ -108,7 +108,11 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     if let Some([current, maximum]) = open_files.map(|limit| limit.map(Some)) {
         setrlimit(Resource::Nofile, Rlimit { current, maximum }).during(|| "set RLIMIT_NOFILE".into())?;
     }
-    channel.send(&FromInit::Executing)?;
+    match (channel.send(&FromInit::Executing), &plan.gate) {
+        // The container is started, whatever became of the starter while startContainer hooks ran.
+        (Err(_starter_gone), Gate::Socket(_)) => {}
+        (result, _) => result?,
+    }
     Err(program.execute(&plan.process, || load_when(Moment::Exec, &plan, channel)))
 }
 
@@ -243,6 +247,10 @@ struct OverChannel<'a> {
 impl Creator for OverChannel<'_> {
     fn hooks(&mut self) -> Result<String, Failure> {
         self.channel.ask(&FromInit::Hooks)
+    }
+
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.channel.socket().as_fd()
     }
 
     fn schedule(&mut self) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 //! A hook is a child of the process that runs it and inherits what its entry does not name; README.md ("Hooks") has the table.
 
 use std::ffi::{CString, NulError, OsString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
@@ -70,10 +70,35 @@ pub struct HookContext<'a> {
     pub directory: Directory,
     /// RLIMIT_NOFILE of hooks, soft and hard, where it is not that of the process that runs them.
     pub open_files: Option<[u64; 2]>,
-    /// Signals that end the hook.
-    pub interrupt: Option<&'a Caught>,
+    pub interrupt: Option<Interrupt<'a>>,
     /// Loaded in each hook. The caller has no_new_privs.
     pub filter: Option<Filter<'a>>,
+}
+
+/// What ends a hook before its time.
+#[derive(Clone, Copy)]
+pub enum Interrupt<'a> {
+    /// A signal that asks this process to end.
+    Signal(&'a Caught),
+    /// The end of the process that has the other end of this socket.
+    PeerGone(BorrowedFd<'a>),
+}
+
+impl<'a> Interrupt<'a> {
+    fn watched(&self) -> PollFd<'a> {
+        match *self {
+            Interrupt::Signal(caught) => PollFd::from_borrowed_fd(caught.fd(), PollFlags::IN),
+            Interrupt::PeerGone(socket) => PollFd::from_borrowed_fd(socket, PollFlags::RDHUP),
+        }
+    }
+
+    /// `ready`: whether poll(2) found something.
+    fn came(&self, ready: bool) -> bool {
+        match self {
+            Interrupt::Signal(caught) => caught.asked_to_end(),
+            Interrupt::PeerGone(_) => ready,
+        }
+    }
 }
 
 /// The working directory of hooks.
@@ -101,6 +126,7 @@ pub fn run_runtime_hooks(hooks: &[Hook], state: &str, output: &Output, interrupt
     if hooks.is_empty() {
         return Ok(());
     }
+    let interrupt = interrupt.map(Interrupt::Signal);
     run_hooks(hooks, &HookContext { state, output, env: &own_environment(), directory: Directory::Bundle, open_files: None, interrupt, filter: None })
 }
 
@@ -206,7 +232,7 @@ enum EndCause {
 }
 
 /// Reads the output until the hook itself has ended: what it left running may keep the pipe open for ever.
-fn wait(pid: Pid, output: &OwnedFd, deadline: Option<Instant>, interrupt: Option<&Caught>) -> Result<End, Errno> {
+fn wait(pid: Pid, output: &OwnedFd, deadline: Option<Instant>, interrupt: Option<Interrupt<'_>>) -> Result<End, Errno> {
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let reap = || rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED));
     let mut text = Vec::new();
@@ -215,7 +241,7 @@ fn wait(pid: Pid, output: &OwnedFd, deadline: Option<Instant>, interrupt: Option
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() });
         let mut watched = vec![PollFd::new(&pidfd, PollFlags::IN)];
-        watched.extend(interrupt.map(|caught| PollFd::from_borrowed_fd(caught.fd(), PollFlags::IN)));
+        watched.extend(interrupt.map(|interrupt| interrupt.watched()));
         watched.extend(output_open.then(|| PollFd::new(output, PollFlags::IN)));
         match poll(&mut watched, timeout.as_ref()) {
             Err(Errno::INTR) => continue,
@@ -223,7 +249,7 @@ fn wait(pid: Pid, output: &OwnedFd, deadline: Option<Instant>, interrupt: Option
         };
         let is_ready = |index: usize| watched.get(index).is_some_and(|fd| !fd.revents().is_empty());
         let (ended, output_ready) = (is_ready(0), is_ready(watched.len() - 1));
-        let interrupted = interrupt.is_some_and(Caught::asked_to_end);
+        let interrupted = interrupt.is_some_and(|interrupt| interrupt.came(is_ready(1)));
         if output_open && (ended || output_ready) {
             output_open = read_available(output, &mut text)?;
         }

@@ -1,6 +1,6 @@
 //! Carries out the operations of a plan, in order. Runs in the container's namespaces, before the start gate.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -15,7 +15,7 @@ use tsrunc_sys::schedule;
 
 use crate::attributes::{attribute_bits, set_propagation};
 use crate::devices::{bind_node, make_link, make_node, open_terminal, Device, Terminal};
-use crate::hooks::{run_hooks, Directory, HookContext, Output};
+use crate::hooks::{run_hooks, Directory, HookContext, Interrupt, Output};
 use crate::kernel_files::{label_file, refused_memory_nodes, set_apparmor_profile, set_exec_label, set_sysctl, KernelFiles};
 use crate::masks::{make_readonly, Masks};
 use crate::mountinfo::{self, MountEntry};
@@ -27,6 +27,8 @@ use crate::root::Root;
 pub trait Creator {
     /// Tells the creator to run its hooks and waits until they are done; the state for the container's own.
     fn hooks(&mut self) -> Result<String, Failure>;
+    /// Its end of the conversation, which ends when the creator does.
+    fn socket(&self) -> BorrowedFd<'_>;
     /// Has the creator carry the `Schedule` operations out.
     fn schedule(&mut self) -> Result<(), Failure>;
     /// Hands the terminal's master over.
@@ -107,7 +109,8 @@ impl<'a> Setup<'a> {
                 Ok(())
             }
             Operation::Hooks { create_container } => {
-                self.create_container_hooks(create_container, &creator.hooks()?)?;
+                let state = creator.hooks()?;
+                self.create_container_hooks(create_container, &state, creator.socket())?;
                 self.root_mut()?.mounts_may_have_changed().during(|| "look at the mounts after the hooks".into())
             }
             Operation::PivotRoot => self.pivot_root().and_then(|()| self.make_cwd()),
@@ -141,13 +144,15 @@ impl<'a> Setup<'a> {
         }
     }
 
-    fn create_container_hooks(&self, hooks: &[Hook], state: &str) -> Result<(), Failure> {
+    /// A hook does not outlive the creator: nobody would know of the container that waits for it.
+    fn create_container_hooks(&self, hooks: &[Hook], state: &str, creator: BorrowedFd<'_>) -> Result<(), Failure> {
         if hooks.is_empty() {
             return Ok(());
         }
         let env = c_strings(&self.process.env)?;
         let (directory, open_files) = (Directory::Bundle, self.open_files);
-        let context = HookContext { state, output: self.hook_output, env: &env, directory, open_files, interrupt: None, filter: None };
+        let context =
+            HookContext { state, output: self.hook_output, env: &env, directory, open_files, interrupt: Some(Interrupt::PeerGone(creator)), filter: None };
         rustix::process::umask(self.umask);
         let result = run_hooks(hooks, &context);
         rustix::process::umask(Mode::empty());
