@@ -148,6 +148,13 @@ test("options in one string are those of the list", async (c) => {
   assert.deepEqual(seen.superOptions, ["rw", "size=1024k", "nr_inodes=100", "mode=710", "uid=5", "gid=6"]);
 });
 
+test("a value without a key is left out", async (c) => {
+  for (const options of [["size=1m", "="], ["=x,size=1m,=,"]]) {
+    const seen = await recordOf(c, mountOf("tmpfs", options));
+    assert.ok(seen.superOptions.includes("size=1024k"), seen.superOptions.join());
+  }
+});
+
 test("a list of memory nodes keeps its comma", async (c) => {
   for (const options of [["mpol=bind:0,0", "size=1m"], ["size=1m,mpol=bind:0,0,nr_inodes=100"]]) {
     const seen = await recordOf(c, mountOf("tmpfs", options));

@@ -6,6 +6,8 @@ t.test("commas separate options, and empty ones count for nothing", async (t) =>
   t.same(splitData("size=64k,mode=755,ro"), ["size=64k", "mode=755", "ro"]);
   t.same(splitData(",size=64k,,mode=755,"), ["size=64k", "mode=755"]);
   t.same(splitData(","), []);
+  t.same(splitData("=x,size=64k,="), ["size=64k"]);
+  t.same(splitData("="), []);
 });
 
 t.test("a comma after a backslash or before a digit belongs to the value", async (t) => {

@@ -9,8 +9,8 @@ const OPTION = /(?:(?:fs|def|root)?context="[^"]*"|\\.?|,(?=\d)|[^,\\])+/gsu;
 /** A security context in quotes, which only mount(2) wants. */
 const QUOTED_CONTEXT = /^((?:fs|def|root)?context=)"([^"]*)"$/su;
 
-/** @returns the single options of a string, each `key` or `key=value`. */
+/** @returns the single options of a string, each `key` or `key=value`. A value without a key is left out, as mount(2) does. */
 export function splitData(option: string): string[] {
-  if (!option.includes(",") && !option.includes('"')) return [option];
-  return (option.match(OPTION) ?? []).map((one) => one.replace(QUOTED_CONTEXT, "$1$2"));
+  if (!option.includes(",") && !option.includes('"')) return option.startsWith("=") ? [] : [option];
+  return (option.match(OPTION) ?? []).filter((one) => !one.startsWith("=")).map((one) => one.replace(QUOTED_CONTEXT, "$1$2"));
 }
