@@ -11,7 +11,7 @@ use tsrunc_plan::operation::{DeviceKind, MountAttribute, MountAttributes};
 use tsrunc_sys::errno::During;
 
 use crate::attributes::set_attributes;
-use crate::mounts::{attach, clone_mount};
+use crate::mounts::{attach, clone_mount, in_config};
 use crate::root::Root;
 
 const DEVPTS_SUPER_MAGIC: u64 = 0x1cd1;
@@ -33,10 +33,7 @@ pub struct Device<'a> {
 impl Device<'_> {
     /// What is done to it, for errors.
     fn operation(&self, verb: &str) -> String {
-        match self.pointer {
-            "" => format!("{verb} device {:?}", self.path),
-            pointer => format!("{verb} device {:?} ({pointer})", self.path),
-        }
+        format!("{verb} device {:?}{}", self.path, in_config(self.pointer))
     }
 }
 

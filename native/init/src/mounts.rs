@@ -55,7 +55,7 @@ pub struct Mount<'a> {
 
 /// Mounts one entry below `root`. `bind_sources` are the clones that the parent made.
 pub fn mount(root: &mut Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Result<(), Failure> {
-    let during = || format!("mount {} on {:?} ({})", describe(entry.source), entry.destination, entry.pointer);
+    let during = || format!("mount {} on {:?}{}", describe(entry.source), entry.destination, in_config(entry.pointer));
     if let MountSource::Remount { bind, data } = entry.source {
         return remount(root, entry, *bind, data).map_err(|failure| within(failure, during));
     }
@@ -110,6 +110,14 @@ fn file_system(root: &Root, entry: &Mount<'_>, (fs_type, source, data): (&str, &
 
 fn has_option(data: &[String], name: &str) -> bool {
     data.iter().any(|option| option.strip_prefix(name).is_some_and(|value| value.starts_with('=')))
+}
+
+/// Where config.json asks for it, for errors; nothing where it does not.
+pub fn in_config(pointer: &str) -> String {
+    if pointer.is_empty() {
+        return String::new();
+    }
+    format!(" ({pointer})")
 }
 
 fn describe(source: &MountSource) -> String {
