@@ -143,11 +143,12 @@ extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
     }
 }
 
-/// Every signal gets its default action, and none is blocked.
+/// Every signal gets its default action, and none is blocked; also those that musl keeps for itself, which signal(2) leaves alone
+/// there: 34 is the first real-time signal of glibc.
 ///
 /// # Safety
-/// For a child with a table of signal handlers of its own.
-unsafe fn reset_signals() {
+/// For a process with a table of signal handlers of its own.
+pub(crate) unsafe fn reset_signals() {
     const SET_BYTES: u64 = 8;
     let default = [0u64; 4]; // `struct sigaction` of the kernel: SIG_DFL, no flags, no restorer, an empty mask
                              // SAFETY: the structures live through the calls. SIGKILL and SIGSTOP cannot be changed, which is of no effect.

@@ -9,15 +9,8 @@ use crate::namespaces::check;
 /// Gives every signal its default action and unblocks all: what the user's program must start with, whatever the
 /// caller ignored or blocked (execve(2) keeps both).
 pub fn reset_signals() {
-    // SAFETY: SIG_DFL needs no handler; an invalid signal number is refused and of no effect; the empty set is initialised.
-    unsafe {
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
-        }
-        let mut none = std::mem::zeroed();
-        libc::sigemptyset(&mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
-    }
+    // SAFETY: the table of handlers is this process's own.
+    unsafe { crate::command::reset_signals() };
 }
 
 /// Joins a new session keyring of this name (keyctl(2)); a kernel without keyrings or a full quota is an error.

@@ -85,6 +85,7 @@ int main(int argc, char **argv)
 	must(sigprocmask(SIG_BLOCK, &blocked, NULL), "sigprocmask");
 	signal(SIGUSR2, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGRTMIN, SIG_IGN);
 	execv(argv[1], argv + 1);
 	must(-1, argv[1]);
 }
