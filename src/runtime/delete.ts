@@ -30,6 +30,7 @@ export function deleteContainer(context: RuntimeContext, id: string, { force }: 
         throw new RuntimeError(`cannot delete container ${id} that is not stopped: ${status}`, { code: "wrongStatus" });
       }
       if (status !== "stopped") killAndWait(context, record);
+      else if (record.status === "creating") perform(context.host, { op: "endHalfMade", lock });
       destroy(context, { lock, record });
     });
   } catch (error) {

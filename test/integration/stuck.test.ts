@@ -150,6 +150,23 @@ for (const place of ["", " in the caller's pid namespace"]) {
   });
 }
 
+onTsrunc("an init that was stopped does not outlive a create that is killed and the delete after it", async (c) => {
+  for (const kind of ["createRuntime", "createContainer"] as const) {
+    const bundle = stuckIn(c, kind);
+    const create = await c.startRuntime(["create", "-b", bundle.directory, c.id]);
+    await c.fileText(mark(c));
+    const init = await until("the init is there", () => initOf(create));
+    process.kill(init, "SIGSTOP");
+    create.process.kill("SIGKILL");
+    await create.wait();
+    // A hook in the runtime's namespaces is an orphan then.
+    if (kind === "createRuntime") for (const pid of readFileSync(mark(c), "utf8").trim().split(/\s+/)) process.kill(Number(pid), "SIGKILL");
+    await c.ok(["delete", "-f", c.id]);
+    await until("the init is gone", () => !isAlive(init));
+    await assertGone(c);
+  }
+});
+
 test("a signal that the caller ignores, as below nohup(1), does not interrupt a run", async (c) => {
   const bundle = c.bundle({ args: ["true"], config: (config) => (config.hooks = { createRuntime: [waitingHook(c)] }) });
   const run = await c.startBelowShell(`trap '' HUP; exec "$@"`, ["run", "-b", bundle.directory, c.id]);

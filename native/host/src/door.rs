@@ -118,6 +118,7 @@ impl Host {
             Request::ListContainers { root } => state_root::list(&root).map(names),
             Request::PeekState { root, id } => state_root::read_state(&root, &id).map(text),
             Request::ReadState { lock } => store::read_state(self.lock(lock)?).map(text),
+            Request::EndHalfMade { lock } => store::end_half_made(self.lock(lock)?).map(done),
             Request::SaveState { handle, state } => store::save_state(self.lock(handle)?, &state).map(done),
             Request::RemoveContainer { handle } => store::remove(self.lock(handle)?).map(done),
             Request::Close { handle } => match self.handles.remove(&handle) {

@@ -83,10 +83,15 @@ pub fn read_state(root: &str, id: &str) -> Result<String, Failure> {
 
 /// The same in the open directory of a container, which is trusted. `path`: of that directory.
 pub fn read_state_in(directory: impl AsFd, path: &dyn Fn() -> String) -> Result<String, Failure> {
-    let path = || format!("{}/{STATE}", path());
+    read_state_file(directory, STATE, path)
+}
+
+/// The same for a file of this name.
+pub fn read_state_file(directory: impl AsFd, name: &str, path: &dyn Fn() -> String) -> Result<String, Failure> {
+    let path = || format!("{}/{name}", path());
     let during = || format!("read {:?}", path());
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(directory, STATE, flags, Mode::empty()).during(during)?;
+    let file = rustix::fs::openat(directory, name, flags, Mode::empty()).during(during)?;
     require_trusted(&file, path)?;
     read_opened_text(file, MAX_STATE_BYTES, &during)
 }

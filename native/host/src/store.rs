@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_sys::errno::During;
+use tsrunc_sys::signals::KILL;
 
 use crate::drafts::{draft_name, is_entry, remove_directory, remove_leftovers, DIRECTORY};
 use crate::holder;
+use crate::processes;
 use crate::state_root::{self, check_id, open_container, STATE};
 use crate::trust::require_trusted;
 
@@ -214,6 +217,26 @@ pub fn draft_state(lock: &Lock, state: &str) -> Result<(), Failure> {
         if let Err(_second) = rustix::fs::unlinkat(&lock.dir, NEW_STATE, AtFlags::empty()) {}
     }
     written.during(during)
+}
+
+/// How long a process that was killed may take to end.
+const END_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Kills the first process of a container whose create was killed before it committed the state: the draft names it.
+///
+/// # Errors
+/// The process cannot be signalled. A draft that is missing or cut short names none.
+pub fn end_half_made(lock: &Lock) -> Result<(), Failure> {
+    #[derive(serde::Deserialize)]
+    struct Draft {
+        process: ProcessIdentity,
+    }
+    let Ok(draft) = state_root::read_state_file(&lock.dir, NEW_STATE, &|| lock.path()) else { return Ok(()) };
+    let Ok(Draft { process }) = serde_json::from_str(&draft) else { return Ok(()) };
+    match processes::kill(&process, KILL) {
+        Err(failure) if failure.code == FailureCode::Finished => Ok(()),
+        result => result.and_then(|()| processes::wait_gone(&process, END_PATIENCE)).map(drop),
+    }
 }
 
 /// Puts the new state.json in the old one's place.

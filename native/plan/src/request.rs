@@ -82,6 +82,8 @@ pub enum Request {
     LockContainer { root: String, id: String, #[serde(default)] patience_milliseconds: Option<u32>, endable: bool },
     /// The same; a process with `endable` that holds the lock for long is asked to end, then killed. -> `Handle`
     TakeOver { root: String, id: String },
+    /// Kill the first process of a container whose create was killed. That process ends by itself, unless it was stopped. -> `Done`
+    EndHalfMade { lock: u32 },
     /// Replace state.json atomically. -> `Done`
     SaveState { handle: u32, state: String },
     /// Remove the directory of the handle with its files, and stale leftovers of killed creates of that id. -> `Done`
