@@ -370,6 +370,17 @@ for (const [title, rules, expected] of deviceRules) {
   });
 }
 
+test("devices: a device of config.json is there also where a rule denies to make it", async (c) => {
+  const seen = await c.shell("stat -c %t:%T /dev/elsewhere; probe open r /dev/elsewhere; probe open rw /dev/null", (config) => {
+    config.linux.devices = [{ type: "c", path: "/dev/elsewhere", major: 1, minor: 11, fileMode: 0o666 }];
+    config.linux.resources.devices = [
+      { allow: true, access: "rwm" },
+      { allow: false, type: "c", major: 1, minor: 11, access: "rwm" },
+    ];
+  });
+  assert.deepEqual(seen.split("\n"), ["1:b", "EPERM", "opened"]);
+});
+
 testOn(["v1", "hybrid"], "devices: a default rule that the parent cgroup does not have is left out", async (c) => {
   const devices = hierarchyOf("devices") ?? c.skip("devices is not mounted");
   const parent = `${devices.mountPoint}/${c.id}-strict`;

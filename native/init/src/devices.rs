@@ -40,7 +40,7 @@ impl Device<'_> {
 /// Makes the node with mknod(2) and proves that it is what was asked for.
 ///
 /// A node that is there already is taken over if it is the same device. Where mknod(2) is denied, by a rule of the container's device cgroup or
-/// for want of CAP_MKNOD, the host's node of the same path is bound, if that is the same device: whether it can be opened is up to the rules.
+/// for want of CAP_MKNOD, the host's node of the device is bound: whether it can be opened is up to the rules.
 pub fn make_node(root: &mut Root, device: &Device<'_>) -> Result<(), Failure> {
     let during = || device.operation("make");
     let kind = match device.kind {
@@ -52,7 +52,12 @@ pub fn make_node(root: &mut Root, device: &Device<'_>) -> Result<(), Failure> {
     let place = root.place(device.path)?;
     match rustix::fs::mknodat(place.parent.as_fd(), place.name.as_str(), kind, Mode::from_raw_mode(device.mode), number) {
         Ok(()) | Err(Errno::EXIST) => {}
-        Err(Errno::PERM) if is_on_host(device, kind, number) => return bind_node(root, device),
+        Err(Errno::PERM) => {
+            return match on_host(device, kind, number) {
+                Some(source) => bind(root, device, &source),
+                None => Err(Errno::PERM).during(during),
+            }
+        }
         Err(errno) => return Err(errno).during(during),
     }
     let node =
@@ -69,16 +74,34 @@ pub fn make_node(root: &mut Root, device: &Device<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the host has that device at the same path.
-fn is_on_host(device: &Device<'_>, kind: FileType, number: u64) -> bool {
-    kind != FileType::Fifo && rustix::fs::stat(device.path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == kind && stat.st_rdev == number)
+/// The host's node of a device: at the same path, or where the kernel says that it is (sysfs(5), `DEVNAME`). The old root is still there.
+fn on_host(device: &Device<'_>, kind: FileType, number: u64) -> Option<OwnedFd> {
+    let directory = match kind {
+        FileType::CharacterDevice => "char",
+        FileType::BlockDevice => "block",
+        _ => return None,
+    };
+    let open = |path: &str| {
+        let node = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let stat = rustix::fs::fstat(&node).ok()?;
+        (FileType::from_raw_mode(stat.st_mode) == kind && stat.st_rdev == number).then_some(node)
+    };
+    open(device.path).or_else(|| {
+        let event = std::fs::read_to_string(format!("/sys/dev/{directory}/{}:{}/uevent", device.major, device.minor)).ok()?;
+        let name = event.lines().find_map(|line| line.strip_prefix("DEVNAME="))?;
+        open(&format!("/dev/{name}"))
+    })
 }
 
-/// Binds the host's node of the same path, where mknod(2) is not allowed (user namespaces). A file of the image may be there to be
-/// covered, but no link, which would have another file covered.
+/// Binds the host's node of the same path, where mknod(2) is not allowed (user namespaces).
 pub fn bind_node(root: &mut Root, device: &Device<'_>) -> Result<(), Failure> {
+    let source = rustix::fs::open(device.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(|| device.operation("bind"))?;
+    bind(root, device, &source)
+}
+
+/// A file of the image may be there to be covered, but no link, which would have another file covered.
+fn bind(root: &mut Root, device: &Device<'_>, source: &OwnedFd) -> Result<(), Failure> {
     let during = || device.operation("bind");
-    let source = rustix::fs::open(device.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(during)?;
     let clone = clone_mount(source.as_fd(), false).during(during)?;
     let attributes = MountAttributes { set: vec![MountAttribute::Nosuid, MountAttribute::Noexec], ..MountAttributes::default() };
     set_attributes(&clone, &attributes, false)?;
