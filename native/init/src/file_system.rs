@@ -60,9 +60,11 @@ pub fn new_file_system_as_by_mount(new: &NewFileSystem<'_>, place: BorrowedFd<'_
     }
 }
 
-/// Whether the kernel knows the options that it refused, and said what is wrong with them (`explained`).
+/// Whether the kernel knows the options that it refused, and said what is wrong with them (`explained`). Before Linux 6.5 overlayfs has
+/// the old interface, which collects any options up to a page ("Legacy: Cumulative options too large").
 fn says_why(refused: &Failure) -> bool {
-    refused.cause.split_once("): ").is_some_and(|(_, words)| !words.contains("Unknown parameter"))
+    const UNKNOWN: [&str; 2] = ["Unknown parameter", "Legacy:"];
+    refused.cause.split_once("): ").is_some_and(|(_, words)| !UNKNOWN.iter().any(|unknown| words.contains(unknown)))
 }
 
 /// Opens a context for a file system and sets its source.
