@@ -16,10 +16,6 @@ export function planV1DeviceWrites({ base, implied, configured }: DeviceRules, d
   const path = directory("devices", pointer);
   const writes: CgroupWrite[] = [];
   add(writes, path, base);
-  const yielding = implied.flatMap((rule) => withoutDenied(rule, configured));
-  for (const rule of yielding) add(writes, path, rule);
-  const last = writes.at(-1);
-  if (last && yielding.length > 0) last.mayBeDenied = yielding.length;
   const exceptions: DeviceRule[] = [];
   for (const rule of configured) {
     if (rule.allow !== base.allow) exceptions.push(rule);
@@ -31,6 +27,9 @@ export function planV1DeviceWrites({ base, implied, configured }: DeviceRules, d
       });
     add(writes, path, rule);
   }
+  // Last, so that devices.list begins with the rules of the configuration, which OCI runtime-tools reads in order. They deny none of these.
+  const [value, ...more] = implied.flatMap((rule) => withoutDenied(rule, configured)).map(ruleText);
+  if (value !== undefined) writes.push({ path: `${path}/devices.allow`, value, more, pointer, mayBeDenied: more.length + 1 });
   return writes;
 }
 

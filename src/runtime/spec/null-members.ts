@@ -5,7 +5,6 @@
  * runc reads it as the empty value, as Go's encoding/json does.
  */
 const maps: Readonly<Record<string, "" | object>> = {
-  "/annotations": "",
   "/linux/sysctl": "",
   "/linux/resources/unified": "",
   "/linux/resources/rdma": {},
@@ -23,7 +22,8 @@ export function withoutNullMembers(text: string, document: unknown): unknown {
 function copy(value: unknown, pointer: string): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map((element: unknown) => copy(element, `${pointer}/*`));
-  const empty = maps[pointer];
+  // "Values MUST be strings" (config.md#annotations): here null is a fault.
+  const empty = pointer === "/annotations" ? null : maps[pointer];
   const members = Object.entries(value)
     .filter(([, member]) => member !== null || empty !== undefined)
     .map(([name, member]) => [name, member === null ? empty : copy(member, `${pointer}/${name}`)]);
