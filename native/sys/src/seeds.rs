@@ -2,8 +2,6 @@
 //! bytes are zeros, so that two builds of one commit are the same file. These take the place of musl's functions of the same name;
 //! QuickJS asks the one for the seed of its maps, Rust's standard library the other.
 
-use std::ptr::null_mut;
-
 use crate::image::space_to_fill;
 
 /// gettimeofday(2).
@@ -18,7 +16,7 @@ unsafe extern "C" fn gettimeofday(time: *mut libc::timeval, _zone: *mut libc::c_
         if space_to_fill().is_none() && libc::clock_gettime(libc::CLOCK_REALTIME, &mut now) != 0 {
             return -1;
         }
-        if time != null_mut() {
+        if !time.is_null() {
             *time = libc::timeval { tv_sec: now.tv_sec, tv_usec: now.tv_nsec / 1000 };
         }
     }

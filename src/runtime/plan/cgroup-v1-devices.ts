@@ -27,7 +27,7 @@ export function planV1DeviceWrites({ base, implied, configured }: DeviceRules, d
       });
     add(writes, path, rule);
   }
-  // Last, so that devices.list begins with the rules of the configuration, which OCI runtime-tools reads in order. They deny none of these.
+  // Last, so that devices.list begins with the rules of the configuration, which OCI runtime-tools reads in order. What those deny is left out of these.
   const [value, ...more] = implied.flatMap((rule) => withoutDenied(rule, configured)).map(ruleText);
   if (value !== undefined) writes.push({ path: `${path}/devices.allow`, value, more, pointer, mayBeDenied: more.length + 1 });
   return writes;
