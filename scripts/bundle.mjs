@@ -26,9 +26,9 @@ const common = {
 async function bundleStatic() {
   const { outputFiles } = await build({
     ...common,
-    // Beside the core the `LazyParts` of src/host/host.ts.
+    // Beside the core the `LazyParts` of src/door.ts.
     entryPoints: {
-      core: "src/host/embedded.ts",
+      core: "src/hosts/embedded.ts",
       careful: "src/runtime/careful.ts",
       rare: "src/runtime/rare.ts",
       seccomp: "src/runtime/plan/seccomp.ts",
@@ -55,11 +55,11 @@ async function bundleStatic() {
 async function bundleNode() {
   const { outputFiles } = await build({
     ...common,
-    entryPoints: ["src/host/node-program.ts"],
+    entryPoints: ["src/hosts/node-program.ts"],
     outfile: "build/sea/program.js",
     format: "cjs",
     platform: "node",
-    alias: { "@yuuang/ffi-rs-linux-x64-gnu": "./src/host/node-addon.ts" },
+    alias: { "@yuuang/ffi-rs-linux-x64-gnu": "./src/hosts/node-addon.ts" },
     // ffi-rs's packages for other platforms: never reached.
     external: ["@yuuang/*", "./ffi-rs.*.node"],
     // ffi-rs asks whether the C library is musl by a diagnostic report, which takes 3 ms. This Node is linked to glibc.
@@ -72,7 +72,7 @@ async function bundleNode() {
 async function bundleLibrary() {
   const { outputFiles } = await build({
     ...common,
-    entryPoints: ["src/host/library.ts"],
+    entryPoints: ["src/hosts/library.ts"],
     outfile: "build/lib/host/library.js",
     format: "esm",
     platform: "node",

@@ -3,8 +3,8 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync } from "node:fs";
-import { hierarchies } from "../../test/integration/harness/cgroups.ts";
-import { parseMountinfo } from "../../test/integration/harness/mountinfo.ts";
+import { hierarchies } from "../../test/integration/harness/cgroups.js";
+import { parseMountinfo } from "../../test/integration/harness/mountinfo.js";
 
 /** The suite's ids, and the values of `cgroupsPath` in its configurations. */
 const suiteName = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|cgrouptest|testdir)$/;

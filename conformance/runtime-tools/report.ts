@@ -4,10 +4,10 @@
  * Markdown is out of date.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { guestResults, heading, hostResults, ours, runtimes } from "../results.ts";
-import { reasons } from "./reasons.ts";
-import type { RuntimeResults } from "./results.ts";
-import type { Verdict } from "./verdict.ts";
+import { guestResults, heading, hostResults, ours, runtimes } from "../results.js";
+import { reasons } from "./reasons.js";
+import type { RuntimeResults } from "./results.js";
+import type { Verdict } from "./verdict.js";
 
 type Outcomes = Record<string, Verdict["outcome"]>;
 

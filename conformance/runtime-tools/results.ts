@@ -1,7 +1,7 @@
 /**
  * What a run of the suite leaves for the comparison.
  */
-import type { Verdict } from "./verdict.ts";
+import type { Verdict } from "./verdict.js";
 
 export interface ProgramResult extends Verdict {
   name: string;

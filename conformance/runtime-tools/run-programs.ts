@@ -4,12 +4,12 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { spawnSync } from "node:child_process";
-import { path, start } from "../../test/integration/harness/execute.ts";
-import { deleteContainers, removeCgroups, removeFolder } from "./leftovers.ts";
-import { races, reasons } from "./reasons.ts";
-import { verdictOf } from "./verdict.ts";
-import type { Reason } from "./reasons.ts";
-import type { ProgramResult, RuntimeResults } from "./results.ts";
+import { path, start } from "../../test/integration/harness/execute.js";
+import { deleteContainers, removeCgroups, removeFolder } from "./leftovers.js";
+import { races, reasons } from "./reasons.js";
+import { verdictOf } from "./verdict.js";
+import type { Reason } from "./reasons.js";
+import type { ProgramResult, RuntimeResults } from "./results.js";
 
 function required(name: string): string {
   const value = process.env[name];

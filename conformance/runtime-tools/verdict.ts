@@ -1,7 +1,7 @@
 /**
  * What one validation program says, by its exit status and its TAP output.
  */
-import type { Result } from "../../test/integration/harness/execute.ts";
+import type { Result } from "../../test/integration/harness/execute.js";
 
 export interface Verdict {
   outcome: "pass" | "fail" | "skip";

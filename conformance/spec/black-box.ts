@@ -3,11 +3,11 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
-import { describe } from "../../test/integration/harness/execute.ts";
-import { toJson } from "../../test/integration/harness/config.ts";
-import type { Config } from "../../test/integration/harness/config.ts";
-import type { Bundle, BundleOptions, Context } from "../../test/integration/harness/context.ts";
-import type { Result } from "../../test/integration/harness/execute.ts";
+import { describe } from "../../test/integration/harness/execute.js";
+import { toJson } from "../../test/integration/harness/config.js";
+import type { Config } from "../../test/integration/harness/config.js";
+import type { Bundle, BundleOptions, Context } from "../../test/integration/harness/context.js";
+import type { Result } from "../../test/integration/harness/execute.js";
 
 /** A configuration as JSON: what the harness's types do not know, or must not be there. */
 export type Json = Record<string, unknown>;

@@ -3,11 +3,11 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
-import { configRefused, printed, set } from "./black-box.ts";
-import { sentence } from "./sentence.ts";
-import { describe } from "../../test/integration/harness/execute.ts";
-import { mountsOf } from "../../test/integration/harness/mounting.ts";
-import { mountAt } from "../../test/integration/harness/mountinfo.ts";
+import { configRefused, printed, set } from "./black-box.js";
+import { sentence } from "./sentence.js";
+import { describe } from "../../test/integration/harness/execute.js";
+import { mountsOf } from "../../test/integration/harness/mounting.js";
+import { mountAt } from "../../test/integration/harness/mountinfo.js";
 
 sentence({ "config.md > Specification version": [2] }, "an ociVersion that is no semantic version is refused", async (c) => {
   for (const version of ["", "1", "1.0", "one", "v1.0.0", "1.0.0.0"]) await configRefused(c, (config) => (config.ociVersion = version));

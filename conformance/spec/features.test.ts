@@ -2,11 +2,11 @@
  * features.md and features-linux.md: what a runtime says of itself.
  */
 import assert from "node:assert/strict";
-import { configRefused, set } from "./black-box.ts";
-import { sentence } from "./sentence.ts";
-import type { Config } from "../../test/integration/harness/config.ts";
-import type { Context } from "../../test/integration/harness/context.ts";
-import type { Json } from "./black-box.ts";
+import { configRefused, set } from "./black-box.js";
+import { sentence } from "./sentence.js";
+import type { Config } from "../../test/integration/harness/config.js";
+import type { Context } from "../../test/integration/harness/context.js";
+import type { Json } from "./black-box.js";
 
 interface Features {
   ociVersionMin: string;

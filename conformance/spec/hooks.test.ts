@@ -3,11 +3,11 @@
  */
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { configRefused } from "./black-box.ts";
-import { sentence } from "./sentence.ts";
-import { binaries } from "../../test/integration/harness/environment.ts";
-import type { Bundle, Context } from "../../test/integration/harness/context.ts";
-import type { Hook, HookName } from "../../test/integration/harness/config.ts";
+import { configRefused } from "./black-box.js";
+import { sentence } from "./sentence.js";
+import { binaries } from "../../test/integration/harness/environment.js";
+import type { Bundle, Context } from "../../test/integration/harness/context.js";
+import type { Hook, HookName } from "../../test/integration/harness/config.js";
 
 const hookNames: HookName[] = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 const section = "config.md > POSIX-platform Hooks";

@@ -3,11 +3,11 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
-import { configRefused, createRefused, set } from "./black-box.ts";
-import { sentence } from "./sentence.ts";
-import { parseMountinfo } from "../../test/integration/harness/mountinfo.ts";
-import type { Json } from "./black-box.ts";
-import type { Bundle, Context } from "../../test/integration/harness/context.ts";
+import { configRefused, createRefused, set } from "./black-box.js";
+import { sentence } from "./sentence.js";
+import { parseMountinfo } from "../../test/integration/harness/mountinfo.js";
+import type { Json } from "./black-box.js";
+import type { Bundle, Context } from "../../test/integration/harness/context.js";
 
 const section = "config-linux.md > IntelRdt";
 

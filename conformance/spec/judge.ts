@@ -2,10 +2,10 @@
  * Prints and stores the verdicts; see `judge`. Arguments: the specification's folder, and those of `judge`.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { judge, judgePart } from "./verdicts.ts";
-import type { Outcome } from "../../test/integration/harness/suite.ts";
-import type { Claim } from "./sentence.ts";
-import type { Judgement, RuntimeJudgements, Verdict } from "./verdicts.ts";
+import { judge, judgePart } from "./verdicts.js";
+import type { Outcome } from "../../test/integration/harness/suite.js";
+import type { Claim } from "./sentence.js";
+import type { Judgement, RuntimeJudgements, Verdict } from "./verdicts.js";
 
 const [folder = "", results = "", target = "", version = ""] = process.argv.slice(2);
 

@@ -3,11 +3,11 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { absent, configRefused, createRefused } from "./black-box.ts";
-import { sentence } from "./sentence.ts";
-import { describe } from "../../test/integration/harness/execute.ts";
-import type { Bundle, Context } from "../../test/integration/harness/context.ts";
-import type { Hook, HookName } from "../../test/integration/harness/config.ts";
+import { absent, configRefused, createRefused } from "./black-box.js";
+import { sentence } from "./sentence.js";
+import { describe } from "../../test/integration/harness/execute.js";
+import type { Bundle, Context } from "../../test/integration/harness/context.js";
+import type { Hook, HookName } from "../../test/integration/harness/config.js";
 
 /** A hook that adds its name to the file `log` of the test's folder, which the container sees under the same path. */
 function logging(c: Context, name: HookName, status = 0): Hook {

@@ -3,12 +3,12 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { configRefused, createRefused, printed, set } from "./black-box.ts";
-import { sentence } from "./sentence.ts";
-import { cgroupDirectory, cgroupsOf, hierarchies, hierarchyOf, readCgroup } from "../../test/integration/harness/cgroups.ts";
-import { setNamespace, withoutNamespaces } from "../../test/integration/harness/config.ts";
-import type { Config } from "../../test/integration/harness/config.ts";
-import type { Context } from "../../test/integration/harness/context.ts";
+import { configRefused, createRefused, printed, set } from "./black-box.js";
+import { sentence } from "./sentence.js";
+import { cgroupDirectory, cgroupsOf, hierarchies, hierarchyOf, readCgroup } from "../../test/integration/harness/cgroups.js";
+import { setNamespace, withoutNamespaces } from "../../test/integration/harness/config.js";
+import type { Config } from "../../test/integration/harness/config.js";
+import type { Context } from "../../test/integration/harness/context.js";
 
 /** type in config.json -> name in /proc/PID/ns */
 const files = { cgroup: "cgroup", ipc: "ipc", mount: "mnt", network: "net", pid: "pid", time: "time", user: "user", uts: "uts" } as const;

@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { configRefused } from "./black-box.ts";
-import { sentence } from "./sentence.ts";
-import { mountOnHost, mountsOf } from "../../test/integration/harness/mounting.ts";
-import { mountAt } from "../../test/integration/harness/mountinfo.ts";
-import type { Context } from "../../test/integration/harness/context.ts";
-import type { Mount } from "../../test/integration/harness/config.ts";
-import type { MountRecord } from "../../test/integration/harness/mountinfo.ts";
+import { configRefused } from "./black-box.js";
+import { sentence } from "./sentence.js";
+import { mountOnHost, mountsOf } from "../../test/integration/harness/mounting.js";
+import { mountAt } from "../../test/integration/harness/mountinfo.js";
+import type { Context } from "../../test/integration/harness/context.js";
+import type { Mount } from "../../test/integration/harness/config.js";
+import type { MountRecord } from "../../test/integration/harness/mountinfo.js";
 
 const section = "config.md > Linux mount options";
 

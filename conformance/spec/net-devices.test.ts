@@ -4,11 +4,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readlinkSync } from "node:fs";
-import { createRefused } from "./black-box.ts";
-import { sentence } from "./sentence.ts";
-import { until } from "../../test/integration/harness/execute.ts";
-import { setNamespace } from "../../test/integration/harness/config.ts";
-import type { Bundle, Context } from "../../test/integration/harness/context.ts";
+import { createRefused } from "./black-box.js";
+import { sentence } from "./sentence.js";
+import { until } from "../../test/integration/harness/execute.js";
+import { setNamespace } from "../../test/integration/harness/config.js";
+import type { Bundle, Context } from "../../test/integration/harness/context.js";
 
 interface Interface {
   ifname?: string;

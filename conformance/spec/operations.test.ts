@@ -3,10 +3,10 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync, existsSync, writeFileSync } from "node:fs";
-import { absent, configOf, configRefused, createRefused, rawBundle, refused } from "./black-box.ts";
-import { sentence } from "./sentence.ts";
-import { describe } from "../../test/integration/harness/execute.ts";
-import { cgroupsOf } from "../../test/integration/harness/cgroups.ts";
+import { absent, configOf, configRefused, createRefused, rawBundle, refused } from "./black-box.js";
+import { sentence } from "./sentence.js";
+import { describe } from "../../test/integration/harness/execute.js";
+import { cgroupsOf } from "../../test/integration/harness/cgroups.js";
 
 const waiting = ["probe", "wait"];
 /** Lists of one entry for each process that started in the container. */

@@ -4,8 +4,8 @@
  * Markdown is out of date.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { guestResults, heading, hostResults, ours, runtimes } from "../results.ts";
-import type { Judgement, RuntimeJudgements, Verdict } from "./verdicts.ts";
+import { guestResults, heading, hostResults, ours, runtimes } from "../results.js";
+import type { Judgement, RuntimeJudgements, Verdict } from "./verdicts.js";
 
 interface SentenceVerdicts {
   key: string;

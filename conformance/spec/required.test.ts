@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
-import { configRefused, remove } from "./black-box.ts";
-import { sentence } from "./sentence.ts";
-import { describe } from "../../test/integration/harness/execute.ts";
-import type { Json } from "./black-box.ts";
-import type { Config } from "../../test/integration/harness/config.ts";
+import { configRefused, remove } from "./black-box.js";
+import { sentence } from "./sentence.js";
+import { describe } from "../../test/integration/harness/execute.js";
+import type { Json } from "./black-box.js";
+import type { Config } from "../../test/integration/harness/config.js";
 
 interface Required {
   at: Record<string, number[]>;

@@ -2,11 +2,11 @@
  * config-linux.md, Seccomp and The Container Process State.
  */
 import assert from "node:assert/strict";
-import { createRefused, refused, set } from "./black-box.ts";
-import { sentence } from "./sentence.ts";
-import { describe } from "../../test/integration/harness/execute.ts";
-import type { Json } from "./black-box.ts";
-import type { Bundle, Context } from "../../test/integration/harness/context.ts";
+import { createRefused, refused, set } from "./black-box.js";
+import { sentence } from "./sentence.js";
+import { describe } from "../../test/integration/harness/execute.js";
+import type { Json } from "./black-box.js";
+import type { Bundle, Context } from "../../test/integration/harness/context.js";
 
 /** A container whose program makes no `swapoff`; the profile is about that call. */
 function profiled(c: Context, profile: Json): Bundle {

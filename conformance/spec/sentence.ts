@@ -3,9 +3,9 @@
  * (`document > section > ordinal`, see extract.ts).
  */
 import { appendFileSync } from "node:fs";
-import { resultsFile } from "../../test/integration/harness/environment.ts";
-import { test } from "../../test/integration/harness/suite.ts";
-import type { Context } from "../../test/integration/harness/context.ts";
+import { resultsFile } from "../../test/integration/harness/environment.js";
+import { test } from "../../test/integration/harness/suite.js";
+import type { Context } from "../../test/integration/harness/context.js";
 
 /** A line of the results beside those of suite.ts: which sentences a test is about. */
 export interface Claim {

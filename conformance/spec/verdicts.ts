@@ -1,11 +1,11 @@
 /**
  * The verdict on each sentence of the specification, from what the tests did and from what binds others.
  */
-import { bindings } from "./bindings.ts";
-import { allSentences } from "./extract.ts";
-import type { Outcome } from "../../test/integration/harness/suite.ts";
-import type { Sentence } from "./extract.ts";
-import type { Claim } from "./sentence.ts";
+import { bindings } from "./bindings.js";
+import { allSentences } from "./extract.js";
+import type { Outcome } from "../../test/integration/harness/suite.js";
+import type { Sentence } from "./extract.js";
+import type { Claim } from "./sentence.js";
 
 export type Verdict =
   /** All its tests passed; one failed; no test is about it; its tests need a host of another kind. */

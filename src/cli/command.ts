@@ -1,6 +1,6 @@
 /** What a command is to `main`: each is a module of its own, loaded only when it is asked for. */
 
-import type { Host } from "../host/host.js";
+import type { Door } from "../door.js";
 import type { RuntimeContext } from "../runtime/runtime.js";
 
 /** The flags given before the command. */
@@ -12,7 +12,7 @@ export interface GlobalFlags {
 
 /** A command as it was given. */
 export interface CommandCall {
-  host: Host;
+  door: Door;
   global: GlobalFlags;
   /** Values of flags by name; those not given are absent. */
   values: Readonly<Record<string, string>>;

@@ -1,5 +1,5 @@
 import t from "tap";
-import { fakeHost } from "../runtime/testing/fake-host.js";
+import { fakeDoor } from "../runtime/testing/fake-door.js";
 import type { CommandCall } from "./command.js";
 import { createOptions } from "./create-options.js";
 
@@ -9,10 +9,10 @@ function call(
   env: Record<string, string> = {},
   systemdCgroup = false,
 ): CommandCall {
-  const { host } = fakeHost({ files: { "/proc/self/stat": "77 (tsrunc) R 1" } });
+  const { door } = fakeDoor({ files: { "/proc/self/stat": "77 (tsrunc) R 1" } });
   return {
-    host: {
-      ...host,
+    door: {
+      ...door,
       argv: [],
       env,
       write: () => undefined,

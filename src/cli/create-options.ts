@@ -1,13 +1,13 @@
 /** The flags that `create` and `run` share, as options of the library. */
 
-import type { Host } from "../host/host.js";
+import type { Door } from "../door.js";
 import { askText } from "../runtime/native.js";
 import type { CreateOptions } from "../runtime/runtime.js";
 import type { CommandCall } from "./command.js";
 import { usageError } from "./usage.js";
 
 /** @throws RuntimeError on a number that is none. */
-export function createOptions(subject: string, { host, global, values, switches }: CommandCall): CreateOptions {
+export function createOptions(subject: string, { door, global, values, switches }: CommandCall): CreateOptions {
   return {
     bundle: values["bundle"],
     consoleSocket: values["console-socket"],
@@ -16,10 +16,10 @@ export function createOptions(subject: string, { host, global, values, switches 
     pivot: !switches.has("no-pivot"),
     newKeyring: !switches.has("no-new-keyring"),
     preserveFds: preserveFds(subject, values["preserve-fds"]),
-    listenFds: listenFds(host),
-    notifySocket: host.env["NOTIFY_SOCKET"],
+    listenFds: listenFds(door),
+    notifySocket: door.env["NOTIFY_SOCKET"],
     systemdCgroup: global.systemdCgroup,
-    runtimeDirectory: host.env["XDG_RUNTIME_DIR"],
+    runtimeDirectory: door.env["XDG_RUNTIME_DIR"],
     rootless: global.rootless,
   };
 }
@@ -36,12 +36,12 @@ function preserveFds(subject: string, value: string | undefined): number {
 }
 
 /** How many descriptors socket activation passed to this process (sd_listen_fds(3)); anything but a number passes none. */
-function listenFds(host: Host): number {
-  const count = host.env["LISTEN_FDS"];
+function listenFds(door: Door): number {
+  const count = door.env["LISTEN_FDS"];
   if (count === undefined || !/^[0-9]{1,6}$/.test(count)) return 0;
-  return host.env["LISTEN_PID"] === ownPid(host) ? Number(count) : 0;
+  return door.env["LISTEN_PID"] === ownPid(door) ? Number(count) : 0;
 }
 
-function ownPid(host: Host): string | undefined {
-  return askText(host, { op: "readFile", path: "/proc/self/stat", maxBytes: 4096 }).split(" ", 1)[0];
+function ownPid(door: Door): string | undefined {
+  return askText(door, { op: "readFile", path: "/proc/self/stat", maxBytes: 4096 }).split(" ", 1)[0];
 }

@@ -1,6 +1,6 @@
 /** Where messages go: the log file, standard error. */
 
-import type { Host } from "../host/host.js";
+import type { Door } from "../door.js";
 import { askText, perform } from "../runtime/native.js";
 
 export type LogLevel = "error" | "warning" | "debug";
@@ -17,12 +17,12 @@ export interface LogOptions {
  * case: callers who only keep that show it to their users.
  * @throws RuntimeError when the log file cannot be written.
  */
-export function log(host: Host, options: LogOptions, level: LogLevel, message: string): void {
+export function log(door: Door, options: LogOptions, level: LogLevel, message: string): void {
   if (level === "debug" && !options.debug) return;
   const { file, format } = options;
   if (file === undefined || level === "error")
-    host.write(2, `${file === undefined && format === "json" ? line(host, "json", level, message) : plain(level, message)}\n`);
-  if (file !== undefined) perform(host, { op: "appendFile", path: file, text: `${line(host, format, level, message)}\n` });
+    door.write(2, `${file === undefined && format === "json" ? line(door, "json", level, message) : plain(level, message)}\n`);
+  if (file !== undefined) perform(door, { op: "appendFile", path: file, text: `${line(door, format, level, message)}\n` });
 }
 
 function plain(level: LogLevel, message: string): string {
@@ -30,8 +30,8 @@ function plain(level: LogLevel, message: string): string {
 }
 
 /** One line, in the form that callers of runc parse: `{"level","msg","time"}`, or logfmt. */
-function line(host: Host, format: "text" | "json", level: LogLevel, message: string): string {
-  const time = askText(host, { op: "now" });
+function line(door: Door, format: "text" | "json", level: LogLevel, message: string): string {
+  const time = askText(door, { op: "now" });
   if (format === "json") return JSON.stringify({ level, msg: message, time });
   return `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}`;
 }

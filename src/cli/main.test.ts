@@ -1,7 +1,7 @@
 import t from "tap";
-import type { Host } from "../host/host.js";
+import type { Door } from "../door.js";
 import { RuntimeError } from "../runtime/errors.js";
-import { fakeHost } from "../runtime/testing/fake-host.js";
+import { fakeDoor } from "../runtime/testing/fake-door.js";
 import type { CommandCall } from "./command.js";
 import { main } from "./main.js";
 
@@ -19,9 +19,9 @@ interface Ran {
 /** Runs the program with commands that record how they were called, or do what `act` does. */
 function runMain(argv: readonly string[], act: (call: CommandCall) => number = () => 0): Ran {
   const ran: Ran = { status: -1, out: "", err: "", log: "", loaded: [], call: undefined };
-  const fake = fakeHost({ answers: { appendFile: ({ text }) => ((ran.log += text), { kind: "done" }) } });
-  const host: Host = {
-    ...fake.host,
+  const fake = fakeDoor({ answers: { appendFile: ({ text }) => ((ran.log += text), { kind: "done" }) } });
+  const door: Door = {
+    ...fake.door,
     argv,
     env: {},
     write: (fd, text) => void (fd === 1 ? (ran.out += text) : (ran.err += text)),
@@ -30,7 +30,7 @@ function runMain(argv: readonly string[], act: (call: CommandCall) => number = (
     },
     build: { version: "1.2.3", commit: "abc", hostName: "node" },
   };
-  ran.status = main(host, (name) => {
+  ran.status = main(door, (name) => {
     ran.loaded.push(name);
     return { run: (call) => ((ran.call = call), act(call)) };
   });
@@ -140,17 +140,17 @@ t.test("warnings are seen, debug messages only with --debug", async (t) => {
 });
 
 t.test("--debug logs every request", async (t) => {
-  const act = ({ host }: CommandCall): number => (host.call('{"op":"now"}'), 0);
+  const act = ({ door }: CommandCall): number => (door.call('{"op":"now"}'), 0);
   t.match(runMain(["--debug", "features"], act), { err: 'debug: request {"op":"now"}\n' });
 });
 
 t.test("a log file that cannot be written is told before anything is done", async (t) => {
   let err = "";
-  const fake = fakeHost({
+  const fake = fakeDoor({
     answers: { appendFile: () => ({ kind: "failed", failure: { code: "other", operation: 'append to "/l"', cause: "EACCES" } }) },
   });
-  const host: Host = {
-    ...fake.host,
+  const door: Door = {
+    ...fake.door,
     argv: ["--log", "/l", "list"],
     env: {},
     write: (_fd, text) => void (err += text),
@@ -158,7 +158,7 @@ t.test("a log file that cannot be written is told before anything is done", asyn
     build: { version: "", commit: "", hostName: "node" },
   };
   t.equal(
-    main(host, () => ({ run: fails("no") })),
+    main(door, () => ({ run: fails("no") })),
     1,
   );
   t.equal(err, 'append to "/l": EACCES\n');

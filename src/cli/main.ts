@@ -1,6 +1,6 @@
 /** The command line program: global flags, then the command's own, then the command; the only place that reports errors. */
 
-import type { Host } from "../host/host.js";
+import type { Door } from "../door.js";
 import { messageOf } from "../runtime/errors.js";
 import { perform } from "../runtime/native.js";
 import { OCI_VERSION, defaultStateRoot, namedStateRoot } from "../runtime/runtime.js";
@@ -23,32 +23,32 @@ const PROGRAM = "tsrunc";
  * @param load gives the module src/cli/commands/NAME.ts; called at most once
  * @returns the exit status
  */
-export function main(host: Host, load: LoadCommand): number {
+export function main(door: Door, load: LoadCommand): number {
   const options: LogOptions = { file: undefined, format: "text", debug: false };
   try {
-    return dispatch(host, load, options);
+    return dispatch(door, load, options);
   } catch (error) {
-    return fail(host, options, error);
+    return fail(door, options, error);
   }
 }
 
 /** Reports an error once. A log file that cannot be written is part of what went wrong. */
-function fail(host: Host, options: LogOptions, error: unknown): number {
+function fail(door: Door, options: LogOptions, error: unknown): number {
   try {
-    log(host, options, "error", messageOf(error));
+    log(door, options, "error", messageOf(error));
   } catch (failure) {
-    host.write(2, `${messageOf(failure)}\n`);
+    door.write(2, `${messageOf(failure)}\n`);
   }
   return exitStatusOf(error);
 }
 
 /** @param options filled from the flags as soon as they are known, so that later errors go where they should */
-function dispatch(host: Host, load: LoadCommand, options: LogOptions): number {
+function dispatch(door: Door, load: LoadCommand, options: LogOptions): number {
   // What hosts have in place of bytes that are not UTF-8.
-  const garbled = host.argv.find((argument) => argument.includes("\ufffd"));
+  const garbled = door.argv.find((argument) => argument.includes("\ufffd"));
   if (garbled !== undefined) throw usageError(PROGRAM, `argument ${JSON.stringify(garbled)} is not UTF-8`);
-  const global = parseArguments(host.argv, { subject: PROGRAM, flags: globalFlags(), stopsEarly: true });
-  openLog(host, global.values["log"]);
+  const global = parseArguments(door.argv, { subject: PROGRAM, flags: globalFlags(), stopsEarly: true });
+  openLog(door, global.values["log"]);
   options.file = global.values["log"];
   options.debug = global.switches.has("debug");
   options.format = oneOf("log-format", global.values["log-format"] ?? "text", ["text", "json"]);
@@ -56,14 +56,14 @@ function dispatch(host: Host, load: LoadCommand, options: LogOptions): number {
   const [command, ...argv] = global.rest;
 
   if (global.switches.has("version")) {
-    const { version, commit } = host.build;
-    host.write(1, `${PROGRAM} version ${version}\ncommit: ${commit}\nspec: ${OCI_VERSION}\n`);
+    const { version, commit } = door.build;
+    door.write(1, `${PROGRAM} version ${version}\ncommit: ${commit}\nspec: ${OCI_VERSION}\n`);
     return EXIT_STATUS.success;
   }
-  const observed = options.debug ? logRequests(host, options) : host;
+  const observed = options.debug ? logRequests(door, options) : door;
   const start = (name: string, parsed: ParsedArguments): number =>
     load(name).run({
-      host: observed,
+      door: observed,
       global: flags,
       values: parsed.values,
       switches: parsed.switches,
@@ -83,14 +83,14 @@ function dispatch(host: Host, load: LoadCommand, options: LogOptions): number {
 }
 
 /** Makes the log file, so that one that cannot be written is told before anything is done. */
-function openLog(host: Host, file: string | undefined): void {
-  if (file !== undefined) perform(host, { op: "appendFile", path: file, text: "" });
+function openLog(door: Door, file: string | undefined): void {
+  if (file !== undefined) perform(door, { op: "appendFile", path: file, text: "" });
 }
 
-function makeContext(host: Host, { values }: ParsedArguments, options: LogOptions): RuntimeContext {
+function makeContext(door: Door, { values }: ParsedArguments, options: LogOptions): RuntimeContext {
   const root = values["root"];
-  const stateRoot = root === undefined ? defaultStateRoot(host, host.env) : namedStateRoot(host, root);
-  return { host, ...stateRoot, endable: true, log: (level, message) => log(host, options, level, message) };
+  const stateRoot = root === undefined ? defaultStateRoot(door, door.env) : namedStateRoot(door, root);
+  return { door, ...stateRoot, endable: true, log: (level, message) => log(door, options, level, message) };
 }
 
 function rootlessFlag({ values }: ParsedArguments): boolean | undefined {
@@ -105,17 +105,17 @@ function oneOf<T extends string>(flag: string, value: string, allowed: readonly 
 }
 
 /** The host with every request to the native layer logged (--debug). */
-function logRequests(host: Host, options: LogOptions): Host {
+function logRequests(door: Door, options: LogOptions): Door {
   return {
-    argv: host.argv,
-    env: host.env,
-    build: host.build,
+    argv: door.argv,
+    env: door.env,
+    build: door.build,
     call: (request) => {
-      log(host, options, "debug", `request ${withoutSecrets(request)}`);
-      return host.call(request);
+      log(door, options, "debug", `request ${withoutSecrets(request)}`);
+      return door.call(request);
     },
-    write: (fd, text) => host.write(fd, text),
-    exit: (status) => host.exit(status),
-    part: (name) => host.part(name),
+    write: (fd, text) => door.write(fd, text),
+    exit: (status) => door.exit(status),
+    part: (name) => door.part(name),
   };
 }

@@ -1,6 +1,6 @@
 /** Reading the configuration of a bundle. */
 
-import type { LibraryHost, RuntimeContext } from "./context.js";
+import type { LibraryDoor, RuntimeContext } from "./container/context.js";
 import { RuntimeError, errorFromFailure } from "./errors.js";
 import type { Failure, Reply, Request } from "./generated/plan.js";
 import { attempt, perform } from "./native.js";
@@ -23,30 +23,30 @@ export interface ReadConfig {
  * The configuration of a bundle, checked.
  * @throws RuntimeError with every fault at once
  */
-export function readConfig({ host, root }: RuntimeContext, bundle: string, check: LoadOptions): ReadConfig {
+export function readConfig({ door, root }: RuntimeContext, bundle: string, check: LoadOptions): ReadConfig {
   const path = `${bundle}/config.json`;
-  const { text, seccomp } = read(host, "config", { op: "readConfig", path, maxBytes: MAX_CONFIG_BYTES, root });
+  const { text, seccomp } = read(door, "config", { op: "readConfig", path, maxBytes: MAX_CONFIG_BYTES, root });
   const load = (text: string, seccompIsReady: boolean): ValidatedSpec =>
     loadSpec(
       text,
-      { fits, rare: () => host.part("rare").rareRules, careful: () => host.part("careful").readCarefully },
+      { fits, rare: () => door.part("rare").rareRules, careful: () => door.part("careful").readCarefully },
       { ...check, seccompIsReady },
     );
   try {
     return { spec: load(text, seccomp?.isReady ?? false), seccomp: seccomp ?? undefined };
   } catch (error) {
     if (!seccomp) throw error;
-    perform(host, { op: "close", handle: seccomp.handle });
+    perform(door, { op: "close", handle: seccomp.handle });
     if (!seccomp.isReady) throw error;
     // Not the text that its author knows: the faults are told from that.
-    return { spec: load(read(host, "text", { op: "readFile", path, maxBytes: MAX_CONFIG_BYTES }).text, false), seccomp: undefined };
+    return { spec: load(read(door, "text", { op: "readFile", path, maxBytes: MAX_CONFIG_BYTES }).text, false), seccomp: undefined };
   }
 }
 
 type ReadRequest = Extract<Request, { op: "readConfig" | "readFile" }>;
 
-function read<K extends "config" | "text">(host: LibraryHost, kind: K, request: ReadRequest): Extract<Reply, { kind: K }> {
-  const attempted = attempt(host, kind, request);
+function read<K extends "config" | "text">(door: LibraryDoor, kind: K, request: ReadRequest): Extract<Reply, { kind: K }> {
+  const attempted = attempt(door, kind, request);
   if (attempted.reply) return attempted.reply;
   const { failure } = attempted as { failure: Failure };
   if (failure.code !== "tooLarge") throw errorFromFailure(failure);

@@ -8,9 +8,9 @@ t.test("send returns the reply of the kind that was asked for", async (t) => {
 });
 
 t.test("send throws a failure, attempt returns it", async (t) => {
-  const host = answering({ kind: "failed", failure: { code: "locked", operation: "lock", cause: "held" } });
-  t.throws(() => send(host, "handle", { op: "now" }), { code: "locked", message: "lock: held" });
-  t.match(attempt(host, "handle", { op: "now" }).failure, { code: "locked" });
+  const door = answering({ kind: "failed", failure: { code: "locked", operation: "lock", cause: "held" } });
+  t.throws(() => send(door, "handle", { op: "now" }), { code: "locked", message: "lock: held" });
+  t.match(attempt(door, "handle", { op: "now" }).failure, { code: "locked" });
 });
 
 t.test("a reply of another kind is an error", async (t) => {

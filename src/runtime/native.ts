@@ -1,11 +1,11 @@
 /** Typed requests to the native layer over a `Host`. */
 
-import type { Host } from "../host/host.js";
+import type { Door } from "../door.js";
 import { RuntimeError, errorFromFailure } from "./errors.js";
 import type { Failure, HostFacts, ProcessIdentity, Reply, Request, Warning } from "./generated/plan.js";
 
 /** The part of `Host` that the library needs. */
-export type NativeDoor = Pick<Host, "call">;
+export type NativeDoor = Pick<Door, "call">;
 
 type ReplyKind = Exclude<Reply["kind"], "failed">;
 type ReplyOf<K extends ReplyKind> = Extract<Reply, { kind: K }>;
@@ -22,8 +22,8 @@ export interface CreatedProcess {
 export type Attempted<K extends ReplyKind> = { reply: ReplyOf<K>; failure?: undefined } | { reply?: undefined; failure: Failure };
 
 /** Sends a request. @throws RuntimeError on a reply of a kind that does not belong to it. */
-export function attempt<K extends ReplyKind>(host: NativeDoor, kind: K, request: Request): Attempted<K> {
-  const reply = JSON.parse(host.call(JSON.stringify(request))) as Reply;
+export function attempt<K extends ReplyKind>(door: NativeDoor, kind: K, request: Request): Attempted<K> {
+  const reply = JSON.parse(door.call(JSON.stringify(request))) as Reply;
   if (reply.kind === "failed") return { failure: reply.failure };
   if (reply.kind === kind) return { reply: reply as ReplyOf<K> };
   throw new RuntimeError(`got a reply of kind "${reply.kind}", expected "${kind}"`, {
@@ -33,33 +33,33 @@ export function attempt<K extends ReplyKind>(host: NativeDoor, kind: K, request:
 }
 
 /** Sends a request. @throws RuntimeError when it failed. */
-export function send<K extends ReplyKind>(host: NativeDoor, kind: K, request: Request): ReplyOf<K> {
-  const { reply, failure } = attempt(host, kind, request);
+export function send<K extends ReplyKind>(door: NativeDoor, kind: K, request: Request): ReplyOf<K> {
+  const { reply, failure } = attempt(door, kind, request);
   if (failure) throw errorFromFailure(failure);
   return reply;
 }
 
 /** Sends a request whose reply holds nothing. @throws RuntimeError when it failed. */
-export function perform(host: NativeDoor, request: Request): void {
-  send(host, "done", request);
+export function perform(door: NativeDoor, request: Request): void {
+  send(door, "done", request);
 }
 
 /** Sends a request whose reply is a text. @throws RuntimeError when it failed. */
-export function askText(host: NativeDoor, request: Request): string {
-  return send(host, "text", request).text;
+export function askText(door: NativeDoor, request: Request): string {
+  return send(door, "text", request).text;
 }
 
 /** Sends a request whose reply is yes or no. @throws RuntimeError when it failed. */
-export function askFlag(host: NativeDoor, request: Request): boolean {
-  return send(host, "flag", request).flag;
+export function askFlag(door: NativeDoor, request: Request): boolean {
+  return send(door, "flag", request).flag;
 }
 
 /** Sends a request whose reply is a list of names. @throws RuntimeError when it failed. */
-export function askNames(host: NativeDoor, request: Request): string[] {
-  return send(host, "names", request).names;
+export function askNames(door: NativeDoor, request: Request): string[] {
+  return send(door, "names", request).names;
 }
 
 /** What the core must know of the host. @throws RuntimeError when it cannot be found out. */
-export function hostFacts(host: NativeDoor): HostFacts {
-  return send(host, "facts", { op: "hostFacts" }).facts;
+export function hostFacts(door: NativeDoor): HostFacts {
+  return send(door, "facts", { op: "hostFacts" }).facts;
 }

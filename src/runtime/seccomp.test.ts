@@ -1,13 +1,13 @@
 import t from "tap";
-import type { LazyParts } from "../host/host.js";
-import type { LibraryHost } from "./context.js";
-import { createContainer } from "./create.js";
-import { defaultSpec } from "./default-spec.js";
+import type { LazyParts } from "../door.js";
+import type { LibraryDoor } from "./container/context.js";
+import { createContainer } from "./operations/create.js";
+import { defaultSpec } from "./operations/default-spec.js";
 import type { Reply, Request } from "./generated/plan.js";
 import report from "./spec/generated/validate-config-report.js";
 import { loadCarefully } from "./spec/load-carefully.js";
-import { failed, fakeContext, fakeHost } from "./testing/fake-host.js";
-import type { Answers } from "./testing/fake-host.js";
+import { failed, fakeContext, fakeDoor } from "./testing/fake-door.js";
+import type { Answers } from "./testing/fake-door.js";
 
 const plain = defaultSpec({});
 const process = { ...plain.process, terminal: false };
@@ -20,11 +20,11 @@ const config = (spec: object, seccomp: { handle: number; isReady: boolean } | nu
 });
 
 function create(answers: Answers, files: Record<string, string> = {}): { requests: Request[]; error: unknown } {
-  const { host, requests } = fakeHost({ answers, files });
+  const { door, requests } = fakeDoor({ answers, files });
   const careful: LazyParts["careful"] = { readCarefully: (text, rules, options) => loadCarefully(text, rules, report, options) };
-  const part: LibraryHost["part"] = (name) => (name === "careful" ? (careful as LazyParts[typeof name]) : host.part(name));
+  const part: LibraryDoor["part"] = (name) => (name === "careful" ? (careful as LazyParts[typeof name]) : door.part(name));
   try {
-    createContainer(fakeContext({ ...host, part }), "c1", {});
+    createContainer(fakeContext({ ...door, part }), "c1", {});
     return { requests, error: undefined };
   } catch (error) {
     return { requests, error };

@@ -1,31 +1,21 @@
 /** Handing warnings to the caller of the library. A sound configuration costs no more here than a look. */
 
-import type { RuntimeContext } from "./context.js";
+import type { RuntimeContext } from "./container/context.js";
 import type { Warning } from "./generated/plan.js";
-import type { LeftOut } from "./plan/capabilities.js";
+import type { PlanFindings } from "./plan/findings.js";
 import { sharesNamespace } from "./plan/namespaces.js";
 import type { Mount, Spec } from "./spec/generated/spec-types.js";
 import { CRUN_PREFIX, SYSTEMD_PREFIX, hasAnnotation } from "./spec/rare-fields.js";
 import { isFileSystemOption, knownMountOptions } from "./spec/mount-option-names.js";
 import { isBindMount } from "./spec/rules/mounts.js";
 
-/** What the plan knows of a configuration that is worth a warning. */
-export interface Told {
-  /** Capabilities that are not given. */
-  leftOut: readonly LeftOut[];
-  /** The container's cgroup is a unit of systemd. */
-  hasUnit: boolean;
-  /** The caller does without privilege. */
-  rootless: boolean;
-}
-
 /** Tells what is worth a warning about a configuration (runtime.md#warnings). */
-export function warnOf(context: RuntimeContext, spec: Spec, told: Told): void {
-  if (told.leftOut.length > 0 || isDubious(spec, told)) warn(context, context.host.part("warnings").warningsOf(spec, told));
+export function warnOf(context: RuntimeContext, spec: Spec, findings: PlanFindings): void {
+  if (findings.leftOut.length > 0 || isDubious(spec, findings)) warn(context, context.door.part("warnings").warningsOf(spec, findings));
 }
 
 /** Whether there may be something to tell, beside capabilities. */
-function isDubious(spec: Spec, { hasUnit, rootless }: Told): boolean {
+function isDubious(spec: Spec, { hasUnit, rootless }: PlanFindings): boolean {
   return (
     Number(spec.linux?.resources?.memory?.kernel ?? 0) > 0 ||
     hasAnnotation(spec.annotations, CRUN_PREFIX) ||

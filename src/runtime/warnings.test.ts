@@ -2,7 +2,7 @@ import t from "tap";
 import { planCapabilities } from "./plan/capabilities.js";
 import { configuration } from "./spec/fixtures/configurations.js";
 import type { Capabilities, Spec } from "./spec/generated/spec-types.js";
-import { FACTS, fakeContext, fakeHost } from "./testing/fake-host.js";
+import { FACTS, fakeContext, fakeDoor } from "./testing/fake-door.js";
 import { warnOf } from "./warn.js";
 import { warningsOf } from "./warnings.js";
 
@@ -75,7 +75,7 @@ t.test("an option of the file system on a bind mount is worth a warning", async 
     'bind-file-system-option /mounts/7/options/2: "sync" has no effect: a bind mount shares the file system of its source',
     'bind-file-system-option /mounts/7/options/3: "nolazytime" has no effect: a bind mount shares the file system of its source',
   ]);
-  const context = fakeContext(fakeHost().host);
+  const context = fakeContext(fakeDoor().door);
   warnOf(context, spec, nothing);
   t.equal(context.logged.length, 2);
 });
@@ -86,7 +86,7 @@ t.test("a limit on the kernel's memory is worth a warning", async (t) => {
     linux.resources = { memory: { kernel: 1000 } };
   });
   t.match(told(spec), [/^kernel-memory \/linux\/resources\/memory\/kernel: 1000 has no effect/]);
-  const context = fakeContext(fakeHost().host);
+  const context = fakeContext(fakeDoor().door);
   warnOf(context, spec, nothing);
   t.equal(context.logged.length, 1);
   spec.linux = { ...spec.linux, resources: { memory: { kernel: -1 } } };
@@ -94,13 +94,13 @@ t.test("a limit on the kernel's memory is worth a warning", async (t) => {
 });
 
 t.test("a warning is logged with the field that it is about; a sound configuration loads no words", async (t) => {
-  const context = fakeContext(fakeHost().host);
+  const context = fakeContext(fakeDoor().door);
   const about: unknown[] = [];
   const spec = configuration(({ mounts }) => mounts.push({ destination: "data", type: "tmpfs" }));
   warnOf({ ...context, log: (...told) => about.push(told) }, spec, nothing);
   t.match(about, [["warning", /^config.json: \/mounts\/7\/destination: "data" is/, { rule: "mount-destination-relative" }]]);
-  const host = { ...context.host, part: () => t.fail("nothing to tell") as never };
-  warnOf({ ...context, host }, configuration(), nothing);
+  const door = { ...context.door, part: () => t.fail("nothing to tell") as never };
+  warnOf({ ...context, door }, configuration(), nothing);
 });
 
 t.test("data of a bind mount is told, with the option that was meant", async (t) => {
@@ -114,14 +114,14 @@ t.test("data of a bind mount is told, with the option that was meant", async (t)
     `bind-data ${at}/2: "mode=755" is left out: a bind mount has no data`,
     `bind-data ${at}/3: "nosuidd" is left out: a bind mount has no data; did you mean "nosuid"?`,
   ]);
-  const context = fakeContext(fakeHost().host);
+  const context = fakeContext(fakeDoor().door);
   warnOf(context, spec, nothing);
   t.equal(context.logged.length, 2);
 });
 
 t.test("a container without a mount namespace is told, and nothing else of a sound configuration", async (t) => {
   const spec = configuration(({ process }) => delete process.capabilities);
-  const context = fakeContext(fakeHost().host);
+  const context = fakeContext(fakeDoor().door);
   warnOf(context, spec, nothing);
   t.strictSame(context.logged, []);
   if (spec.linux) spec.linux.namespaces = [{ type: "pid" }];
@@ -149,7 +149,7 @@ t.test("annotations of crun that are not carried out are told", async (t) => {
     'crun-annotation /annotations/run.oci.keep_orginal_groups: it has no effect: crun has no such annotation, did you mean "run.oci.keep_original_groups"?',
     "crun-annotation /annotations/run.oci.a~1b: it has no effect: crun has no such annotation",
   ]);
-  const context = fakeContext(fakeHost().host);
+  const context = fakeContext(fakeDoor().door);
   warnOf(context, spec, nothing);
   t.equal(context.logged.length, 4);
   t.strictSame(told(annotated({ "run.oci.systemd.subgroup": "", "run.oci.keep_original_groups": "1" })), []);
@@ -171,7 +171,7 @@ t.test("properties of a unit are told where there is none", async (t) => {
   t.strictSame(told(spec, FACTS, false), [
     "systemd-annotation /annotations/org.systemd.property.CollectMode: it has no effect: without --systemd-cgroup the container's cgroup is no unit of systemd",
   ]);
-  const context = fakeContext(fakeHost().host);
+  const context = fakeContext(fakeDoor().door);
   warnOf(context, spec, { leftOut: [], hasUnit: true, rootless: false });
   t.equal(context.logged.length, 0);
   warnOf(context, spec, nothing);
@@ -209,7 +209,7 @@ t.test("without root a shared pid namespace is worth a warning", async (t) => {
 
 t.test("the warnings are loaded for what may be worth one", async (t) => {
   const places = (change: NonNullable<Parameters<typeof configuration>[0]>, rootless = false): string[] => {
-    const context = fakeContext(fakeHost().host);
+    const context = fakeContext(fakeDoor().door);
     const spec = configuration((spec) => {
       spec.process.capabilities = {};
       change(spec);

@@ -12,10 +12,10 @@ import { nearest } from "./spec/nearest.js";
 import { CRUN_PREFIX, SYSTEMD_PREFIX } from "./spec/rare-fields.js";
 import { isBindMount } from "./spec/rules/mounts.js";
 import { sysctlPath } from "./spec/sysctl-name.js";
-import type { Told } from "./warn.js";
+import type { PlanFindings } from "./plan/findings.js";
 
 /** The warnings about a configuration (runtime.md#warnings), those of mounts first. */
-export function warningsOf(spec: Spec, { leftOut, hasUnit, rootless }: Told): Warning[] {
+export function warningsOf(spec: Spec, { leftOut, hasUnit, rootless }: PlanFindings): Warning[] {
   return [
     ...mountWarnings(spec),
     ...namespaceWarnings(spec, rootless),

@@ -1,13 +1,13 @@
 /** Errors that say what is wrong and what to do about it, where the kernel or the first cause alone would not. */
 import assert from "node:assert/strict";
 import { chownSync, mkdirSync } from "node:fs";
-import { test, testOn } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { describe, until } from "./harness/execute.ts";
-import { hierarchies } from "./harness/cgroups.ts";
-import { base, mappedBundle } from "./harness/user-namespace.ts";
-import type { Context } from "./harness/context.ts";
-import type { Result } from "./harness/execute.ts";
+import { test, testOn } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { describe, until } from "./harness/execute.js";
+import { hierarchies } from "./harness/cgroups.js";
+import { base, mappedBundle } from "./harness/user-namespace.js";
+import type { Context } from "./harness/context.js";
+import type { Result } from "./harness/execute.js";
 
 const oom = /container init was OOM-killed \(memory limit too low\?\)/;
 /** On cgroup v2 the exec of the init may fail before anybody is killed. */

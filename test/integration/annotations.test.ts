@@ -3,11 +3,11 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { describe } from "./harness/execute.ts";
-import type { Config, Hook } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { describe } from "./harness/execute.js";
+import type { Config, Hook } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
 
 const groups = ["/usr/bin/setpriv", "--groups", "20,30"] as const;
 

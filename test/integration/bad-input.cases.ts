@@ -4,11 +4,11 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { badValueCases } from "./bad-values.ts";
-import { setNamespace, withoutNamespaces } from "./harness/config.ts";
-import type { Config, Seccomp } from "./harness/config.ts";
-import type { Bundle, BundleOptions, Context } from "./harness/context.ts";
-import type { Options } from "./harness/execute.ts";
+import { badValueCases } from "./bad-values.js";
+import { setNamespace, withoutNamespaces } from "./harness/config.js";
+import type { Config, Seccomp } from "./harness/config.js";
+import type { Bundle, BundleOptions, Context } from "./harness/context.js";
+import type { Options } from "./harness/execute.js";
 
 export interface Prepared {
   args: string[];

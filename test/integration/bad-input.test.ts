@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readFileSync, readdirSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { describe } from "./harness/execute.ts";
-import { cases } from "./bad-input.cases.ts";
-import type { Bundle, Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { describe } from "./harness/execute.js";
+import { cases } from "./bad-input.cases.js";
+import type { Bundle, Context } from "./harness/context.js";
 
 /** Every file below a folder with type, mode, owner and content, in words. */
 function fingerprint(folder: string): string[] {

@@ -3,11 +3,11 @@
  */
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
-import { diskOnBfq } from "./harness/bfq.ts";
-import { testOn, test } from "./harness/suite.ts";
-import { cgroupDirectory, hierarchyOf, readCgroup } from "./harness/cgroups.ts";
-import { exclusive } from "./harness/environment.ts";
-import { limit, limited } from "./harness/limits.ts";
+import { diskOnBfq } from "./harness/bfq.js";
+import { testOn, test } from "./harness/suite.js";
+import { cgroupDirectory, hierarchyOf, readCgroup } from "./harness/cgroups.js";
+import { exclusive } from "./harness/environment.js";
+import { limit, limited } from "./harness/limits.js";
 
 test("throttles and weight", async (c) => {
   const [major, minor] = [statSync("/dev/vda", { throwIfNoEntry: false }) ? 254 : 7, 0];

@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, readdirSync, rmdirSync, statSync, writeFileSync } from "node:fs";
-import { testOn } from "./harness/suite.ts";
-import { cgroupOf } from "./harness/cgroups.ts";
-import { setNamespace, withoutNamespaces } from "./harness/config.ts";
-import { until } from "./harness/execute.ts";
-import { mappedBundle } from "./harness/user-namespace.ts";
-import type { Config, Resources } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+import { testOn } from "./harness/suite.js";
+import { cgroupOf } from "./harness/cgroups.js";
+import { setNamespace, withoutNamespaces } from "./harness/config.js";
+import { until } from "./harness/execute.js";
+import { mappedBundle } from "./harness/user-namespace.js";
+import type { Config, Resources } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
 
 const top = "/sys/fs/cgroup";
 const read = (cgroup: string, file: string): string => readFileSync(`${top}${cgroup}/${file}`, "utf8").trim();

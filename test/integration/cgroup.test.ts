@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { test, testOn } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { describe, until } from "./harness/execute.ts";
+import { test, testOn } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { describe, until } from "./harness/execute.js";
 import {
   cgroupDirectory,
   cgroupOf,
@@ -17,10 +17,10 @@ import {
   mountPointOf,
   readCgroup,
   unifiedHierarchy,
-} from "./harness/cgroups.ts";
-import { limit, limited } from "./harness/limits.ts";
-import type { Config, DeviceRule, Resources } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+} from "./harness/cgroups.js";
+import { limit, limited } from "./harness/limits.js";
+import type { Config, DeviceRule, Resources } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
 
 const megabyte = 1024 * 1024;
 

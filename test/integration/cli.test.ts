@@ -3,14 +3,14 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { cgroupMode } from "./harness/cgroups.ts";
+import { test } from "./harness/suite.js";
+import { cgroupMode } from "./harness/cgroups.js";
 import fitsFeaturesSchema from "../../src/runtime/spec/generated/validate-features-report.js";
-import { isTsrunc } from "./harness/environment.ts";
-import { describe } from "./harness/execute.ts";
-import { defaultConfig } from "./harness/config.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context, State } from "./harness/context.ts";
+import { isTsrunc } from "./harness/environment.js";
+import { describe } from "./harness/execute.js";
+import { defaultConfig } from "./harness/config.js";
+import type { Config } from "./harness/config.js";
+import type { Context, State } from "./harness/context.js";
 
 const commands = ["spec", "create", "start", "state", "kill", "delete", "run", "list", "features"];
 

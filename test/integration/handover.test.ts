@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, closeSync, existsSync, openSync, readFileSync, readSync, readdirSync, statSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { describe } from "./harness/execute.ts";
-import { environmentOf } from "./harness/report.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
-import type { Started } from "./harness/execute.ts";
-import type { Report } from "./harness/report.ts";
+import { test } from "./harness/suite.js";
+import { describe } from "./harness/execute.js";
+import { environmentOf } from "./harness/report.js";
+import type { Config } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
+import type { Started } from "./harness/execute.js";
+import type { Report } from "./harness/report.js";
 
 test("the pid-file holds the pid and replaces an older one at once", async (c) => {
   const pidFile = c.file("pid", "old content that is longer than a pid\n");

@@ -4,11 +4,11 @@
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { Skip } from "./harness/context.ts";
-import { test, tryUpTo } from "./harness/suite.ts";
-import { hierarchies } from "./harness/cgroups.ts";
-import { until } from "./harness/execute.ts";
-import { differences, snapshot } from "./harness/leaks.ts";
+import { Skip } from "./harness/context.js";
+import { test, tryUpTo } from "./harness/suite.js";
+import { hierarchies } from "./harness/cgroups.js";
+import { until } from "./harness/execute.js";
+import { differences, snapshot } from "./harness/leaks.js";
 
 test("a mount that is left is seen, and one that is gone", async (c) => {
   const target = c.folder("mounted");

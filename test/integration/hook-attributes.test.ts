@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { binaries, fixture, runtimeName } from "./harness/environment.ts";
-import { setNamespace } from "./harness/config.ts";
-import { describe } from "./harness/execute.ts";
-import type { Config, HookName, Seccomp } from "./harness/config.ts";
-import type { Bundle, Context } from "./harness/context.ts";
-import type { Report } from "./harness/report.ts";
+import { test } from "./harness/suite.js";
+import { binaries, fixture, runtimeName } from "./harness/environment.js";
+import { setNamespace } from "./harness/config.js";
+import { describe } from "./harness/execute.js";
+import type { Config, HookName, Seccomp } from "./harness/config.js";
+import type { Bundle, Context } from "./harness/context.js";
+import type { Report } from "./harness/report.js";
 
 const ofTheRuntime: HookName[] = ["prestart", "createRuntime", "poststart", "poststop"];
 const names: HookName[] = [...ofTheRuntime, "createContainer", "startContainer"];

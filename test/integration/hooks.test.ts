@@ -3,12 +3,12 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { binaries } from "./harness/environment.ts";
-import { describe } from "./harness/execute.ts";
-import type { Hook, HookName } from "./harness/config.ts";
-import type { Bundle, Context, State } from "./harness/context.ts";
-import type { Report } from "./harness/report.ts";
+import { test } from "./harness/suite.js";
+import { binaries } from "./harness/environment.js";
+import { describe } from "./harness/execute.js";
+import type { Hook, HookName } from "./harness/config.js";
+import type { Bundle, Context, State } from "./harness/context.js";
+import type { Report } from "./harness/report.js";
 
 const names: HookName[] = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 const atCreate: HookName[] = ["prestart", "createRuntime", "createContainer"];

@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { describe, until } from "./harness/execute.ts";
-import { hierarchyOf, mountPointOf } from "./harness/cgroups.ts";
-import { setNamespace } from "./harness/config.ts";
-import type { Config } from "./harness/config.ts";
-import { isTsrunc, slowness } from "./harness/environment.ts";
-import type { Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { describe, until } from "./harness/execute.js";
+import { hierarchyOf, mountPointOf } from "./harness/cgroups.js";
+import { setNamespace } from "./harness/config.js";
+import type { Config } from "./harness/config.js";
+import { isTsrunc, slowness } from "./harness/environment.js";
+import type { Context } from "./harness/context.js";
 
 const pids = mountPointOf("pids");
 

@@ -3,12 +3,12 @@
  */
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
-import { runtimeName, runtimePath } from "./harness/environment.ts";
-import { setNamespace } from "./harness/config.ts";
-import { describe } from "./harness/execute.ts";
-import { mountOnHost } from "./harness/mounting.ts";
-import { withoutExecutableMemory } from "./harness/memory-files.ts";
-import { test } from "./harness/suite.ts";
+import { runtimeName, runtimePath } from "./harness/environment.js";
+import { setNamespace } from "./harness/config.js";
+import { describe } from "./harness/execute.js";
+import { mountOnHost } from "./harness/mounting.js";
+import { withoutExecutableMemory } from "./harness/memory-files.js";
+import { test } from "./harness/suite.js";
 
 test("the program works in any directory and leaves no file where temporary files go", async (c) => {
   const temporary = c.folder("temporary");

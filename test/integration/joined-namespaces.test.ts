@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { describe, until } from "./harness/execute.ts";
-import { setNamespace } from "./harness/config.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { mappedBundle, mapping } from "./harness/user-namespace.ts";
-import type { Config } from "./harness/config.ts";
-import type { Bundle, Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { describe, until } from "./harness/execute.js";
+import { setNamespace } from "./harness/config.js";
+import { isTsrunc } from "./harness/environment.js";
+import { mappedBundle, mapping } from "./harness/user-namespace.js";
+import type { Config } from "./harness/config.js";
+import type { Bundle, Context } from "./harness/context.js";
 
 /** Type in config.json -> name in /proc/PID/ns. */
 const files = { network: "net", ipc: "ipc", uts: "uts", pid: "pid", mount: "mnt", cgroup: "cgroup", time: "time" } as const;

@@ -3,14 +3,14 @@
  */
 import assert from "node:assert/strict";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { binaries, isTsrunc, runtimeName } from "./harness/environment.ts";
-import { describe, until } from "./harness/execute.ts";
-import { differences, snapshot } from "./harness/leaks.ts";
-import { setNamespace } from "./harness/config.ts";
-import type { Config } from "./harness/config.ts";
-import type { Bundle, Context, State } from "./harness/context.ts";
-import type { Snapshot } from "./harness/leaks.ts";
+import { test } from "./harness/suite.js";
+import { binaries, isTsrunc, runtimeName } from "./harness/environment.js";
+import { describe, until } from "./harness/execute.js";
+import { differences, snapshot } from "./harness/leaks.js";
+import { setNamespace } from "./harness/config.js";
+import type { Config } from "./harness/config.js";
+import type { Bundle, Context, State } from "./harness/context.js";
+import type { Snapshot } from "./harness/leaks.js";
 
 /** A command under attack: how it is called, and what must be there before. */
 interface Victim {

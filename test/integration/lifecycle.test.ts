@@ -3,13 +3,13 @@
  */
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { mountPointOf, readCgroup } from "./harness/cgroups.ts";
-import { setNamespace, withoutNamespaces } from "./harness/config.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { describe, until } from "./harness/execute.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { mountPointOf, readCgroup } from "./harness/cgroups.js";
+import { setNamespace, withoutNamespaces } from "./harness/config.js";
+import { isTsrunc } from "./harness/environment.js";
+import { describe, until } from "./harness/execute.js";
+import type { Config } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
 
 test("create leaves a container whose program waits for start", async (c) => {
   const started = await c.create(c.bundle());

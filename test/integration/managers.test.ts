@@ -4,12 +4,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { describe } from "./harness/execute.ts";
-import { startDocker, startPodman } from "./harness/managers.ts";
-import { Terminal } from "./harness/terminal.ts";
-import type { Manager } from "./harness/managers.ts";
-import type { Result } from "./harness/execute.ts";
+import { test } from "./harness/suite.js";
+import { describe } from "./harness/execute.js";
+import { startDocker, startPodman } from "./harness/managers.js";
+import { Terminal } from "./harness/terminal.js";
+import type { Manager } from "./harness/managers.js";
+import type { Result } from "./harness/execute.js";
 
 /** What a container printed; it must end with 0. */
 async function printed(result: Promise<Result>): Promise<string> {

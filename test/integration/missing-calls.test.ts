@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { constants } from "node:os";
-import { binaries, isTsrunc } from "./harness/environment.ts";
-import { describe } from "./harness/execute.ts";
-import { test } from "./harness/suite.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+import { binaries, isTsrunc } from "./harness/environment.js";
+import { describe } from "./harness/execute.js";
+import { test } from "./harness/suite.js";
+import type { Config } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
 
 const { ENOSYS, EPERM, EINVAL } = constants.errno;
 

@@ -4,14 +4,14 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
-import { test } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { setNamespace } from "./harness/config.ts";
-import { mountAt } from "./harness/mountinfo.ts";
-import { mountOnHost, mountsOf } from "./harness/mounting.ts";
-import type { Config, Mount } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
-import type { MountRecord } from "./harness/mountinfo.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { setNamespace } from "./harness/config.js";
+import { mountAt } from "./harness/mountinfo.js";
+import { mountOnHost, mountsOf } from "./harness/mounting.js";
+import type { Config, Mount } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
+import type { MountRecord } from "./harness/mountinfo.js";
 
 const mountOf = (type: string, options: string[], source = type): Mount => ({ destination: "/target", type, source, options });
 const long = (character: string): string => character.repeat(150);

@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { test } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { setNamespace } from "./harness/config.ts";
-import { mountAt } from "./harness/mountinfo.ts";
-import { mountOnHost, mountsOf } from "./harness/mounting.ts";
-import type { Config, Mount } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { setNamespace } from "./harness/config.js";
+import { mountAt } from "./harness/mountinfo.js";
+import { mountOnHost, mountsOf } from "./harness/mounting.js";
+import type { Config, Mount } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
 
 /** A mount of the host with these flags, and another one in its folder "sub". */
 function sourceWith(c: Context, flags: string): string {

@@ -15,15 +15,15 @@ import {
   writeFileSync,
 } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { test } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { setNamespace } from "./harness/config.ts";
-import { describe } from "./harness/execute.ts";
-import { mountAt } from "./harness/mountinfo.ts";
-import { mountOnHost, mountsOf } from "./harness/mounting.ts";
-import type { Config, Mount } from "./harness/config.ts";
-import type { Bundle, Context } from "./harness/context.ts";
-import type { MountRecord } from "./harness/mountinfo.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { setNamespace } from "./harness/config.js";
+import { describe } from "./harness/execute.js";
+import { mountAt } from "./harness/mountinfo.js";
+import { mountOnHost, mountsOf } from "./harness/mounting.js";
+import type { Config, Mount } from "./harness/config.js";
+import type { Bundle, Context } from "./harness/context.js";
+import type { MountRecord } from "./harness/mountinfo.js";
 
 /** mountinfo of the mount on /target. */
 async function mountOf(c: Context, mount: Omit<Mount, "destination">): Promise<MountRecord> {

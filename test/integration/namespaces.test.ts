@@ -4,12 +4,12 @@
 import assert from "node:assert/strict";
 import { readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { test } from "./harness/suite.ts";
-import { describe } from "./harness/execute.ts";
-import { mountOnHost } from "./harness/mounting.ts";
-import { setNamespace, withoutNamespaces } from "./harness/config.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { describe } from "./harness/execute.js";
+import { mountOnHost } from "./harness/mounting.js";
+import { setNamespace, withoutNamespaces } from "./harness/config.js";
+import type { Config } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
 
 /** type in config.json -> name in /proc/PID/ns */
 const files = { cgroup: "cgroup", ipc: "ipc", mount: "mnt", network: "net", pid: "pid", time: "time", user: "user", uts: "uts" } as const;

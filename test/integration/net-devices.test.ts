@@ -5,12 +5,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readlinkSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { describe, until } from "./harness/execute.ts";
-import { setNamespace } from "./harness/config.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { describe, until } from "./harness/execute.js";
+import { setNamespace } from "./harness/config.js";
+import type { Config } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
 
 interface Interface {
   ifname: string;

@@ -1,8 +1,8 @@
 /** `null` in config.json: programs in Go and Python write it for a field that is not set. */
 import assert from "node:assert/strict";
-import { test } from "./harness/suite.ts";
-import { describe } from "./harness/execute.ts";
-import type { Config } from "./harness/config.ts";
+import { test } from "./harness/suite.js";
+import { describe } from "./harness/execute.js";
+import type { Config } from "./harness/config.js";
 
 /** Sets members that the types of the tests forbid. */
 function setNull(object: object | undefined, ...names: string[]): void {

@@ -4,14 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { fixture, runtimeName, runtimePath } from "./harness/environment.ts";
-import { setNamespace } from "./harness/config.ts";
-import { parseMountinfo } from "./harness/mountinfo.ts";
-import { describe } from "./harness/execute.ts";
-import { differences } from "./parity.differences.ts";
-import type { Config, Seccomp } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { fixture, runtimeName, runtimePath } from "./harness/environment.js";
+import { setNamespace } from "./harness/config.js";
+import { parseMountinfo } from "./harness/mountinfo.js";
+import { describe } from "./harness/execute.js";
+import { differences } from "./parity.differences.js";
+import type { Config, Seccomp } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
 
 /** What is compared: a shell line that is run in the container, and how its output becomes comparable lines. */
 const aspects: Record<string, { line: string; lines?: (output: string) => string[] }> = {

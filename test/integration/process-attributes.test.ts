@@ -4,12 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { cgroupDirectory, hierarchyOf, readCgroup } from "./harness/cgroups.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { setNamespace } from "./harness/config.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { cgroupDirectory, hierarchyOf, readCgroup } from "./harness/cgroups.js";
+import { isTsrunc } from "./harness/environment.js";
+import { setNamespace } from "./harness/config.js";
+import type { Config } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
 
 type Scheduler = NonNullable<Config["process"]["scheduler"]>;
 

@@ -4,14 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { binaries } from "./harness/environment.ts";
-import { cgroupMode, hierarchyOf } from "./harness/cgroups.ts";
-import { setNamespace } from "./harness/config.ts";
-import { describe } from "./harness/execute.ts";
-import { test } from "./harness/suite.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
-import type { Report } from "./harness/report.ts";
+import { binaries } from "./harness/environment.js";
+import { cgroupMode, hierarchyOf } from "./harness/cgroups.js";
+import { setNamespace } from "./harness/config.js";
+import { describe } from "./harness/execute.js";
+import { test } from "./harness/suite.js";
+import type { Config } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
+import type { Report } from "./harness/report.js";
 
 interface Seen extends Report {
   cpus: string;

@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { test } from "./harness/suite.ts";
-import { setNamespace } from "./harness/config.ts";
-import { describe } from "./harness/execute.ts";
-import type { Config } from "./harness/config.ts";
+import { test } from "./harness/suite.js";
+import { setNamespace } from "./harness/config.js";
+import { describe } from "./harness/execute.js";
+import type { Config } from "./harness/config.js";
 
 interface Value {
   /** What is set, in words. */

@@ -3,13 +3,13 @@
  */
 import assert from "node:assert/strict";
 import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { binaries, isTsrunc } from "./harness/environment.ts";
-import { setNamespace } from "./harness/config.ts";
-import { describe } from "./harness/execute.ts";
-import { capabilities, environmentOf } from "./harness/report.ts";
-import type { Config } from "./harness/config.ts";
-import type { Report } from "./harness/report.ts";
+import { test } from "./harness/suite.js";
+import { binaries, isTsrunc } from "./harness/environment.js";
+import { setNamespace } from "./harness/config.js";
+import { describe } from "./harness/execute.js";
+import { capabilities, environmentOf } from "./harness/report.js";
+import type { Config } from "./harness/config.js";
+import type { Report } from "./harness/report.js";
 
 const unlimited = 18446744073709551615n;
 

@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { debian, debianTree, overlay } from "./harness/debian.ts";
-import { fixture } from "./harness/environment.ts";
-import { describe } from "./harness/execute.ts";
-import { Terminal } from "./harness/terminal.ts";
-import { cgroupDirectory, hierarchyOf, readCgroup } from "./harness/cgroups.ts";
-import type { Bundle, Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { debian, debianTree, overlay } from "./harness/debian.js";
+import { fixture } from "./harness/environment.js";
+import { describe } from "./harness/execute.js";
+import { Terminal } from "./harness/terminal.js";
+import { cgroupDirectory, hierarchyOf, readCgroup } from "./harness/cgroups.js";
+import type { Bundle, Context } from "./harness/context.js";
 
 test("Debian: apt-get --version", async (c) => {
   const result = await c.run(debian(c, { args: ["apt-get", "--version"] }));

@@ -5,14 +5,14 @@
 import assert from "node:assert/strict";
 import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { test } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { describe } from "./harness/execute.ts";
-import { mountAt, parseMountinfo } from "./harness/mountinfo.ts";
-import { mountOnHost, mountsOf } from "./harness/mounting.ts";
-import { setNamespace } from "./harness/config.ts";
-import { Terminal } from "./harness/terminal.ts";
-import type { Config } from "./harness/config.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { describe } from "./harness/execute.js";
+import { mountAt, parseMountinfo } from "./harness/mountinfo.js";
+import { mountOnHost, mountsOf } from "./harness/mounting.js";
+import { setNamespace } from "./harness/config.js";
+import { Terminal } from "./harness/terminal.js";
+import type { Config } from "./harness/config.js";
 
 test("the root is read-only when the config says so, and its mounts are not", async (c) => {
   const seen = await c.shell("touch /x 2>&1; touch /dev/shm/x && echo written", (config) => (config.root.readonly = true));

@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import { chownSync, existsSync, lchownSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { test } from "./harness/suite.ts";
-import { isTsrunc, runtimeName } from "./harness/environment.ts";
-import { describe, path } from "./harness/execute.ts";
-import { withoutExecutableMemory } from "./harness/memory-files.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context, State } from "./harness/context.ts";
-import type { Result } from "./harness/execute.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc, runtimeName } from "./harness/environment.js";
+import { describe, path } from "./harness/execute.js";
+import { withoutExecutableMemory } from "./harness/memory-files.js";
+import type { Config } from "./harness/config.js";
+import type { Context, State } from "./harness/context.js";
+import type { Result } from "./harness/execute.js";
 
 const user = 12345;
 const granted = 300000;

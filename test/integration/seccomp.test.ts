@@ -21,13 +21,13 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { arch } from "node:process";
-import { test } from "./harness/suite.ts";
-import { binaries, fixture, isTsrunc } from "./harness/environment.ts";
-import { setNamespace } from "./harness/config.ts";
-import { describe } from "./harness/execute.ts";
-import type { Config, Seccomp, SeccompArg } from "./harness/config.ts";
-import type { Bundle, Context } from "./harness/context.ts";
-import type { Result } from "./harness/execute.ts";
+import { test } from "./harness/suite.js";
+import { binaries, fixture, isTsrunc } from "./harness/environment.js";
+import { setNamespace } from "./harness/config.js";
+import { describe } from "./harness/execute.js";
+import type { Config, Seccomp, SeccompArg } from "./harness/config.js";
+import type { Bundle, Context } from "./harness/context.js";
+import type { Result } from "./harness/execute.js";
 
 const docker = JSON.parse(fixture("seccomp/docker.json")) as Seccomp;
 const everything: Seccomp = { defaultAction: "SCMP_ACT_ALLOW" };

@@ -5,12 +5,12 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { test } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { setNamespace } from "./harness/config.ts";
-import { describe } from "./harness/execute.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { setNamespace } from "./harness/config.js";
+import { describe } from "./harness/execute.js";
+import type { Config } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
 
 const hasApparmor = existsSync("/sys/kernel/security/apparmor");
 const hasSelinux = existsSync("/sys/fs/selinux/enforce");

@@ -18,13 +18,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createHash } from "node:crypto";
-import { test } from "./harness/suite.ts";
-import { runtimePath } from "./harness/environment.ts";
-import { describe, until } from "./harness/execute.ts";
-import { setNamespace, withoutNamespaces } from "./harness/config.ts";
-import type { Config } from "./harness/config.ts";
-import type { Bundle, Context } from "./harness/context.ts";
-import type { Report } from "./harness/report.ts";
+import { test } from "./harness/suite.js";
+import { runtimePath } from "./harness/environment.js";
+import { describe, until } from "./harness/execute.js";
+import { setNamespace, withoutNamespaces } from "./harness/config.js";
+import type { Config } from "./harness/config.js";
+import type { Bundle, Context } from "./harness/context.js";
+import type { Report } from "./harness/report.js";
 
 function hash(file: string): string {
   return createHash("sha256").update(readFileSync(file)).digest("hex");

@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { test } from "./harness/suite.ts";
-import { describe } from "./harness/execute.ts";
-import { mountOnHost } from "./harness/mounting.ts";
-import type { Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { describe } from "./harness/execute.js";
+import { mountOnHost } from "./harness/mounting.js";
+import type { Context } from "./harness/context.js";
 
 /** What somebody else could do to a path of the state root. Returns how to take it back. */
 const meddlings: Record<string, (path: string) => () => void> = {

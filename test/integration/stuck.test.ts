@@ -4,14 +4,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { isTsrunc, slowness } from "./harness/environment.ts";
-import { describe, until } from "./harness/execute.ts";
-import { withoutNamespaces } from "./harness/config.ts";
-import { Terminal } from "./harness/terminal.ts";
-import type { Config, Hook, HookName } from "./harness/config.ts";
-import type { Bundle, Context } from "./harness/context.ts";
-import type { Started } from "./harness/execute.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc, slowness } from "./harness/environment.js";
+import { describe, until } from "./harness/execute.js";
+import { withoutNamespaces } from "./harness/config.js";
+import { Terminal } from "./harness/terminal.js";
+import type { Config, Hook, HookName } from "./harness/config.js";
+import type { Bundle, Context } from "./harness/context.js";
+import type { Started } from "./harness/execute.js";
 
 /** runc 1.1 waits for the end of a hook whatever signal it gets, and its `delete --force` leaves a create that is stuck alone. */
 const onTsrunc: typeof test = isTsrunc ? test : () => undefined;

@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { binaries } from "./harness/environment.ts";
-import { describe } from "./harness/execute.ts";
-import { setNamespace } from "./harness/config.ts";
-import { Terminal } from "./harness/terminal.ts";
-import type { Config } from "./harness/config.ts";
-import type { Bundle, Context } from "./harness/context.ts";
+import { test } from "./harness/suite.js";
+import { binaries } from "./harness/environment.js";
+import { describe } from "./harness/execute.js";
+import { setNamespace } from "./harness/config.js";
+import { Terminal } from "./harness/terminal.js";
+import type { Config } from "./harness/config.js";
+import type { Bundle, Context } from "./harness/context.js";
 
 /** Where what was at `name` in the rootfs is after the exchange. */
 const away = "/away";

@@ -3,13 +3,13 @@
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { describe, until } from "./harness/execute.ts";
-import { debian } from "./harness/debian.ts";
-import { setNamespace } from "./harness/config.ts";
-import type { Bundle, Context } from "./harness/context.ts";
-import type { Config } from "./harness/config.ts";
-import type { Result } from "./harness/execute.ts";
+import { test } from "./harness/suite.js";
+import { describe, until } from "./harness/execute.js";
+import { debian } from "./harness/debian.js";
+import { setNamespace } from "./harness/config.js";
+import type { Bundle, Context } from "./harness/context.js";
+import type { Config } from "./harness/config.js";
+import type { Result } from "./harness/execute.js";
 
 /** What managers give a container that they do not think privileged. */
 const capabilities = [

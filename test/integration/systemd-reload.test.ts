@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { statSync, writeFileSync } from "node:fs";
-import { diskOnBfq } from "./harness/bfq.ts";
-import { cgroupDirectory } from "./harness/cgroups.ts";
-import { exclusive } from "./harness/environment.ts";
-import { until } from "./harness/execute.ts";
-import { megabyte, prefix, properties, reload, setProperty, settings, start, test, testOnV2 } from "./harness/systemd.ts";
-import type { Config, DeviceRule, Resources } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
+import { diskOnBfq } from "./harness/bfq.js";
+import { cgroupDirectory } from "./harness/cgroups.js";
+import { exclusive } from "./harness/environment.js";
+import { until } from "./harness/execute.js";
+import { megabyte, prefix, properties, reload, setProperty, settings, start, test, testOnV2 } from "./harness/systemd.js";
+import type { Config, DeviceRule, Resources } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
 
 /** A device that throttles can name. */
 const disk = statSync("/dev/vda", { throwIfNoEntry: false }) ? "254:0" : "7:0";

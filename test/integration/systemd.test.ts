@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { isTsrunc } from "./harness/environment.ts";
-import { describe, path, until } from "./harness/execute.ts";
-import type { Result } from "./harness/execute.ts";
-import { cgroupDirectory, cgroupMode, cgroupOf, hierarchyOf, readCgroup } from "./harness/cgroups.ts";
-import { inSlice, isLoaded, megabyte, prefix, properties, start, systemctl, test } from "./harness/systemd.ts";
-import type { State } from "./harness/context.ts";
-import type { Config } from "./harness/config.ts";
+import { isTsrunc } from "./harness/environment.js";
+import { describe, path, until } from "./harness/execute.js";
+import type { Result } from "./harness/execute.js";
+import { cgroupDirectory, cgroupMode, cgroupOf, hierarchyOf, readCgroup } from "./harness/cgroups.js";
+import { inSlice, isLoaded, megabyte, prefix, properties, start, systemctl, test } from "./harness/systemd.js";
+import type { State } from "./harness/context.js";
+import type { Config } from "./harness/config.js";
 
 test("cgroupsPath names slice, prefix and unit; delete stops the unit", async (c) => {
   const { slice, unit, cgroupsPath } = inSlice(c);

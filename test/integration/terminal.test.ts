@@ -3,14 +3,14 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { describe } from "./harness/execute.ts";
-import { Terminal } from "./harness/terminal.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
-import type { Report } from "./harness/report.ts";
-import type { Started } from "./harness/execute.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { describe } from "./harness/execute.js";
+import { Terminal } from "./harness/terminal.js";
+import type { Config } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
+import type { Report } from "./harness/report.js";
+import type { Started } from "./harness/execute.js";
 
 /** Starts `run` of a container with a terminal on a terminal. */
 function runOnTerminal(c: Context, args: string[], config?: (config: Config) => void): Terminal {

@@ -3,10 +3,10 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync, readlinkSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { setNamespace } from "./harness/config.ts";
-import type { Config } from "./harness/config.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { setNamespace } from "./harness/config.js";
+import type { Config } from "./harness/config.js";
 
 type Offsets = NonNullable<Config["linux"]["timeOffsets"]>;
 

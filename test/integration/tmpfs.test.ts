@@ -3,11 +3,11 @@
  */
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { describe } from "./harness/execute.ts";
-import { setNamespace } from "./harness/config.ts";
-import type { BundleOptions, Context } from "./harness/context.ts";
-import type { Mount } from "./harness/config.ts";
+import { test } from "./harness/suite.js";
+import { describe } from "./harness/execute.js";
+import { setNamespace } from "./harness/config.js";
+import type { BundleOptions, Context } from "./harness/context.js";
+import type { Mount } from "./harness/config.js";
 
 const tmpfs = (destination: string, ...options: string[]): Mount => ({ destination, type: "tmpfs", source: "tmpfs", options });
 

@@ -2,10 +2,10 @@
  * What a request does not need may be missing: the working directory, the environment, files of /proc.
  */
 import assert from "node:assert/strict";
-import { test } from "./harness/suite.ts";
-import { describe } from "./harness/execute.ts";
-import type { Context } from "./harness/context.ts";
-import type { Result } from "./harness/execute.ts";
+import { test } from "./harness/suite.js";
+import { describe } from "./harness/execute.js";
+import type { Context } from "./harness/context.js";
+import type { Result } from "./harness/execute.js";
 
 /** Runs the runtime in a working directory that was removed. */
 async function withoutDirectory(c: Context, args: string[]): Promise<Result> {

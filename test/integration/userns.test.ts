@@ -3,17 +3,17 @@
  */
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, chownSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
-import { test, testOn } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { describe } from "./harness/execute.ts";
-import { mountOnHost } from "./harness/mounting.ts";
-import { setNamespace } from "./harness/config.ts";
-import { mountAt, parseMountinfo } from "./harness/mountinfo.ts";
-import { capabilities } from "./harness/report.ts";
-import { base, chownTree, mappedBundle } from "./harness/user-namespace.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
-import type { Report } from "./harness/report.ts";
+import { test, testOn } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { describe } from "./harness/execute.js";
+import { mountOnHost } from "./harness/mounting.js";
+import { setNamespace } from "./harness/config.js";
+import { mountAt, parseMountinfo } from "./harness/mountinfo.js";
+import { capabilities } from "./harness/report.js";
+import { base, chownTree, mappedBundle } from "./harness/user-namespace.js";
+import type { Config } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
+import type { Report } from "./harness/report.js";
 
 async function output(c: Context, args: string[], config?: (config: Config) => void): Promise<string> {
   const result = await c.run(mappedBundle(c, { args, ...(config && { config }) }));

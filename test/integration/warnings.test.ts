@@ -3,15 +3,15 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "./harness/suite.ts";
-import { isTsrunc } from "./harness/environment.ts";
-import { describe } from "./harness/execute.ts";
-import { capabilities } from "./harness/report.ts";
-import { withoutNamespaces } from "./harness/config.ts";
-import { mappedBundle } from "./harness/user-namespace.ts";
-import type { Config } from "./harness/config.ts";
-import type { Context } from "./harness/context.ts";
-import type { Report } from "./harness/report.ts";
+import { test } from "./harness/suite.js";
+import { isTsrunc } from "./harness/environment.js";
+import { describe } from "./harness/execute.js";
+import { capabilities } from "./harness/report.js";
+import { withoutNamespaces } from "./harness/config.js";
+import { mappedBundle } from "./harness/user-namespace.js";
+import type { Config } from "./harness/config.js";
+import type { Context } from "./harness/context.js";
+import type { Report } from "./harness/report.js";
 
 const names = ["CAP_KILL", "CAP_SYS_ADMN"];
 const withUnknown = (config: Config): void => {

@@ -22,22 +22,22 @@ const CASES: { rule: string; path: string; text: string; says: string }[] = [
     rule: "runtime imports no node:",
     path: "src/runtime/a.ts",
     text: 'import "node:fs";',
-    says: "Only src/host/node*.ts may import Node.js",
+    says: "Only src/hosts/node*.ts may import Node.js",
   },
   {
     rule: "runtime imports no ffi-rs",
     path: "src/runtime/a.ts",
     text: 'import "ffi-rs";',
-    says: "Only src/host/node*.ts may import Node.js",
+    says: "Only src/hosts/node*.ts may import Node.js",
   },
-  { rule: "runtime imports no node: later", path: "src/runtime/a.ts", text: 'await import("node:fs");', says: "Only src/host/node*.ts" },
-  { rule: "runtime re-exports no node:", path: "src/runtime/a.ts", text: 'export * from "node:fs";', says: "Only src/host/node*.ts" },
-  { rule: "cli imports no node:", path: "src/cli/a.ts", text: 'import "node:fs";', says: "Only src/host/node*.ts may import Node.js" },
-  { rule: "the static host imports no node:", path: "src/host/embedded.ts", text: 'import "node:fs";', says: "Only src/host/node*.ts" },
+  { rule: "runtime imports no node: later", path: "src/runtime/a.ts", text: 'await import("node:fs");', says: "Only src/hosts/node*.ts" },
+  { rule: "runtime re-exports no node:", path: "src/runtime/a.ts", text: 'export * from "node:fs";', says: "Only src/hosts/node*.ts" },
+  { rule: "cli imports no node:", path: "src/cli/a.ts", text: 'import "node:fs";', says: "Only src/hosts/node*.ts may import Node.js" },
+  { rule: "the static host imports no node:", path: "src/hosts/embedded.ts", text: 'import "node:fs";', says: "Only src/hosts/node*.ts" },
   { rule: "runtime does not know cli", path: "src/runtime/a.ts", text: 'import "../cli/main.js";', says: "cli -> runtime <- shim" },
   { rule: "cli does not know shim", path: "src/cli/a.ts", text: 'import "../shim/task.js";', says: "cli -> runtime <- shim" },
-  { rule: "runtime does not know its host", path: "src/runtime/a.ts", text: 'import "../host/node.js";', says: "Only src/host knows" },
-  { rule: "cli does not know its host", path: "src/cli/a.ts", text: 'import "../host/embedded.js";', says: "Only src/host knows" },
+  { rule: "runtime does not know its host", path: "src/runtime/a.ts", text: 'import "../hosts/node.js";', says: "Only src/hosts knows" },
+  { rule: "cli does not know its host", path: "src/cli/a.ts", text: 'import "../hosts/embedded.js";', says: "Only src/hosts knows" },
   {
     rule: "a plan asks nobody",
     path: "src/runtime/plan/a.ts",
@@ -52,8 +52,8 @@ const CASES: { rule: string; path: string; text: string; says: string }[] = [
   },
   {
     rule: "a status asks nobody",
-    path: "src/runtime/state/status.ts",
-    text: 'import { lock } from "./store.js";\nlock();',
+    path: "src/runtime/container/status.ts",
+    text: 'import { lock } from "./record.js";\nlock();',
     says: "This part is pure",
   },
   { rule: "the core has no process", path: "src/runtime/a.ts", text: "export const pid = process.pid;", says: "Not part of ECMAScript" },
@@ -72,9 +72,9 @@ for (const { rule, path, text, says } of CASES) {
 }
 
 t.test("lint: what is allowed passes", async (t) => {
-  t.match(lint("src/runtime/a.ts", 'import type { Host } from "../host/host.js";\nexport type A = Host;'), /Found 0 warnings and 0 errors/);
+  t.match(lint("src/runtime/a.ts", 'import type { Door } from "../door.js";\nexport type A = Door;'), /Found 0 warnings and 0 errors/);
   t.match(
-    lint("src/host/node.ts", 'import { readFileSync } from "node:fs";\nexport const read = readFileSync;'),
+    lint("src/hosts/node.ts", 'import { readFileSync } from "node:fs";\nexport const read = readFileSync;'),
     /Found 0 warnings and 0 errors/,
   );
 });
@@ -86,14 +86,14 @@ function sources(directory: string): { file: string; text: string }[] {
   return code.map((name) => ({ file: `${directory}/${name}`, text: readFileSync(join(directory, name), "utf8") }));
 }
 
-t.test("lint: nothing outside of src/host imports node: or ffi-rs", async (t) => {
+t.test("lint: nothing outside of src/hosts imports node: or ffi-rs", async (t) => {
   const importers = sources("src").filter(({ text }) => /from "(node:|ffi-rs)/.test(text));
   t.ok(
-    importers.some(({ file }) => file === "src/host/node.ts"),
+    importers.some(({ file }) => file === "src/hosts/node.ts"),
     "the search finds imports",
   );
   t.strictSame(
-    importers.map(({ file }) => file).filter((file) => !/^src\/host\/(node|library)/.test(file)),
+    importers.map(({ file }) => file).filter((file) => !/^src\/hosts\/(node|library)/.test(file)),
     [],
   );
 });

@@ -1,9 +1,9 @@
 /** Texts of config.json: sound ones with parts from the schema, broken values in any place, and broken JSON. */
 import * as fc from "fast-check";
-import { defaultSpec } from "../../src/runtime/default-spec.js";
+import { defaultSpec } from "../../src/runtime/operations/default-spec.js";
 import { knownMountOptions } from "../../src/runtime/spec/mount-option-names.js";
-import { SchemaArbitrary } from "./schema-arbitrary.ts";
-import type { Value, Words } from "./schema-arbitrary.ts";
+import { SchemaArbitrary } from "./schema-arbitrary.js";
+import type { Value, Words } from "./schema-arbitrary.js";
 
 type Document = { [name: string]: Value };
 

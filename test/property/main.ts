@@ -4,9 +4,9 @@
  * `N passed, N failed`.
  */
 import * as fc from "fast-check";
-import { configurations, damagedConfigurations } from "./configurations.ts";
-import { checkConfiguration, checkDamage } from "./properties.ts";
-import { checkProfile, profiles } from "./seccomp.ts";
+import { configurations, damagedConfigurations } from "./configurations.js";
+import { checkConfiguration, checkDamage } from "./properties.js";
+import { checkProfile, profiles } from "./seccomp.js";
 
 const runs = Number(process.env["PROPERTY_RUNS"] ?? 100_000);
 const seed = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);

@@ -8,7 +8,7 @@ import { planRare } from "../../src/runtime/plan/rare.js";
 import fits from "../../src/runtime/spec/generated/validate-config-fast.js";
 import report from "../../src/runtime/spec/generated/validate-config-report.js";
 import { PLAN_OPTIONS } from "../../src/runtime/testing/plan-options.js";
-import { FACTS } from "../../src/runtime/testing/fake-host.js";
+import { FACTS } from "../../src/runtime/testing/fake-door.js";
 import { rareRules } from "../../src/runtime/rare.js";
 import { commonRules } from "../../src/runtime/spec/check.js";
 import { loadCarefully } from "../../src/runtime/spec/load-carefully.js";
@@ -16,7 +16,7 @@ import { loadSpec } from "../../src/runtime/spec/load.js";
 import type { CarefulLoader, ValidatedSpec } from "../../src/runtime/spec/load.js";
 import { SpecError } from "../../src/runtime/spec/spec-error.js";
 import type { Fault } from "../../src/runtime/spec/fault.js";
-import type { Configuration, DamagedConfiguration } from "./configurations.ts";
+import type { Configuration, DamagedConfiguration } from "./configurations.js";
 
 const v1 = ["cpu", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb", "net_cls", "net_prio", "rdma"];
 const HYBRID: HostFacts = {

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { planSeccomp } from "../../src/runtime/plan/seccomp.js";
-import { defaultSpec } from "../../src/runtime/default-spec.js";
+import { defaultSpec } from "../../src/runtime/operations/default-spec.js";
 import { rareRules } from "../../src/runtime/rare.js";
 import report from "../../src/runtime/spec/generated/validate-config-report.js";
 import { loadCarefully } from "../../src/runtime/spec/load-carefully.js";
 import { SpecError } from "../../src/runtime/spec/spec-error.js";
-import { SchemaArbitrary } from "./schema-arbitrary.ts";
-import type { Value } from "./schema-arbitrary.ts";
-import { toJson } from "./configurations.ts";
+import { SchemaArbitrary } from "./schema-arbitrary.js";
+import type { Value } from "./schema-arbitrary.js";
+import { toJson } from "./configurations.js";
 
 const fromSchema: fc.Arbitrary<Value> = new SchemaArbitrary({
   "": ["a"],

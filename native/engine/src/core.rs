@@ -1,4 +1,4 @@
-//! Runs the TypeScript core (src/host/embedded.ts) in QuickJS.
+//! Runs the TypeScript core (src/hosts/embedded.ts) in QuickJS.
 
 use rquickjs::context::intrinsic::{Json, MapSet, RegExp, RegExpCompiler};
 use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, Error, Function, Object, Persistent, Runtime};
@@ -19,9 +19,9 @@ const INTERNAL_ERROR_STATUS: i32 = 1;
 
 /// The engine with the core loaded: what the program's image is made of.
 pub struct Engine {
-    /// `start` of src/host/embedded.ts.
+    /// `start` of src/hosts/embedded.ts.
     start: Persistent<Function<'static>>,
-    /// `LazyParts` of src/host/host.ts by their names.
+    /// `LazyParts` of src/door.ts by their names.
     parts: Vec<(String, Bytecode)>,
     // Freed last, as the others live in them.
     context: Context,

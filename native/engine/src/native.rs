@@ -1,15 +1,15 @@
-//! What src/host/embedded.ts is given: arguments, environment and four functions.
+//! What src/hosts/embedded.ts is given: arguments, environment and four functions.
 
 use std::cell::RefCell;
 
 use rquickjs::{Ctx, Error, Exception, Function, Object, Value};
-use tsrunc_host::door::Host;
-use tsrunc_host::init_program::InitProgram;
+use tsrunc_services::door::Services;
+use tsrunc_services::init_program::InitProgram;
 use tsrunc_sys::engine::Bytecode;
 
 use crate::stdio::{self, Stream};
 
-/// The object that implements `Native` of src/host/embedded.ts.
+/// The object that implements `Native` of src/hosts/embedded.ts.
 ///
 /// # Errors
 /// A JavaScript exception: out of memory.
@@ -17,8 +17,8 @@ pub fn object<'js>(ctx: &Ctx<'js>, parts: &'static [(String, Bytecode)]) -> Resu
     let object = Object::new(ctx.clone())?;
     object.set("argv", arguments())?;
     object.set("env", environment(ctx)?)?;
-    let host = RefCell::new(Host::new(InitProgram::OwnExecutable));
-    object.set("call", Function::new(ctx.clone(), move |ctx: Ctx<'js>, request: String| call(&ctx, &host, &request))?)?;
+    let services = RefCell::new(Services::new(InitProgram::OwnExecutable));
+    object.set("call", Function::new(ctx.clone(), move |ctx: Ctx<'js>, request: String| call(&ctx, &services, &request))?)?;
     object.set("write", Function::new(ctx.clone(), |fd: i32, text: String| stdio::write(if fd == 1 { Stream::Output } else { Stream::Error }, &text))?)?;
     object.set("load", Function::new(ctx.clone(), |ctx: Ctx<'js>, name: String| load(&ctx, parts, &name))?)?;
     object.set("exit", Function::new(ctx.clone(), exit)?)?;
@@ -33,8 +33,8 @@ fn load<'js>(ctx: &Ctx<'js>, parts: &[(String, Bytecode)], name: &str) -> Result
     }
 }
 
-fn call<'js>(ctx: &Ctx<'js>, host: &RefCell<Host>, request: &str) -> Result<String, Error> {
-    String::from_utf8(host.borrow_mut().call(request.as_bytes())).map_err(|error| Exception::throw_message(ctx, &format!("read reply: {error}")))
+fn call<'js>(ctx: &Ctx<'js>, services: &RefCell<Services>, request: &str) -> Result<String, Error> {
+    String::from_utf8(services.borrow_mut().call(request.as_bytes())).map_err(|error| Exception::throw_message(ctx, &format!("read reply: {error}")))
 }
 
 fn exit(status: i32) {

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Mutex, PoisonError};
 
-use tsrunc_host::door::Host;
-use tsrunc_host::init_program::InitProgram;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::Reply;
+use tsrunc_services::door::Services;
+use tsrunc_services::init_program::InitProgram;
 
 /// One native layer for all threads of the process: handles are numbers that any of them may hold.
-static HOST: Mutex<Option<Host>> = Mutex::new(None);
+static SERVICES: Mutex<Option<Services>> = Mutex::new(None);
 
 thread_local! {
     /// The end of a reply that did not fit into the caller's buffer.
@@ -22,8 +22,8 @@ thread_local! {
 pub fn call(request: &[u8], buffer: &mut [u8]) -> i32 {
     let reply = catch_unwind(|| {
         // A panic in an earlier request poisoned the lock; the handles are still good.
-        let mut host = HOST.lock().unwrap_or_else(PoisonError::into_inner);
-        host.get_or_insert_with(|| Host::new(InitProgram::Embedded)).call(request)
+        let mut services = SERVICES.lock().unwrap_or_else(PoisonError::into_inner);
+        services.get_or_insert_with(|| Services::new(InitProgram::Embedded)).call(request)
     })
     .unwrap_or_else(|panic| panicked(panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str))));
     hand_over(reply, buffer)

@@ -1,4 +1,4 @@
-//! The native layer for Node.js (src/host/node.ts), called through ffi-rs: bytes in, bytes out. The caller owns both
+//! The native layer for Node.js (src/hosts/node.ts), called through ffi-rs: bytes in, bytes out. The caller owns both
 //! buffers; integers live inside the messages, because ffi-rs passes 64-bit ones as doubles.
 //!
 //! A panic must not leave an export: it would abort the process of whoever embeds the runtime.

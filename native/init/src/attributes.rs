@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use rustix::fs::{fstatvfs, StatVfsMountFlags};
 use rustix::io::Errno;
 use tsrunc_plan::failure::Failure;
-use tsrunc_plan::operation::{MountAttribute, MountAttributes, Propagation};
+use tsrunc_plan::operation::{MountAttribute, MountAttributes};
 use tsrunc_sys::errno::os_failure;
 use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 
@@ -58,30 +58,6 @@ fn named_bits(MountAttributes { set, clear, reset }: &MountAttributes) -> (u64, 
     let cleared = || clear.iter().copied().filter(|attribute| !keeps_atime || !is_atime(*attribute));
     let modes = if set.iter().copied().chain(cleared()).any(is_atime_mode) { ATIME_MODES } else { 0 };
     (set.iter().fold(0, |bits, attribute| bits | bit(*attribute)), cleared().fold(modes, |bits, attribute| bits | bit(attribute)))
-}
-
-/// `MS_*` propagation bit and whether it is for the whole tree.
-fn propagation_bits(propagation: Propagation) -> (u64, bool) {
-    const UNBINDABLE: u64 = 1 << 17;
-    const PRIVATE: u64 = 1 << 18;
-    const SLAVE: u64 = 1 << 19;
-    const SHARED: u64 = 1 << 20;
-    match propagation {
-        Propagation::Private => (PRIVATE, false),
-        Propagation::Rprivate => (PRIVATE, true),
-        Propagation::Shared => (SHARED, false),
-        Propagation::Rshared => (SHARED, true),
-        Propagation::Slave => (SLAVE, false),
-        Propagation::Rslave => (SLAVE, true),
-        Propagation::Unbindable => (UNBINDABLE, false),
-        Propagation::Runbindable => (UNBINDABLE, true),
-    }
-}
-
-/// Changes the propagation of the mount whose root is `mount`.
-pub fn set_propagation(mount: impl AsFd, propagation: Propagation) -> Result<(), Errno> {
-    let (propagation, recursive) = propagation_bits(propagation);
-    mount_setattr(mount, MountSetattr { propagation, recursive, ..MountSetattr::default() })
 }
 
 /// Changes the attributes of a mount, with `recursive` of those below it too.

@@ -14,13 +14,14 @@ use tsrunc_sys::network::bring_loopback_up;
 use tsrunc_sys::signals::end_process_1_on_signals;
 use tsrunc_sys::{namespaces, process as sys};
 
-use crate::descriptors;
-use crate::hooks::{run_hooks, Directory, HookContext, Output};
 use crate::kernel_files::set_key_label;
-use crate::process::{become_user, low_open_files, own_stdio, set_limits, take_terminal};
-use crate::protocol::{unexpected, Channel, Console, FromInit, Gate, InitPlan, ToInit};
-use crate::seccomp::{filter_of_hooks, load_when, require_filter, Moment};
+use crate::process::{become_user, own_stdio, take_terminal};
+use crate::seccomp::{filter_of_hooks, load_when, Moment};
 use crate::setup::{Creator, Setup};
+use tsrunc_common::descriptors::send_descriptor;
+use tsrunc_common::hooks::{run_hooks, Directory, HookContext, Output};
+use tsrunc_common::limits::{low_open_files, set_limits};
+use tsrunc_common::protocol::{require_filter, unexpected, Channel, Console, FromInit, Gate, InitPlan, ToInit};
 
 /// Exit status of an init whose setup or exec failed (the reason went to the creator or starter).
 const FAILED_STATUS: i32 = 255;
@@ -270,12 +271,4 @@ impl Creator for OverChannel<'_> {
             Console::None => Err(Failure::new(FailureCode::BadRequest, "send the terminal", "nobody wants it")),
         }
     }
-}
-
-/// What goes with a descriptor.
-pub const NAME: &[u8] = b"/dev/ptmx";
-
-/// Sends a descriptor with the text that runc's receivers expect, a name.
-pub fn send_descriptor(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> rustix::io::Result<()> {
-    descriptors::send(socket, NAME, &[fd])
 }

@@ -3,21 +3,16 @@
 
 pub mod attributes;
 pub mod copy_up;
-pub mod descriptors;
 pub mod devices;
 pub mod file_system;
 pub mod gate;
-pub mod hooks;
 pub mod kernel_files;
 pub mod masks;
-pub mod mountinfo;
 pub mod mounts;
 pub mod overlay;
 pub mod own_mounts;
 pub mod process;
-pub mod protocol;
 pub mod root;
-pub mod schedule;
 pub mod seccomp;
 pub mod setup;
 

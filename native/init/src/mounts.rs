@@ -11,10 +11,11 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{MountAttribute, MountAttributes, MountSource, MountTarget, Propagation};
 use tsrunc_sys::errno::During;
 
-use crate::attributes::{set_attributes, set_propagation};
+use crate::attributes::set_attributes;
 use crate::copy_up::copy_up;
 use crate::file_system::{new_file_system_as_by_mount, reconfigure, NewFileSystem};
 use crate::root::{Root, Spot};
+use tsrunc_common::propagation::set_propagation;
 
 /// statfs(2)'s `f_type` of a procfs.
 pub const PROC_SUPER_MAGIC: u64 = 0x9fa0;

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use tsrunc_plan::container::{Capabilities, Process, Rlimit};
+use tsrunc_plan::container::{Capabilities, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::{describe, During};
 use tsrunc_sys::process as sys;
@@ -83,47 +83,6 @@ pub fn become_user(process: &Process, while_privileged: impl FnOnce() -> Result<
     rustix::process::umask(Mode::from_raw_mode(process.umask));
     enter_directory(&process.cwd, entered)?;
     find_program(process, environment)
-}
-
-/// Up to this number the init opens descriptors until it executes the program.
-const OWN_DESCRIPTORS: u64 = 16;
-
-/// Sets the resource limits of a process, 0 for this one; but RLIMIT_NOFILE no lower than the init itself needs (`low_open_files`).
-pub fn set_limits(pid: i32, process: &Process) -> Result<(), Failure> {
-    let own = OWN_DESCRIPTORS + u64::from(process.preserve_fds);
-    for limit in &process.rlimits {
-        let (number, [soft, hard]) = parse_limit(limit)?;
-        let value = if is_low(limit, soft, own) { [own, hard.max(own)] } else { [soft, hard] };
-        sys::set_limit(pid, number, value[0], value[1]).during(|| setting(limit))?;
-    }
-    Ok(())
-}
-
-/// The RLIMIT_NOFILE that `set_limits` has left too high, for startContainer hooks and the program alone.
-pub fn low_open_files(process: &Process) -> Result<Option<[u64; 2]>, Failure> {
-    let own = OWN_DESCRIPTORS + u64::from(process.preserve_fds);
-    for limit in &process.rlimits {
-        let (_, value) = parse_limit(limit)?;
-        if is_low(limit, value[0], own) {
-            return Ok(Some(value));
-        }
-    }
-    Ok(None)
-}
-
-fn is_low(limit: &Rlimit, soft: u64, own: u64) -> bool {
-    limit.kind == "RLIMIT_NOFILE" && soft < own
-}
-
-/// Number, soft and hard limit.
-fn parse_limit(limit: &Rlimit) -> Result<(u32, [u64; 2]), Failure> {
-    let bad = || Failure::new(FailureCode::BadRequest, setting(limit), "no such limit");
-    let number = sys::limit_number(&limit.kind).ok_or_else(bad)?;
-    Ok((number, [limit.soft.parse().map_err(|_| bad())?, limit.hard.parse().map_err(|_| bad())?]))
-}
-
-fn setting(limit: &Rlimit) -> String {
-    format!("set {} to {}:{}", limit.kind, limit.soft, limit.hard)
 }
 
 #[derive(Default)]

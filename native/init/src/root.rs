@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::{os_failure, During};
 
-use crate::mountinfo;
 use crate::own_mounts::OwnMounts;
+use tsrunc_common::mountinfo;
 
 /// Symbolic links followed in one path, as many as the kernel follows (path_resolution(7)).
 const MAX_LINKS: usize = 40;

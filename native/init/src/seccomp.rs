@@ -2,12 +2,11 @@
 
 use std::os::fd::AsRawFd;
 
-use tsrunc_plan::container::Process;
-use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::seccomp::{load_filter, Filter, NEW_LISTENER};
 
-use crate::protocol::{Channel, FromInit, InitPlan, SeccompFilter};
+use tsrunc_common::protocol::{Channel, FromInit, InitPlan, SeccompFilter};
 
 /// When a filter is loaded. Whatever the init does afterwards the profile must allow.
 #[derive(PartialEq)]
@@ -36,15 +35,6 @@ pub fn filter_of_hooks<'a>(plan: &'a InitPlan<'_>) -> Option<Filter<'a>> {
     filter_at(Moment::Exec, plan)
 }
 
-/// # Errors
-/// The plan says that the program has a filter, and none came: it would run unconfined.
-pub fn require_filter(process: &Process, filter: bool) -> Result<(), Failure> {
-    match process.seccomp && !filter {
-        true => Err(Failure::new(FailureCode::BadRequest, "confine the process (/linux/seccomp)", "its filter of system calls is missing")),
-        false => Ok(()),
-    }
-}
-
 fn filter_at<'a>(moment: Moment, plan: &'a InitPlan<'_>) -> Option<Filter<'a>> {
     let filter = plan.seccomp.as_ref().filter(|filter| moment_of(filter, plan) == moment)?;
     Some(Filter { program: &filter.program, flags: filter.flags })
@@ -61,25 +51,4 @@ pub fn load_when(moment: Moment, plan: &InitPlan<'_>, channel: &Channel) -> Resu
         channel.ask(&FromInit::Listener(listener.as_raw_fd()))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_whose_filter_is_missing_is_refused() {
-        let process = |seccomp: bool| -> Process {
-            let mut json = serde_json::json!({ "args": [], "env": [], "setHome": false, "cwd": "/", "uid": 0, "gid": 0, "umask": 18, "rlimits": [],
-                "noNewPrivileges": true, "terminal": false, "preserveFds": 0, "newKeyring": false, "startContainerHooks": [] });
-            if seccomp {
-                json["seccomp"] = true.into();
-            }
-            serde_json::from_value(json).unwrap()
-        };
-        assert!(require_filter(&process(true), true).is_ok());
-        assert!(require_filter(&process(false), false).is_ok());
-        let failure = require_filter(&process(true), false).unwrap_err();
-        assert_eq!(failure.to_string(), "confine the process (/linux/seccomp): its filter of system calls is missing");
-    }
 }

@@ -13,15 +13,16 @@ use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 use tsrunc_sys::schedule;
 
-use crate::attributes::{attribute_bits, set_propagation};
+use crate::attributes::attribute_bits;
 use crate::devices::{bind_node, make_link, make_node, open_terminal, Device, Terminal};
-use crate::hooks::{run_hooks, Directory, HookContext, Interrupt, Output};
 use crate::kernel_files::{label_file, refused_memory_nodes, set_apparmor_profile, set_exec_label, set_sysctl, KernelFiles};
 use crate::masks::{make_readonly, Masks};
-use crate::mountinfo::{self, MountEntry};
 use crate::mounts::{attach, clone_mount, mount, Mount};
 use crate::process::c_strings;
 use crate::root::Root;
+use tsrunc_common::hooks::{run_hooks, Directory, HookContext, Interrupt, Output};
+use tsrunc_common::mountinfo::{self, MountEntry};
+use tsrunc_common::propagation::set_propagation;
 
 /// What the operations need from the outside.
 pub trait Creator {

@@ -1,8 +1,8 @@
 import t from "tap";
 import type { RuntimeContext } from "../../runtime/runtime.js";
 import { defaultSpec } from "../../runtime/runtime.js";
-import { failed, fakeContext, fakeHost } from "../../runtime/testing/fake-host.js";
-import type { FakeHostOptions } from "../../runtime/testing/fake-host.js";
+import { failed, fakeContext, fakeDoor } from "../../runtime/testing/fake-door.js";
+import type { FakeHostOptions } from "../../runtime/testing/fake-door.js";
 import type { CommandCall, CommandModule } from "../command.js";
 import { commandNames } from "../commands.js";
 import * as create from "./create.js";
@@ -20,16 +20,16 @@ interface Given {
   args?: string[];
   values?: Record<string, string>;
   switches?: string[];
-  host?: FakeHostOptions;
+  door?: FakeHostOptions;
 }
 
-function run(command: CommandModule, { args = [], values = {}, switches = [], host = {} }: Given = {}) {
-  const fake = fakeHost(host);
+function run(command: CommandModule, { args = [], values = {}, switches = [], door = {} }: Given = {}) {
+  const fake = fakeDoor(door);
   let out = "";
-  const context: RuntimeContext = fakeContext(fake.host);
+  const context: RuntimeContext = fakeContext(fake.door);
   const call: CommandCall = {
-    host: {
-      ...fake.host,
+    door: {
+      ...fake.door,
       argv: [],
       env: {},
       write: (fd, text) => void (fd === 1 && (out += text)),
@@ -69,10 +69,10 @@ const running = {
 } satisfies FakeHostOptions;
 
 t.test("create and run take the id and print nothing", async (t) => {
-  t.match(run(create, { args: ["c1"], host: bundle }), { status: 0, out: "" });
-  t.match(run(runs, { args: ["c1"], switches: ["detach"], host: bundle }), { status: 0, out: "" });
-  t.match(run(runs, { args: ["c1"], host: { ...bundle, answers: { foreground: () => ({ kind: "exit", status: 9 }) } } }), { status: 9 });
-  t.match(run(runs, { args: ["c1"], switches: ["no-subreaper", "keep"], host: bundle }).requests.at(-2), {
+  t.match(run(create, { args: ["c1"], door: bundle }), { status: 0, out: "" });
+  t.match(run(runs, { args: ["c1"], switches: ["detach"], door: bundle }), { status: 0, out: "" });
+  t.match(run(runs, { args: ["c1"], door: { ...bundle, answers: { foreground: () => ({ kind: "exit", status: 9 }) } } }), { status: 9 });
+  t.match(run(runs, { args: ["c1"], switches: ["no-subreaper", "keep"], door: bundle }).requests.at(-2), {
     op: "foreground",
     subreaper: false,
   });
@@ -80,14 +80,14 @@ t.test("create and run take the id and print nothing", async (t) => {
 
 t.test("start, kill and delete go to the container", async (t) => {
   const atGate = { ...running, files: { "/run/test/c1/state.json": JSON.stringify({ ...record, status: "created" }) } };
-  t.ok(run(start, { args: ["c1"], host: atGate }).ops.includes("start"));
-  t.match(run(kill, { args: ["c1"], host: running }).requests, [{}, {}, {}, { op: "kill", signal: 15 }]);
-  t.match(run(kill, { args: ["c1", "HUP"], host: running }).requests, [{}, {}, {}, { op: "kill", signal: 1 }]);
-  t.ok(run(deletes, { args: ["c1"], switches: ["force"], host: running }).ops.includes("removeContainer"));
+  t.ok(run(start, { args: ["c1"], door: atGate }).ops.includes("start"));
+  t.match(run(kill, { args: ["c1"], door: running }).requests, [{}, {}, {}, { op: "kill", signal: 15 }]);
+  t.match(run(kill, { args: ["c1", "HUP"], door: running }).requests, [{}, {}, {}, { op: "kill", signal: 1 }]);
+  t.ok(run(deletes, { args: ["c1"], switches: ["force"], door: running }).ops.includes("removeContainer"));
 });
 
 t.test("state prints JSON with two spaces", async (t) => {
-  const { out } = run(state, { args: ["c1"], host: running });
+  const { out } = run(state, { args: ["c1"], door: running });
   t.equal(out.split("\n")[1], '  "ociVersion": "1.3.0",');
   t.match(JSON.parse(out), { id: "c1", pid: 5, status: "running", owner: "" });
 });
@@ -99,10 +99,10 @@ t.test("list prints a table, JSON, or ids", async (t) => {
     "ID                     PID         STATUS      BUNDLE      CREATED     OWNER\n" +
       `${wide}   5           running     /b          then        root\n`,
   );
-  t.match(run(list, { host: running }).out, /^ID {10}PID {9}STATUS {6}BUNDLE {6}CREATED {16}OWNER\nc1 /);
-  t.match(JSON.parse(run(list, { values: { format: "json" }, host: running }).out), [{ id: "c1" }]);
+  t.match(run(list, { door: running }).out, /^ID {10}PID {9}STATUS {6}BUNDLE {6}CREATED {16}OWNER\nc1 /);
+  t.match(JSON.parse(run(list, { values: { format: "json" }, door: running }).out), [{ id: "c1" }]);
   t.equal(run(list, { values: { format: "json" } }).out, "[]\n");
-  t.equal(run(list, { switches: ["quiet"], host: running }).out, "c1\n");
+  t.equal(run(list, { switches: ["quiet"], door: running }).out, "c1\n");
   t.throws(() => run(list, { values: { format: "xml" } }), { message: 'list: flag "--format" is table or json, not "xml"' });
 });
 
@@ -114,19 +114,19 @@ t.test("spec writes a new file with tabs", async (t) => {
   const { requests } = run(spec, { values: { bundle: "/b" } });
   t.match(requests[1], { op: "createFile", path: "/b/config.json", mode: 0o644, text: /^\{\n\t"ociVersion": "1\.3\.0",\n/ });
   for (const cgroupMode of ["v1", "hybrid", "v2"] as const) {
-    const written = JSON.stringify(run(spec, { host: { facts: { cgroupMode } } }).requests[1]);
+    const written = JSON.stringify(run(spec, { door: { facts: { cgroupMode } } }).requests[1]);
     t.equal(/\\"type\\": \\"cgroup\\"\\n/.test(written), cgroupMode === "v2", cgroupMode);
   }
-  const rootless = run(spec, { switches: ["rootless"], host: { facts: { euid: 1000, egid: 100 } } });
+  const rootless = run(spec, { switches: ["rootless"], door: { facts: { euid: 1000, egid: 100 } } });
   t.match(rootless.requests[1], { op: "createFile", path: "./config.json", text: /"hostID": 1000/ });
 });
 
 t.test("spec leaves an existing file alone", async (t) => {
-  t.throws(() => run(spec, { host: { answers: { createFile: () => failed("exists", "create", "EEXIST") } } }), {
+  t.throws(() => run(spec, { door: { answers: { createFile: () => failed("exists", "create", "EEXIST") } } }), {
     code: "exists",
     message: 'write "./config.json": config.json exists, remove it first',
   });
-  t.throws(() => run(spec, { host: { answers: { createFile: () => failed("other", 'create "./config.json"', "EACCES") } } }), {
+  t.throws(() => run(spec, { door: { answers: { createFile: () => failed("other", 'create "./config.json"', "EACCES") } } }), {
     message: 'create "./config.json": EACCES',
   });
 });

@@ -4,7 +4,7 @@ import { features } from "../../runtime/runtime.js";
 import type { CommandCall } from "../command.js";
 import { EXIT_STATUS } from "../exit-status.js";
 
-export function run({ host }: CommandCall): number {
-  host.write(1, `${JSON.stringify(features(host), null, 2)}\n`);
+export function run({ door }: CommandCall): number {
+  door.write(1, `${JSON.stringify(features(door), null, 2)}\n`);
   return EXIT_STATUS.success;
 }

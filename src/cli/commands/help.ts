@@ -8,10 +8,10 @@ import { flagDescription, pages } from "../manual.js";
 import type { Page } from "../manual.js";
 import { usageError } from "../usage.js";
 
-export function run({ host, args }: CommandCall): number {
+export function run({ door, args }: CommandCall): number {
   const [command] = args;
   if (command !== undefined && !commandNames().includes(command)) throw usageError("help", `unknown command ${JSON.stringify(command)}`);
-  host.write(1, command === undefined ? programPage() : commandPage(command));
+  door.write(1, command === undefined ? programPage() : commandPage(command));
   return EXIT_STATUS.success;
 }
 

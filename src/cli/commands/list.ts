@@ -6,11 +6,11 @@ import type { CommandCall } from "../command.js";
 import { EXIT_STATUS } from "../exit-status.js";
 import { usageError } from "../usage.js";
 
-export function run({ host, values, switches, context }: CommandCall): number {
+export function run({ door, values, switches, context }: CommandCall): number {
   const format = values["format"] ?? "table";
   if (format !== "table" && format !== "json") throw usageError("list", `flag "--format" is table or json, not ${JSON.stringify(format)}`);
   if (switches.has("quiet")) {
-    host.write(
+    door.write(
       1,
       containerIds(context())
         .map((id) => `${id}\n`)
@@ -18,7 +18,7 @@ export function run({ host, values, switches, context }: CommandCall): number {
     );
   } else {
     const states = listContainers(context());
-    host.write(1, format === "json" ? `${JSON.stringify(states)}\n` : table(states));
+    door.write(1, format === "json" ? `${JSON.stringify(states)}\n` : table(states));
   }
   return EXIT_STATUS.success;
 }

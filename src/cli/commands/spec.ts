@@ -6,14 +6,14 @@ import { defaultSpec } from "../../runtime/runtime.js";
 import type { CommandCall } from "../command.js";
 import { EXIT_STATUS } from "../exit-status.js";
 
-export function run({ host, values, switches }: CommandCall): number {
-  const { euid, egid, cgroupMode } = hostFacts(host);
+export function run({ door, values, switches }: CommandCall): number {
+  const { euid, egid, cgroupMode } = hostFacts(door);
   const spec = defaultSpec({
     rootless: switches.has("rootless") ? { uid: euid, gid: egid } : undefined,
     cgroupNamespace: cgroupMode === "v2",
   });
   const path = `${values["bundle"] ?? "."}/config.json`;
-  const { failure } = attempt(host, "done", { op: "createFile", path, text: `${JSON.stringify(spec, null, "\t")}\n`, mode: 0o644 });
+  const { failure } = attempt(door, "done", { op: "createFile", path, text: `${JSON.stringify(spec, null, "\t")}\n`, mode: 0o644 });
   if (failure?.code === "exists")
     throw new RuntimeError("config.json exists, remove it first", { code: "exists", operation: `write ${JSON.stringify(path)}`, path });
   if (failure) throw errorFromFailure(failure);

@@ -4,7 +4,7 @@ import { containerState } from "../../runtime/runtime.js";
 import type { CommandCall } from "../command.js";
 import { EXIT_STATUS } from "../exit-status.js";
 
-export function run({ host, args, context }: CommandCall): number {
-  host.write(1, `${JSON.stringify(containerState(context(), args[0] ?? ""), null, 2)}\n`);
+export function run({ door, args, context }: CommandCall): number {
+  door.write(1, `${JSON.stringify(containerState(context(), args[0] ?? ""), null, 2)}\n`);
   return EXIT_STATUS.success;
 }

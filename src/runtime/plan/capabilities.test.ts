@@ -1,5 +1,5 @@
 import t from "tap";
-import { FACTS } from "../testing/fake-host.js";
+import { FACTS } from "../testing/fake-door.js";
 import { planCapabilities } from "./capabilities.js";
 
 const none = { bounding: "0", effective: "0", inheritable: "0", permitted: "0", ambient: "0" };

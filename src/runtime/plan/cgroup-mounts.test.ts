@@ -1,5 +1,5 @@
 import t from "tap";
-import { FACTS } from "../testing/fake-host.js";
+import { FACTS } from "../testing/fake-door.js";
 import { planCgroupMount, planUnifiedMount } from "./cgroup-mounts.js";
 import type { CgroupMountContext } from "./cgroup-mounts.js";
 import { parseMountOptions } from "./mount-options.js";

@@ -1,7 +1,7 @@
 import t from "tap";
 import type { HostFacts } from "../generated/plan.js";
 import type { Spec } from "../spec/generated/spec-types.js";
-import { FACTS } from "../testing/fake-host.js";
+import { FACTS } from "../testing/fake-door.js";
 import { cgroupDirectories, makesCgroups, placeCgroups, planCgroup, planCgroupUndo } from "./cgroup.js";
 
 const HYBRID: HostFacts = {

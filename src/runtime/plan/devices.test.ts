@@ -1,6 +1,6 @@
 import t from "tap";
 import type { Spec } from "../spec/generated/spec-types.js";
-import { FACTS } from "../testing/fake-host.js";
+import { FACTS } from "../testing/fake-door.js";
 import { deviceNumber, planDevices } from "./devices.js";
 
 const spec: Spec = { ociVersion: "1.0.0" };

@@ -1,6 +1,6 @@
 import t from "tap";
 import type { Mount } from "../spec/generated/spec-types.js";
-import { FACTS } from "../testing/fake-host.js";
+import { FACTS } from "../testing/fake-door.js";
 import { planMounts } from "./mounts.js";
 
 const context = {

@@ -1,5 +1,5 @@
 import t from "tap";
-import { FACTS } from "../testing/fake-host.js";
+import { FACTS } from "../testing/fake-door.js";
 import { createsNamespace, planSpawn, sharesNamespace } from "./namespaces.js";
 
 const spec = {

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync, existsSync } from "node:fs";
 import t from "tap";
-import { FACTS, validated } from "../testing/fake-host.js";
+import { FACTS, validated } from "../testing/fake-door.js";
 import { pathsToProbe, plan } from "./plan.js";
 import { planRare } from "./rare.js";
 import { PLAN_OPTIONS } from "../testing/plan-options.js";

@@ -1,6 +1,6 @@
 import t from "tap";
 import type { Process, Spec } from "../spec/generated/spec-types.js";
-import { FACTS } from "../testing/fake-host.js";
+import { FACTS } from "../testing/fake-door.js";
 import { dedupeEnvironment, planProcess } from "./process.js";
 import type { ProcessOptions } from "./process.js";
 

@@ -56,7 +56,7 @@ export function planSeccomp(profile: Seccomp): SeccompProfile {
   };
 }
 
-/** config-linux.md#seccomp, listenerPath: ignored then. Told from here because the filter, and with it this, is kept without the profile. */
+/** config-linux.md#seccomp, listenerPath: ignored then. PlanFindings from here because the filter, and with it this, is kept without the profile. */
 function unusedListener(path: string): Warning {
   const message = `${quote(path)} has no effect: no entry of /linux/seccomp/syscalls has the action SCMP_ACT_NOTIFY`;
   return { pointer: "/linux/seccomp/listenerPath", message, rule: "seccomp-listener-unused" };

@@ -3,7 +3,7 @@ import t from "tap";
 import { pathsToProbe, plan } from "../plan/plan.js";
 import { planRare } from "../plan/rare.js";
 import { planSeccomp } from "../plan/seccomp.js";
-import { FACTS } from "../testing/fake-host.js";
+import { FACTS } from "../testing/fake-door.js";
 import { PLAN_OPTIONS } from "../testing/plan-options.js";
 import { configuration, runcSpecText } from "./fixtures/configurations.js";
 import { fullConfiguration } from "./fixtures/full-configuration.js";

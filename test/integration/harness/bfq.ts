@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import type { Context } from "./context.ts";
+import type { Context } from "./context.js";
 
 /** Puts the machine's first virtual disk on the scheduler BFQ for the time of the test. Returns its numbers. */
 export function diskOnBfq(c: Context): { major: number; minor: number } {

@@ -1,7 +1,7 @@
 /**
  * The parts of config.json (runtime-spec, config.md) that the tests set, as they stand in the JSON.
  */
-import { fixture } from "./environment.ts";
+import { fixture } from "./environment.js";
 
 export interface Mount {
   destination: string;

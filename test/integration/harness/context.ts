@@ -3,14 +3,14 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { binaries, mustWork, prefix, runtimePath, workDirectory } from "./environment.ts";
-import { defaultConfig, toJson } from "./config.ts";
-import { describe, path, start, until } from "./execute.ts";
-import { makeRootfs } from "./rootfs.ts";
-import type { Config } from "./config.ts";
-import type { Options, Result, Started } from "./execute.ts";
-import type { Report } from "./report.ts";
-import type { Rootfs } from "./rootfs.ts";
+import { binaries, mustWork, prefix, runtimePath, workDirectory } from "./environment.js";
+import { defaultConfig, toJson } from "./config.js";
+import { describe, path, start, until } from "./execute.js";
+import { makeRootfs } from "./rootfs.js";
+import type { Config } from "./config.js";
+import type { Options, Result, Started } from "./execute.js";
+import type { Report } from "./report.js";
+import type { Rootfs } from "./rootfs.js";
 
 /** Thrown by `Context.skip`. */
 export class Skip extends Error {}

@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync } from "node:fs";
-import { cacheDirectory } from "./environment.ts";
-import type { Bundle, BundleOptions, Context } from "./context.ts";
+import { cacheDirectory } from "./environment.js";
+import type { Bundle, BundleOptions, Context } from "./context.js";
 
 /** Debian's smallest variant with procps, dbus and systemd. Nothing may write to it. */
 export const debianTree = `${cacheDirectory}/debian-systemd`;

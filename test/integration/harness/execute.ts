@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { slowness } from "./environment.ts";
+import { slowness } from "./environment.js";
 
 export interface Options {
   /** Replaces the environment. Default: PATH, HOME and TMPDIR only. */

@@ -3,7 +3,7 @@
  * A listed test must fail, or the list is out of date. `?file > test # reason` is for a race: such a test may do either.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { isTsrunc, runtimeName, suiteDirectory } from "./environment.ts";
+import { isTsrunc, runtimeName, suiteDirectory } from "./environment.js";
 
 export interface Difference {
   reason: string;

@@ -3,9 +3,9 @@
  */
 import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import type { Dirent } from "node:fs";
-import { exclusive, prefix, workDirectory } from "./environment.ts";
-import { hierarchies } from "./cgroups.ts";
-import { until } from "./execute.ts";
+import { exclusive, prefix, workDirectory } from "./environment.js";
+import { hierarchies } from "./cgroups.js";
+import { until } from "./execute.js";
 
 export interface Snapshot {
   mounts: Map<string, string>;

@@ -1,9 +1,9 @@
 /**
  * Containers with resources, and what their cgroups have of them.
  */
-import { cgroupDirectory, hierarchyOf, readCgroup } from "./cgroups.ts";
-import type { Config, Resources } from "./config.ts";
-import type { Context } from "./context.ts";
+import { cgroupDirectory, hierarchyOf, readCgroup } from "./cgroups.js";
+import type { Config, Resources } from "./config.js";
+import type { Context } from "./context.js";
 
 /** Starts a container with these resources and returns the pid of its init. */
 export async function limited(c: Context, resources: Resources, args?: string[]): Promise<number> {

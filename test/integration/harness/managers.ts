@@ -4,11 +4,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, rmdirSync } from "node:fs";
-import { cacheDirectory } from "./environment.ts";
-import { describe, path, until } from "./execute.ts";
-import { hierarchies } from "./cgroups.ts";
-import type { Context } from "./context.ts";
-import type { Result, Started } from "./execute.ts";
+import { cacheDirectory } from "./environment.js";
+import { describe, path, until } from "./execute.js";
+import { hierarchies } from "./cgroups.js";
+import type { Context } from "./context.js";
+import type { Result, Started } from "./execute.js";
 
 /** What both command lines have in common. */
 export interface Manager {

@@ -3,10 +3,10 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { parseMountinfo } from "./mountinfo.ts";
-import type { Config } from "./config.ts";
-import type { Context } from "./context.ts";
-import type { MountRecord } from "./mountinfo.ts";
+import { parseMountinfo } from "./mountinfo.js";
+import type { Config } from "./config.js";
+import type { Context } from "./context.js";
+import type { MountRecord } from "./mountinfo.js";
 
 /** mountinfo inside a container with `config`. */
 export async function mountsOf(c: Context, config: (config: Config) => void): Promise<MountRecord[]> {

@@ -2,7 +2,7 @@
  * Root file systems for bundles. The small ones are made anew for each test, so that a container may write to them.
  */
 import { chmodSync, copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { binaries } from "./environment.ts";
+import { binaries } from "./environment.js";
 
 /**
  * busybox: Debian's static busybox under its usual names, /bin/probe, /etc/passwd and the usual folders;

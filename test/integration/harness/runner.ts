@@ -5,8 +5,8 @@
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { mustWork, runtimeName, slowness, suiteDirectory } from "./environment.ts";
-import { expectedFiles, loadExpected } from "./expected.ts";
+import { mustWork, runtimeName, slowness, suiteDirectory } from "./environment.js";
+import { expectedFiles, loadExpected } from "./expected.js";
 
 interface Tally {
   passed: number;

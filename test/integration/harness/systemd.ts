@@ -3,11 +3,11 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { cgroupMode, readCgroup } from "./cgroups.ts";
-import { isTsrunc } from "./environment.ts";
-import { until } from "./execute.ts";
-import { test as declare } from "./suite.ts";
-import type { BundleOptions, Context } from "./context.ts";
+import { cgroupMode, readCgroup } from "./cgroups.js";
+import { isTsrunc } from "./environment.js";
+import { until } from "./execute.js";
+import { test as declare } from "./suite.js";
+import type { BundleOptions, Context } from "./context.js";
 
 export const megabyte = 1024 * 1024;
 /** What the name of a unit begins with where cgroupsPath does not say. */

@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { binaries } from "./environment.ts";
-import { path, until } from "./execute.ts";
+import { binaries } from "./environment.js";
+import { path, until } from "./execute.js";
 import type { Readable, Writable } from "node:stream";
-import type { Context } from "./context.ts";
+import type { Context } from "./context.js";
 
 export class Terminal {
   #output = "";

@@ -1,7 +1,7 @@
 /** Bundles of containers in a user namespace. */
 import { lchownSync, readdirSync, statSync } from "node:fs";
-import { setNamespace } from "./config.ts";
-import type { Bundle, BundleOptions, Context } from "./context.ts";
+import { setNamespace } from "./config.js";
+import type { Bundle, BundleOptions, Context } from "./context.js";
 
 /** The host's uid and gid that are root in the container. */
 export const base = 100000;

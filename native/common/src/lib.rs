@@ -1,0 +1,8 @@
+//! What the creator of a container and its init share: the conversation between them and what either of them may have to do.
+
+pub mod descriptors;
+pub mod hooks;
+pub mod limits;
+pub mod mountinfo;
+pub mod propagation;
+pub mod protocol;

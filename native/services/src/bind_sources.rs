@@ -1,0 +1,110 @@
+//! Clones of bind sources that the creator makes for a container in a user namespace.
+
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags, CWD};
+use rustix::io::Errno;
+use rustix::mount::{open_tree, OpenTreeFlags};
+use tsrunc_common::mountinfo::{self, MountEntry};
+use tsrunc_common::propagation::set_propagation;
+use tsrunc_plan::container::SpawnPlan;
+use tsrunc_plan::failure::Failure;
+use tsrunc_plan::id_mapping::IdMapping;
+use tsrunc_plan::operation::{MountSource, Operation, Propagation};
+use tsrunc_sys::errno::{os_failure, During};
+use tsrunc_sys::locked_mount::clone_locked;
+use tsrunc_sys::process::with_file_ids;
+
+/// Clones bind sources with the caller's permissions: root of a user namespace may not reach them. In a mount namespace of a user
+/// namespace options like `ro` and what is mounted below are locked (mount_namespaces(7)), but a clone from outside comes without the
+/// locks; so of a source that has such, and that root of the namespace reaches, the init makes the clone. A clone stays a peer of
+/// the host's mount, so it is made a slave (or private) as the container's copy of the host would be.
+pub fn open_all(operations: &mut [Operation], spawn: &SpawnPlan) -> Result<Vec<OwnedFd>, Failure> {
+    let root_propagation = root_propagation(operations);
+    let mut sources = Vec::new();
+    let mounts = mountinfo::read().during(|| "read \"/proc/self/mountinfo\"".into())?;
+    for operation in operations {
+        let Operation::Mount { source: mount_source, pointer, .. } = operation else { continue };
+        let MountSource::Bind { source, recursive } = mount_source else { continue };
+        let during = || format!("clone bind source {source:?} ({pointer})");
+        let clone = if hides_nothing(source, &mounts).during(during)? {
+            clone_path(source.as_bytes(), *recursive).during(during)?
+        } else if is_for_init(source, spawn).during(during)? {
+            continue;
+        } else {
+            clone_for_user_namespace(source, *recursive, during)?
+        };
+        keep_from_host(&clone, root_propagation).during(during)?;
+        let index = sources.len() as u32;
+        *mount_source = MountSource::BindDescriptor { source: source.clone(), recursive: *recursive, index };
+        sources.push(clone);
+    }
+    Ok(sources)
+}
+
+/// Whether root of the user namespace reaches a source, as the init will. What is not there the init tells.
+fn is_for_init(source: &str, spawn: &SpawnPlan) -> Result<bool, Errno> {
+    let host_root = |mappings: &[IdMapping]| mappings.iter().find(|mapping| mapping.container_id == 0).map(|mapping| mapping.host_id);
+    let (Some(uid), Some(gid)) = (host_root(&spawn.uid_mappings), host_root(&spawn.gid_mappings)) else { return Ok(false) };
+    match with_file_ids(uid, gid, || rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()))? {
+        Ok(_) | Err(Errno::NOENT) => Ok(true),
+        Err(Errno::ACCESS) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// A clone for the mount namespace of a user namespace, with the locks that its own copy of the host's mounts has.
+///
+/// # Errors
+/// Those of `clone_locked`.
+pub fn clone_for_user_namespace(source: &str, recursive: bool, during: impl Fn() -> String) -> Result<OwnedFd, Failure> {
+    let path = CString::new(source).map_err(|_| Errno::INVAL).during(&during)?;
+    match clone_locked(&path, recursive) {
+        Err(Errno::INVAL) => {
+            let failed = os_failure(during(), Errno::INVAL);
+            let cause = format!("{}: in a user namespace what is mounted below stays on top (rbind binds it too)", failed.cause);
+            Err(Failure { cause, ..failed })
+        }
+        result => result.during(during),
+    }
+}
+
+/// A detached clone of the mount at a path, without locks.
+pub fn clone_path(source: &[u8], recursive: bool) -> Result<OwnedFd, Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(CWD, source, flags)
+}
+
+/// Whether a path's mount has no restricting option and no mount below the path.
+fn hides_nothing(source: &str, mounts: &[MountEntry]) -> Result<bool, Errno> {
+    use StatVfsMountFlags as Flags;
+    let resolved = match std::fs::canonicalize(source) {
+        // The cgroup that systemd is yet to make; what is missing for good the init tells.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        result => result.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?,
+    };
+    let flags = rustix::fs::statvfs(source)?.f_flag;
+    let resolved = resolved.as_os_str().as_encoded_bytes();
+    let below = mountinfo::at_or_below(mounts, resolved).any(|entry| entry.point != resolved);
+    Ok(!below && !flags.intersects(Flags::RDONLY | Flags::NOSUID | Flags::NODEV | Flags::NOEXEC))
+}
+
+/// The propagation that the container's copy of the host's mounts gets.
+pub fn root_propagation(operations: &[Operation]) -> Option<Propagation> {
+    operations.iter().find_map(|operation| match operation {
+        Operation::RootPropagation { propagation } => Some(*propagation),
+        _ => None,
+    })
+}
+
+/// A clone stays a peer of the host's mount: makes it what a copy of it in the container's mount namespace would be.
+pub fn keep_from_host(clone: &OwnedFd, root_propagation: Option<Propagation>) -> Result<(), Errno> {
+    match root_propagation {
+        Some(propagation @ (Propagation::Rslave | Propagation::Rprivate | Propagation::Slave | Propagation::Private)) => set_propagation(clone, propagation),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,134 @@
+//! The creator's side of the conversation with a container's init (init/src/protocol.rs), up to the start gate.
+
+use std::os::fd::OwnedFd;
+
+use crate::schedule::schedule;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+use tsrunc_common::descriptors;
+use tsrunc_common::descriptors::NAME;
+use tsrunc_common::hooks::{run_runtime_hooks, Output};
+use tsrunc_common::limits::set_limits;
+use tsrunc_common::protocol::{Channel, FromInit, ToInit};
+use tsrunc_plan::container::ContainerPlan;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::errno::{os_failure, During};
+use tsrunc_sys::spawn::Step;
+
+use crate::interrupts::{wait_for, Interrupt};
+use crate::pending::Pending;
+use crate::seccomp::{hand_over, process_state};
+
+/// Who answers for filtered system calls.
+pub struct Answerer<'a> {
+    pub receiver: OwnedFd,
+    pub metadata: Option<&'a str>,
+}
+
+/// What the init may ask for.
+pub struct Asked<'a> {
+    pub plan: &'a ContainerPlan,
+    pub channel: &'a Channel,
+    pub hook_output: &'a Output,
+    pub interrupt: Interrupt<'a>,
+}
+
+/// Answers the init until it waits at its gate.
+pub fn converse(asked: &Asked<'_>, pending: &mut Pending, answerer: &mut Option<Answerer<'_>>) -> Result<(), Failure> {
+    let Asked { plan, channel, hook_output, interrupt } = asked;
+    loop {
+        wait_for(channel, *interrupt, "the init")?;
+        match next_message(channel)? {
+            FromInit::Ready => return Ok(()),
+            FromInit::Failed(failure) => return Err(failure),
+            FromInit::Executing | FromInit::Notify => return Err(Failure::new(FailureCode::Other, "wait for the init", "it answered out of turn")),
+            FromInit::Terminal => pending.master = Some(receive_descriptor(channel, "the terminal")?),
+            FromInit::Listener(number) => {
+                let during = || "take the seccomp listener from the init".to_owned();
+                let Answerer { receiver, metadata } = answerer.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "nobody waits for it"))?;
+                let listener = tsrunc_sys::seccomp::take_descriptor(&pending.pidfd, number).during(during)?;
+                let state = process_state(pending.identity.pid, &hook_state(plan, pending.identity.pid, "creating")?, metadata)?;
+                hand_over(receiver, &listener, &state)?;
+                channel.send(&ToInit::Continue { state: String::new() })?;
+            }
+            FromInit::Limits => {
+                // In a user namespace the init could not raise any (prlimit(2), CAP_SYS_RESOURCE).
+                set_limits(pending.identity.pid, &plan.process)?;
+                channel.send(&ToInit::Continue { state: String::new() })?;
+            }
+            FromInit::Schedule => {
+                schedule(pending.identity.pid, &plan.operations)?;
+                channel.send(&ToInit::Continue { state: String::new() })?;
+            }
+            FromInit::Hooks => {
+                let state = hook_state(plan, pending.identity.pid, "creating")?;
+                run_runtime_hooks(&plan.runtime_hooks, &state, hook_output, *interrupt)?;
+                channel.send(&ToInit::Continue { state })?;
+            }
+        }
+    }
+}
+
+/// The init's next message, or what stopped it before its exec.
+fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
+    if let Some(failure) = report(channel, RecvFlags::WAITALL)? {
+        return Err(failure);
+    }
+    channel.receive()?.ok_or_else(|| Failure::new(FailureCode::Finished, "wait for the init", "it was killed (out of memory, or a signal from outside)"))
+}
+
+/// What stopped the init before its exec, if that has happened: then it reported step and errno in eight bytes.
+pub fn report(channel: &Channel, flags: RecvFlags) -> Result<Option<Failure>, Failure> {
+    let mut head = [0u8; 8];
+    let count = match rustix::net::recv(channel.socket(), &mut head, RecvFlags::PEEK | flags) {
+        Err(Errno::AGAIN) => 0,
+        result => result.during(|| "wait for the init".into())?.0,
+    };
+    let number = |at: usize| i32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    // A message begins with its length, a report with a step, which is negative.
+    let Some(step) = Step::from_number(number(0)).filter(|_| count == 8) else { return Ok(None) };
+    let operation = match step {
+        Step::JoinUser => "join user namespace",
+        Step::JoinMount => "join mount namespace",
+        Step::JoinPid => "join pid namespace",
+        Step::JoinNetwork => "join network namespace",
+        Step::JoinIpc => "join ipc namespace",
+        Step::JoinUts => "join uts namespace",
+        Step::JoinCgroup => "join cgroup namespace",
+        Step::JoinTime => "join time namespace",
+        Step::Clone => "clone the container's process in the namespaces that it joins",
+        Step::Wait => "wait for the id maps",
+        Step::UnshareTime => "make the time namespace",
+        Step::SetClocks => "write \"/proc/self/timens_offsets\" (/linux/timeOffsets)",
+        Step::BecomeRoot => "become root of the user namespace",
+        Step::Unshare => "make the container's namespaces",
+        Step::Inherit => "pass descriptors to the init",
+        Step::Execute => "execute the init",
+    };
+    Ok(Some(os_failure(operation.into(), Errno::from_raw_os_error(number(4)))))
+}
+
+/// The descriptor that follows a message of the init.
+pub fn receive_descriptor(channel: &Channel, what: &str) -> Result<OwnedFd, Failure> {
+    let during = || format!("receive {what}");
+    let mut name = [0; NAME.len()]; // no longer: the next message follows it
+    let (_, fds) = descriptors::receive(channel.socket(), &mut name).during(during)?;
+    fds.into_iter().next().ok_or_else(|| Failure::new(FailureCode::Other, during(), "no descriptor came"))
+}
+
+/// runc's name for a container's session keyring.
+pub fn keyring_name(plan: &ContainerPlan) -> Result<String, Failure> {
+    Ok(format!("_ses.{}", hook_state_object(plan)?.get("id").and_then(|id| id.as_str()).unwrap_or("")))
+}
+
+fn hook_state_object(plan: &ContainerPlan) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
+    serde_json::from_str(&plan.hook_state).map_err(|error| Failure::new(FailureCode::BadRequest, "read the hooks' state", error.to_string()))
+}
+
+/// The state that hooks read, as JSON text.
+pub fn hook_state(plan: &ContainerPlan, pid: i32, status: &str) -> Result<String, Failure> {
+    let mut state = hook_state_object(plan)?;
+    state.insert("status".into(), status.into());
+    state.insert("pid".into(), pid.into());
+    serde_json::to_string(&state).map_err(|error| Failure::new(FailureCode::Other, "write the hooks' state", error.to_string()))
+}

@@ -1,0 +1,251 @@
+//! Creates a container: cgroups, process, the conversation with its init up to the start gate. Runs in the runtime's
+//! process.
+
+use std::borrow::Cow;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{socketpair, AddressFamily, RecvFlags, SocketFlags, SocketType};
+use tsrunc_common::descriptors::send_descriptor;
+use tsrunc_common::protocol::require_filter;
+use tsrunc_common::protocol::{Channel, Console, Gate, InitPlan, SeccompFilter, ToInit};
+use tsrunc_plan::cgroup::CgroupPlan;
+use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::request::ProcessIdentity;
+use tsrunc_plan::systemd::SystemdUnit;
+use tsrunc_sys::errno::During;
+use tsrunc_sys::spawn::{SharedMemory, Spawned};
+
+use crate::clone::{clone_init, has_user_namespace, CloneParts};
+use crate::conversation::{converse, hook_state, keyring_name, report, Answerer, Asked};
+use crate::init_program::{self, InitProgram, OpenedInit};
+use crate::interrupts::Interrupt;
+use crate::joins::When;
+use crate::mapped_mounts::User;
+use crate::net_devices;
+use crate::opened::{open_all, Opened};
+use crate::pending::Pending;
+use crate::seccomp::Filter;
+use crate::store::Lock;
+use crate::{bind_sources, cgroup, cgroup_mounts, mapped_mounts, preserved, processes, resctrl, store, systemd};
+
+/// What a create is given beside its plan.
+#[derive(Clone, Copy)]
+pub struct Extras<'a> {
+    pub filter: Option<&'a Filter>,
+    /// The container's notify socket, for the init to keep until `start`.
+    pub notify: Option<BorrowedFd<'a>>,
+    pub interrupt: Interrupt<'a>,
+    /// What state.json says once the container stands: an object without `process`.
+    pub state: &'a str,
+}
+
+/// Makes the container described by `plan`, up to its start gate. Operations that need descriptors get their numbers.
+///
+/// # Errors
+/// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
+pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, extras: Extras<'_>) -> Result<Pending, Failure> {
+    require_filter(&plan.process, extras.filter.is_some())?;
+    let opened = open_all(lock, plan, extras.filter)?;
+    let program = init_program::open(init, lock, has_user_namespace(plan))?;
+    if let Some(joined) = opened.join(Namespace::Cgroup) {
+        cgroup_mounts::bind_if_own(plan, joined)?;
+    }
+    let mut cgroups = cgroup::Making::new(std::mem::take(&mut plan.cgroup), lock);
+    make_process(lock, plan, opened, Start { program, cgroups: &mut cgroups, extras }).map_err(|failure| {
+        // While its cgroups are there to ask.
+        let failure = explain_oom(failure, &cgroups);
+        if let Some(SystemdUnit { name, description, bus, .. }) = &cgroups.plan.systemd {
+            // The first failure is the one to tell; the state's undo list has the unit too.
+            if let Err(_second) = systemd::stop(name, description, bus) {}
+        }
+        cgroup::after_removal(failure, cgroups.made())
+    })
+}
+
+/// A failure that came of too little memory says so, whatever it was that failed in the end: in runc's words where the OOM killer took the
+/// init; an exec may fail by itself before that (the kernel has E2BIG too where it gets no page for the arguments).
+fn explain_oom(failure: Failure, cgroups: &cgroup::Making<'_>) -> Failure {
+    let made = &cgroups.made().leaves;
+    let is_new = |path: &str| cgroups.plan.systemd.is_some() || made.iter().any(|leaf| leaf == path);
+    // In a cgroup that was there before somebody else may have been killed.
+    let is_meant = |path: &&str| failure.code == FailureCode::Finished || is_new(path);
+    let paths = || cgroups.plan.directories.iter().map(|directory| directory.path.as_str()).chain(cgroups.plan.clone_into.as_deref());
+    if let Some(text) = cgroup::describe_oom(paths().filter(is_meant)) {
+        return Failure::new(FailureCode::Other, "", text);
+    }
+    if !matches!(failure.errno.as_deref(), Some("ENOMEM" | "E2BIG")) {
+        return failure;
+    }
+    match cgroup::full_memory(paths().filter(is_meant)) {
+        Some(amounts) => Failure { cause: format!("{} (memory limit too low?): {amounts}", failure.cause), ..failure },
+        None => failure,
+    }
+}
+
+/// What the process starts from.
+struct Start<'a, 'b> {
+    program: OpenedInit,
+    cgroups: &'a mut cgroup::Making<'b>,
+    extras: Extras<'a>,
+}
+
+fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start: Start<'_, '_>) -> Result<Pending, Failure> {
+    let Start { program, cgroups, extras: Extras { filter, notify, interrupt, state } } = start;
+    let in_user_namespace = has_user_namespace(plan);
+    let birthplace = cgroups.unified()?;
+    let mut tasks = if in_user_namespace { cgroups.tasks()? } else { Vec::new() };
+    // Only now: a mount of type cgroup binds the container's own cgroups.
+    let bind_sources = lend_bind_sources(plan, &opened)?;
+    let during = || "make the init's socket".to_owned();
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
+    let lent = bind_sources.iter().chain([&theirs]).map(AsFd::as_fd).chain(notify);
+    let inherit = inherited(plan, &opened, lent);
+    let parts = CloneParts {
+        program: &program.file,
+        cgroup: birthplace.as_ref(),
+        cgroup_limits_memory: cgroups.plan.limits_memory_at_birth,
+        report: &theirs,
+        inherit: &inherit,
+    };
+    let channel = Channel::new(ours);
+    let reported = |failure| report(&channel, RecvFlags::DONTWAIT).ok().flatten().unwrap_or(failure);
+    let Spawned { pid, pidfd, mut memory } = clone_init(plan, &opened, &parts).map_err(reported)?;
+    let mut pending = Pending {
+        identity: ProcessIdentity { pid, start_time_ticks: String::new() },
+        pidfd,
+        warnings: filter.map_or_else(Vec::new, |filter| filter.warnings.clone()),
+        master: None,
+        net_devices: None,
+        pid_file: None,
+        channel: None,
+        state: String::new(),
+        starts: matches!(plan.gate, GatePlan::Channel),
+        released: false,
+    };
+    drop(theirs);
+    // While the init makes its namespaces and starts.
+    if !in_user_namespace {
+        tasks = cgroups.tasks()?;
+    }
+    pending.identity.start_time_ticks = processes::start_time(pid)?;
+    let init_plan = InitPlan {
+        bind_sources: bind_sources.iter().map(AsRawFd::as_raw_fd).collect(),
+        notify: notify.map(|socket| socket.as_raw_fd()),
+        ..init_plan(plan, &opened, filter)?
+    };
+    place(plan, &cgroups.plan, &opened, Waiting { pending: &mut pending, memory: &mut memory }).map_err(reported)?;
+    // A failure to send means that the child ended before it could read: it says why.
+    let sent = channel.send_with(&ToInit::Plan(Box::new(init_plan)), &tasks);
+    // While the init works.
+    store::draft_state(lock, &with_process(state, &pending.identity)?)?;
+    pending.state = hook_state(plan, pid, "created")?;
+    drop((program, birthplace, tasks));
+    let metadata = filter.and_then(|filter| filter.listener.as_ref()).and_then(|listener| listener.metadata.as_deref());
+    let mut answerer = opened.seccomp_receiver.take().map(|receiver| Answerer { receiver, metadata });
+    converse(&Asked { plan, channel: &channel, hook_output: &opened.hook_output, interrupt }, &mut pending, &mut answerer)
+        .map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
+    if let Some(receiver) = &opened.pidfd_receiver {
+        send_descriptor(receiver.as_fd(), pending.pidfd.as_fd()).during(|| "send the pidfd to the pidfd socket".into())?;
+    }
+    if let Some(path) = &plan.pid_file {
+        crate::files::write_pid_file(path, pending.identity.pid)?;
+        pending.pid_file = Some(path.clone());
+    }
+    pending.channel = Some(channel);
+    store::commit_state(lock)?;
+    Ok(pending)
+}
+
+/// The binds that the init could not make itself; it inherits them.
+fn lend_bind_sources(plan: &mut ContainerPlan, opened: &Opened) -> Result<Vec<OwnedFd>, Failure> {
+    let in_user_namespace = has_user_namespace(plan);
+    let mut lent = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&mut plan.operations, &plan.spawn)? } else { Vec::new() };
+    let user = match opened.join(Namespace::User) {
+        Some(joined) => User::Joined(joined),
+        None if in_user_namespace => User::New,
+        None => User::Callers,
+    };
+    mapped_mounts::lend(&mut plan.operations, user, &mut lent)?;
+    Ok(lent)
+}
+
+/// The state with the container's first process in it.
+fn with_process(state: &str, process: &ProcessIdentity) -> Result<String, Failure> {
+    let during = || "write the container's state".to_owned();
+    let fields = state.strip_suffix('}').ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), "not an object"))?;
+    let process = serde_json::to_string(process).map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))?;
+    Ok(format!("{fields},\"process\":{process}}}"))
+}
+
+/// The process, whose init waits for the plan.
+struct Waiting<'a> {
+    pending: &'a mut Pending,
+    memory: &'a mut SharedMemory,
+}
+
+/// What is done for the process before its init sets the container up.
+fn place(plan: &ContainerPlan, cgroups: &CgroupPlan, opened: &Opened, Waiting { pending, memory }: Waiting<'_>) -> Result<(), Failure> {
+    let pid = pending.identity.pid;
+    if let Some(unit) = &cgroups.systemd {
+        memory.wait(); // until exec we share memory: if the process exceeds its unit's limit, the OOM killer would kill us too
+        systemd::start(unit, pid)?;
+        cgroup::complete(cgroups, pid)?;
+    }
+    if let Some(score) = plan.spawn.oom_score_adj {
+        memory.wait(); // until exec we share memory, so this would set our own score
+        let path = format!("/proc/{}/oom_score_adj", pid);
+        std::fs::write(&path, score.to_string()).during(|| format!("write {score} to {path:?} (/process/oomScoreAdj)"))?;
+    }
+    if let Some(resctrl) = &plan.resctrl {
+        resctrl::assign(resctrl, pid)?;
+    }
+    if let Some(devices) = &plan.net_devices {
+        memory.wait(); // for the network namespace
+        pending.net_devices = Some(net_devices::move_all(devices, opened.network_namespace(pid)?)?);
+    }
+    Ok(())
+}
+
+/// What the init is told, but for what is lent to it.
+fn init_plan<'a>(plan: &'a ContainerPlan, opened: &Opened, filter: Option<&Filter>) -> Result<InitPlan<'a>, Failure> {
+    Ok(InitPlan {
+        join: joined_by_init(opened),
+        new_cgroup_namespace: plan.spawn.create.contains(&Namespace::Cgroup),
+        new_network_namespace: plan.spawn.create.contains(&Namespace::Network),
+        enter_time_namespace: !plan.spawn.clock_offsets.is_empty(),
+        in_user_namespace: has_user_namespace(plan),
+        expected_maps: (!plan.spawn.create.contains(&Namespace::User) && !plan.spawn.uid_mappings.is_empty())
+            .then(|| (plan.spawn.uid_mappings.clone(), plan.spawn.gid_mappings.clone())),
+        keyring: keyring_name(plan)?,
+        operations: Cow::Borrowed(&plan.operations),
+        process: Cow::Borrowed(&plan.process),
+        gate: opened.gate.as_ref().map_or(Gate::Channel, |fd| Gate::Socket(fd.as_raw_fd())),
+        console: match (&plan.console, &opened.console) {
+            (ConsolePlan::Socket { .. }, Some(fd)) => Console::Socket(fd.as_raw_fd()),
+            (ConsolePlan::Keep, _) => Console::Channel,
+            _ => Console::None,
+        },
+        bind_sources: Vec::new(),
+        notify: None,
+        hook_output: opened.hook_output.numbers(),
+        seccomp: filter.map(|filter| SeccompFilter { program: filter.program.clone(), flags: filter.flags }),
+    })
+}
+
+/// Numbers of the descriptors that the init keeps.
+fn inherited<'a>(plan: &ContainerPlan, opened: &'a Opened, lent: impl Iterator<Item = BorrowedFd<'a>>) -> Vec<i32> {
+    // Node.js sets close-on-exec on all that it was given (libuv's uv_disable_stdio_inheritance).
+    let mut inherit: Vec<i32> = (0..3).filter(|number| tsrunc_sys::process::is_open(*number).is_ok()).collect();
+    inherit.extend(lent.map(|fd| fd.as_raw_fd()));
+    inherit.extend(opened.gate.iter().chain(&opened.console).map(AsRawFd::as_raw_fd));
+    inherit.extend(joined_by_init(opened).iter().map(|(_, number)| number));
+    inherit.extend(opened.hook_output.numbers().iter().flatten());
+    inherit.extend(preserved::numbers(plan.process.preserve_fds));
+    inherit
+}
+
+/// The namespaces that the init joins itself; the spawn joins the others.
+fn joined_by_init(opened: &Opened) -> Vec<(Namespace, i32)> {
+    opened.joins.iter().filter(|join| join.when == When::InInit).map(|join| (join.namespace, join.fd.as_raw_fd())).collect()
+}

@@ -1,0 +1,317 @@
+//! The one native door: a request in JSON in, a reply in JSON out.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tsrunc_common::hooks::{run_runtime_hooks, Output};
+use tsrunc_plan::container::ConsolePlan;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::request::{Reply, Request, SeccompText};
+
+use crate::create;
+use crate::foreground::{self, Attendance};
+use crate::init_program::InitProgram;
+use crate::interrupts::{Interrupt, Interrupts};
+use crate::notify::Proxy;
+use crate::pending::Pending;
+use crate::seccomp::{self, Seccomp};
+use crate::store::{self, Lock};
+use crate::{cgroup, clock, facts, files, gate, holder, preserved, processes, resctrl, state_root, systemd, terminal, undo};
+
+/// Something that outlives a request, named by a number.
+enum Handle {
+    Lock(Lock),
+    Container(Box<Container>),
+    Notify(Proxy),
+    Seccomp(Box<Seccomp>),
+}
+
+struct Container {
+    pending: Pending,
+    /// The caller stays with it: it keeps the terminal.
+    stays: bool,
+    /// startContainer hooks stand between its release and the program.
+    runs_hooks: bool,
+}
+
+impl Container {
+    /// Lets the container go on. With a caller who stays, `interrupts` are the container's signals once its program runs.
+    fn release(&mut self, interrupts: &mut Option<Interrupts>) -> Result<(), Failure> {
+        interrupts.as_ref().map_or(Ok(()), Interrupts::check)?;
+        if !self.stays {
+            return self.pending.release(interrupts.as_ref().map(Interrupts::interrupt));
+        }
+        foreground::prepare(&self.pending)?;
+        if self.runs_hooks {
+            self.pending.release(interrupts.as_ref().map(Interrupts::interrupt))?;
+            *interrupts = Interrupts::pass_on(interrupts.take())?;
+        } else {
+            // The program may signal readiness, and be answered by a signal, before we hear that it runs.
+            *interrupts = Interrupts::pass_on(interrupts.take())?;
+            self.pending.release(None)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the native layer keeps between requests. Not for two threads at once.
+pub struct Services {
+    init: InitProgram,
+    handles: HashMap<u32, Handle>,
+    next_handle: u32,
+    /// While a container is being made for which this process may be ended, and while its caller stays with it.
+    interrupts: Option<Interrupts>,
+}
+
+impl Services {
+    pub fn new(init: InitProgram) -> Self {
+        Services { init, handles: HashMap::new(), next_handle: 1, interrupts: None }
+    }
+
+    /// Carries out one request. Never panics on what it is given: a request that makes no sense is a `Failed` reply.
+    pub fn call(&mut self, request: &[u8]) -> Vec<u8> {
+        let reply = match serde_json::from_slice(request) {
+            Ok(request) => self.carry_out(request).unwrap_or_else(|failure| Reply::Failed { failure: self.explain(failure) }),
+            Err(error) => Reply::Failed { failure: Failure::new(FailureCode::BadRequest, "read request", error.to_string()) },
+        };
+        serde_json::to_vec(&reply).unwrap_or_default()
+    }
+
+    fn carry_out(&mut self, request: Request) -> Result<Reply, Failure> {
+        let done = |()| Reply::Done;
+        let text = |text: String| Reply::Text { text };
+        let names = |names: Vec<String>| Reply::Names { names };
+        let flag = |flag: bool| Reply::Flag { flag };
+        match request {
+            Request::ReadFile { path, max_bytes } => files::read_text(&path, max_bytes).map(text),
+            Request::ReadConfig { path, max_bytes, root } => files::read_text(&path, max_bytes).map(|text| self.take_profile(text, &root)),
+            Request::CreateFile { path, text, mode } => files::create(&path, &text, mode).map(done),
+            Request::AppendFile { path, text } => files::append(&path, &text).map(done),
+            Request::ResolveDirectory { path } => files::resolve_directory(&path).map(text),
+            Request::AbsolutePath { path } => files::absolute_path(&path).map(text),
+            Request::FindTerminal => terminal::find().map(done),
+            Request::HostFacts => facts::host_facts().map(|facts| Reply::Facts { facts }),
+            Request::SystemdFacts { user, runtime_directory, bfq, oom_policy } => {
+                systemd::facts(user, runtime_directory.as_deref(), systemd::Wanted { bfq, oom_policy }).map(|facts| Reply::Systemd { facts })
+            }
+            Request::Missing { paths } => Ok(names(files::missing(paths))),
+            Request::PathKind { path } => files::kind(&path).map(|kind| text(kind.into())),
+            Request::RequireOpen { count } => preserved::require_open(count).map(done),
+            Request::Reserve { root, root_mode, id, state, endable } => {
+                if endable {
+                    self.interrupts = Interrupts::begin()?;
+                }
+                match store::reserve(&store::Reservation { root: &root, root_mode, id: &id, state: &state, endable }) {
+                    Ok(lock) => Ok(self.keep(Handle::Lock(lock))),
+                    Err(failure) => Err(self.without_interrupts(failure)),
+                }
+            }
+            Request::LockContainer { root, id, patience_milliseconds, endable } => {
+                let patience = patience_milliseconds.map(|milliseconds| Duration::from_millis(milliseconds.into()));
+                let lock = store::lock(&store::LockRequest { root: &root, id: &id, patience, endable })?;
+                if endable {
+                    self.interrupts = Interrupts::begin()?;
+                }
+                Ok(self.keep(Handle::Lock(lock)))
+            }
+            Request::TakeOver { root, id } => Ok(self.keep(Handle::Lock(holder::take_over(&root, &id)?))),
+            Request::ListContainers { root } => state_root::list(&root).map(names),
+            Request::PeekState { root, id } => state_root::read_state(&root, &id).map(text),
+            Request::ReadState { lock } => store::read_state(self.lock(lock)?).map(text),
+            Request::EndHalfMade { lock } => store::end_half_made(self.lock(lock)?).map(done),
+            Request::SaveState { handle, state } => store::save_state(self.lock(handle)?, &state).map(done),
+            Request::RemoveContainer { handle } => store::remove(self.lock(handle)?).map(done),
+            Request::Close { handle } => match self.handles.remove(&handle) {
+                Some(_) => {
+                    if !self.handles.values().any(|handle| matches!(handle, Handle::Lock(_) | Handle::Container(_))) {
+                        self.interrupts = None;
+                    }
+                    Ok(Reply::Done)
+                }
+                None => Err(unknown(handle)),
+            },
+            Request::CompileSeccomp { handle, profile } => {
+                let from = handle.map(|handle| self.take_seccomp(handle)).transpose()?;
+                let seccomp = Seccomp::compile(from, &profile)?;
+                Ok(self.keep(Handle::Seccomp(Box::new(seccomp))))
+            }
+            Request::SeccompFacts => Ok(Reply::SeccompFacts { facts: seccomp::facts() }),
+            Request::Create { lock, mut plan, state, seccomp, notify } => {
+                let seccomp = seccomp.map(|handle| self.seccomp(handle)).transpose()?;
+                let lock = self.lock(lock)?;
+                let notify = notify.map(|handle| self.notify(handle)).transpose()?;
+                let extras =
+                    create::Extras { filter: seccomp.and_then(Seccomp::filter), notify: notify.map(Proxy::fd), interrupt: self.interrupt(), state: &state };
+                let pending = create::create(self.init, lock, &mut plan, extras)?;
+                if let Some(seccomp) = seccomp {
+                    seccomp.keep(lock.root_fd());
+                }
+                let process = pending.identity.clone();
+                let warnings = pending.warnings.clone();
+                let stays = matches!(plan.console, ConsolePlan::Keep);
+                let runs_hooks = !plan.process.start_container_hooks.is_empty();
+                let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, runs_hooks })));
+                Ok(Reply::Created { handle, process, warnings })
+            }
+            Request::Release { handle } => match self.handles.get_mut(&handle) {
+                Some(Handle::Container(container)) => container.release(&mut self.interrupts).map(done),
+                _ => Err(unknown(handle)),
+            },
+            Request::Start { lock, notify_socket } => {
+                let kept = gate::start(self.lock(lock)?, self.interrupt())?;
+                let proxy = kept.zip(notify_socket).map(|(kept, host)| Proxy::resume(kept, &host)).transpose()?;
+                Ok(Reply::Started { notify: proxy.map(|proxy| self.insert(Handle::Notify(proxy))) })
+            }
+            Request::AtGate { lock } => gate::at_gate(self.lock(lock)?).map(flag),
+            Request::Alive { process } => processes::alive(&process).map(flag),
+            Request::Kill { process, signal } => processes::kill(&process, signal).map(done),
+            Request::KillCgroup { paths, signal } => {
+                let found = paths.iter().map(|path| cgroup::kill(path, signal)).collect::<Result<Vec<bool>, Failure>>()?;
+                Ok(Reply::Flag { flag: found.contains(&true) })
+            }
+            Request::WaitGone { process, timeout_milliseconds } => processes::wait_gone(&process, Duration::from_millis(timeout_milliseconds.into())).map(flag),
+            Request::Foreground { handle, subreaper, notify } => {
+                // Both are borrowed at once: the proxy is taken out, and gone with the container's process.
+                let mut proxy = notify.map(|notify| self.take_notify(notify)).transpose()?;
+                let signals = Interrupts::pass_on(self.interrupts.take())?.map(Interrupts::into_caught);
+                let attendance = Attendance { signals, subreaper, notify: proxy.as_mut() };
+                let status = attendance.wait(&mut self.container(handle)?.pending)?;
+                Ok(Reply::Exit { status })
+            }
+            Request::BindNotify { lock, socket } => {
+                let proxy = Proxy::bind(self.lock(lock)?, &socket)?;
+                Ok(self.keep(Handle::Notify(proxy)))
+            }
+            Request::AwaitNotify { handle, process } => self.take_notify(handle)?.await_ready(&process).map(flag),
+            Request::RunHooks { hooks, state, output } => {
+                let output = Output::open(output.as_ref())?;
+                run_runtime_hooks(&hooks, &state, &output, self.interrupt()).map(done)
+            }
+            Request::Undo { steps } => undo::undo(&steps).map(done),
+            Request::OutOfMemory { cgroups } => Ok(text(cgroup::describe_oom(cgroups.iter().map(String::as_str)).unwrap_or_default())),
+            Request::Frozen { path } => cgroup::frozen(&path).map(flag),
+            Request::Thaw { path } => cgroup::thaw(std::path::Path::new(&path)).map(done),
+            Request::Now => Ok(text(clock::now())),
+            Request::UserName { uid } => Ok(text(files::user_name(uid))),
+            Request::MountId { path } => undo::mount_id(&path).map(|number| Reply::Number { number }),
+            Request::FindMount { fs_type } => resctrl::find_mount(&fs_type).map(text),
+            Request::OwnerOf { path } => files::owner(&path).map(|number| Reply::Number { number }),
+        }
+    }
+
+    fn interrupt(&self) -> Interrupt<'_> {
+        self.interrupts.as_ref().map(Interrupts::interrupt)
+    }
+
+    fn explain(&mut self, failure: Failure) -> Failure {
+        match &mut self.interrupts {
+            Some(interrupts) => interrupts.explain(failure),
+            None => failure,
+        }
+    }
+
+    /// The failure of the request that began to catch signals; they are nobody's business any more.
+    fn without_interrupts(&mut self, failure: Failure) -> Failure {
+        let failure = self.explain(failure);
+        self.interrupts = None;
+        failure
+    }
+
+    fn insert(&mut self, handle: Handle) -> u32 {
+        let number = self.next_handle;
+        self.next_handle += 1;
+        self.handles.insert(number, handle);
+        number
+    }
+
+    fn keep(&mut self, handle: Handle) -> Reply {
+        Reply::Handle { handle: self.insert(handle) }
+    }
+
+    fn lock(&self, handle: u32) -> Result<&Lock, Failure> {
+        match self.handles.get(&handle) {
+            Some(Handle::Lock(lock)) => Ok(lock),
+            _ => Err(unknown(handle)),
+        }
+    }
+
+    /// The configuration, and the handle of its seccomp profile.
+    fn take_profile(&mut self, text: String, root: &str) -> Reply {
+        let (text, seccomp) = Seccomp::take_from(text, root);
+        let seccomp = seccomp.map(|seccomp| {
+            let is_ready = seccomp.filter().is_some();
+            SeccompText { handle: self.insert(Handle::Seccomp(Box::new(seccomp))), is_ready }
+        });
+        Reply::Config { text, seccomp }
+    }
+
+    fn seccomp(&self, handle: u32) -> Result<&Seccomp, Failure> {
+        match self.handles.get(&handle) {
+            Some(Handle::Seccomp(seccomp)) if seccomp.filter().is_some() => Ok(seccomp),
+            _ => Err(unknown(handle)),
+        }
+    }
+
+    fn take_seccomp(&mut self, handle: u32) -> Result<Seccomp, Failure> {
+        match self.handles.remove(&handle) {
+            Some(Handle::Seccomp(seccomp)) => Ok(*seccomp),
+            _ => Err(unknown(handle)),
+        }
+    }
+
+    fn notify(&self, handle: u32) -> Result<&Proxy, Failure> {
+        match self.handles.get(&handle) {
+            Some(Handle::Notify(proxy)) => Ok(proxy),
+            _ => Err(unknown(handle)),
+        }
+    }
+
+    fn take_notify(&mut self, handle: u32) -> Result<Proxy, Failure> {
+        match self.handles.remove(&handle) {
+            Some(Handle::Notify(proxy)) => Ok(proxy),
+            _ => Err(unknown(handle)),
+        }
+    }
+
+    fn container(&mut self, handle: u32) -> Result<&mut Container, Failure> {
+        match self.handles.get_mut(&handle) {
+            Some(Handle::Container(container)) => Ok(container),
+            _ => Err(unknown(handle)),
+        }
+    }
+}
+
+fn unknown(handle: u32) -> Failure {
+    Failure::new(FailureCode::BadRequest, format!("use handle {handle}"), "there is none")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    fn ask(services: &mut Services, request: &str) -> String {
+        String::from_utf8(services.call(request.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn answers_what_makes_no_sense_with_a_failure() {
+        let mut services = Services::new(InitProgram::Embedded);
+        for request in ["", "{", "null", "\u{0}", r#"{"op":"fly"}"#, r#"{"op":"close","handle":1,"extra":1}"#, r#"{"op":"close","handle":-1}"#] {
+            assert!(ask(&mut services, request).starts_with(r#"{"kind":"failed","failure":{"code":"badRequest","operation":"read request""#), "{request:?}");
+        }
+        assert!(String::from_utf8(services.call(b"\xff")).unwrap().contains("badRequest"));
+    }
+
+    #[test]
+    fn a_handle_is_good_for_its_kind_until_it_is_closed() {
+        let temp = TempDir::new();
+        let mut services = Services::new(InitProgram::Embedded);
+        let reserve = format!(r#"{{"op":"reserve","root":{:?},"rootMode":448,"id":"c","state":"{{}}","endable":false}}"#, temp.path());
+        assert_eq!(ask(&mut services, &reserve), r#"{"kind":"handle","handle":1}"#);
+        assert!(ask(&mut services, r#"{"op":"release","handle":1}"#).contains(r#""operation":"use handle 1","cause":"there is none""#));
+        assert_eq!(ask(&mut services, r#"{"op":"removeContainer","handle":1}"#), r#"{"kind":"done"}"#);
+        assert_eq!(ask(&mut services, r#"{"op":"close","handle":1}"#), r#"{"kind":"done"}"#);
+        assert!(ask(&mut services, r#"{"op":"close","handle":1}"#).contains("badRequest"));
+    }
+}

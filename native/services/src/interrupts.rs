@@ -1,0 +1,96 @@
+//! Signals that ask this process to end while a container is half made: they end the waiting, so that what was made is undone and the
+//! process ends with a status that names the signal.
+
+use std::os::fd::AsFd;
+
+use rustix::event::{poll, PollFd, PollFlags};
+use rustix::io::Errno;
+use tsrunc_common::protocol::Channel;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::errno::During;
+use tsrunc_sys::signals::{name, Caught};
+
+/// What may interrupt; None where nobody may.
+pub type Interrupt<'a> = Option<&'a Caught>;
+
+/// The signals, from the reservation of a container on.
+pub struct Interrupts(Caught);
+
+impl Interrupts {
+    /// None when somebody else in this process has the signals.
+    pub fn begin() -> Result<Option<Self>, Failure> {
+        Ok(not_busy(Caught::ending())?.map(Interrupts))
+    }
+
+    /// Catches all signals, for somebody who passes them on; nothing is lost that `interrupts` caught.
+    pub fn pass_on(interrupts: Option<Self>) -> Result<Option<Self>, Failure> {
+        let caught = match interrupts {
+            Some(Interrupts(mut caught)) => caught.catch_all().map(|()| caught),
+            None => Caught::all(),
+        };
+        Ok(not_busy(caught)?.map(Interrupts))
+    }
+
+    pub fn interrupt(&self) -> &Caught {
+        &self.0
+    }
+
+    /// Fails if a signal came.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.0.asked_to_end() {
+            return Err(interrupted("make the container".into()));
+        }
+        Ok(())
+    }
+
+    /// A failure as the signal's, if one came. What is done afterwards, to undo things, is not interrupted by that signal again.
+    pub fn explain(&mut self, failure: Failure) -> Failure {
+        match self.0.take_ending() {
+            Some(signal) => Failure {
+                code: FailureCode::Interrupted,
+                cause: format!("interrupted by {}", name(signal)),
+                signal: Some(signal),
+                errno: None,
+                operation: failure.operation,
+            },
+            None => failure,
+        }
+    }
+
+    pub fn into_caught(self) -> Caught {
+        self.0
+    }
+}
+
+fn not_busy(caught: Result<Caught, Errno>) -> Result<Option<Caught>, Failure> {
+    match caught {
+        Ok(caught) => Ok(Some(caught)),
+        Err(Errno::BUSY) => Ok(None),
+        Err(errno) => Err(errno).during(|| "catch signals".into()),
+    }
+}
+
+/// Waits for a message, or the end of the conversation.
+///
+/// # Errors
+/// `Interrupted`, with what was waited for.
+pub fn wait_for(channel: &Channel, interrupt: Interrupt<'_>, what: &str) -> Result<(), Failure> {
+    let Some(interrupt) = interrupt else { return Ok(()) };
+    let during = || format!("wait for {what}");
+    let mut asked = interrupt.was_asked_to_end();
+    loop {
+        if asked {
+            return Err(interrupted(during()));
+        }
+        let mut watched = [PollFd::from_borrowed_fd(interrupt.fd(), PollFlags::IN), PollFd::from_borrowed_fd(channel.socket().as_fd(), PollFlags::IN)];
+        match poll(&mut watched, None) {
+            Ok(_) if watched[0].revents().is_empty() => return Ok(()),
+            Ok(_) | Err(Errno::INTR) => asked = interrupt.asked_to_end(),
+            Err(errno) => return Err(errno).during(during),
+        }
+    }
+}
+
+fn interrupted(operation: String) -> Failure {
+    Failure::new(FailureCode::Interrupted, operation, "a signal came")
+}

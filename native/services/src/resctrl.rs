@@ -1,0 +1,182 @@
+//! Puts a container into a class of service of Intel RDT (config-linux.md#intelrdt; Documentation/filesystems/resctrl.rst). Runs in
+//! the creator.
+
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use tsrunc_common::mountinfo;
+use tsrunc_plan::container::ResctrlPlan;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::errno::During;
+
+/// Where a file system of that type is mounted; empty where it is not.
+pub fn find_mount(fs_type: &str) -> Result<String, Failure> {
+    let table = mountinfo::read().during(|| "read \"/proc/self/mountinfo\"".into())?;
+    let found = table.into_iter().rfind(|entry| entry.fs_type == fs_type);
+    Ok(found.map(|entry| String::from_utf8_lossy(&entry.point).into_owned()).unwrap_or_default())
+}
+
+/// Makes the container's groups and puts a process into them, which still has a single thread. What was made is in the undo list of
+/// the container's state.
+///
+/// # Errors
+/// What the kernel says, with its reason from `info/last_cmd_status`; a class that says something else than it is taken for.
+pub fn assign(plan: &ResctrlPlan, pid: i32) -> Result<(), Failure> {
+    make(plan)?;
+    fill(plan, pid)
+}
+
+fn make(plan: &ResctrlPlan) -> Result<(), Failure> {
+    let make = plan.make.then_some((&plan.group, "/linux/intelRdt/closID"));
+    let monitor = plan.monitor.as_ref().map(|path| (path, "/linux/intelRdt/enableMonitoring"));
+    for (path, pointer) in make.into_iter().chain(monitor) {
+        rustix::fs::mkdir(path.as_str(), Mode::from_raw_mode(0o755)).map_err(|errno| explained(plan, format!("make {path:?} ({pointer})"), errno))?;
+    }
+    Ok(())
+}
+
+fn fill(plan: &ResctrlPlan, pid: i32) -> Result<(), Failure> {
+    let schemata = format!("{}/schemata", plan.group);
+    if !plan.compare.is_empty() {
+        let found = std::fs::read_to_string(&schemata).during(|| format!("read {schemata:?}"))?;
+        for wanted in plan.compare.iter().flat_map(|lines| lines.lines()) {
+            if !agrees(wanted, &found) {
+                let cause = format!("the class is there already and does not say {wanted:?}");
+                return Err(Failure::new(FailureCode::Other, format!("use {:?} (/linux/intelRdt/closID)", plan.group), cause));
+            }
+        }
+    }
+    for lines in &plan.schemata {
+        write(plan, &schemata, lines, "/linux/intelRdt")?;
+    }
+    // The class first: a monitoring group takes only processes of its own class.
+    for group in [Some(&plan.group), plan.monitor.as_ref()].into_iter().flatten() {
+        write(plan, &format!("{group}/tasks"), &pid.to_string(), "/linux/intelRdt")?;
+    }
+    Ok(())
+}
+
+/// One write(2): the kernel takes or refuses it as a whole.
+fn write(plan: &ResctrlPlan, path: &str, text: &str, pointer: &str) -> Result<(), Failure> {
+    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    let written = file.and_then(|file| rustix::io::write(&file, text.as_bytes()));
+    written.map(drop).map_err(|errno| explained(plan, format!("write {text:?} to {path:?} ({pointer})"), errno))
+}
+
+/// Adds the kernel's own words.
+fn explained(plan: &ResctrlPlan, operation: String, errno: Errno) -> Failure {
+    let mut failure = tsrunc_sys::errno::os_failure(operation, errno);
+    if let Ok(status) = std::fs::read_to_string(Path::new(&plan.mountpoint).join("info/last_cmd_status")) {
+        if !matches!(status.trim(), "" | "ok") {
+            failure.cause = format!("{}: {}", failure.cause, status.trim());
+        }
+    }
+    failure
+}
+
+/// Whether schemata say what a line wants: each of its domains with the same number. `L3:0=00f` is `L3:0=f`.
+fn agrees(wanted: &str, schemata: &str) -> bool {
+    let Some((resource, domains)) = wanted.split_once(':') else { return false };
+    let Some(found) = schemata.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.trim() == resource.trim()) else { return false };
+    let has = |wanted: (u64, u64)| found.1.split(';').filter_map(|part| domain(resource, part)).any(|domain| domain == wanted);
+    domains.split(';').filter(|part| !part.trim().is_empty()).all(|part| domain(resource, part).is_some_and(has))
+}
+
+/// A domain's number and value: a bit mask in hexadecimal, of memory bandwidth a decimal.
+fn domain(resource: &str, part: &str) -> Option<(u64, u64)> {
+    let (number, value) = part.split_once('=')?;
+    let radix = if resource.trim().starts_with("MB") { 10 } else { 16 };
+    Some((number.trim().parse().ok()?, u64::from_str_radix(value.trim(), radix).ok()?))
+}
+
+/// Removes a group; its processes go to the one above.
+pub fn remove(path: &str) -> Result<(), Failure> {
+    match rustix::fs::rmdir(path) {
+        Err(Errno::NOENT) => Ok(()),
+        result => result.during(|| format!("remove {path:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    /// A folder in the place of resctrl, whose files the kernel would make.
+    fn fake(root: &TempDir, groups: &[&str]) {
+        for group in groups {
+            let group = Path::new(root.path()).join(group);
+            std::fs::create_dir_all(&group).unwrap();
+            std::fs::write(group.join("tasks"), "").unwrap();
+            std::fs::write(group.join("schemata"), "    MB:0=100;1=100\n    L3:0=07ff;1=07ff\n").unwrap();
+        }
+    }
+
+    fn plan(root: &TempDir, group: &str) -> ResctrlPlan {
+        let group = format!("{}/{group}", root.path());
+        ResctrlPlan { mountpoint: root.path().into(), group, make: false, compare: Vec::new(), schemata: Vec::new(), monitor: None }
+    }
+
+    fn read(root: &TempDir, file: &str) -> String {
+        std::fs::read_to_string(Path::new(root.path()).join(file)).unwrap()
+    }
+
+    #[test]
+    fn writes_schemata_in_order_and_the_process_to_class_and_monitor() {
+        let root = TempDir::new();
+        fake(&root, &["gold"]);
+        std::fs::create_dir(format!("{}/gold/mon_groups", root.path())).unwrap();
+        let monitor = format!("{}/gold/mon_groups/c1", root.path());
+        let plan = ResctrlPlan { schemata: vec!["L3:0=f\n".into(), "MB:0=50\n".into()], monitor: Some(monitor), ..plan(&root, "gold") };
+        make(&plan).unwrap();
+        fake(&root, &["gold/mon_groups/c1"]);
+        std::fs::write(format!("{}/gold/schemata", root.path()), "").unwrap();
+        fill(&plan, 4321).unwrap();
+        // The file is opened for each, as the kernel wants; a plain one is written over.
+        assert_eq!(read(&root, "gold/schemata"), "MB:0=50\n");
+        assert_eq!((read(&root, "gold/tasks"), read(&root, "gold/mon_groups/c1/tasks")), ("4321".into(), "4321".into()));
+    }
+
+    #[test]
+    fn makes_a_class_that_is_missing_and_removes_it() {
+        let root = TempDir::new();
+        let plan = ResctrlPlan { make: true, ..plan(&root, "c1") };
+        make(&plan).unwrap();
+        assert!(Path::new(&plan.group).is_dir());
+        let failure = assign(&plan, 1).unwrap_err();
+        assert_eq!(failure.to_string(), format!("make {:?} (/linux/intelRdt/closID): EEXIST (file exists)", plan.group));
+        remove(&plan.group).unwrap();
+        remove(&plan.group).unwrap();
+        assert!(!Path::new(&plan.group).exists());
+    }
+
+    #[test]
+    fn a_class_must_be_what_it_is_taken_for() {
+        let root = TempDir::new();
+        fake(&root, &["gold"]);
+        let with = |line: &str| ResctrlPlan { compare: vec![line.into()], ..plan(&root, "gold") };
+        fill(&with("L3:0=7ff;1=07ff"), 1).unwrap();
+        fill(&with("MB:1=100"), 1).unwrap();
+        for line in ["L3:0=7f", "MB:0=50", "L3:2=7ff", "L2:0=f", "MB:0=x"] {
+            let failure = fill(&with(line), 2).unwrap_err();
+            assert_eq!(failure.cause, format!("the class is there already and does not say {line:?}"));
+        }
+        assert_eq!(read(&root, "gold/tasks"), "1");
+    }
+
+    #[test]
+    fn tells_the_kernels_reason() {
+        let root = TempDir::new();
+        std::fs::create_dir_all(format!("{}/info", root.path())).unwrap();
+        std::fs::write(format!("{}/info/last_cmd_status", root.path()), "Out of CLOSIDs\n").unwrap();
+        let failure = fill(&ResctrlPlan { schemata: vec!["L3:0=0\n".into()], ..plan(&root, "gone") }, 1).unwrap_err();
+        assert_eq!(failure.cause, "ENOENT (no such file or directory): Out of CLOSIDs");
+    }
+
+    #[test]
+    fn finds_a_mount_by_its_type() {
+        assert_eq!(find_mount("proc").unwrap().split('/').nth(1), Some("proc"));
+        assert_eq!(find_mount("no-such-type").unwrap(), "");
+    }
+}

@@ -1,0 +1,51 @@
+/** The state object of the specification (runtime.md#state), as shown to callers and to hooks. */
+
+import { OCI_VERSION } from "../oci.js";
+import type { Status } from "./status.js";
+import type { ContainerRecord } from "./record.js";
+
+/** What `state` reports of a container. */
+export interface ContainerState {
+  ociVersion: string;
+  id: string;
+  /** 0 when stopped. */
+  pid: number;
+  status: Status;
+  /** Absolute paths. */
+  bundle: string;
+  rootfs: string;
+  /** RFC 3339. */
+  created: string;
+  annotations?: Record<string, string>;
+  /** Login name of whoever created it; empty where nobody asked for it. */
+  owner: string;
+}
+
+/** @param owner login name for `record.ownerUid`, or empty */
+export function ociState(record: ContainerRecord, status: Status, owner: string): ContainerState {
+  const annotated = record.annotations && Object.keys(record.annotations).length > 0;
+  return {
+    ociVersion: OCI_VERSION,
+    id: record.id,
+    pid: status === "stopped" ? 0 : (record.process?.pid ?? 0),
+    status,
+    bundle: record.bundle,
+    rootfs: record.rootfs,
+    created: record.created,
+    ...(annotated ? { annotations: record.annotations } : {}),
+    owner,
+  } as ContainerState;
+}
+
+/** The state on the standard input of a hook. */
+export function hookState(record: ContainerRecord, status: "creating" | "running" | "stopped"): string {
+  const pid = status === "stopped" ? 0 : (record.process?.pid ?? 0);
+  return JSON.stringify({
+    ociVersion: OCI_VERSION,
+    id: record.id,
+    status,
+    pid,
+    bundle: record.bundle,
+    ...(record.annotations ? { annotations: record.annotations } : {}),
+  });
+}

@@ -1,0 +1,325 @@
+/** `create`: from a bundle to a container that waits at its start gate (runtime.md#create). */
+
+import { readConfig } from "../config.js";
+import { stateError } from "../container/container.js";
+import type { LibraryDoor, RuntimeContext } from "../container/context.js";
+import { RuntimeError, isRuntimeError, messageOf, withOperation } from "../errors.js";
+import type { HostFacts, Request, Undo, Warning } from "../generated/plan.js";
+import { checkId } from "../container/identifier.js";
+import { askNames, askText, attempt, hostFacts, perform, send } from "../native.js";
+import type { CreatedProcess } from "../native.js";
+import { bindNotify } from "../container/notify.js";
+import { explainOom } from "../container/out-of-memory.js";
+import { planHooks } from "../plan/hooks.js";
+import { createsNamespace, sharesNamespace } from "../plan/namespaces.js";
+import { resolveFrom } from "../plan/paths.js";
+import { isRootless, pathsToProbe, plan } from "../plan/plan.js";
+import type { PlanOptions, PlannedContainer } from "../plan/plan.js";
+import { NOTHING_RARE } from "../plan/rare.js";
+import type { Scope } from "../plan/scope.js";
+import { hasRareFields } from "../spec/rare-fields.js";
+import type { ValidatedSpec } from "../spec/load.js";
+import { withFilter } from "../seccomp.js";
+import { STATE_VERSION, serializeRecord } from "../container/record.js";
+import type { ContainerRecord } from "../container/record.js";
+import { runPoststop } from "../container/teardown.js";
+import { warn, warnOf } from "../warn.js";
+
+/** What a caller decides about a new container. Every path may be relative to the working directory. */
+export interface CreateOptions {
+  /** Directory with config.json; the working directory when absent. */
+  bundle?: string | undefined;
+  /** Socket that gets the terminal's master by SCM_RIGHTS; needed with a terminal, an error without. */
+  consoleSocket?: string | undefined;
+  /** Socket that gets a pidfd of the container's first process. */
+  pidfdSocket?: string | undefined;
+  /** File that gets the pid of the container's first process. */
+  pidFile?: string | undefined;
+  /** False: move the root instead of pivot_root(2), for a root on an initramfs. Default true. */
+  pivot?: boolean | undefined;
+  /** False: the container keeps the caller's session keyring. Default true. */
+  newKeyring?: boolean | undefined;
+  /** Descriptors from 3 on that the program keeps. Default 0. */
+  preserveFds?: number | undefined;
+  /** How many descriptors socket activation passed (sd_listen_fds(3)); they come first. Default 0. */
+  listenFds?: number | undefined;
+  /** Socket of the caller's service manager (sd_notify(3)): the container gets one of its own, whose readiness is passed on. */
+  notifySocket?: string | undefined;
+  /**
+   * The container's cgroup is a unit of systemd, `cgroupsPath` is `slice:prefix:name`. Without privilege the caller's own service manager
+   * makes it.
+   */
+  systemdCgroup?: boolean | undefined;
+  /** The caller's XDG_RUNTIME_DIR, where its service manager listens. Default /run/user/UID. */
+  runtimeDirectory?: string | undefined;
+  /** Whether to do without privilege over cgroups and devices; by the caller's privilege when absent. */
+  rootless?: boolean | undefined;
+}
+
+/** How the container goes on after its creation. */
+export type Continuation =
+  /** It waits until `start` opens its gate. */
+  | "wait"
+  /** It starts at once and lives on without the caller. */
+  | "detach"
+  /** It starts at once; the caller stays and takes its terminal. */
+  | "foreground";
+
+/** A container that lives, its lock still held by the caller. */
+export interface NewContainer {
+  lock: number;
+  process: CreatedProcess;
+  record: ContainerRecord;
+  /** Handle of the container's notify socket; requests that wait on it take it over. */
+  notify: number | undefined;
+}
+
+export interface CreateRequest {
+  id: string;
+  options: CreateOptions;
+  continuation: Continuation;
+}
+
+/**
+ * Creates a container that waits for `startContainer`.
+ * @throws RuntimeError; nothing is left of the container then.
+ */
+export function createContainer(context: RuntimeContext, id: string, options: CreateOptions): void {
+  try {
+    const { lock, process, notify } = launchContainer(context, { id, options, continuation: "wait" });
+    // The init keeps the socket for `start`.
+    if (notify !== undefined) perform(context.door, { op: "close", handle: notify });
+    perform(context.door, { op: "close", handle: process.handle });
+    perform(context.door, { op: "close", handle: lock });
+  } catch (error) {
+    throw withOperation(`create ${JSON.stringify(id)}`, error);
+  }
+}
+
+/**
+ * Makes a container and lets it go on as asked. The caller closes both handles.
+ * @throws RuntimeError of what failed and of what then could not be undone.
+ */
+export function launchContainer(context: RuntimeContext, request: CreateRequest): NewContainer {
+  const { door } = context;
+  checkId(request.id);
+  const bundle = askText(door, { op: "resolveDirectory", path: request.options.bundle ?? "." });
+  const facts = hostFacts(door);
+  const more = request.options.systemdCgroup ? { more: door.part("systemd").unitRules } : {};
+  const config = readConfig(context, bundle, { rootless: facts.euid !== 0, ...more });
+  return withFilter(door, config, (seccomp) => launch(context, request, { bundle, facts, spec: config.spec, seccomp }));
+}
+
+/** What `launch` is given beside the request. */
+interface Found {
+  bundle: string;
+  facts: HostFacts;
+  spec: ValidatedSpec;
+  /** Handle of the filter. */
+  seccomp: number | null;
+}
+
+function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts, spec, seccomp }: Found): NewContainer {
+  const { door } = context;
+  const { id, options, continuation } = request;
+  refuseUnusableConsole(door, spec, request);
+  const scope = options.systemdCgroup ? planUnit(context, request, spec, facts) : undefined;
+  const planning = planOptions(context, request, bundle, spec);
+  const planned = planContainer(door, spec, facts, { ...planning, scope });
+  refuseUnusableRootfs(door, planned.rootfs);
+  warnOf(context, spec, { leftOut: planned.leftOut, hasUnit: scope !== undefined, rootless: isRootless(facts, options) });
+  const attempted: Attempt = { lock: 0, notify: undefined, created: undefined, record: newRecord(door, { id, bundle, spec, planned }) };
+  if (planned.plan.process.preserveFds > 0) perform(door, { op: "requireOpen", count: planned.plan.process.preserveFds });
+  attempted.lock = reserve(context, attempted.record);
+  try {
+    attempted.notify = bindNotify(door, attempted.lock, options.notifySocket);
+    // With startContainer hooks the program does not run yet when the gate opens: `running` is recorded after them.
+    const runsAtOnce = continuation !== "wait" && planned.plan.process.startContainerHooks.length === 0;
+    const standing: ContainerRecord = { ...attempted.record, status: runsAtOnce ? "running" : "created", undo: planned.undo };
+    const state = serializeRecord(standing);
+    const kept = continuation === "wait" && attempted.notify !== undefined ? { notify: attempted.notify } : {};
+    attempted.created = send(door, "created", { op: "create", lock: attempted.lock, plan: planned.plan, state, seccomp, ...kept });
+    const { process, warnings } = attempted.created;
+    attempted.record = { ...standing, process };
+    if (planning.rare.wishes.refusesUnknownCalls) refuseUnknownCalls(warnings);
+    warn(context, warnings);
+    perform(door, { op: "release", handle: attempted.created.handle });
+    return { lock: attempted.lock, process: attempted.created, record: attempted.record, notify: attempted.notify };
+  } catch (error) {
+    throw rollBack(context, attempted, explainOom(context, attempted.record, error));
+  }
+}
+
+/** The container's cgroup as a unit. @throws RuntimeError where systemd does not run */
+function planUnit({ door, root }: RuntimeContext, { id, options }: CreateRequest, spec: ValidatedSpec, facts: HostFacts): Scope {
+  const user = isRootless(facts, options);
+  const { factsWanted, planScope } = door.part("systemd");
+  const runtimeDirectory = options.runtimeDirectory ?? null;
+  const systemd = send(door, "systemd", { op: "systemdFacts", user, runtimeDirectory, ...factsWanted(spec) }).facts;
+  return planScope({ spec, id, stateDirectory: `${root}/${id}`, facts: systemd });
+}
+
+/** The plan for this host. @throws RuntimeError on what it cannot carry out. */
+function planContainer(door: LibraryDoor, spec: ValidatedSpec, facts: HostFacts, options: PlanOptions): PlannedContainer {
+  const resctrl = spec.linux?.intelRdt ? askText(door, { op: "findMount", fsType: "resctrl" }) : undefined;
+  const missing = askNames(door, { op: "missing", paths: pathsToProbe(spec, { ...facts, resctrl }, options) });
+  const rootfsMount = sharesNamespace(spec, "mount") ? rootfsMountId(door, spec, options.bundle) : undefined;
+  return plan(spec, { ...facts, missing, rootfsMount, resctrl }, options);
+}
+
+/** What lies there before the container does; a rootfs that is not there is refused later, in words. */
+function rootfsMountId(door: LibraryDoor, spec: ValidatedSpec, bundle: string): number | undefined {
+  return attempt(door, "number", { op: "mountId", path: resolveFrom(bundle, spec.root?.path ?? "") }).reply?.number;
+}
+
+function planOptions(
+  context: RuntimeContext,
+  { id, options, continuation }: CreateRequest,
+  bundle: string,
+  spec: ValidatedSpec,
+): PlanOptions {
+  const { consoleSocket } = options;
+  return {
+    id,
+    bundle,
+    rootless: options.rootless,
+    pivot: options.pivot ?? true,
+    newKeyring: options.newKeyring ?? true,
+    preserveFds: options.preserveFds ?? 0,
+    listenFds: options.listenFds ?? 0,
+    console:
+      consoleSocket !== undefined ? { kind: "socket", path: consoleSocket } : { kind: continuation === "foreground" ? "keep" : "none" },
+    gate: { kind: continuation === "wait" ? "socket" : "channel" },
+    notifySocket: options.notifySocket ? `${context.root}/${id}/notify.sock` : undefined,
+    pidFile: options.pidFile,
+    pidfdSocket: options.pidfdSocket,
+    rare: hasRareFields(spec) ? context.door.part("rare").planRare(spec) : NOTHING_RARE,
+  };
+}
+
+/** What is a warning otherwise, where an annotation of crun asks for it. */
+function refuseUnknownCalls(warnings: readonly Warning[]): void {
+  const unknown = warnings.find(({ rule }) => rule === "seccomp-names");
+  if (unknown) throw new RuntimeError(unknown.message, { code: "invalidConfig", operation: unknown.pointer, path: unknown.pointer });
+}
+
+/** A terminal needs somebody who takes its master: a socket, or the caller who stays. */
+function refuseUnusableConsole(door: LibraryDoor, spec: ValidatedSpec, { options, continuation }: CreateRequest): void {
+  const terminal = spec.process?.terminal ?? false;
+  const { consoleSocket } = options;
+  const detaches = continuation !== "foreground";
+  if (terminal && detaches && consoleSocket === undefined) {
+    throw new RuntimeError(
+      "cannot allocate tty if tsrunc will detach without setting console socket: name one with --console-socket, or set /process/terminal to false",
+      { code: "invalidArgument" },
+    );
+  }
+  if (consoleSocket === undefined) {
+    if (terminal) perform(door, { op: "findTerminal" });
+    return;
+  }
+  if (!terminal || !detaches) {
+    throw new RuntimeError(
+      "cannot use console socket if tsrunc will not detach or allocate tty: --console-socket is for create or --detach, with /process/terminal",
+      { code: "invalidArgument" },
+    );
+  }
+  const kind = askText(door, { op: "pathKind", path: consoleSocket });
+  if (kind !== "socket" && kind !== "symlink") {
+    throw unusable("console socket", consoleSocket, kind);
+  }
+}
+
+/** The native layer refuses these too; here the text says what is there instead. */
+function refuseUnusableRootfs(door: LibraryDoor, rootfs: string): void {
+  const kind = askText(door, { op: "pathKind", path: rootfs });
+  if (kind !== "directory") throw unusable("rootfs", rootfs, kind);
+}
+
+function unusable(what: string, path: string, kind: string): RuntimeError {
+  const cause = kind === "missing" ? "it does not exist" : `it is a ${kind}`;
+  return new RuntimeError(cause, {
+    code: kind === "missing" ? "notFound" : "invalidArgument",
+    operation: `use the ${what} ${JSON.stringify(path)}`,
+    path,
+  });
+}
+
+interface RecordParts {
+  id: string;
+  bundle: string;
+  spec: ValidatedSpec;
+  planned: PlannedContainer;
+}
+
+/** What is recorded before the first clone. */
+function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: RecordParts): ContainerRecord {
+  return {
+    version: STATE_VERSION,
+    id,
+    status: "creating",
+    bundle,
+    rootfs: planned.rootfs,
+    annotations: spec.annotations,
+    created: askText(door, { op: "now" }),
+    ownerUid: planned.ownerUid,
+    ownPidNamespace: createsNamespace(spec, "pid"),
+    cgroups: planned.cgroups,
+    undo: planned.undoWhileCreating,
+    poststart: planHooks(spec, "poststart"),
+    poststop: planHooks(spec, "poststop"),
+    hookOutput: planned.plan.hookOutput,
+    execCPUAffinity: spec.process?.execCPUAffinity,
+  };
+}
+
+/** @returns the handle of the new container's lock. @throws RuntimeError with runc's text for an id that is taken. */
+function reserve({ door, root, rootMode, endable }: RuntimeContext, record: ContainerRecord): number {
+  const { reply, failure } = attempt(door, "handle", {
+    op: "reserve",
+    root,
+    rootMode,
+    id: record.id,
+    state: serializeRecord(record),
+    endable: endable ?? false,
+  });
+  if (reply) return reply.handle;
+  if (failure.code === "exists") throw new RuntimeError("container with given ID already exists", { code: "exists" });
+  throw stateError(failure);
+}
+
+/** How far a creation came. */
+interface Attempt {
+  lock: number;
+  notify: number | undefined;
+  created: CreatedProcess | undefined;
+  record: ContainerRecord;
+}
+
+/** Undoes a failed creation: the process, what the record says, the state directory; then poststop hooks. Each step is tried. */
+function rollBack(context: RuntimeContext, { lock, notify, created, record }: Attempt, error: unknown): unknown {
+  const { door } = context;
+  const failures: string[] = [];
+  const tryTo = (request: Request): void => {
+    try {
+      perform(door, request);
+    } catch (failure) {
+      failures.push(messageOf(failure));
+    }
+  };
+  if (notify !== undefined) tryTo({ op: "close", handle: notify });
+  if (created) tryTo({ op: "close", handle: created.handle });
+  const steps = created ? record.undo : record.undo.filter(isNoCgroup);
+  if (steps.length > 0) tryTo({ op: "undo", steps });
+  tryTo({ op: "removeContainer", handle: lock });
+  tryTo({ op: "close", handle: lock });
+  runPoststop(context, record);
+  if (failures.length === 0) return error;
+  const facts = isRuntimeError(error) ? { code: error.code, exitStatus: error.exitStatus } : { code: "other" as const };
+  return new RuntimeError(`${messageOf(error)}; undoing it failed too: ${failures.join("; ")}`, facts);
+}
+
+/** The native layer has removed the cgroups that it made for a container that never reached `created`: those that are there now belong to others. */
+function isNoCgroup({ op }: Undo): boolean {
+  return op !== "removeCgroup" && op !== "removeVacatedCgroup" && op !== "removeEmptyCgroup";
+}

@@ -1,0 +1,56 @@
+/** `state` and `list`: what there is, without changing it. */
+
+import { observedStatus, peekRecord, stateError } from "../container/container.js";
+import type { RuntimeContext } from "../container/context.js";
+import { isRuntimeError, messageOf, withOperation } from "../errors.js";
+import { checkId } from "../container/identifier.js";
+import { askText, attempt } from "../native.js";
+import { ociState } from "../container/oci-state.js";
+import type { ContainerState } from "../container/oci-state.js";
+
+/** The state of one container (runtime.md#query-state); only lists name its owner, as with runc. @throws RuntimeError `notFound` for an unknown id. */
+export function containerState(context: RuntimeContext, id: string): ContainerState {
+  try {
+    checkId(id);
+    return observe(context, id, () => "");
+  } catch (error) {
+    throw withOperation(`state ${JSON.stringify(id)}`, error);
+  }
+}
+
+/** The ids of all containers, sorted. */
+export function containerIds({ door, root }: RuntimeContext): string[] {
+  const { reply, failure } = attempt(door, "names", { op: "listContainers", root });
+  if (reply) return reply.names.filter(isId);
+  if (failure.code === "notFound") return [];
+  throw withOperation("list", stateError(failure));
+}
+
+/** The states of all containers. One that cannot be read is a warning, one that vanishes meanwhile is nothing. */
+export function listContainers(context: RuntimeContext): ContainerState[] {
+  const states: ContainerState[] = [];
+  const ownerOf = (uid: number): string => askText(context.door, { op: "userName", uid });
+  for (const id of containerIds(context)) {
+    try {
+      states.push(observe(context, id, ownerOf));
+    } catch (error) {
+      if (isRuntimeError(error) && error.code === "notFound") continue;
+      context.log("warning", `list ${JSON.stringify(id)}: ${messageOf(error)}`);
+    }
+  }
+  return states;
+}
+
+function observe(context: RuntimeContext, id: string, ownerOf: (uid: number) => string): ContainerState {
+  const record = peekRecord(context, id);
+  return ociState(record, observedStatus(context, record), ownerOf(record.ownerUid));
+}
+
+function isId(name: string): boolean {
+  try {
+    checkId(name);
+    return true;
+  } catch {
+    return false; // a foreign file in the directory, or a state that is being written
+  }
+}

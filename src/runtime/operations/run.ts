@@ -1,0 +1,79 @@
+/** `run`: create and start in one, then stay with the container or leave it. */
+
+import { launchContainer } from "./create.js";
+import type { CreateOptions } from "./create.js";
+import type { RuntimeContext } from "../container/context.js";
+import { isRuntimeError, messageOf, withOperation } from "../errors.js";
+import { perform, send } from "../native.js";
+import { deleteContainer } from "./delete.js";
+import { awaitReadiness } from "../container/notify.js";
+import { finishStart } from "./start.js";
+
+/** What a caller decides about a container that it runs. */
+export interface RunOptions extends CreateOptions {
+  /** Leave the container once its program runs. */
+  detach?: boolean | undefined;
+  /** Do not delete the container when its program has ended. */
+  keep?: boolean | undefined;
+  /** Adopt and reap the container's orphans while staying with it. Default true. */
+  subreaper?: boolean | undefined;
+}
+
+/**
+ * Runs a container. Unless detached, forwards signals and the terminal until its program ends, then deletes it.
+ * @returns the exit status as a shell tells it, 0 when detached. @throws RuntimeError when it cannot be run.
+ */
+export function runContainer(context: RuntimeContext, id: string, options: RunOptions): number {
+  try {
+    return options.detach ? runDetached(context, id, options) : runForeground(context, id, options);
+  } catch (error) {
+    throw withOperation(`run ${JSON.stringify(id)}`, error);
+  }
+}
+
+function runDetached(context: RuntimeContext, id: string, options: RunOptions): number {
+  const { door } = context;
+  const container = launchContainer(context, { id, options, continuation: "detach" });
+  try {
+    finishStart(context, container);
+  } finally {
+    perform(door, { op: "close", handle: container.process.handle });
+    perform(door, { op: "close", handle: container.lock });
+  }
+  awaitReadiness(door, container.notify, container.process.process);
+  return 0;
+}
+
+function runForeground(context: RuntimeContext, id: string, options: RunOptions): number {
+  const { door } = context;
+  const container = launchContainer(context, { id, options, continuation: "foreground" });
+  const { handle } = container.process;
+  try {
+    finishStart(context, container);
+  } finally {
+    // Whoever wants to signal or delete the container while it runs needs the lock.
+    perform(door, { op: "close", handle: container.lock });
+  }
+  try {
+    const { status } = send(door, "exit", {
+      op: "foreground",
+      handle,
+      subreaper: options.subreaper ?? true,
+      notify: container.notify ?? null,
+    });
+    if (!options.keep) removeAfterExit(context, id);
+    return status;
+  } finally {
+    perform(door, { op: "close", handle });
+  }
+}
+
+/** Somebody else may have deleted the container meanwhile; what cannot be removed is a warning: the program's status counts. */
+function removeAfterExit(context: RuntimeContext, id: string): void {
+  try {
+    deleteContainer(context, id, { force: true });
+  } catch (error) {
+    if (isRuntimeError(error) && error.code === "notFound") return;
+    context.log("warning", messageOf(error));
+  }
+}

@@ -1,0 +1,13 @@
+/** What only planning shows of a configuration and is worth a warning. */
+
+import type { LeftOut } from "./capabilities.js";
+
+/** What the plan knows of a configuration that is worth a warning. */
+export interface PlanFindings {
+  /** Capabilities that are not given. */
+  leftOut: readonly LeftOut[];
+  /** The container's cgroup is a unit of systemd. */
+  hasUnit: boolean;
+  /** The caller does without privilege. */
+  rootless: boolean;
+}
