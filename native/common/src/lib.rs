@@ -6,3 +6,4 @@ pub mod limits;
 pub mod mountinfo;
 pub mod propagation;
 pub mod protocol;
+pub mod wait;

@@ -37,6 +37,21 @@ pub enum Undo {
 }
 }
 
+tagged! { "kind", event_source_reader, "EventSource";
+/// What `nextEvent` waits for.
+pub enum EventSource {
+    /// The process ends, or has ended already. Comes once.
+    ProcessEnd { process: ProcessIdentity },
+    /// Every so many milliseconds, first after that time.
+    Interval { milliseconds: u32 },
+    /// A file of a cgroup that tells of its changes (memory.events, cgroup.events) changes; the event has its contents. Once without contents
+    /// when the cgroup is removed.
+    FileChange { path: String },
+    /// Memory runs out in a cgroup of v1, given by its directory in the hierarchy of the memory controller; once, too, when it is removed.
+    OutOfMemory { cgroup: String },
+}
+}
+
 tagged! { "op", request_reader, "Request";
 pub enum Request {
     /// -> `Reply::Text`
@@ -124,6 +139,10 @@ pub enum Request {
     KillCgroup { paths: Vec<String>, signal: i32 },
     /// Wait until the process is gone, at most so long. -> `Flag` (true: it is gone)
     WaitGone { process: ProcessIdentity, timeout_milliseconds: u32 },
+    /// Watch several sources, until the handle is closed. -> `Handle`
+    Watch { sources: Vec<EventSource> },
+    /// Wait for the next event of a handle of `watch`. `Finished` when none of its sources can have one any more. -> `Event`
+    NextEvent { handle: u32 },
     /// Forward signals and, with a terminal, bytes and window size, until the container's process ends and is reaped;
     /// restores the terminal. `notify` is a handle of `bindNotify`, whose `READY=` is passed on meanwhile. -> `Exit`
     Foreground { handle: u32, subreaper: bool, #[serde(default)] notify: Option<u32> },
@@ -215,6 +234,8 @@ pub enum Reply {
     Created { handle: u32, process: ProcessIdentity, warnings: Vec<Warning> },
     /// `notify`: handle of the container's notify socket, as of `bindNotify`.
     Started { #[serde(default)] notify: Option<u32> },
+    /// `source`: index of the source in `watch`. `text`: of `EventSource::FileChange`.
+    Event { source: u32, #[serde(default)] text: Option<String> },
     /// Exit status as a shell tells it: the code, or 128 + signal.
     Exit { status: u32 },
     Failed { failure: Failure },

@@ -9,6 +9,7 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::{Reply, Request, SeccompText};
 
 use crate::create;
+use crate::events::{Event, Events};
 use crate::foreground::{self, Attendance};
 use crate::init_program::InitProgram;
 use crate::interrupts::{Interrupt, Interrupts};
@@ -24,6 +25,7 @@ enum Handle {
     Container(Box<Container>),
     Notify(Proxy),
     Seccomp(Box<Seccomp>),
+    Events(Box<Events>),
 }
 
 struct Container {
@@ -170,6 +172,11 @@ impl Services {
                 Ok(Reply::Flag { flag: found.contains(&true) })
             }
             Request::WaitGone { process, timeout_milliseconds } => processes::wait_gone(&process, Duration::from_millis(timeout_milliseconds.into())).map(flag),
+            Request::Watch { sources } => Ok(self.keep(Handle::Events(Box::new(Events::watch(&sources)?)))),
+            Request::NextEvent { handle } => match self.handles.get_mut(&handle) {
+                Some(Handle::Events(events)) => events.next().map(|Event { source, text }| Reply::Event { source, text }),
+                _ => Err(unknown(handle)),
+            },
             Request::Foreground { handle, subreaper, notify } => {
                 // Both are borrowed at once: the proxy is taken out, and gone with the container's process.
                 let mut proxy = notify.map(|notify| self.take_notify(notify)).transpose()?;

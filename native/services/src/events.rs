@@ -1,0 +1,221 @@
+//! What the core waits for: the next event of several sources, which are watched from one request to the next, so that nothing is missed meanwhile.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{eventfd, EventfdFlags};
+use rustix::fs::{openat, Mode, OFlags};
+use rustix::io::Errno;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::request::{EventSource, ProcessIdentity};
+use tsrunc_sys::errno::During;
+
+use crate::processes;
+use crate::reactor::{Descriptor, Interest, Reactor};
+
+/// An event of the source with this index.
+pub struct Event {
+    pub source: u32,
+    /// The contents of a file that changed; None for other sources, and for a file that is gone.
+    pub text: Option<String>,
+}
+
+/// The sources of a `watch`.
+pub struct Events {
+    reactor: Reactor<'static, usize>,
+    sources: Vec<Source>,
+}
+
+enum Source {
+    ProcessEnd,
+    Interval { length: Duration, next: Instant },
+    FileChange(Descriptor<'static>),
+    OutOfMemory(Descriptor<'static>),
+}
+
+impl Events {
+    /// # Errors
+    /// A source that cannot be watched.
+    pub fn watch(sources: &[EventSource]) -> Result<Events, Failure> {
+        let reactor = Reactor::new().during(|| "wait for events".into())?;
+        let mut events = Events { reactor, sources: Vec::new() };
+        for source in sources {
+            let source = events.add(source)?;
+            events.sources.push(source);
+        }
+        Ok(events)
+    }
+
+    fn add(&mut self, source: &EventSource) -> Result<Source, Failure> {
+        let token = self.sources.len();
+        match source {
+            EventSource::ProcessEnd { process } => {
+                self.watch_process(process, token)?;
+                Ok(Source::ProcessEnd)
+            }
+            EventSource::Interval { milliseconds } => {
+                let length = Duration::from_millis(u64::from(*milliseconds).max(1));
+                let next = Instant::now() + length;
+                self.reactor.at(next, token);
+                Ok(Source::Interval { length, next })
+            }
+            EventSource::FileChange { path } => {
+                let during = || format!("watch {path:?}");
+                let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+                read(&file).during(during)?; // what changes from now on is an event
+                let file = Descriptor::from(file);
+                self.reactor.watch(file.clone(), Interest::CHANGE, token).during(during)?;
+                Ok(Source::FileChange(file))
+            }
+            EventSource::OutOfMemory { cgroup } => {
+                let during = || format!("watch the OOM killer in {cgroup:?}");
+                let counter = Descriptor::from(oom_counter(cgroup).during(during)?);
+                self.reactor.watch(counter.clone(), Interest::READ, token).during(during)?;
+                Ok(Source::OutOfMemory(counter))
+            }
+        }
+    }
+
+    fn watch_process(&mut self, process: &ProcessIdentity, token: usize) -> Result<(), Failure> {
+        match processes::open(process)? {
+            Some(pidfd) => self.reactor.watch_exit(pidfd, token).map(drop).during(|| format!("wait for process {}", process.pid)),
+            None => {
+                self.reactor.at(Instant::now(), token); // it has ended
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for the next event.
+    ///
+    /// # Errors
+    /// `Finished` when no source can have one any more.
+    pub fn next(&mut self) -> Result<Event, Failure> {
+        let during = || "wait for events".to_owned();
+        let event = self.reactor.next().during(during)?.ok_or_else(|| Failure::new(FailureCode::Finished, during(), "there is nothing to wait for"))?;
+        let text = match &mut self.sources[event.token] {
+            Source::ProcessEnd => None,
+            Source::Interval { length, next } => {
+                // From the last one, so that they do not drift; those that were missed are left out.
+                *next = (*next + *length).max(Instant::now());
+                self.reactor.at(*next, event.token);
+                None
+            }
+            Source::FileChange(file) => {
+                // Read again, or the kernel tells of the same change again.
+                let text = match read(file) {
+                    Ok(text) => Some(text),
+                    Err(Errno::NODEV) => None, // its cgroup was removed
+                    Err(errno) => return Err(errno).during(|| "read a file that changed".into()),
+                };
+                if text.is_none() {
+                    self.reactor.remove(event.key);
+                }
+                text
+            }
+            Source::OutOfMemory(counter) => {
+                rustix::io::read(counter, &mut [0; 8]).during(|| "read the counter of an OOM killer".into())?;
+                None
+            }
+        };
+        Ok(Event { source: event.token as u32, text })
+    }
+}
+
+/// More than the files of a cgroup that tell of changes hold.
+const FILE_BYTES: usize = 4096;
+
+fn read(file: impl AsFd) -> Result<String, Errno> {
+    let mut bytes = [0; FILE_BYTES];
+    let count = rustix::io::retry_on_intr(|| rustix::io::pread(&file, &mut bytes, 0))?;
+    Ok(String::from_utf8_lossy(&bytes[..count]).into_owned())
+}
+
+/// Counts how often memory ran out in a cgroup of v1 (cgroup-v1/memory.rst, "OOM Control"), and once when the cgroup is removed.
+fn oom_counter(cgroup: &str) -> Result<OwnedFd, Errno> {
+    let directory = rustix::fs::open(cgroup, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let open = |name, flags| openat(&directory, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    let counter = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let control = open("memory.oom_control", OFlags::RDONLY)?;
+    let registration = open("cgroup.event_control", OFlags::WRONLY)?;
+    rustix::io::write(registration, format!("{} {}", counter.as_raw_fd(), control.as_raw_fd()).as_bytes())?;
+    Ok(counter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(pid: u32) -> ProcessIdentity {
+        ProcessIdentity { pid: pid as i32, start_time_ticks: processes::start_time(pid as i32).unwrap() }
+    }
+
+    #[test]
+    fn intervals_come_until_the_process_ends_and_then_it_says_so() {
+        let mut child = std::process::Command::new("sleep").arg("0.1").spawn().unwrap();
+        let process = identity(child.id());
+        let begun = Instant::now();
+        let mut events = Events::watch(&[EventSource::Interval { milliseconds: 20 }, EventSource::ProcessEnd { process }]).unwrap();
+        let mut intervals = 0;
+        while events.next().unwrap().source == 0 {
+            intervals += 1;
+            assert!(begun.elapsed() >= Duration::from_millis(20) * intervals);
+        }
+        assert!(intervals >= 1 && begun.elapsed() >= Duration::from_millis(90));
+        child.wait().unwrap();
+        assert_eq!(events.next().unwrap().source, 0);
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_told_at_once_and_nothing_is_left_to_wait_for() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let process = identity(child.id());
+        child.wait().unwrap();
+        let mut events = Events::watch(&[EventSource::ProcessEnd { process }]).unwrap();
+        assert_eq!(events.next().unwrap().source, 0);
+        assert_eq!(events.next().err().unwrap().code, FailureCode::Finished);
+    }
+
+    /// A new cgroup in the first of the hierarchies that there is. None where this user may make none; with TSRUNC_MUST_WORK that is a failure.
+    fn new_cgroup(mounts: &[&str], file: &str) -> Option<String> {
+        let path =
+            mounts.iter().find(|mount| std::fs::exists(format!("{mount}/{file}")).unwrap()).map(|mount| format!("{mount}/tsrunc-{}", std::process::id()));
+        match path.map(|path| std::fs::create_dir(&path).map(|()| path)) {
+            Some(Ok(path)) => Some(path),
+            failed if std::env::var_os("TSRUNC_MUST_WORK").is_some() => panic!("{failed:?}"),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_file_of_a_cgroup_that_changes_comes_with_its_contents_and_its_removal_without() {
+        let Some(path) = new_cgroup(&["/sys/fs/cgroup/unified", "/sys/fs/cgroup"], "cgroup.procs") else { return };
+        let enter = format!("echo $$ > {path}/cgroup.procs");
+        let mut child = std::process::Command::new("sh").args(["-c", &format!("{enter}; read -r line")]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let watched = [EventSource::FileChange { path: format!("{path}/cgroup.events") }, EventSource::Interval { milliseconds: 1000 }];
+        let mut events = Events::watch(&watched).unwrap();
+        let populated = |events: &mut Events, expected: &str| {
+            // The child may have entered before the file was watched.
+            while !events.next().map(|event| event.text.expect("it came in time")).unwrap().contains(expected) {}
+        };
+        if !std::fs::read_to_string(format!("{path}/cgroup.events")).unwrap().contains("populated 1") {
+            populated(&mut events, "populated 1");
+        }
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        populated(&mut events, "populated 0");
+        std::fs::remove_dir(&path).unwrap();
+        let gone = events.next().unwrap();
+        assert_eq!((gone.source, gone.text), (0, None));
+        assert_eq!(events.next().unwrap().source, 1);
+    }
+
+    #[test]
+    fn a_cgroup_of_v1_tells_of_its_removal() {
+        let Some(path) = new_cgroup(&["/sys/fs/cgroup/memory"], "memory.oom_control") else { return };
+        let mut events = Events::watch(&[EventSource::OutOfMemory { cgroup: path.clone() }, EventSource::Interval { milliseconds: 1000 }]).unwrap();
+        std::fs::remove_dir(&path).unwrap();
+        assert_eq!(events.next().unwrap().source, 0);
+        assert_eq!(events.next().unwrap().source, 1);
+    }
+}
