@@ -26,9 +26,10 @@ const common = {
 async function bundleStatic() {
   const { outputFiles } = await build({
     ...common,
-    // Beside the core the `LazyParts` of src/door.ts.
+    // Beside the core the commands that few calls run, and the `LazyParts` of src/door.ts.
     entryPoints: {
       core: "src/hosts/embedded.ts",
+      "late-commands": "src/cli/late-commands.ts",
       careful: "src/runtime/careful.ts",
       rare: "src/runtime/rare.ts",
       seccomp: "src/runtime/plan/seccomp.ts",

@@ -1,10 +1,27 @@
 import t from "tap";
 import { checkArguments, parseArguments } from "./arguments.js";
-import { commandArguments, commandFlags, globalFlags } from "./commands.js";
+import { commandGrammar, programGrammar } from "./grammars.js";
+import type { Grammar } from "./table.js";
 
-const run = (...argv: string[]) => parseArguments(argv, { subject: "run", flags: commandFlags("run"), stopsEarly: false });
-const kill = (...argv: string[]) => parseArguments(argv, { subject: "kill", flags: commandFlags("kill"), stopsEarly: false });
-const program = (...argv: string[]) => parseArguments(argv, { subject: "tsrunc", flags: globalFlags(), stopsEarly: true });
+const run = (...argv: string[]) => parseArguments(argv, "run", commandGrammar("run"));
+const kill = (...argv: string[]) => parseArguments(argv, "kill", commandGrammar("kill"));
+const program = (...argv: string[]) => parseArguments(argv, "tsrunc", programGrammar());
+
+/** A command with everything that a row of the table can have. */
+const made: Grammar = {
+  arguments: [
+    { name: "action", placeholder: "ACTION", choices: ["add", "remove"] },
+    { name: "argument", placeholder: "ARGUMENT", optional: true, repeatable: true },
+  ],
+  flagsEndEarly: true,
+  flags: [
+    { name: "env", short: "e", value: "NAME=VALUE", repeatable: true },
+    { name: "form", value: "FORM", choices: ["table", "json"], excludes: ["quiet", "env"] },
+    { name: "quiet" },
+    { name: "quaint", hidden: true },
+  ],
+};
+const parse = (...argv: string[]) => parseArguments(argv, "make", made);
 
 t.test("a value follows its flag or an equals sign, after one dash or two", async (t) => {
   for (const argv of [["--bundle", "/b"], ["--bundle=/b"], ["-bundle", "/b"], ["-bundle=/b"], ["-b", "/b"], ["-b=/b"]]) {
@@ -63,10 +80,43 @@ t.test("names of Object.prototype are no flags", async (t) => {
 });
 
 t.test("a missing argument is named, and so is the first that is too many", async (t) => {
-  const kill = commandArguments("kill");
+  const kill = commandGrammar("kill").arguments;
   t.throws(() => checkArguments("kill", [], kill), { message: "kill: missing container ID", code: "invalidArgument" });
   t.doesNotThrow(() => checkArguments("kill", ["a"], kill));
   t.doesNotThrow(() => checkArguments("kill", ["a", "TERM"], kill));
   t.throws(() => checkArguments("kill", ["a", "TERM", "c", "d"], kill), { message: 'kill: unexpected argument "c"' });
-  t.throws(() => checkArguments("list", ["a"], commandArguments("list")), { message: 'list: unexpected argument "a"' });
+  t.throws(() => checkArguments("list", ["a"], commandGrammar("list").arguments), { message: 'list: unexpected argument "a"' });
+});
+
+t.test("every value of a repeatable flag counts, in order", async (t) => {
+  t.same(parse("-e", "A=1", "--env=B=-e", "--env", "").lists, { env: ["A=1", "B=-e", ""] });
+  t.same(parse("--quiet").lists, {});
+});
+
+t.test("the arguments of another program are left alone", async (t) => {
+  t.match(parse("--quiet", "add", "--quiet=maybe", "--", "-x"), { rest: ["add", "--quiet=maybe", "--", "-x"] });
+  t.same(parse("--", "add", "-x").rest, ["add", "-x"]);
+});
+
+t.test("a value or an argument that is not among the choices is refused", async (t) => {
+  t.throws(() => parse("--form=xml"), { message: 'make: flag "--form" is table or json, not "xml"', code: "invalidArgument" });
+  t.throws(() => parse("--form="), { message: 'make: flag "--form" is table or json, not ""' });
+  t.match(parse("--form", "json"), { values: { form: "json" } });
+  t.throws(() => checkArguments("make", ["change"], made.arguments), { message: 'make: action is add or remove, not "change"' });
+  t.doesNotThrow(() => checkArguments("make", ["remove", "b", "c", "d"], made.arguments));
+});
+
+t.test("flags that exclude each other are both named", async (t) => {
+  for (const argv of [
+    ["--form=json", "--quiet"],
+    ["--quiet", "--form=json"],
+  ])
+    t.throws(() => parse(...argv), { message: 'make: flags "--form" and "--quiet" exclude each other', code: "invalidArgument" });
+  t.throws(() => parse("-e", "", "--form=json"), { message: 'make: flags "--form" and "--env" exclude each other' });
+  t.match(parse("--form=json", "--quiet=false"), { values: { form: "json" } });
+});
+
+t.test("a hidden flag is accepted and never suggested", async (t) => {
+  t.ok(parse("--quaint").switches.has("quaint"));
+  t.throws(() => parse("--quain"), { message: /unknown flag "--quain"$/ });
 });

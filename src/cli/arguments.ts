@@ -1,94 +1,92 @@
 /** Command line arguments as flags and the rest. Flags may have one dash or two, whatever their length, as callers of runc write them. */
 
-import minimist from "minimist";
-import type { CommandArguments, Flag } from "./commands.js";
 import { suggestion } from "./suggestion.js";
+import type { Argument, Flag, Grammar } from "./table.js";
 import { usageError } from "./usage.js";
 
 /** Arguments taken apart. */
 export interface ParsedArguments {
   /** By the flag's long name; of a repeated flag the last value. */
   values: Record<string, string>;
+  /** Every value of the flags that are repeatable, in their order. */
+  lists: Record<string, string[]>;
   switches: Set<string>;
   rest: string[];
 }
 
-export interface Grammar {
-  /** Who is asked, for errors: `create`. */
-  subject: string;
-  flags: readonly Flag[];
-  /** Whatever follows the first argument that is no flag is left alone. */
-  stopsEarly: boolean;
-}
-
-/** @throws RuntimeError that names an unknown flag, with the nearest known one, or one that lacks its value. */
-export function parseArguments(argv: readonly string[], grammar: Grammar): ParsedArguments {
-  const { normal, given: flags, rest } = normalize(argv, grammar);
-  const parsed = minimist(normal, {
-    stopEarly: grammar.stopsEarly,
-    // Only of those that are given: minimist does its work for each.
-    boolean: flags.filter(({ value }) => !value).map(({ name }) => name),
-    string: ["_", ...flags.filter(({ value }) => value).map(({ name }) => name)],
-  });
-  const result: ParsedArguments = { values: {}, switches: new Set(), rest: [...parsed._, ...rest] };
-  for (const { name, value } of flags) {
-    const given: unknown = parsed[name];
-    const last: unknown = Array.isArray(given) ? given[given.length - 1] : given;
-    if (value && typeof last === "string") result.values[name] = last;
-    else if (!value && last === true) result.switches.add(name);
-  }
-  return result;
-}
-
-/** @throws RuntimeError that names the argument that is missing, or the first that is too many. */
-export function checkArguments(subject: string, args: readonly string[], { names, required }: CommandArguments): void {
-  if (args.length < required) throw usageError(subject, `missing ${names[args.length]}`);
-  const surplus = args[names.length];
-  if (surplus !== undefined) throw usageError(subject, `unexpected argument ${JSON.stringify(surplus)}`);
-}
-
 /**
- * Every flag by its long name with two dashes and its value attached, so that nothing is left to guess: minimist would read `-detach` as seven
- * letters and take a container named `true` for the value of a switch before it. `rest` is what it is not to look at: for a command to come
- * the `--` in it is still to be seen.
+ * @param subject who is called, for errors: `create`
+ * @throws RuntimeError that names an unknown flag, with the nearest known one, one that lacks its value, has another than those that are
+ * allowed, or cannot be given beside another
  */
-function normalize(argv: readonly string[], grammar: Grammar): { normal: string[]; given: Flag[]; rest: readonly string[] } {
-  const normal: string[] = [];
-  const given: Flag[] = [];
+export function parseArguments(argv: readonly string[], subject: string, grammar: Grammar): ParsedArguments {
+  const parsed: ParsedArguments = { values: {}, lists: {}, switches: new Set(), rest: [] };
   for (let at = 0; at < argv.length; at++) {
     const argument = argv[at] as string;
-    if (argument === "--") return { normal, given, rest: argv.slice(at + 1) };
-    if (!argument.startsWith("-") || argument === "-") {
-      if (grammar.stopsEarly) return { normal, given, rest: argv.slice(at) };
-      normal.push(argument);
+    const isFlag = argument.startsWith("-") && argument !== "-";
+    if (argument === "--" || (!isFlag && grammar.flagsEndEarly)) {
+      parsed.rest.push(...argv.slice(argument === "--" ? at + 1 : at));
+      break;
+    }
+    if (!isFlag) {
+      parsed.rest.push(argument);
       continue;
     }
-    const { flag, text } = recognize(argument, grammar);
-    given.push(flag);
-    const equals = text.indexOf("=");
-    if (equals >= 0) {
-      const value = text.slice(equals + 1);
-      if (!flag.value && value !== "true" && value !== "false") {
-        throw usageError(grammar.subject, `flag "--${flag.name}" is true or false, not ${JSON.stringify(value)}`);
-      }
-      normal.push(`--${flag.name}=${value}`);
-    } else if (flag.value) {
-      at++;
-      const value = argv[at];
-      if (value === undefined) throw usageError(grammar.subject, `flag "--${flag.name}" requires an argument`);
-      normal.push(`--${flag.name}=${value}`);
+    const { flag, value: attached } = recognize(argument, subject, grammar.flags);
+    if (flag.value === undefined) {
+      setSwitch(parsed.switches, flag, subject, attached);
     } else {
-      normal.push(`--${flag.name}=true`);
+      const value = attached ?? argv[++at];
+      if (value === undefined) throw usageError(subject, `flag "--${flag.name}" requires an argument`);
+      setValue(parsed, flag, subject, value);
     }
   }
-  return { normal, given, rest: [] };
+  checkExclusions(parsed, subject, grammar.flags);
+  return parsed;
 }
 
-function recognize(argument: string, { subject, flags }: Grammar): { flag: Flag; text: string } {
-  const text = argument.replace(/^--?/, "");
-  const name = text.split("=", 1)[0] as string;
+/** @throws RuntimeError that names the argument that is missing, the first that is too many, or one that is not among its choices. */
+export function checkArguments(subject: string, given: readonly string[], known: readonly Argument[]): void {
+  const missing = known[given.length];
+  if (missing && !missing.optional) throw usageError(subject, `missing ${missing.name}`);
+  const surplus = given[known.length];
+  if (surplus !== undefined && !known.at(-1)?.repeatable) throw usageError(subject, `unexpected argument ${JSON.stringify(surplus)}`);
+  for (const [at, { name, choices }] of known.entries()) {
+    const value = given[at];
+    if (value !== undefined && choices) checkChoice(subject, name, value, choices);
+  }
+}
+
+function setSwitch(switches: Set<string>, { name }: Flag, subject: string, value = "true"): void {
+  if (value === "true") switches.add(name);
+  else if (value === "false") switches.delete(name);
+  else throw usageError(subject, `flag "--${name}" is true or false, not ${JSON.stringify(value)}`);
+}
+
+function setValue({ values, lists }: ParsedArguments, { name, choices, repeatable }: Flag, subject: string, value: string): void {
+  if (choices) checkChoice(subject, `flag "--${name}"`, value, choices);
+  values[name] = value;
+  if (repeatable) (lists[name] ??= []).push(value);
+}
+
+function checkChoice(subject: string, what: string, value: string, choices: readonly string[]): void {
+  if (!choices.includes(value)) throw usageError(subject, `${what} is ${choices.join(" or ")}, not ${JSON.stringify(value)}`);
+}
+
+function checkExclusions({ values, switches }: ParsedArguments, subject: string, flags: readonly Flag[]): void {
+  const isGiven = (name: string): boolean => Object.hasOwn(values, name) || switches.has(name);
+  for (const { name, excludes } of flags) {
+    const other = excludes && isGiven(name) ? excludes.find(isGiven) : undefined;
+    if (other !== undefined) throw usageError(subject, `flags "--${name}" and "--${other}" exclude each other`);
+  }
+}
+
+function recognize(argument: string, subject: string, flags: readonly Flag[]): { flag: Flag; value: string | undefined } {
+  const equals = argument.indexOf("=");
+  const spelled = equals < 0 ? argument : argument.slice(0, equals);
+  const name = spelled.replace(/^--?/, "");
   const flag = flags.find((candidate) => candidate.name === name || candidate.short === name);
-  if (flag) return { flag, text };
-  const names = flags.map((candidate) => candidate.name);
-  throw usageError(subject, `unknown flag "${argument.split("=", 1)[0]}"${suggestion(name, names, "--")}`);
+  if (flag) return { flag, value: equals < 0 ? undefined : argument.slice(equals + 1) };
+  const names = flags.filter(({ hidden }) => !hidden).map((candidate) => candidate.name);
+  throw usageError(subject, `unknown flag "${spelled}"${suggestion(name, names, "--")}`);
 }

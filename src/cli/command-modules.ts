@@ -1,22 +1,31 @@
-/** The commands' modules by name. */
+/** The commands' modules by name. Those that are run all the time are part of the core; the others are loaded when they are asked for. */
 
 import type { CommandModule } from "./command.js";
 import * as create from "./commands/create.js";
 import * as deletion from "./commands/delete.js";
-import * as features from "./commands/features.js";
-import * as help from "./commands/help.js";
 import * as kill from "./commands/kill.js";
 import * as list from "./commands/list.js";
 import * as run from "./commands/run.js";
-import * as spec from "./commands/spec.js";
 import * as start from "./commands/start.js";
 import * as state from "./commands/state.js";
+import type { CommandName } from "./grammars.js";
+import type { LateCommandName, LateCommands } from "./late-commands.js";
 
-const modules: Readonly<Record<string, CommandModule>> = { create, delete: deletion, features, help, kill, list, run, spec, start, state };
+const modules: Readonly<Record<Exclude<CommandName, LateCommandName>, CommandModule>> = {
+  create,
+  delete: deletion,
+  kill,
+  list,
+  run,
+  start,
+  state,
+};
 
-/** @param name one of `commandNames` */
-export function commandModule(name: string): CommandModule {
-  const module = modules[name];
-  if (module === undefined) throw new Error(`load command ${JSON.stringify(name)}: no such module`);
-  return module;
+/** @param loadLate gives the exports of src/cli/late-commands.ts */
+export function commandModule(name: CommandName, loadLate: () => LateCommands): CommandModule {
+  return isEarly(name) ? modules[name] : loadLate().lateCommands[name];
+}
+
+function isEarly(name: CommandName): name is keyof typeof modules {
+  return Object.hasOwn(modules, name);
 }

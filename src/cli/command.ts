@@ -2,6 +2,7 @@
 
 import type { Door } from "../door.js";
 import type { RuntimeContext } from "../runtime/runtime.js";
+import type { CommandName } from "./grammars.js";
 
 /** The flags given before the command. */
 export interface GlobalFlags {
@@ -16,6 +17,8 @@ export interface CommandCall {
   global: GlobalFlags;
   /** Values of flags by name; those not given are absent. */
   values: Readonly<Record<string, string>>;
+  /** Every value of the flags that may be repeated (`Flag.repeatable`), in their order; those not given are absent. */
+  lists: Readonly<Record<string, readonly string[]>>;
   /** Flags without a value that were given. */
   switches: ReadonlySet<string>;
   /** What is no flag. */
@@ -29,5 +32,5 @@ export interface CommandModule {
   run(call: CommandCall): number;
 }
 
-/** Loads a command's module: a name of `commandNames()`. */
-export type LoadCommand = (name: string) => CommandModule;
+/** Loads a command's module. */
+export type LoadCommand = (name: CommandName) => CommandModule;

@@ -21,6 +21,7 @@ function call(
     },
     global: { rootless: undefined, systemdCgroup },
     values,
+    lists: {},
     switches: new Set(switches),
     args: ["c1"],
     context: () => {

@@ -8,7 +8,8 @@ import type { RuntimeContext } from "../runtime/runtime.js";
 import { checkArguments, parseArguments } from "./arguments.js";
 import type { ParsedArguments } from "./arguments.js";
 import type { CommandCall, GlobalFlags, LoadCommand } from "./command.js";
-import { commandArguments, commandFlags, commandNames, globalFlags } from "./commands.js";
+import { commandGrammar, commandNames, isCommand, programGrammar } from "./grammars.js";
+import type { CommandName } from "./grammars.js";
 import { EXIT_STATUS, exitStatusOf } from "./exit-status.js";
 import { log } from "./log.js";
 import type { LogOptions } from "./log.js";
@@ -47,11 +48,11 @@ function dispatch(door: Door, load: LoadCommand, options: LogOptions): number {
   // What hosts have in place of bytes that are not UTF-8.
   const garbled = door.argv.find((argument) => argument.includes("\ufffd"));
   if (garbled !== undefined) throw usageError(PROGRAM, `argument ${JSON.stringify(garbled)} is not UTF-8`);
-  const global = parseArguments(door.argv, { subject: PROGRAM, flags: globalFlags(), stopsEarly: true });
+  const global = parseArguments(door.argv, PROGRAM, programGrammar());
   openLog(door, global.values["log"]);
   options.file = global.values["log"];
   options.debug = global.switches.has("debug");
-  options.format = oneOf("log-format", global.values["log-format"] ?? "text", ["text", "json"]);
+  options.format = global.values["log-format"] === "json" ? "json" : "text";
   const flags: GlobalFlags = { rootless: rootlessFlag(global), systemdCgroup: global.switches.has("systemd-cgroup") };
   const [command, ...argv] = global.rest;
 
@@ -61,25 +62,30 @@ function dispatch(door: Door, load: LoadCommand, options: LogOptions): number {
     return EXIT_STATUS.success;
   }
   const observed = options.debug ? logRequests(door, options) : door;
-  const start = (name: string, parsed: ParsedArguments): number =>
+  const start = (name: CommandName, parsed: ParsedArguments): number =>
     load(name).run({
       door: observed,
       global: flags,
       values: parsed.values,
+      lists: parsed.lists,
       switches: parsed.switches,
       args: parsed.rest,
       context: () => makeContext(observed, global, options),
     } satisfies CommandCall);
 
-  if (command === undefined || global.switches.has("help"))
-    return start("help", { values: {}, switches: new Set(), rest: command === undefined ? [] : [command] });
-  if (!commandNames().includes(command)) {
+  if (command === undefined || global.switches.has("help")) return start("help", helpAbout(command));
+  if (!isCommand(command)) {
     throw usageError(PROGRAM, `unknown command ${JSON.stringify(command)}${suggestion(command, commandNames())}`);
   }
-  const parsed = parseArguments(argv, { subject: command, flags: commandFlags(command), stopsEarly: false });
-  if (parsed.switches.has("help")) return start("help", { ...parsed, rest: [command] });
-  checkArguments(command, parsed.rest, commandArguments(command));
+  const grammar = commandGrammar(command);
+  const parsed = parseArguments(argv, command, grammar);
+  if (parsed.switches.has("help")) return start("help", helpAbout(command));
+  checkArguments(command, parsed.rest, grammar.arguments);
   return start(command, parsed);
+}
+
+function helpAbout(command: string | undefined): ParsedArguments {
+  return { values: {}, lists: {}, switches: new Set(), rest: command === undefined ? [] : [command] };
 }
 
 /** Makes the log file, so that one that cannot be written is told before anything is done. */
@@ -94,14 +100,8 @@ function makeContext(door: Door, { values }: ParsedArguments, options: LogOption
 }
 
 function rootlessFlag({ values }: ParsedArguments): boolean | undefined {
-  const when = oneOf("rootless", values["rootless"] ?? "auto", ["true", "false", "auto"]);
+  const when = values["rootless"] ?? "auto";
   return when === "auto" ? undefined : when === "true";
-}
-
-function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
-  const found = allowed.find((candidate) => candidate === value);
-  if (found === undefined) throw usageError(PROGRAM, `flag "--${flag}" is ${allowed.join(" or ")}, not ${JSON.stringify(value)}`);
-  return found;
 }
 
 /** The host with every request to the native layer logged (--debug). */

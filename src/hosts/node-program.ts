@@ -1,6 +1,7 @@
 /** The Node host: the program as a single executable, with ffi-rs and the native layer inside. */
 
 import { commandModule } from "../cli/command-modules.js";
+import { lateCommands } from "../cli/late-commands.js";
 import { main } from "../cli/main.js";
 import type { Door } from "../door.js";
 import { type Ffi, nativeDoor } from "./node.js";
@@ -30,4 +31,4 @@ function openDoor(): (request: string) => string {
   return loadAsset("libtsrunc.so", (path) => nativeDoor(ffi, path));
 }
 
-process.exit(main(door, commandModule));
+process.exit(main(door, (name) => commandModule(name, () => ({ lateCommands }))));

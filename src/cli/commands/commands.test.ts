@@ -4,7 +4,7 @@ import { defaultSpec } from "../../runtime/runtime.js";
 import { failed, fakeContext, fakeDoor } from "../../runtime/testing/fake-door.js";
 import type { FakeHostOptions } from "../../runtime/testing/fake-door.js";
 import type { CommandCall, CommandModule } from "../command.js";
-import { commandNames } from "../commands.js";
+import { commandNames } from "../grammars.js";
 import * as create from "./create.js";
 import * as deletes from "./delete.js";
 import * as features from "./features.js";
@@ -38,6 +38,7 @@ function run(command: CommandModule, { args = [], values = {}, switches = [], do
     },
     global: { rootless: undefined, systemdCgroup: false },
     values,
+    lists: {},
     switches: new Set(switches),
     args,
     context: () => context,
@@ -103,7 +104,6 @@ t.test("list prints a table, JSON, or ids", async (t) => {
   t.match(JSON.parse(run(list, { values: { format: "json" }, door: running }).out), [{ id: "c1" }]);
   t.equal(run(list, { values: { format: "json" } }).out, "[]\n");
   t.equal(run(list, { switches: ["quiet"], door: running }).out, "c1\n");
-  t.throws(() => run(list, { values: { format: "xml" } }), { message: 'list: flag "--format" is table or json, not "xml"' });
 });
 
 t.test("features prints JSON", async (t) => {

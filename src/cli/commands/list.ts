@@ -4,11 +4,8 @@ import { containerIds, listContainers } from "../../runtime/runtime.js";
 import type { ContainerState } from "../../runtime/runtime.js";
 import type { CommandCall } from "../command.js";
 import { EXIT_STATUS } from "../exit-status.js";
-import { usageError } from "../usage.js";
 
 export function run({ door, values, switches, context }: CommandCall): number {
-  const format = values["format"] ?? "table";
-  if (format !== "table" && format !== "json") throw usageError("list", `flag "--format" is table or json, not ${JSON.stringify(format)}`);
   if (switches.has("quiet")) {
     door.write(
       1,
@@ -18,7 +15,7 @@ export function run({ door, values, switches, context }: CommandCall): number {
     );
   } else {
     const states = listContainers(context());
-    door.write(1, format === "json" ? `${JSON.stringify(states)}\n` : table(states));
+    door.write(1, values["format"] === "json" ? `${JSON.stringify(states)}\n` : table(states));
   }
   return EXIT_STATUS.success;
 }

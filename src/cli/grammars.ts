@@ -1,0 +1,52 @@
+/** The grammars of all commands: the half of the table that parses argv. Nothing is built before it is asked for: every command starts here. */
+
+import type { Flag, Grammar } from "./table.js";
+import * as create from "./table/create.js";
+import * as deletion from "./table/delete.js";
+import * as features from "./table/features.js";
+import * as help from "./table/help.js";
+import * as kill from "./table/kill.js";
+import * as list from "./table/list.js";
+import * as program from "./table/program.js";
+import * as run from "./table/run.js";
+import * as spec from "./table/spec.js";
+import * as start from "./table/start.js";
+import * as state from "./table/state.js";
+
+const grammars = {
+  create: create.grammar,
+  delete: deletion.grammar,
+  features: features.grammar,
+  help: help.grammar,
+  kill: kill.grammar,
+  list: list.grammar,
+  run: run.grammar,
+  spec: spec.grammar,
+  start: start.grammar,
+  state: state.grammar,
+};
+
+export type CommandName = keyof typeof grammars;
+
+/** Sorted. */
+export function commandNames(): CommandName[] {
+  return Object.keys(grammars).sort() as CommandName[];
+}
+
+export function isCommand(name: string): name is CommandName {
+  return Object.hasOwn(grammars, name);
+}
+
+export function commandGrammar(name: CommandName): Grammar {
+  return withHelp(grammars[name]());
+}
+
+/** The flags before the command, and the command with its arguments. */
+export function programGrammar(): Grammar {
+  return withHelp(program.grammar());
+}
+
+function withHelp(grammar: Grammar): Grammar {
+  const help: Flag = { name: "help", short: "h" };
+  return { ...grammar, flags: [...grammar.flags, help] };
+}

@@ -1,0 +1,40 @@
+/** The manuals of all commands: the half of the table that people read. Not part of the core: commands that print it are loaded late. */
+
+import type { CommandName } from "./grammars.js";
+import type { Manual } from "./table.js";
+import * as create from "./table/create.js";
+import * as deletion from "./table/delete.js";
+import * as features from "./table/features.js";
+import * as help from "./table/help.js";
+import * as kill from "./table/kill.js";
+import * as list from "./table/list.js";
+import * as program from "./table/program.js";
+import * as run from "./table/run.js";
+import * as spec from "./table/spec.js";
+import * as start from "./table/start.js";
+import * as state from "./table/state.js";
+
+const manuals: Readonly<Record<CommandName, () => Manual>> = {
+  create: create.manual,
+  delete: deletion.manual,
+  features: features.manual,
+  help: help.manual,
+  kill: kill.manual,
+  list: list.manual,
+  run: run.manual,
+  spec: spec.manual,
+  start: start.manual,
+  state: state.manual,
+};
+
+export function commandManual(name: CommandName): Manual {
+  return withHelp(manuals[name]());
+}
+
+export function programManual(): Manual {
+  return withHelp(program.manual());
+}
+
+function withHelp(manual: Manual): Manual {
+  return { ...manual, flags: { ...manual.flags, help: "Print this page." } };
+}

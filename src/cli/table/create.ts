@@ -1,0 +1,17 @@
+import type { Grammar, Manual } from "../table.js";
+import { containerId, createFlagTexts, createFlags } from "./shared.js";
+
+export function grammar(): Grammar {
+  return { arguments: [containerId()], flags: createFlags() };
+}
+
+export function manual(): Manual {
+  return {
+    summary: "make a container that waits to be started",
+    description: `
+      Sets the container up completely (namespaces, mounts, cgroups, hooks) and stops before its program runs. A missing
+      program fails here already; a missing working directory is made. When anything fails, everything is undone.`,
+    flags: createFlagTexts(),
+    example: ["tsrunc create --bundle /containers/web --pid-file /run/web.pid web", "tsrunc start web"],
+  };
+}

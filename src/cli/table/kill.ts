@@ -1,0 +1,21 @@
+import type { Grammar, Manual } from "../table.js";
+import { containerId } from "./shared.js";
+
+export function grammar(): Grammar {
+  return {
+    arguments: [containerId(), { name: "signal", placeholder: "SIGNAL", optional: true }],
+    flags: [{ name: "all", short: "a" }],
+  };
+}
+
+export function manual(): Manual {
+  return {
+    summary: "send a signal to a container",
+    description: `
+      Sends a signal, TERM when none is named, to the container's first process. A signal is a number or a name, with or
+      without SIG, such as 15, TERM, SIGTERM or RTMIN+3. KILL ends all processes of a container that has no pid namespace of
+      its own.`,
+    flags: { all: "Signal every process of the container's cgroup." },
+    example: ["tsrunc kill web HUP"],
+  };
+}

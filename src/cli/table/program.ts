@@ -1,0 +1,52 @@
+/** The program itself: the flags before the command. */
+
+import type { Grammar, Manual } from "../table.js";
+
+export function grammar(): Grammar {
+  return {
+    arguments: [
+      { name: "command", placeholder: "COMMAND" },
+      { name: "argument", placeholder: "ARGUMENT", optional: true, repeatable: true },
+    ],
+    flagsEndEarly: true,
+    flags: [
+      { name: "root", value: "DIR" },
+      { name: "log", value: "FILE" },
+      { name: "log-format", value: "FORMAT", choices: ["text", "json"] },
+      { name: "rootless", value: "WHEN", choices: ["true", "false", "auto"] },
+      { name: "debug" },
+      { name: "systemd-cgroup" },
+      { name: "version", short: "v" },
+    ],
+  };
+}
+
+export function manual(): Manual {
+  return {
+    summary: "run containers from OCI bundles",
+    description: `
+      A bundle is a directory with a configuration, config.json, and usually a root file system, as the OCI runtime
+      specification describes them. tsrunc makes a container of it and keeps the container's state below the directory that
+      --root names.`,
+    flags: {
+      root: "Directory with the states of containers. Default: /run/tsrunc, or $XDG_RUNTIME_DIR/tsrunc for a caller who is not root.",
+      log: "File that messages are appended to. Errors are on standard error as well.",
+      "log-format": "Form of the lines in that file: text (default) or json.",
+      rootless: "Whether to do without privilege over cgroups and devices: true, false or auto (default: by the caller's privilege).",
+      debug: "Log every request to the native layer too.",
+      "systemd-cgroup":
+        "The container's cgroup is a unit that systemd makes; cgroupsPath is slice:prefix:name. For a caller without privilege the user's own service manager makes it.",
+      version: "Print the versions of program, source and specification.",
+    },
+    exitStatus: [
+      "0  success",
+      "1  failure; the reason is on standard error",
+      "tsrunc run and tsrunc exec end with the status of the program that they ran.",
+    ],
+    example: [
+      "mkdir -p bundle/rootfs   # and put a root file system into it",
+      "tsrunc spec --bundle bundle",
+      "tsrunc run --bundle bundle c1",
+    ],
+  };
+}

@@ -1,0 +1,34 @@
+/** What several rows of the table share. */
+
+import type { Argument, Flag } from "../table.js";
+
+export function containerId(): Argument {
+  return { name: "container ID", placeholder: "ID" };
+}
+
+/** The flags of `create`, which `run` has too. */
+export function createFlags(): Flag[] {
+  return [
+    { name: "bundle", short: "b", value: "DIR" },
+    { name: "console-socket", value: "SOCKET" },
+    { name: "pidfd-socket", value: "SOCKET" },
+    { name: "pid-file", value: "FILE" },
+    { name: "no-pivot" },
+    { name: "no-new-keyring" },
+    { name: "preserve-fds", value: "N" },
+  ];
+}
+
+/** What `createFlags` do. */
+export function createFlagTexts() {
+  return {
+    bundle: "Directory with config.json. Default: the working directory.",
+    "console-socket":
+      "Unix socket that gets the master of the terminal. A container with a terminal needs it unless the caller stays with it.",
+    "pidfd-socket": "Unix socket that gets a pidfd of the first process.",
+    "pid-file": "File that gets the pid of the first process.",
+    "no-pivot": "Move the root mount instead of pivot_root(2). Only for a host whose root is an initramfs: it is less secure.",
+    "no-new-keyring": "Let the container keep the session keyring of the caller.",
+    "preserve-fds": "Pass this many descriptors, from 3 on, to the program.",
+  };
+}
