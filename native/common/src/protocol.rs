@@ -31,7 +31,7 @@ use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use tsrunc_plan::container::{Namespace, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::id_mapping::IdMapping;
-use tsrunc_plan::operation::Operation;
+use tsrunc_plan::operation::{Hook, Operation};
 use tsrunc_sys::errno::During;
 
 use crate::descriptors;
@@ -46,22 +46,19 @@ pub struct InitPlan<'a> {
     pub join: Vec<(Namespace, i32)>,
     /// Made after the cgroups are joined: a cgroup namespace's root is the cgroup of its maker.
     pub new_cgroup_namespace: bool,
-    /// A new network namespace has its loopback interface down.
-    pub new_network_namespace: bool,
     /// A new time namespace was unshared: with clock offsets, which must be set before anybody enters it.
     pub enter_time_namespace: bool,
     /// The creator sets the resource limits then: it may raise them.
     pub in_user_namespace: bool,
     /// The uid and gid maps that the joined user namespace must have, where config.json gives them too.
     pub expected_maps: Option<(Vec<IdMapping>, Vec<IdMapping>)>,
-    /// Name of the session keyring to make.
-    pub keyring: String,
     pub operations: Cow<'a, [Operation]>,
     pub process: Cow<'a, Process>,
     pub gate: Gate,
     pub console: Console,
-    /// Detached clones of bind sources (`MountSource::BindDescriptor`).
-    pub bind_sources: Vec<i32>,
+    pub start_container_hooks: Cow<'a, [Hook]>,
+    /// Detached clones of bind sources: index of the operation, descriptor.
+    pub lent_mounts: Vec<(usize, i32)>,
     /// Files for stdout and stderr of hooks.
     #[serde(default)]
     pub hook_output: [Option<i32>; 2],
@@ -240,7 +237,7 @@ mod tests {
     fn a_process_whose_filter_is_missing_is_refused() {
         let process = |seccomp: bool| -> Process {
             let mut json = serde_json::json!({ "args": [], "env": [], "setHome": false, "cwd": "/", "uid": 0, "gid": 0, "umask": 18, "rlimits": [],
-                "noNewPrivileges": true, "terminal": false, "preserveFds": 0, "newKeyring": false, "startContainerHooks": [] });
+                "noNewPrivileges": true, "terminal": false, "preserveFds": 0 });
             if seccomp {
                 json["seccomp"] = true.into();
             }

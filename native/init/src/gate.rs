@@ -1,5 +1,6 @@
 //! The init's side of the conversation in protocol.rs, from the plan to the exec.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
@@ -10,7 +11,6 @@ use tsrunc_plan::container::Namespace;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::id_mapping::IdMapping;
 use tsrunc_sys::errno::During;
-use tsrunc_sys::network::bring_loopback_up;
 use tsrunc_sys::signals::end_process_1_on_signals;
 use tsrunc_sys::{namespaces, process as sys};
 
@@ -52,22 +52,22 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     reset_cpu_affinity().during(|| "allow the container all CPUs of its cpuset".into())?;
     sys::close_all_but(&descriptors(channel, &plan)).during(|| "close the caller's descriptors".into())?;
     let notify = plan.notify.map(sys::inherited).transpose().during(|| "take over the notify socket".into())?;
-    let inherited = |numbers: &[i32]| numbers.iter().map(|number| sys::inherited(*number)).collect::<Result<Vec<OwnedFd>, _>>();
-    let bind_sources = inherited(&plan.bind_sources).during(|| "take over bind sources".into())?;
+    let lent = |&(operation, number): &(usize, i32)| sys::inherited(number).map(|fd| (operation, fd));
+    let lent_mounts = plan.lent_mounts.iter().map(lent).collect::<Result<BTreeMap<usize, OwnedFd>, _>>().during(|| "take over bind sources".into())?;
     let hook_output = Output::inherited(plan.hook_output).during(|| "take over the files of hooks".into())?;
     require_filter(&plan.process, plan.seccomp.is_some())?;
     join_namespaces(&plan)?;
     // A session of our own before the terminal is opened: only a leader may have a controlling one.
     rustix::process::setsid().during(|| "setsid".into())?;
-    if plan.process.new_keyring {
-        new_keyring(&plan.keyring, plan.process.keyring_label.as_deref())?;
+    if let Some(name) = &plan.process.keyring {
+        join_keyring(name, plan.process.keyring_label.as_deref())?;
     }
     let mut creator = OverChannel { channel, console: &plan.console };
     let open_files = allow_descriptors(plan.operations.len()).during(|| "raise RLIMIT_NOFILE for the mounts".into())?;
-    let mut setup = Setup::new(&bind_sources, &plan.process, &hook_output);
+    let mut setup = Setup::new(&lent_mounts, &plan.process, &hook_output);
     setup.open_files = open_files.map(|before| [before.current, before.maximum].map(|limit| limit.unwrap_or(u64::MAX)));
-    for operation in plan.operations.iter() {
-        setup.run(operation, &mut creator)?;
+    for (index, operation) in plan.operations.iter().chain(&plan.process.operations).enumerate() {
+        setup.run(index, operation, &mut creator)?;
     }
     match setup.terminal.take() {
         Some(terminal) => take_terminal(terminal, plan.process.uid)?,
@@ -78,7 +78,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
         setrlimit(Resource::Nofile, before).during(|| "restore RLIMIT_NOFILE".into())?;
     }
     // Before the working directory is entered, whose path may be an image's: a clone of the host's mounts is no place for it.
-    drop(bind_sources);
+    drop(lent_mounts);
     // After the setup, which they must not hinder, and before the change of user, who may not set them.
     if plan.in_user_namespace && !plan.process.rlimits.is_empty() {
         channel.ask(&FromInit::Limits)?;
@@ -105,7 +105,7 @@ fn container(channel: &mut Channel) -> Result<Never, Failure> {
     let open_files = low_open_files(&plan.process)?;
     let context =
         HookContext { state: &state, output: &hook_output, env: program.env(), directory, open_files, interrupt: None, filter: filter_of_hooks(&plan) };
-    run_hooks(&plan.process.start_container_hooks, &context)?;
+    run_hooks(&plan.start_container_hooks, &context)?;
     if let Some([current, maximum]) = open_files.map(|limit| limit.map(Some)) {
         setrlimit(Resource::Nofile, Rlimit { current, maximum }).during(|| "set RLIMIT_NOFILE".into())?;
     }
@@ -137,7 +137,7 @@ fn allow_descriptors(operations: usize) -> Result<Option<Rlimit>, Errno> {
 /// What the creator left open on purpose. Anything else is the caller's, and would be a way out (CVE-2024-21626).
 fn descriptors(channel: &Channel, plan: &InitPlan<'_>) -> Vec<i32> {
     let mut open = vec![channel.socket().as_raw_fd()];
-    open.extend(&plan.bind_sources);
+    open.extend(plan.lent_mounts.iter().map(|(_, number)| number));
     open.extend(plan.hook_output.iter().flatten());
     open.extend(plan.join.iter().map(|(_, number)| number));
     open.extend(plan.notify);
@@ -194,12 +194,6 @@ fn join_namespaces(plan: &InitPlan<'_>) -> Result<(), Failure> {
     if plan.new_cgroup_namespace {
         namespaces::leave(&[Namespace::Cgroup]).during(|| "make cgroup namespace".into())?;
     }
-    if plan.new_network_namespace {
-        match bring_loopback_up() {
-            Ok(()) | Err(Errno::AFNOSUPPORT) => {} // a kernel without IPv4 has no loopback address either
-            Err(errno) => return Err(errno).during(|| "bring the loopback interface up".into()),
-        }
-    }
     Ok(())
 }
 
@@ -223,7 +217,7 @@ fn compare_map(path: &str, expected: &[IdMapping], pointer: &str) -> Result<(), 
 }
 
 /// A session keyring of its own, where the kernel has keyrings.
-fn new_keyring(name: &str, label: Option<&str>) -> Result<(), Failure> {
+fn join_keyring(name: &str, label: Option<&str>) -> Result<(), Failure> {
     label.map_or(Ok(()), set_key_label)?;
     match sys::new_session_keyring(name) {
         Err(rustix::io::Errno::NOSYS) => {} // a kernel without keyrings shares none

@@ -54,13 +54,13 @@ pub struct Mount<'a> {
     pub pointer: &'a str,
 }
 
-/// Mounts one entry below `root`. `bind_sources` are the clones that the parent made.
-pub fn mount(root: &mut Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Result<(), Failure> {
+/// Mounts one entry below `root`. `lent`: the clone of its source that the creator made, if any.
+pub fn mount(root: &mut Root, entry: &Mount<'_>, lent: Option<&OwnedFd>) -> Result<(), Failure> {
     let during = || format!("mount {} on {:?}{}", describe(entry.source), entry.destination, in_config(entry.pointer));
     if let MountSource::Remount { bind, data } = entry.source {
         return remount(root, entry, *bind, data).map_err(|failure| within(failure, during));
     }
-    let mount = detached(root, entry, bind_sources, &during)?;
+    let mount = detached(root, entry, lent, &during)?;
     let destination = destination(root, entry, mount.as_fd()).map_err(|failure| within(failure, during))?;
     if let MountSource::CopyUp { data, .. } = entry.source {
         copy_covered(destination.as_fd(), mount.as_fd(), data).map_err(|failure| within(failure, during))?;
@@ -75,21 +75,20 @@ pub fn mount(root: &mut Root, entry: &Mount<'_>, bind_sources: &[OwnedFd]) -> Re
 }
 
 /// What is to be mounted, with its own attributes.
-fn detached(root: &Root, entry: &Mount<'_>, bind_sources: &[OwnedFd], during: &dyn Fn() -> String) -> Result<OwnedFd, Failure> {
+fn detached(root: &Root, entry: &Mount<'_>, lent: Option<&OwnedFd>, during: &dyn Fn() -> String) -> Result<OwnedFd, Failure> {
     let bad = |cause: &str| Failure::new(FailureCode::BadRequest, during(), cause);
-    let lent = |index: u32| bind_sources.get(index as usize).ok_or_else(|| bad("no such source descriptor"));
+    let copy_of = |lent: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(lent, 3);
     let clone = match entry.source {
         MountSource::FileSystem { fs_type, source, data } => {
             return file_system(root, entry, (fs_type, source, data)).map_err(|failure| within(failure, during))
         }
         MountSource::CopyUp { source, data } => return file_system(root, entry, ("tmpfs", source, data)).map_err(|failure| within(failure, during)),
-        MountSource::Bind { source, recursive } => clone_path(source, *recursive),
-        MountSource::BindDescriptor { source, recursive, index } => match clone_path(source, *recursive) {
-            Err(Errno::ACCESS | Errno::PERM) => rustix::io::fcntl_dupfd_cloexec(lent(*index)?, 3),
-            result => result,
+        MountSource::Bind { source, recursive } => match (clone_path(source, *recursive), lent) {
+            // Root of a user namespace may not reach it.
+            (Err(Errno::ACCESS | Errno::PERM), Some(lent)) => copy_of(lent),
+            (result, _) => result,
         },
-        MountSource::Lent { index, .. } => rustix::io::fcntl_dupfd_cloexec(lent(*index)?, 3),
-        MountSource::MappedBind { .. } => return Err(bad("the creator did not make its clone")),
+        MountSource::MappedBind { .. } => copy_of(lent.ok_or_else(|| bad("the creator did not make its clone"))?),
         MountSource::Remount { .. } => return Err(bad("nothing to mount")),
     }
     .during(during)?;
@@ -125,10 +124,7 @@ fn describe(source: &MountSource) -> String {
     match source {
         MountSource::FileSystem { fs_type, .. } => format!("{fs_type:?}"),
         MountSource::CopyUp { .. } => "\"tmpfs\"".into(),
-        MountSource::Bind { source, .. }
-        | MountSource::BindDescriptor { source, .. }
-        | MountSource::MappedBind { source, .. }
-        | MountSource::Lent { source, .. } => format!("{source:?}"),
+        MountSource::Bind { source, .. } | MountSource::MappedBind { source, .. } => format!("{source:?}"),
         MountSource::Remount { .. } => "remount".into(),
     }
 }

@@ -1,5 +1,6 @@
 //! Carries out the operations of a plan, in order. Runs in the container's namespaces, before the start gate.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
@@ -11,6 +12,7 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{DeviceKind, Hook, MountAttribute, MountAttributes, Operation, Propagation};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
+use tsrunc_sys::network::bring_loopback_up;
 use tsrunc_sys::schedule;
 
 use crate::attributes::attribute_bits;
@@ -39,8 +41,8 @@ pub trait Creator {
 /// The state that operations share.
 pub struct Setup<'a> {
     root: Option<Root>,
-    /// Detached clones of bind sources, made by the parent.
-    bind_sources: &'a [OwnedFd],
+    /// Detached clones of bind sources, made by the creator, by the index of their operation.
+    lent_mounts: &'a BTreeMap<usize, OwnedFd>,
     process: &'a Process,
     hook_output: &'a Output,
     /// RLIMIT_NOFILE of the runtime, soft and hard, where this process has raised its own.
@@ -58,10 +60,10 @@ pub struct Setup<'a> {
 
 impl<'a> Setup<'a> {
     /// Sets the umask of this process to 0, so that the modes of what it makes are exact.
-    pub fn new(bind_sources: &'a [OwnedFd], process: &'a Process, hook_output: &'a Output) -> Self {
+    pub fn new(lent_mounts: &'a BTreeMap<usize, OwnedFd>, process: &'a Process, hook_output: &'a Output) -> Self {
         Setup {
             root: None,
-            bind_sources,
+            lent_mounts,
             process,
             hook_output,
             open_files: None,
@@ -82,16 +84,20 @@ impl<'a> Setup<'a> {
         self.root.as_mut().ok_or_else(|| Failure::new(FailureCode::BadRequest, "carry out the plan", "an operation before the rootfs"))
     }
 
-    /// Carries out one operation.
-    pub fn run(&mut self, operation: &Operation, creator: &mut dyn Creator) -> Result<(), Failure> {
+    /// Carries out the operation at that index of the plan.
+    pub fn run(&mut self, index: usize, operation: &Operation, creator: &mut dyn Creator) -> Result<(), Failure> {
         match operation {
+            Operation::Loopback => match bring_loopback_up() {
+                Err(Errno::AFNOSUPPORT) => Ok(()), // a kernel without IPv4 has no loopback address either
+                result => result.during(|| "bring the loopback interface up".into()),
+            },
             Operation::RootPropagation { propagation } => self.root_propagation(*propagation),
             Operation::Rootfs { path } => self.rootfs(path, false),
             Operation::SharedRootfs { path } => self.rootfs(path, true),
             Operation::Mount { destination, source, target, attributes, recursive, propagation, pointer } => {
                 let entry = Mount { destination, source, target: *target, attributes, recursive, propagation, pointer };
-                let bind_sources = self.bind_sources;
-                mount(self.root_mut()?, &entry, bind_sources)
+                let lent = self.lent_mounts.get(&index);
+                mount(self.root_mut()?, &entry, lent)
             }
             Operation::Device { path, kind, major, minor, mode, uid, gid, bind, pointer } => {
                 let device = Device { path, kind: *kind, major: *major, minor: *minor, mode: *mode, uid: *uid, gid: *gid, pointer };
@@ -114,9 +120,13 @@ impl<'a> Setup<'a> {
                 self.create_container_hooks(create_container, &state, creator.socket())?;
                 self.root_mut()?.mounts_may_have_changed().during(|| "look at the mounts after the hooks".into())
             }
-            Operation::PivotRoot => self.pivot_root().and_then(|()| self.make_cwd()),
-            Operation::MoveRoot => self.move_root().and_then(|()| self.make_cwd()),
-            Operation::Chroot => self.chroot().and_then(|()| self.make_cwd()),
+            Operation::PivotRoot => self.pivot_root(),
+            Operation::MoveRoot => self.move_root(),
+            Operation::Chroot => self.chroot(),
+            Operation::WorkingDirectory { path } => {
+                if let Err(_said_by_chdir) = self.root()?.make_directory(path) {}
+                Ok(())
+            }
             Operation::RootfsPropagation { propagation } => set_propagation(self.root()?.fd(), *propagation).during(|| "set the propagation of \"/\"".into()),
             Operation::ReadonlyRoot => {
                 let (set, _) = attribute_bits(&MountAttributes { set: vec![MountAttribute::Ro], ..MountAttributes::default() });
@@ -238,13 +248,6 @@ impl<'a> Setup<'a> {
         rustix::process::fchdir(self.root()?.fd()).during(during)?;
         rustix::process::chroot(".").during(during)?;
         rustix::process::chdir("/").during(during)
-    }
-
-    /// Makes the program's working directory, as runc and crun do: Kubernetes and image builders rely on it. Where it cannot be made
-    /// the program's chdir(2) fails and says why.
-    fn make_cwd(&self) -> Result<(), Failure> {
-        if let Err(_said_by_chdir) = self.root()?.make_directory(&self.process.cwd) {}
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cgroup::CgroupPlan;
 use crate::id_mapping::IdMapping;
-use crate::operation::{Hook, HookOutput, Operation};
+use crate::operation::{Hook, HookOutput, HookState, Operation};
 use crate::plain;
 
 plain! {
@@ -71,7 +71,7 @@ pub struct Capabilities {
 }
 
 plain! {
-/// The user's program and what it runs with.
+/// A program and what it runs with: a container's first one, or one that `exec` brings in.
 pub struct Process {
     pub args: Vec<String>,
     /// Without duplicates; HOME is added by the init from the container's passwd when `setHome`.
@@ -95,12 +95,16 @@ pub struct Process {
     pub terminal: bool,
     /// Descriptors 3 .. 3+preserveFds stay open in the program.
     pub preserve_fds: u32,
-    /// A new session keyring (keyctl(2)), so that the caller's is not shared.
-    pub new_keyring: bool,
+    /// Name of the session keyring that it joins (keyctl(2)), made if need be. None: it keeps the caller's.
+    #[serde(default)]
+    pub keyring: Option<String>,
     /// SELinux label of that keyring.
     #[serde(default)]
     pub keyring_label: Option<String>,
-    pub start_container_hooks: Vec<Hook>,
+    /// Done to the process itself, in its namespaces, before it becomes its user: labels, personality, memory policy, scheduling.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<Operation>>", optional))]
+    pub operations: Vec<Operation>,
 }
 }
 
@@ -159,18 +163,20 @@ plain! {
 pub struct ContainerPlan {
     pub spawn: SpawnPlan,
     pub cgroup: CgroupPlan,
+    /// The set-up of the container, before the process's own operations.
     pub operations: Vec<Operation>,
     pub process: Process,
     pub console: ConsolePlan,
     pub gate: GatePlan,
     /// prestart, then createRuntime.
     pub runtime_hooks: Vec<Hook>,
+    pub start_container_hooks: Vec<Hook>,
     /// For the hooks of all six kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub hook_output: Option<HookOutput>,
-    /// The state object that hooks read (runtime.md#state), as JSON text; the native layer sets `pid` and `status`.
-    pub hook_state: String,
+    /// What hooks read; the native layer sets `pid` and `status`.
+    pub hook_state: HookState,
     #[serde(default)]
     pub pid_file: Option<String>,
     #[serde(default)]

@@ -9,6 +9,7 @@ pub mod container;
 pub mod failure;
 pub mod id_mapping;
 pub mod operation;
+pub mod record;
 pub mod request;
 pub mod seccomp;
 pub mod systemd;

@@ -2,6 +2,8 @@
 //! Every `destination` and `path` inside the container is resolved below the rootfs descriptor (openat2
 //! `RESOLVE_IN_ROOT`), never by a path of the host.
 
+use std::collections::BTreeMap;
+
 use crate::id_mapping::IdMapping;
 use crate::{plain, tagged};
 
@@ -70,14 +72,9 @@ pub enum MountSource {
     },
     /// A clone of the mount at a path of the host.
     Bind { source: String, recursive: bool },
-    /// As `bind`, or, where the init may not reach the source (user namespaces), the clone at position `index` of those that
-    /// the parent made. Filled in by the native layer alone.
-    BindDescriptor { source: String, recursive: bool, index: u32 },
     /// As `bind`, with mapped owners; `map_recursive`: those of the mounts below it too. The parent makes the clone: mapping takes
     /// privilege over the file system.
     MappedBind { source: String, recursive: bool, owners: OwnerMap, map_recursive: bool },
-    /// The clone of `source` at position `index` of those that the parent made. Filled in by the native layer alone.
-    Lent { source: String, index: u32 },
     /// Change attributes of what is mounted at the destination already (`remount`). `bind`: only the mount's own flags;
     /// else the file system's too, with `data`.
     Remount {
@@ -109,6 +106,8 @@ pub enum DeviceKind { Char, Block, Fifo }
 
 tagged! { "op", operation_reader, "Operation";
 pub enum Operation {
+    /// Bring the loopback interface of a new network namespace up.
+    Loopback,
     /// Change the propagation of the mount namespace's root, so that nothing leaks to the host.
     RootPropagation { propagation: Propagation },
     /// Make the rootfs a mount point (a recursive bind on itself) and the directory all later paths resolve below.
@@ -167,6 +166,8 @@ pub enum Operation {
     MoveRoot,
     /// No mount namespace: chroot alone.
     Chroot,
+    /// Make the program's working directory where it is missing. Where it cannot be made, the program's chdir(2) fails and says why.
+    WorkingDirectory { path: String },
     /// rootfsPropagation, after the pivot.
     RootfsPropagation { propagation: Propagation },
     /// Remount `/` read-only, other flags kept.
@@ -231,6 +232,28 @@ pub struct HookOutput {
     #[serde(default)]
     pub stderr: Option<String>,
 }
+}
+
+plain! {
+/// The state object on the standard input of a hook (runtime.md#state).
+pub struct HookState {
+    pub oci_version: String,
+    pub id: String,
+    pub status: String,
+    pub pid: i32,
+    pub bundle: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional, type = "Record<string, string>"))]
+    pub annotations: Option<BTreeMap<String, String>>,
+}
+}
+
+impl HookState {
+    /// The JSON text for a process and a status.
+    pub fn text(&self, pid: i32, status: &str) -> String {
+        let state = HookState { pid, status: status.into(), ..self.clone() };
+        serde_json::to_string(&state).unwrap_or_default() // strings and a number: nothing can fail
+    }
 }
 
 plain! {

@@ -2,7 +2,8 @@
 
 use crate::container::ContainerPlan;
 use crate::failure::Failure;
-use crate::operation::{Hook, HookOutput};
+use crate::operation::{Hook, HookOutput, HookState};
+use crate::record::ContainerRecord;
 use crate::seccomp::{SeccompFacts, SeccompProfile};
 use crate::systemd::{BusAddress, SystemdFacts};
 use crate::warning::Warning;
@@ -81,10 +82,10 @@ pub enum Request {
 
     /// Check that this many descriptors from 3 on are open, the caller's. Before `Reserve`, which opens others. -> `Done`
     RequireOpen { count: u32 },
-    /// Make `root/id` with state.json holding `state` and mode 0700, atomically and locked; `Exists` when it is there.
+    /// Make `root/id` with state.json holding `record` and mode 0700, atomically and locked; `Exists` when it is there.
     /// `root` is made with mode `rootMode` when missing. `endable`: until the handle is closed, signals that ask this process to end make
     /// what waits fail with `Interrupted`, and `takeOver` may end this process. -> `Handle`
-    Reserve { root: String, root_mode: u32, id: String, state: String, endable: bool },
+    Reserve { root: String, root_mode: u32, record: Box<ContainerRecord>, endable: bool },
     /// What the state root holds, sorted; an absent one is `NotFound`. -> `Names`
     ListContainers { root: String },
     /// state.json of a container that others may be changing; an absent one is `NotFound`. Here and below, a root, a directory or a
@@ -100,20 +101,20 @@ pub enum Request {
     /// Kill the first process of a container whose create was killed. That process ends by itself, unless it was stopped. -> `Done`
     EndHalfMade { lock: u32 },
     /// Replace state.json atomically. -> `Done`
-    SaveState { handle: u32, state: String },
+    SaveState { handle: u32, record: Box<ContainerRecord> },
     /// Remove the directory of the handle with its files, and stale leftovers of killed creates of that id. -> `Done`
     RemoveContainer { handle: u32 },
     /// Unlock, close; a container that was not released is killed and reaped. -> `Done`
     Close { handle: u32 },
 
     /// Make the container's cgroups and process and bring it to the start gate. `lock` is the handle of `reserve`. Then state.json
-    /// is `state`, an object to which `process` is added. On failure everything this request made is undone. -> `Created`
+    /// is `record` with `process` and `defaults`. On failure everything this request made is undone. -> `Created`
     /// `seccomp` is the handle of a filter that stands ready; its filter is kept for the next container with that profile.
     /// `notify` is a handle of `bindNotify`: the init keeps the socket for `start`.
     Create {
         lock: u32,
         plan: Box<ContainerPlan>,
-        state: String,
+        record: Box<ContainerRecord>,
         #[serde(default)]
         seccomp: Option<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,7 +153,7 @@ pub enum Request {
     /// -> `Flag` (true: it is ready)
     AwaitNotify { handle: u32, process: ProcessIdentity },
     /// Run hooks in the runtime namespace one after another with the state on stdin. -> `Done`
-    RunHooks { hooks: Vec<Hook>, state: String, #[serde(default)] output: Option<HookOutput> },
+    RunHooks { hooks: Vec<Hook>, state: HookState, #[serde(default)] output: Option<HookOutput> },
     /// -> `Done`; all steps are tried, the first failure is reported.
     Undo { steps: Vec<Undo> },
     /// What to say if the OOM killer took a process of one of these cgroups, else empty. -> `Text`

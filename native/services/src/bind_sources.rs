@@ -16,17 +16,23 @@ use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::locked_mount::clone_locked;
 use tsrunc_sys::process::with_file_ids;
 
+/// A detached mount that the creator made for an operation of the plan, and that the init inherits.
+pub struct LentMount {
+    /// Index of the operation.
+    pub operation: usize,
+    pub clone: OwnedFd,
+}
+
 /// Clones bind sources with the caller's permissions: root of a user namespace may not reach them. In a mount namespace of a user
 /// namespace options like `ro` and what is mounted below are locked (mount_namespaces(7)), but a clone from outside comes without the
 /// locks; so of a source that has such, and that root of the namespace reaches, the init makes the clone. A clone stays a peer of
 /// the host's mount, so it is made a slave (or private) as the container's copy of the host would be.
-pub fn open_all(operations: &mut [Operation], spawn: &SpawnPlan) -> Result<Vec<OwnedFd>, Failure> {
+pub fn open_all(operations: &[Operation], spawn: &SpawnPlan) -> Result<Vec<LentMount>, Failure> {
     let root_propagation = root_propagation(operations);
     let mut sources = Vec::new();
     let mounts = mountinfo::read().during(|| "read \"/proc/self/mountinfo\"".into())?;
-    for operation in operations {
-        let Operation::Mount { source: mount_source, pointer, .. } = operation else { continue };
-        let MountSource::Bind { source, recursive } = mount_source else { continue };
+    for (index, operation) in operations.iter().enumerate() {
+        let Operation::Mount { source: MountSource::Bind { source, recursive }, pointer, .. } = operation else { continue };
         let during = || format!("clone bind source {source:?} ({pointer})");
         let clone = if hides_nothing(source, &mounts).during(during)? {
             clone_path(source.as_bytes(), *recursive).during(during)?
@@ -36,9 +42,7 @@ pub fn open_all(operations: &mut [Operation], spawn: &SpawnPlan) -> Result<Vec<O
             clone_for_user_namespace(source, *recursive, during)?
         };
         keep_from_host(&clone, root_propagation).during(during)?;
-        let index = sources.len() as u32;
-        *mount_source = MountSource::BindDescriptor { source: source.clone(), recursive: *recursive, index };
-        sources.push(clone);
+        sources.push(LentMount { operation: index, clone });
     }
     Ok(sources)
 }

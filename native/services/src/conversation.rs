@@ -47,7 +47,7 @@ pub fn converse(asked: &Asked<'_>, pending: &mut Pending, answerer: &mut Option<
                 let during = || "take the seccomp listener from the init".to_owned();
                 let Answerer { receiver, metadata } = answerer.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "nobody waits for it"))?;
                 let listener = tsrunc_sys::seccomp::take_descriptor(&pending.pidfd, number).during(during)?;
-                let state = process_state(pending.identity.pid, &hook_state(plan, pending.identity.pid, "creating")?, metadata)?;
+                let state = process_state(pending.identity.pid, &plan.hook_state.text(pending.identity.pid, "creating"), metadata)?;
                 hand_over(receiver, &listener, &state)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
@@ -57,11 +57,11 @@ pub fn converse(asked: &Asked<'_>, pending: &mut Pending, answerer: &mut Option<
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Schedule => {
-                schedule(pending.identity.pid, &plan.operations)?;
+                schedule(pending.identity.pid, &plan.process.operations)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Hooks => {
-                let state = hook_state(plan, pending.identity.pid, "creating")?;
+                let state = plan.hook_state.text(pending.identity.pid, "creating");
                 run_runtime_hooks(&plan.runtime_hooks, &state, hook_output, *interrupt)?;
                 channel.send(&ToInit::Continue { state })?;
             }
@@ -114,21 +114,4 @@ pub fn receive_descriptor(channel: &Channel, what: &str) -> Result<OwnedFd, Fail
     let mut name = [0; NAME.len()]; // no longer: the next message follows it
     let (_, fds) = descriptors::receive(channel.socket(), &mut name).during(during)?;
     fds.into_iter().next().ok_or_else(|| Failure::new(FailureCode::Other, during(), "no descriptor came"))
-}
-
-/// runc's name for a container's session keyring.
-pub fn keyring_name(plan: &ContainerPlan) -> Result<String, Failure> {
-    Ok(format!("_ses.{}", hook_state_object(plan)?.get("id").and_then(|id| id.as_str()).unwrap_or("")))
-}
-
-fn hook_state_object(plan: &ContainerPlan) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
-    serde_json::from_str(&plan.hook_state).map_err(|error| Failure::new(FailureCode::BadRequest, "read the hooks' state", error.to_string()))
-}
-
-/// The state that hooks read, as JSON text.
-pub fn hook_state(plan: &ContainerPlan, pid: i32, status: &str) -> Result<String, Failure> {
-    let mut state = hook_state_object(plan)?;
-    state.insert("status".into(), status.into());
-    state.insert("pid".into(), pid.into());
-    serde_json::to_string(&state).map_err(|error| Failure::new(FailureCode::Other, "write the hooks' state", error.to_string()))
 }

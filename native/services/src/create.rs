@@ -2,22 +2,24 @@
 //! process.
 
 use std::borrow::Cow;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::net::{socketpair, AddressFamily, RecvFlags, SocketFlags, SocketType};
 use tsrunc_common::descriptors::send_descriptor;
 use tsrunc_common::protocol::require_filter;
 use tsrunc_common::protocol::{Channel, Console, Gate, InitPlan, SeccompFilter, ToInit};
 use tsrunc_plan::cgroup::CgroupPlan;
-use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace};
+use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::record::ContainerRecord;
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_plan::systemd::SystemdUnit;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::spawn::{SharedMemory, Spawned};
 
+use crate::bind_sources::LentMount;
 use crate::clone::{clone_init, has_user_namespace, CloneParts};
-use crate::conversation::{converse, hook_state, keyring_name, report, Answerer, Asked};
+use crate::conversation::{converse, report, Answerer, Asked};
 use crate::init_program::{self, InitProgram, OpenedInit};
 use crate::interrupts::Interrupt;
 use crate::joins::When;
@@ -30,14 +32,13 @@ use crate::store::Lock;
 use crate::{bind_sources, cgroup, cgroup_mounts, mapped_mounts, preserved, processes, resctrl, store, systemd};
 
 /// What a create is given beside its plan.
-#[derive(Clone, Copy)]
 pub struct Extras<'a> {
     pub filter: Option<&'a Filter>,
     /// The container's notify socket, for the init to keep until `start`.
     pub notify: Option<BorrowedFd<'a>>,
     pub interrupt: Interrupt<'a>,
-    /// What state.json says once the container stands: an object without `process`.
-    pub state: &'a str,
+    /// What state.json says once the container stands, but for `process` and `defaults`.
+    pub record: ContainerRecord,
 }
 
 /// Makes the container described by `plan`, up to its start gate. Operations that need descriptors get their numbers.
@@ -91,15 +92,15 @@ struct Start<'a, 'b> {
 }
 
 fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start: Start<'_, '_>) -> Result<Pending, Failure> {
-    let Start { program, cgroups, extras: Extras { filter, notify, interrupt, state } } = start;
+    let Start { program, cgroups, extras: Extras { filter, notify, interrupt, mut record } } = start;
     let in_user_namespace = has_user_namespace(plan);
     let birthplace = cgroups.unified()?;
     let mut tasks = if in_user_namespace { cgroups.tasks()? } else { Vec::new() };
     // Only now: a mount of type cgroup binds the container's own cgroups.
-    let bind_sources = lend_bind_sources(plan, &opened)?;
+    let lent_mounts = lend_mounts(plan, &opened)?;
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
-    let lent = bind_sources.iter().chain([&theirs]).map(AsFd::as_fd).chain(notify);
+    let lent = lent_mounts.iter().map(|lent| &lent.clone).chain([&theirs]).map(AsFd::as_fd).chain(notify);
     let inherit = inherited(plan, &opened, lent);
     let parts = CloneParts {
         program: &program.file,
@@ -130,7 +131,7 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     }
     pending.identity.start_time_ticks = processes::start_time(pid)?;
     let init_plan = InitPlan {
-        bind_sources: bind_sources.iter().map(AsRawFd::as_raw_fd).collect(),
+        lent_mounts: lent_mounts.iter().map(|lent| (lent.operation, lent.clone.as_raw_fd())).collect(),
         notify: notify.map(|socket| socket.as_raw_fd()),
         ..init_plan(plan, &opened, filter)?
     };
@@ -138,8 +139,10 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     // A failure to send means that the child ended before it could read: it says why.
     let sent = channel.send_with(&ToInit::Plan(Box::new(init_plan)), &tasks);
     // While the init works.
-    store::draft_state(lock, &with_process(state, &pending.identity)?)?;
-    pending.state = hook_state(plan, pid, "created")?;
+    record.process = Some(pending.identity.clone());
+    record.defaults = Some(Process { args: Vec::new(), ..plan.process.clone() });
+    store::draft_state(lock, &record)?;
+    pending.state = plan.hook_state.text(pid, "created");
     drop((program, birthplace, tasks));
     let metadata = filter.and_then(|filter| filter.listener.as_ref()).and_then(|listener| listener.metadata.as_deref());
     let mut answerer = opened.seccomp_receiver.take().map(|receiver| Answerer { receiver, metadata });
@@ -158,24 +161,16 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
 }
 
 /// The binds that the init could not make itself; it inherits them.
-fn lend_bind_sources(plan: &mut ContainerPlan, opened: &Opened) -> Result<Vec<OwnedFd>, Failure> {
+fn lend_mounts(plan: &ContainerPlan, opened: &Opened) -> Result<Vec<LentMount>, Failure> {
     let in_user_namespace = has_user_namespace(plan);
-    let mut lent = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&mut plan.operations, &plan.spawn)? } else { Vec::new() };
+    let mut lent = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&plan.operations, &plan.spawn)? } else { Vec::new() };
     let user = match opened.join(Namespace::User) {
         Some(joined) => User::Joined(joined),
         None if in_user_namespace => User::New,
         None => User::Callers,
     };
-    mapped_mounts::lend(&mut plan.operations, user, &mut lent)?;
+    mapped_mounts::lend(&plan.operations, user, &mut lent)?;
     Ok(lent)
-}
-
-/// The state with the container's first process in it.
-fn with_process(state: &str, process: &ProcessIdentity) -> Result<String, Failure> {
-    let during = || "write the container's state".to_owned();
-    let fields = state.strip_suffix('}').ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), "not an object"))?;
-    let process = serde_json::to_string(process).map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))?;
-    Ok(format!("{fields},\"process\":{process}}}"))
 }
 
 /// The process, whose init waits for the plan.
@@ -212,12 +207,10 @@ fn init_plan<'a>(plan: &'a ContainerPlan, opened: &Opened, filter: Option<&Filte
     Ok(InitPlan {
         join: joined_by_init(opened),
         new_cgroup_namespace: plan.spawn.create.contains(&Namespace::Cgroup),
-        new_network_namespace: plan.spawn.create.contains(&Namespace::Network),
         enter_time_namespace: !plan.spawn.clock_offsets.is_empty(),
         in_user_namespace: has_user_namespace(plan),
         expected_maps: (!plan.spawn.create.contains(&Namespace::User) && !plan.spawn.uid_mappings.is_empty())
             .then(|| (plan.spawn.uid_mappings.clone(), plan.spawn.gid_mappings.clone())),
-        keyring: keyring_name(plan)?,
         operations: Cow::Borrowed(&plan.operations),
         process: Cow::Borrowed(&plan.process),
         gate: opened.gate.as_ref().map_or(Gate::Channel, |fd| Gate::Socket(fd.as_raw_fd())),
@@ -226,7 +219,8 @@ fn init_plan<'a>(plan: &'a ContainerPlan, opened: &Opened, filter: Option<&Filte
             (ConsolePlan::Keep, _) => Console::Channel,
             _ => Console::None,
         },
-        bind_sources: Vec::new(),
+        start_container_hooks: Cow::Borrowed(&plan.start_container_hooks),
+        lent_mounts: Vec::new(),
         notify: None,
         hook_output: opened.hook_output.numbers(),
         seccomp: filter.map(|filter| SeccompFilter { program: filter.program.clone(), flags: filter.flags }),

@@ -99,11 +99,11 @@ impl Services {
             Request::Missing { paths } => Ok(names(files::missing(paths))),
             Request::PathKind { path } => files::kind(&path).map(|kind| text(kind.into())),
             Request::RequireOpen { count } => preserved::require_open(count).map(done),
-            Request::Reserve { root, root_mode, id, state, endable } => {
+            Request::Reserve { root, root_mode, record, endable } => {
                 if endable {
                     self.interrupts = Interrupts::begin()?;
                 }
-                match store::reserve(&store::Reservation { root: &root, root_mode, id: &id, state: &state, endable }) {
+                match store::reserve(&store::Reservation { root: &root, root_mode, record: &record, endable }) {
                     Ok(lock) => Ok(self.keep(Handle::Lock(lock))),
                     Err(failure) => Err(self.without_interrupts(failure)),
                 }
@@ -121,7 +121,7 @@ impl Services {
             Request::PeekState { root, id } => state_root::read_state(&root, &id).map(text),
             Request::ReadState { lock } => store::read_state(self.lock(lock)?).map(text),
             Request::EndHalfMade { lock } => store::end_half_made(self.lock(lock)?).map(done),
-            Request::SaveState { handle, state } => store::save_state(self.lock(handle)?, &state).map(done),
+            Request::SaveState { handle, record } => store::save_state(self.lock(handle)?, &record).map(done),
             Request::RemoveContainer { handle } => store::remove(self.lock(handle)?).map(done),
             Request::Close { handle } => match self.handles.remove(&handle) {
                 Some(_) => {
@@ -138,12 +138,12 @@ impl Services {
                 Ok(self.keep(Handle::Seccomp(Box::new(seccomp))))
             }
             Request::SeccompFacts => Ok(Reply::SeccompFacts { facts: seccomp::facts() }),
-            Request::Create { lock, mut plan, state, seccomp, notify } => {
+            Request::Create { lock, mut plan, record, seccomp, notify } => {
                 let seccomp = seccomp.map(|handle| self.seccomp(handle)).transpose()?;
                 let lock = self.lock(lock)?;
                 let notify = notify.map(|handle| self.notify(handle)).transpose()?;
                 let extras =
-                    create::Extras { filter: seccomp.and_then(Seccomp::filter), notify: notify.map(Proxy::fd), interrupt: self.interrupt(), state: &state };
+                    create::Extras { filter: seccomp.and_then(Seccomp::filter), notify: notify.map(Proxy::fd), interrupt: self.interrupt(), record: *record };
                 let pending = create::create(self.init, lock, &mut plan, extras)?;
                 if let Some(seccomp) = seccomp {
                     seccomp.keep(lock.root_fd());
@@ -151,7 +151,7 @@ impl Services {
                 let process = pending.identity.clone();
                 let warnings = pending.warnings.clone();
                 let stays = matches!(plan.console, ConsolePlan::Keep);
-                let runs_hooks = !plan.process.start_container_hooks.is_empty();
+                let runs_hooks = !plan.start_container_hooks.is_empty();
                 let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, runs_hooks })));
                 Ok(Reply::Created { handle, process, warnings })
             }
@@ -192,7 +192,7 @@ impl Services {
             Request::AwaitNotify { handle, process } => self.take_notify(handle)?.await_ready(&process).map(flag),
             Request::RunHooks { hooks, state, output } => {
                 let output = Output::open(output.as_ref())?;
-                run_runtime_hooks(&hooks, &state, &output, self.interrupt()).map(done)
+                run_runtime_hooks(&hooks, &state.text(state.pid, &state.status), &output, self.interrupt()).map(done)
             }
             Request::Undo { steps } => undo::undo(&steps).map(done),
             Request::OutOfMemory { cgroups } => Ok(text(cgroup::describe_oom(cgroups.iter().map(String::as_str)).unwrap_or_default())),

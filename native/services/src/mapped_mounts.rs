@@ -13,7 +13,7 @@ use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::namespaces::map_owners;
 use tsrunc_sys::user_namespace::Holder;
 
-use crate::bind_sources::{clone_for_user_namespace, clone_path, keep_from_host, root_propagation};
+use crate::bind_sources::{clone_for_user_namespace, clone_path, keep_from_host, root_propagation, LentMount};
 use crate::idmap::write_with_privilege;
 
 /// The user namespace of a container.
@@ -24,16 +24,15 @@ pub enum User<'a> {
     Joined(BorrowedFd<'a>),
 }
 
-/// Makes the clones of all binds with mapped owners, adds them to `sources` and points the operations at them.
+/// Makes the clones of all binds with mapped owners and adds them to `sources`.
 ///
 /// # Errors
 /// A source that is not there, a file system that cannot map owners, a caller without the privilege.
-pub fn lend(operations: &mut [Operation], user: User<'_>, sources: &mut Vec<OwnedFd>) -> Result<(), Failure> {
+pub fn lend(operations: &[Operation], user: User<'_>, sources: &mut Vec<LentMount>) -> Result<(), Failure> {
     let root_propagation = root_propagation(operations);
     let mut made: Vec<(OwnerMap, OwnedFd)> = Vec::new();
-    for operation in operations {
-        let Operation::Mount { source: mount_source, pointer, .. } = operation else { continue };
-        let MountSource::MappedBind { source, recursive, owners, map_recursive } = mount_source else { continue };
+    for (index, operation) in operations.iter().enumerate() {
+        let Operation::Mount { source: MountSource::MappedBind { source, recursive, owners, map_recursive }, pointer, .. } = operation else { continue };
         let during = || format!("bind {source:?} with mapped owners ({pointer})");
         let namespace = if owners.uid_mappings.is_empty() {
             match user {
@@ -62,8 +61,7 @@ pub fn lend(operations: &mut [Operation], user: User<'_>, sources: &mut Vec<Owne
             Err(errno) => return Err(errno).during(during),
         }
         keep_from_host(&clone, root_propagation).during(during)?;
-        *mount_source = MountSource::Lent { source: source.clone(), index: sources.len() as u32 };
-        sources.push(clone);
+        sources.push(LentMount { operation: index, clone });
     }
     Ok(())
 }

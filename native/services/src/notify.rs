@@ -157,7 +157,7 @@ fn barrier(host: &OwnedFd) -> Result<(), Errno> {
 mod tests {
     use super::*;
     use crate::store::{reserve, Reservation};
-    use crate::testing::TempDir;
+    use crate::testing::{record, TempDir};
     use std::os::unix::net::UnixDatagram;
 
     /// A proxy, the container's end of it, and the host's socket.
@@ -166,7 +166,7 @@ mod tests {
         let host = UnixDatagram::bind(&host_path).unwrap();
         host.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let root = format!("{}/root", temp.path());
-        let lock = reserve(&Reservation { root: &root, root_mode: 0o700, id: "c", state: "{}", endable: false }).unwrap();
+        let lock = reserve(&Reservation { root: &root, root_mode: 0o700, record: &record("c"), endable: false }).unwrap();
         let proxy = Proxy::bind(&lock, &host_path).unwrap();
         let container = UnixDatagram::unbound().unwrap();
         container.connect(format!("{root}/c/notify.sock")).unwrap();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::record::ContainerRecord;
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::signals::KILL;
@@ -59,9 +60,8 @@ pub struct Reservation<'a> {
     pub root: &'a str,
     /// Of the root, where that must be made.
     pub root_mode: u32,
-    pub id: &'a str,
     /// The first content of state.json.
-    pub state: &'a str,
+    pub record: &'a ContainerRecord,
     /// This process may be ended for the container (holder.rs).
     pub endable: bool,
 }
@@ -71,7 +71,9 @@ pub struct Reservation<'a> {
 /// # Errors
 /// `Exists` if the id is taken.
 pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
-    let Reservation { root, root_mode, id, state, endable } = *request;
+    let Reservation { root, root_mode, record, endable } = *request;
+    let id = record.id.as_str();
+    let state = &text_of(record)?;
     let during = || format!("make state directory \"{root}/{id}\"");
     check_id(id)?;
     let root_fd = state_root::open_or_make(root, root_mode)?;
@@ -97,6 +99,10 @@ pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
         }
     }
     Err(Errno::NOENT).during(during)
+}
+
+fn text_of(record: &ContainerRecord) -> Result<String, Failure> {
+    serde_json::to_string(record).map_err(|error| Failure::new(FailureCode::Other, "write the container's state", error.to_string()))
 }
 
 fn fill_draft(root: &OwnedFd, draft: &str, state: &str, endable: bool) -> Result<OwnedFd, Errno> {
@@ -196,13 +202,14 @@ pub fn read_state(lock: &Lock) -> Result<String, Failure> {
 }
 
 /// Replaces state.json in one step. Not synced: what it describes does not outlive the kernel either.
-pub fn save_state(lock: &Lock, state: &str) -> Result<(), Failure> {
-    draft_state(lock, state)?;
+pub fn save_state(lock: &Lock, record: &ContainerRecord) -> Result<(), Failure> {
+    draft_state(lock, record)?;
     commit_state(lock)
 }
 
 /// Writes a new state.json beside the one that counts.
-pub fn draft_state(lock: &Lock, state: &str) -> Result<(), Failure> {
+pub fn draft_state(lock: &Lock, record: &ContainerRecord) -> Result<(), Failure> {
+    let state = &text_of(record)?;
     let during = || format!("write \"{}/{STATE}\"", lock.path());
     let written = match write_new(&lock.dir, NEW_STATE, state) {
         Err(Errno::EXIST) => {
@@ -280,14 +287,15 @@ pub fn remove(lock: &Lock) -> Result<(), Failure> {
 mod tests {
     use super::*;
     use crate::drafts::names;
-    use crate::testing::TempDir;
+    use crate::testing::{record, TempDir};
+    use tsrunc_plan::record::RecordedStatus;
 
     fn code<T>(result: Result<T, Failure>) -> FailureCode {
         result.err().unwrap().code
     }
 
-    fn reserve_in(temp: &TempDir, id: &str, state: &str) -> Result<Lock, Failure> {
-        reserve(&Reservation { root: temp.path(), root_mode: 0o700, id, state, endable: false })
+    fn reserve_in(temp: &TempDir, id: &str) -> Result<Lock, Failure> {
+        reserve(&Reservation { root: temp.path(), root_mode: 0o700, record: &record(id), endable: false })
     }
 
     fn lock_in(temp: &TempDir, id: &str, wait: bool) -> Result<Lock, Failure> {
@@ -298,8 +306,9 @@ mod tests {
     fn reserves_with_state_and_modes() {
         let temp = TempDir::new();
         let root = format!("{}/a/root", temp.path());
-        let lock = reserve(&Reservation { root: &root, root_mode: 0o1711, id: "c1", state: "{}", endable: false }).unwrap();
-        assert_eq!(std::fs::read_to_string(format!("{root}/c1/state.json")).unwrap(), "{}");
+        let lock = reserve(&Reservation { root: &root, root_mode: 0o1711, record: &record("c1"), endable: false }).unwrap();
+        let state = std::fs::read_to_string(format!("{root}/c1/state.json")).unwrap();
+        assert_eq!(serde_json::from_str::<ContainerRecord>(&state).unwrap(), record("c1"));
         let mode = |path: &str| rustix::fs::stat(path).unwrap().st_mode & 0o7777;
         assert_eq!((mode(&root), mode(&lock.path()), mode(&format!("{root}/c1/state.json"))), (0o1711, 0o700, 0o600));
     }
@@ -318,7 +327,7 @@ mod tests {
     fn of_many_creates_of_one_id_exactly_one_wins() {
         let temp = TempDir::new();
         let wins: usize = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| reserve_in(&temp, "c", "{}"))).collect();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| reserve_in(&temp, "c"))).collect();
             let results: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
             for failure in results.iter().filter_map(|result| result.as_ref().err()) {
                 assert_eq!(failure.code, FailureCode::Exists, "{failure}");
@@ -332,7 +341,7 @@ mod tests {
     #[test]
     fn locks_exclusively_and_frees_when_dropped() {
         let temp = TempDir::new();
-        let first = reserve_in(&temp, "c", "{}").unwrap();
+        let first = reserve_in(&temp, "c").unwrap();
         assert_eq!(code(lock_in(&temp, "c", false)), FailureCode::Locked);
         drop(first);
         lock_in(&temp, "c", true).unwrap();
@@ -341,7 +350,7 @@ mod tests {
     #[test]
     fn who_waits_for_a_container_that_is_removed_finds_none() {
         let temp = TempDir::new();
-        let first = reserve_in(&temp, "c", "{}").unwrap();
+        let first = reserve_in(&temp, "c").unwrap();
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| lock_in(&temp, "c", true));
             std::thread::sleep(std::time::Duration::from_millis(50));
@@ -360,24 +369,26 @@ mod tests {
         assert!(lock_in(&temp, "link", true).is_err());
         for id in ["", ".", "..", "a/b", "#c.00000000", "a\0"] {
             assert_eq!(code(lock_in(&temp, id, true)), FailureCode::BadRequest, "{id:?}");
-            assert_eq!(code(reserve_in(&temp, id, "")), FailureCode::BadRequest, "{id:?}");
+            assert_eq!(code(reserve_in(&temp, id)), FailureCode::BadRequest, "{id:?}");
         }
     }
 
     #[test]
     fn replaces_the_state_even_over_a_leftover() {
         let temp = TempDir::new();
-        let lock = reserve_in(&temp, "c", "old").unwrap();
+        let lock = reserve_in(&temp, "c").unwrap();
         std::fs::write(format!("{}/{NEW_STATE}", lock.path()), "half").unwrap();
-        save_state(&lock, "new").unwrap();
-        assert_eq!(std::fs::read_to_string(format!("{}/{STATE}", lock.path())).unwrap(), "new");
+        let new = ContainerRecord { status: RecordedStatus::Running, ..record("c") };
+        save_state(&lock, &new).unwrap();
+        let state = std::fs::read_to_string(format!("{}/{STATE}", lock.path())).unwrap();
+        assert_eq!(serde_json::from_str::<ContainerRecord>(&state).unwrap(), new);
         assert_eq!(std::fs::read_dir(lock.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn removes_files_links_and_stale_drafts_but_nothing_else() {
         let temp = TempDir::new();
-        let lock = reserve_in(&temp, "c", "{}").unwrap();
+        let lock = reserve_in(&temp, "c").unwrap();
         let outside = format!("{}/outside", temp.path());
         std::fs::write(&outside, "stays").unwrap();
         std::os::unix::fs::symlink(&outside, format!("{}/link", lock.path())).unwrap();
@@ -408,7 +419,7 @@ mod tests {
     #[test]
     fn keeps_a_directory_that_nobody_expects() {
         let temp = TempDir::new();
-        let lock = reserve_in(&temp, "c", "{}").unwrap();
+        let lock = reserve_in(&temp, "c").unwrap();
         std::fs::create_dir(format!("{}/odd", lock.path())).unwrap();
         assert!(remove(&lock).is_err());
     }

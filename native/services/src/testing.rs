@@ -1,5 +1,7 @@
 //! What the tests of several modules need.
 
+use tsrunc_plan::record::{ContainerRecord, RecordedStatus, RECORD_VERSION};
+
 /// A directory that is removed with the value.
 pub struct TempDir(String);
 
@@ -20,5 +22,32 @@ impl TempDir {
 impl Drop for TempDir {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+/// A record as of a container that is being created.
+pub fn record(id: &str) -> ContainerRecord {
+    ContainerRecord {
+        version: RECORD_VERSION,
+        id: id.into(),
+        status: RecordedStatus::Creating,
+        bundle: "/b".into(),
+        rootfs: "/b/rootfs".into(),
+        annotations: None,
+        created: "2026-01-01T00:00:00Z".into(),
+        owner_uid: 0,
+        process: None,
+        namespaces: Vec::new(),
+        own_pid_namespace: true,
+        cgroups: Vec::new(),
+        unit: None,
+        resources: None,
+        defaults: None,
+        exec_affinity: None,
+        oom_score_adj: None,
+        undo: Vec::new(),
+        poststart: Vec::new(),
+        poststop: Vec::new(),
+        hook_output: None,
     }
 }

@@ -5,7 +5,7 @@ import { RuntimeError, assertNever, errorFromFailure } from "../errors.js";
 import type { Failure, Request } from "../generated/plan.js";
 import { checkId } from "./identifier.js";
 import { askFlag, attempt, perform } from "../native.js";
-import { corruptState, parseRecord, serializeRecord, statePath } from "./record.js";
+import { corruptState, freezerOf, parseRecord, statePath } from "./record.js";
 import type { ContainerRecord } from "./record.js";
 import { statusOf } from "./status.js";
 import type { Status } from "./status.js";
@@ -82,7 +82,7 @@ function recordIn(context: RuntimeContext, id: string, request: Request): Contai
 
 /** Replaces state.json atomically. */
 export function saveRecord(context: RuntimeContext, lock: number, record: ContainerRecord): void {
-  perform(context.door, { op: "saveState", handle: lock, state: serializeRecord(record) });
+  perform(context.door, { op: "saveState", handle: lock, record });
 }
 
 /** The status of a container whose lock the caller holds. */
@@ -121,8 +121,9 @@ function isAlive({ door }: RuntimeContext, { process }: ContainerRecord): boolea
   return process !== undefined && askFlag(door, { op: "alive", process });
 }
 
-function isFrozen({ door }: RuntimeContext, { cgroups }: ContainerRecord): boolean {
-  return cgroups.freezer !== undefined && askFlag(door, { op: "frozen", path: cgroups.freezer });
+function isFrozen({ door }: RuntimeContext, record: ContainerRecord): boolean {
+  const freezer = freezerOf(record);
+  return freezer !== undefined && askFlag(door, { op: "frozen", path: freezer });
 }
 
 /** A failure to reach a container's files; an absent one in runc's words, which callers look for. */

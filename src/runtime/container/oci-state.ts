@@ -1,5 +1,6 @@
 /** The state object of the specification (runtime.md#state), as shown to callers and to hooks. */
 
+import type { HookState } from "../generated/plan.js";
 import { OCI_VERSION } from "../oci.js";
 import type { Status } from "./status.js";
 import type { ContainerRecord } from "./record.js";
@@ -38,14 +39,14 @@ export function ociState(record: ContainerRecord, status: Status, owner: string)
 }
 
 /** The state on the standard input of a hook. */
-export function hookState(record: ContainerRecord, status: "creating" | "running" | "stopped"): string {
+export function hookState(record: ContainerRecord, status: "running" | "stopped"): HookState {
   const pid = status === "stopped" ? 0 : (record.process?.pid ?? 0);
-  return JSON.stringify({
+  return {
     ociVersion: OCI_VERSION,
     id: record.id,
     status,
     pid,
     bundle: record.bundle,
-    ...(record.annotations ? { annotations: record.annotations } : {}),
-  });
+    ...(record.annotations && { annotations: record.annotations }),
+  };
 }

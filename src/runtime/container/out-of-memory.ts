@@ -8,6 +8,6 @@ import type { ContainerRecord } from "./record.js";
 /** An error of starting a container; where its first process was killed for want of memory, one that says so with limit and usage. */
 export function explainOom({ door }: RuntimeContext, { cgroups }: ContainerRecord, error: unknown): unknown {
   if (!isRuntimeError(error) || error.code !== "finished") return error;
-  const text = askText(door, { op: "outOfMemory", cgroups: cgroups.paths });
+  const text = askText(door, { op: "outOfMemory", cgroups: cgroups.map(({ path }) => path) });
   return text === "" ? error : new RuntimeError(text, { code: "other" }, error);
 }

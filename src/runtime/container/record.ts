@@ -1,49 +1,28 @@
 /** What is kept of a container between commands: `<root>/<id>/state.json`. */
 
 import { RuntimeError } from "../errors.js";
-import type { Hook, HookOutput, ProcessIdentity, Undo } from "../generated/plan.js";
-import type { RecordedStatus } from "./status.js";
+import type { ContainerRecord, ProcessIdentity, RecordedCgroup } from "../generated/plan.js";
+
+export type { ContainerRecord, RecordedCgroup } from "../generated/plan.js";
 
 /** Version of state.json's layout; a greater one is of a newer runtime. */
-export const STATE_VERSION = 1;
-
-/** The content of state.json. */
-export interface ContainerRecord {
-  version: typeof STATE_VERSION;
-  id: string;
-  status: RecordedStatus;
-  /** Absolute paths. */
-  bundle: string;
-  rootfs: string;
-  annotations?: Record<string, string> | undefined;
-  /** RFC 3339. */
-  created: string;
-  /** Who created it. */
-  ownerUid: number;
-  /** The container's first process; absent while it is being created. */
-  process?: ProcessIdentity | undefined;
-  /** It has a pid namespace of its own: the kernel kills everything in it with its first process. */
-  ownPidNamespace: boolean;
-  cgroups: { paths: string[]; freezer?: string | undefined };
-  /** What `delete` undoes, in order. */
-  undo: Undo[];
-  poststart: Hook[];
-  poststop: Hook[];
-  /** Files that they write to. */
-  hookOutput?: HookOutput | undefined;
-  /** CPUs of processes that `exec` brings in: config.json as it was at creation (config.md#linux-process). */
-  execCPUAffinity?: { initial?: string; final?: string } | undefined;
-}
+export const RECORD_VERSION = 2;
 
 export function statePath(root: string, id: string): string {
   return `${root}/${id}/state.json`;
 }
 
-export function serializeRecord(record: ContainerRecord): string {
-  return JSON.stringify(record);
+/** The cgroup that freezes the container: v1's freezer or the v2 one. Undefined for a container without cgroups of its own. */
+export function freezerOf({ cgroups }: Pick<ContainerRecord, "cgroups">): string | undefined {
+  return (cgroups.find(({ controllers }) => controllers.includes("freezer")) ?? unifiedCgroup(cgroups))?.path;
 }
 
-/** @throws RuntimeError `corruptState` that names the file, on anything that is not a record of this layout. */
+/** The container's cgroup of v2. */
+export function unifiedCgroup(cgroups: readonly RecordedCgroup[]): RecordedCgroup | undefined {
+  return cgroups.find(({ controllers }) => controllers.length === 0);
+}
+
+/** @throws RuntimeError `corruptState` that names the file, on anything that is not a record of a known layout. */
 export function parseRecord(text: string, path: string): ContainerRecord {
   let value: unknown;
   try {
@@ -52,29 +31,57 @@ export function parseRecord(text: string, path: string): ContainerRecord {
     throw corruptState(path, "not JSON"); // the engines' own words differ
   }
   if (typeof value !== "object" || value === null) throw corruptState(path, "not an object");
-  const record = value as Partial<ContainerRecord>;
-  if (record.version !== STATE_VERSION) throw corruptState(path, `version ${JSON.stringify(record.version)}, expected ${STATE_VERSION}`);
-  const wrong = Object.entries(FIELD_CHECKS).find(([field, fits]) => !fits(record[field as keyof ContainerRecord]));
+  const { version } = value as { version?: unknown };
+  if (version !== 1 && version !== RECORD_VERSION) {
+    throw corruptState(path, `version ${JSON.stringify(version)}, expected ${RECORD_VERSION} or an earlier one`);
+  }
+  const checks = version === 1 ? CHECKS_OF_VERSION_1 : CHECKS;
+  const wrong = Object.entries(checks).find(([field, fits]) => !fits((value as Record<string, unknown>)[field]));
   if (wrong) throw corruptState(path, `field "${wrong[0]}" is missing or of the wrong type`);
-  return value as ContainerRecord;
+  return version === 1 ? fromVersion1(value as RecordOfVersion1) : (value as ContainerRecord);
+}
+
+/** The layout until September 2026: nothing for `exec`, and which controllers a cgroup has is to be told from its path. */
+interface RecordOfVersion1 extends Omit<ContainerRecord, "version" | "cgroups" | "namespaces"> {
+  version: 1;
+  cgroups: { paths: string[]; freezer?: string };
+  execCPUAffinity?: { initial?: string; final?: string };
+}
+
+function fromVersion1({ execCPUAffinity, cgroups: { paths, freezer }, ...record }: RecordOfVersion1): ContainerRecord {
+  const controllersOf = (path: string): string[] => {
+    // /sys/fs/cgroup/cpu,cpuacct/...; the v2 cgroup of a host without v1 is the freezer too.
+    const hierarchy = /^\/sys\/fs\/cgroup\/([^/]*)\//.exec(path)?.[1] ?? "";
+    if (path === freezer) return hierarchy === "freezer" ? ["freezer"] : [];
+    return hierarchy === "unified" ? [] : hierarchy === "systemd" ? ["name=systemd"] : hierarchy.split(",");
+  };
+  return {
+    ...record,
+    version: RECORD_VERSION,
+    namespaces: record.ownPidNamespace ? ["pid"] : [],
+    cgroups: paths.map((path) => ({ controllers: controllersOf(path), path })),
+    ...(execCPUAffinity && { execAffinity: execCPUAffinity }),
+  };
 }
 
 const isText = (value: unknown): boolean => typeof value === "string";
 const isNumber = (value: unknown): boolean => typeof value === "number";
-const isArray = (value: unknown): boolean => Array.isArray(value);
+const isArray = (value: unknown): value is unknown[] => Array.isArray(value);
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
 function isProcess(value: unknown): boolean {
   if (value === undefined) return true;
   const process = value as Partial<ProcessIdentity> | null;
-  return typeof process === "object" && process !== null && isNumber(process.pid) && isText(process.startTimeTicks);
+  return isObject(process) && isNumber(process.pid) && isText(process.startTimeTicks);
 }
 
-function isCgroups(value: unknown): boolean {
-  const cgroups = value as Partial<ContainerRecord["cgroups"]> | null | undefined;
-  return typeof cgroups === "object" && cgroups !== null && isArray(cgroups.paths);
+function isCgroup(value: unknown): boolean {
+  return isObject(value) && isText(value["path"]) && isArray(value["controllers"]) && value["controllers"].every(isText);
 }
 
-const FIELD_CHECKS: Partial<Record<keyof ContainerRecord, (value: unknown) => boolean>> = {
+type Checks = Readonly<Record<string, (value: unknown) => boolean>>;
+
+const COMMON_CHECKS: Checks = {
   id: isText,
   status: (value) => value === "creating" || value === "created" || value === "running",
   bundle: isText,
@@ -82,13 +89,27 @@ const FIELD_CHECKS: Partial<Record<keyof ContainerRecord, (value: unknown) => bo
   created: isText,
   ownerUid: isNumber,
   process: isProcess,
-  cgroups: isCgroups,
   undo: isArray,
   poststart: isArray,
   poststop: isArray,
 };
 
+const CHECKS_OF_VERSION_1: Checks = { ...COMMON_CHECKS, cgroups: (value) => isObject(value) && isArray(value["paths"]) };
+
+const CHECKS: Checks = {
+  ...COMMON_CHECKS,
+  cgroups: (value) => isArray(value) && value.every(isCgroup),
+  namespaces: isArray,
+};
+
 /** The error for a state.json that cannot be understood. */
 export function corruptState(path: string, cause: string): RuntimeError {
   return new RuntimeError(`the file is damaged: ${cause}`, { code: "corruptState", operation: `read ${JSON.stringify(path)}`, path });
+}
+
+/** A part of a configuration as JSON can hold it: integers beyond 2^53, which come as bigint, as decimal strings. */
+export function exactly(value: unknown): unknown {
+  if (typeof value === "bigint") return String(value);
+  if (isArray(value)) return value.map(exactly);
+  return isObject(value) ? Object.fromEntries(Object.entries(value).map(([name, member]) => [name, exactly(member)])) : value;
 }

@@ -6,6 +6,7 @@ import { RuntimeError, errorFromFailure, messageOf } from "../errors.js";
 import type { ProcessIdentity } from "../generated/plan.js";
 import { askFlag, attempt, perform } from "../native.js";
 import { hookState } from "./oci-state.js";
+import { freezerOf } from "./record.js";
 import type { ContainerRecord } from "./record.js";
 
 /** Longest time that a killed process may take to go; one in uninterruptible sleep may never. */
@@ -21,18 +22,19 @@ const KILL_ROUNDS = KILL_TIMEOUT_MILLISECONDS / FROZEN_AFTER_MILLISECONDS;
 /** Kills the container's processes and waits until the first one is gone. @throws RuntimeError when it stays. */
 export function killAndWait({ door }: RuntimeContext, record: ContainerRecord): void {
   const { process, cgroups, ownPidNamespace } = record;
+  const freezer = freezerOf(record);
   if (!process) return;
   killIfThere(door, process);
   // Without a pid namespace of its own nothing else dies with the first process.
-  if (!ownPidNamespace && cgroups.paths.length > 0) askFlag(door, { op: "killCgroup", paths: cgroups.paths, signal: SIGKILL });
+  if (!ownPidNamespace && cgroups.length > 0) askFlag(door, { op: "killCgroup", paths: cgroups.map(({ path }) => path), signal: SIGKILL });
   if (isGone(door, process, FROZEN_AFTER_MILLISECONDS)) return;
   // In cgroup v1 a frozen process does not even die. It may be in a cgroup below the container's, and others, even from outside, may freeze
   // it again: all in there are killed and thawed until the first process is gone.
-  for (let round = 1; round < KILL_ROUNDS && cgroups.freezer !== undefined; round++) {
-    askFlag(door, { op: "killCgroup", paths: [cgroups.freezer], signal: SIGKILL });
+  for (let round = 1; round < KILL_ROUNDS && freezer !== undefined; round++) {
+    askFlag(door, { op: "killCgroup", paths: [freezer], signal: SIGKILL });
     if (isGone(door, process, FROZEN_AFTER_MILLISECONDS)) return;
   }
-  if (cgroups.freezer === undefined && isGone(door, process, KILL_TIMEOUT_MILLISECONDS)) return;
+  if (freezer === undefined && isGone(door, process, KILL_TIMEOUT_MILLISECONDS)) return;
   throw new RuntimeError("container init still running", { code: "other", operation: `kill process ${process.pid}` });
 }
 

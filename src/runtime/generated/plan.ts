@@ -128,23 +128,69 @@ secs: string, nanosecs: number, };
  */
 export type ConsolePlan = { "kind": "none" } | { "kind": "socket", path: string, } | { "kind": "keep" };
 
-export type ContainerPlan = { spawn: SpawnPlan, cgroup: CgroupPlan, operations: Array<Operation>, process: Process, console: ConsolePlan, gate: GatePlan, 
+export type ContainerPlan = { spawn: SpawnPlan, cgroup: CgroupPlan, 
+/**
+ * The set-up of the container, before the process's own operations.
+ */
+operations: Array<Operation>, process: Process, console: ConsolePlan, gate: GatePlan, 
 /**
  * prestart, then createRuntime.
  */
-runtimeHooks: Array<Hook>, 
+runtimeHooks: Array<Hook>, startContainerHooks: Array<Hook>, 
 /**
  * For the hooks of all six kinds.
  */
 hookOutput?: HookOutput, 
 /**
- * The state object that hooks read (runtime.md#state), as JSON text; the native layer sets `pid` and `status`.
+ * What hooks read; the native layer sets `pid` and `status`.
  */
-hookState: string, pidFile: string | null, pidfdSocket: string | null, 
+hookState: HookState, pidFile: string | null, pidfdSocket: string | null, 
 /**
  * Moved in this order.
  */
 netDevices?: Array<NetDevice>, resctrl?: ResctrlPlan, };
+
+export type ContainerRecord = { version: number, id: string, status: RecordedStatus, 
+/**
+ * Absolute paths.
+ */
+bundle: string, rootfs: string, annotations?: Record<string, string>, 
+/**
+ * RFC 3339.
+ */
+created: string, 
+/**
+ * Who created it.
+ */
+ownerUid: number, 
+/**
+ * The container's first process; absent while it is being created.
+ */
+process?: ProcessIdentity, 
+/**
+ * Those that are not the runtime's own, made or joined.
+ */
+namespaces: Array<Namespace>, 
+/**
+ * It has a pid namespace of its own: the kernel kills everything in it with its first process.
+ */
+ownPidNamespace: boolean, cgroups: Array<RecordedCgroup>, unit?: RecordedUnit, 
+/**
+ * config.json's linux.resources as they were applied last; integers beyond 2^53 are decimal strings.
+ */
+resources?: object, 
+/**
+ * What a process that is brought in has unless it says otherwise: the first process's, without its arguments. Filled in by `create`.
+ */
+defaults?: Process, execAffinity?: RecordedAffinity, oomScoreAdj?: number, 
+/**
+ * What `delete` undoes, in order.
+ */
+undo: Array<Undo>, poststart: Array<Hook>, poststop: Array<Hook>, 
+/**
+ * Files that hooks write to.
+ */
+hookOutput?: HookOutput, };
 
 export type DeviceKind = "char" | "block" | "fifo";
 
@@ -229,6 +275,11 @@ pointer: string, };
  */
 export type HookOutput = { stdout: string | null, stderr: string | null, };
 
+/**
+ * The state object on the standard input of a hook (runtime.md#state).
+ */
+export type HookState = { ociVersion: string, id: string, status: string, pid: number, bundle: string, annotations?: Record<string, string>, };
+
 export type HostFacts = { euid: number, egid: number, 
 /**
  * The caller is in a user namespace that is not the initial one.
@@ -279,7 +330,7 @@ reset?: boolean, };
 /**
  * Where a mount's content comes from.
  */
-export type MountSource = { "kind": "fileSystem", fsType: string, source: string, data?: Array<string>, } | { "kind": "copyUp", source: string, data?: Array<string>, } | { "kind": "bind", source: string, recursive: boolean, } | { "kind": "bindDescriptor", source: string, recursive: boolean, index: number, } | { "kind": "mappedBind", source: string, recursive: boolean, owners: OwnerMap, mapRecursive: boolean, } | { "kind": "lent", source: string, index: number, } | { "kind": "remount", bind: boolean, data?: Array<string>, };
+export type MountSource = { "kind": "fileSystem", fsType: string, source: string, data?: Array<string>, } | { "kind": "copyUp", source: string, data?: Array<string>, } | { "kind": "bind", source: string, recursive: boolean, } | { "kind": "mappedBind", source: string, recursive: boolean, owners: OwnerMap, mapRecursive: boolean, } | { "kind": "remount", bind: boolean, data?: Array<string>, };
 
 /**
  * The object made at a mount's destination when it is missing.
@@ -306,7 +357,7 @@ export type NetDevice = { name: string,
  */
 newName: string, pointer: string, };
 
-export type Operation = { "op": "rootPropagation", propagation: Propagation, } | { "op": "rootfs", path: string, } | { "op": "sharedRootfs", path: string, } | { "op": "mount", destination: string, source: MountSource, target?: MountTarget, attributes?: MountAttributes, 
+export type Operation = { "op": "loopback" } | { "op": "rootPropagation", propagation: Propagation, } | { "op": "rootfs", path: string, } | { "op": "sharedRootfs", path: string, } | { "op": "mount", destination: string, source: MountSource, target?: MountTarget, attributes?: MountAttributes, 
 /**
  * Attributes for the whole tree (`rro`, `rnosuid`, ...).
  */
@@ -314,7 +365,7 @@ recursive?: MountAttributes, propagation?: Array<Propagation>,
 /**
  * Index in config.json's `mounts`, for the error text.
  */
-pointer: string, } | { "op": "device", path: string, kind: DeviceKind, major: number, minor: number, mode: number, uid?: number, gid?: number, bind?: boolean, pointer?: string, } | { "op": "symlink", target: string, path: string, } | { "op": "console", height: number, width: number, } | { "op": "hooks", createContainer: Array<Hook>, } | { "op": "pivotRoot" } | { "op": "moveRoot" } | { "op": "chroot" } | { "op": "rootfsPropagation", propagation: Propagation, } | { "op": "readonlyRoot" } | { "op": "hostname", name: string, } | { "op": "domainname", name: string, } | { "op": "sysctl", name: string, value: string, } | { "op": "readonlyPaths", paths: Array<string>, } | { "op": "maskPaths", paths: Array<string>, } | { "op": "label", path: string, label: string, } | { "op": "apparmor", profile: string, } | { "op": "selinux", label: string, } | { "op": "schedule", scheduler: Scheduler | null, ioPriority: IoPriority | null, } | { "op": "personality", persona: number, } | { "op": "memoryPolicy", mode: number, nodes: Array<number>, };
+pointer: string, } | { "op": "device", path: string, kind: DeviceKind, major: number, minor: number, mode: number, uid?: number, gid?: number, bind?: boolean, pointer?: string, } | { "op": "symlink", target: string, path: string, } | { "op": "console", height: number, width: number, } | { "op": "hooks", createContainer: Array<Hook>, } | { "op": "pivotRoot" } | { "op": "moveRoot" } | { "op": "chroot" } | { "op": "workingDirectory", path: string, } | { "op": "rootfsPropagation", propagation: Propagation, } | { "op": "readonlyRoot" } | { "op": "hostname", name: string, } | { "op": "domainname", name: string, } | { "op": "sysctl", name: string, value: string, } | { "op": "readonlyPaths", paths: Array<string>, } | { "op": "maskPaths", paths: Array<string>, } | { "op": "label", path: string, label: string, } | { "op": "apparmor", profile: string, } | { "op": "selinux", label: string, } | { "op": "schedule", scheduler: Scheduler | null, ioPriority: IoPriority | null, } | { "op": "personality", persona: number, } | { "op": "memoryPolicy", mode: number, nodes: Array<number>, };
 
 /**
  * Whose owners a mount's files get (mount_setattr(2), MOUNT_ATTR_IDMAP): `container_id` is the owner on the file system, `host_id`
@@ -323,7 +374,7 @@ pointer: string, } | { "op": "device", path: string, kind: DeviceKind, major: nu
 export type OwnerMap = { uidMappings: Array<IdMapping>, gidMappings: Array<IdMapping>, };
 
 /**
- * The user's program and what it runs with.
+ * A program and what it runs with: a container's first one, or one that `exec` brings in.
  */
 export type Process = { args: Array<string>, 
 /**
@@ -343,13 +394,17 @@ seccomp?: boolean, terminal: boolean,
  */
 preserveFds: number, 
 /**
- * A new session keyring (keyctl(2)), so that the caller's is not shared.
+ * Name of the session keyring that it joins (keyctl(2)), made if need be. None: it keeps the caller's.
  */
-newKeyring: boolean, 
+keyring: string | null, 
 /**
  * SELinux label of that keyring.
  */
-keyringLabel: string | null, startContainerHooks: Array<Hook>, };
+keyringLabel: string | null, 
+/**
+ * Done to the process itself, in its namespaces, before it becomes its user: labels, personality, memory policy, scheduling.
+ */
+operations?: Array<Operation>, };
 
 /**
  * A process, named so that a reused pid is not mistaken for it (proc_pid_stat(5), field 22).
@@ -362,9 +417,37 @@ startTimeTicks: string, };
 
 export type Propagation = "private" | "shared" | "slave" | "unbindable" | "rprivate" | "rshared" | "rslave" | "runbindable";
 
+/**
+ * `initial` and `final` of config.json's process.execCPUAffinity.
+ */
+export type RecordedAffinity = { initial?: string, final?: string, };
+
+/**
+ * A cgroup of the container.
+ */
+export type RecordedCgroup = { 
+/**
+ * `cpu`, `cpuacct`, `name=systemd`; none for cgroup v2.
+ */
+controllers: Array<string>, 
+/**
+ * Absolute path of the directory on the host.
+ */
+path: string, };
+
+/**
+ * Set before the first clone, after the set-up, after the user's program was executed.
+ */
+export type RecordedStatus = "creating" | "created" | "running";
+
+/**
+ * The unit of systemd that is the container's cgroup.
+ */
+export type RecordedUnit = { name: string, bus: BusAddress, };
+
 export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "config", text: string, seccomp: SeccompText | null, } | { "kind": "seccompFacts", facts: SeccompFacts, } | { "kind": "names", names: Array<string>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "started", notify: number | null, } | { "kind": "event", source: number, text: string | null, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
 
-export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "findTerminal" } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "requireOpen", count: number, } | { "op": "reserve", root: string, rootMode: number, id: string, state: string, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "endHalfMade", lock: number, } | { "op": "saveState", handle: number, state: string, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, state: string, seccomp: number | null, notify?: number, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "watch", sources: Array<EventSource>, } | { "op": "nextEvent", handle: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: string, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
+export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "findTerminal" } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "requireOpen", count: number, } | { "op": "reserve", root: string, rootMode: number, record: ContainerRecord, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "endHalfMade", lock: number, } | { "op": "saveState", handle: number, record: ContainerRecord, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, record: ContainerRecord, seccomp: number | null, notify?: number, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "watch", sources: Array<EventSource>, } | { "op": "nextEvent", handle: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: HookState, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
 
 /**
  * The container's class of service of Intel RDT (Documentation/filesystems/resctrl.rst).

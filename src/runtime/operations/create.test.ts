@@ -42,7 +42,7 @@ t.test("create reserves before it clones, records before it lets go", async (t) 
     "close",
   ]);
   const [reserved] = only(requests, "reserve");
-  t.match(JSON.parse(reserved?.state ?? ""), { id: "c1", status: "creating", bundle: "/work", rootfs: "/work/rootfs", version: 1 });
+  t.match(reserved?.record, { id: "c1", status: "creating", bundle: "/work", rootfs: "/work/rootfs", version: 2 });
   const saved = files.get("/run/test/c1/state.json");
   t.match(JSON.parse(saved ?? ""), { status: "created", process: { pid: 4321 }, ownPidNamespace: true });
 });
@@ -68,7 +68,7 @@ t.test("options reach the plan", async (t) => {
     gate: { kind: "socket" },
     pidfdSocket: "/p",
     pidFile: "/f",
-    process: { newKeyring: false, preserveFds: 4, terminal: true },
+    process: { keyring: null, preserveFds: 4, terminal: true },
   });
   t.ok(create?.plan.operations.some(({ op }) => op === "moveRoot"));
 });
@@ -151,7 +151,7 @@ t.test("a failed create leaves cgroups to the native layer, forgets the containe
   t.throws(() => createContainer(context, "c1", {}), { message: 'create "c1": mount "proc" on "/proc": EPERM (operation not permitted)' });
   // A cgroup of that name is another container's by then.
   t.same(ops().slice(ops().indexOf("create")), ["create", "removeContainer", "close", "runHooks", "runHooks"]);
-  t.match(JSON.parse(only(requests, "runHooks")[0]?.state ?? ""), { id: "c1", status: "stopped", pid: 0 });
+  t.match(only(requests, "runHooks")[0]?.state, { id: "c1", status: "stopped", pid: 0 });
 });
 
 t.test("a cgroup that was there before is left alone when create fails", async (t) => {
@@ -196,5 +196,5 @@ t.test("what exec will need of config.json is recorded", async (t) => {
   const execCPUAffinity = { initial: "0-1", final: "3" };
   const { context, requests } = setUp({ ...plain(), process: { ...plain().process, execCPUAffinity } });
   createContainer(context, "c1", {});
-  t.match(JSON.parse(only(requests, "create")[0]?.state ?? ""), { execCPUAffinity });
+  t.match(only(requests, "create")[0]?.record, { execAffinity: execCPUAffinity });
 });

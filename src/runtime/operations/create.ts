@@ -20,7 +20,7 @@ import type { Scope } from "../plan/scope.js";
 import { hasRareFields } from "../spec/rare-fields.js";
 import type { ValidatedSpec } from "../spec/load.js";
 import { withFilter } from "../seccomp.js";
-import { STATE_VERSION, serializeRecord } from "../container/record.js";
+import { RECORD_VERSION, exactly } from "../container/record.js";
 import type { ContainerRecord } from "../container/record.js";
 import { runPoststop } from "../container/teardown.js";
 import { warn, warnOf } from "../warn.js";
@@ -134,11 +134,17 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
   try {
     attempted.notify = bindNotify(door, attempted.lock, options.notifySocket);
     // With startContainer hooks the program does not run yet when the gate opens: `running` is recorded after them.
-    const runsAtOnce = continuation !== "wait" && planned.plan.process.startContainerHooks.length === 0;
+    const runsAtOnce = continuation !== "wait" && planned.plan.startContainerHooks.length === 0;
     const standing: ContainerRecord = { ...attempted.record, status: runsAtOnce ? "running" : "created", undo: planned.undo };
-    const state = serializeRecord(standing);
     const kept = continuation === "wait" && attempted.notify !== undefined ? { notify: attempted.notify } : {};
-    attempted.created = send(door, "created", { op: "create", lock: attempted.lock, plan: planned.plan, state, seccomp, ...kept });
+    attempted.created = send(door, "created", {
+      op: "create",
+      lock: attempted.lock,
+      plan: planned.plan,
+      record: standing,
+      seccomp,
+      ...kept,
+    });
     const { process, warnings } = attempted.created;
     attempted.record = { ...standing, process };
     if (planning.rare.wishes.refusesUnknownCalls) refuseUnknownCalls(warnings);
@@ -254,22 +260,27 @@ interface RecordParts {
 
 /** What is recorded before the first clone. */
 function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: RecordParts): ContainerRecord {
+  const unit = planned.plan.cgroup.systemd;
   return {
-    version: STATE_VERSION,
+    version: RECORD_VERSION,
     id,
     status: "creating",
     bundle,
     rootfs: planned.rootfs,
-    annotations: spec.annotations,
+    ...(spec.annotations && { annotations: spec.annotations }),
     created: askText(door, { op: "now" }),
     ownerUid: planned.ownerUid,
     ownPidNamespace: createsNamespace(spec, "pid"),
+    namespaces: [...planned.plan.spawn.create, ...planned.plan.spawn.join.map(({ namespace }) => namespace)],
     cgroups: planned.cgroups,
+    ...(unit && { unit: { name: unit.name, bus: unit.bus } }),
+    ...(spec.linux?.resources && { resources: exactly(spec.linux.resources) as object }),
     undo: planned.undoWhileCreating,
     poststart: planHooks(spec, "poststart"),
     poststop: planHooks(spec, "poststop"),
-    hookOutput: planned.plan.hookOutput,
-    execCPUAffinity: spec.process?.execCPUAffinity,
+    ...(planned.plan.hookOutput && { hookOutput: planned.plan.hookOutput }),
+    ...(spec.process?.execCPUAffinity && { execAffinity: spec.process.execCPUAffinity }),
+    ...(spec.process?.oomScoreAdj !== undefined && { oomScoreAdj: spec.process.oomScoreAdj }),
   };
 }
 
@@ -279,8 +290,7 @@ function reserve({ door, root, rootMode, endable }: RuntimeContext, record: Cont
     op: "reserve",
     root,
     rootMode,
-    id: record.id,
-    state: serializeRecord(record),
+    record,
     endable: endable ?? false,
   });
   if (reply) return reply.handle;

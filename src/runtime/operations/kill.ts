@@ -5,6 +5,7 @@ import type { LockedContainer } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
 import { RuntimeError, isRuntimeError, withOperation } from "../errors.js";
 import { askFlag, perform } from "../native.js";
+import { freezerOf } from "../container/record.js";
 import { parseSignal } from "../signals.js";
 import { SIGKILL } from "../container/teardown.js";
 
@@ -50,8 +51,9 @@ export function killContainer(context: RuntimeContext, id: string, { signal, all
 
 function deliver(context: RuntimeContext, container: LockedContainer, order: Order): void {
   const { process, cgroups, ownPidNamespace } = container.record;
+  const freezer = freezerOf(container.record);
   const stopped = lockedStatus(context, container) === "stopped";
-  const cgroup = cgroups.freezer ?? cgroups.paths[0];
+  const cgroup = freezer ?? cgroups[0]?.path;
   // All processes of a pid namespace end with its first one: whatever is in the cgroup of a stopped container is somebody else's.
   if (reachesAll(order, ownPidNamespace) && cgroup !== undefined && !(stopped && ownPidNamespace)) {
     if (askFlag(context.door, { op: "killCgroup", paths: [cgroup], signal: order.signal })) return;
@@ -62,7 +64,7 @@ function deliver(context: RuntimeContext, container: LockedContainer, order: Ord
   }
   perform(context.door, { op: "kill", process, signal: order.signal });
   // What is frozen does not even die in cgroup v1.
-  if (order.signal === SIGKILL && cgroups.freezer !== undefined) perform(context.door, { op: "thaw", path: cgroups.freezer });
+  if (order.signal === SIGKILL && freezer !== undefined) perform(context.door, { op: "thaw", path: freezer });
 }
 
 /**

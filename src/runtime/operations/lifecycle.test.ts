@@ -79,7 +79,7 @@ t.test("start tells why the program could not be executed", async (t) => {
 t.test("poststart hooks run after the program, with the running state", async (t) => {
   const { context, requests } = created({ hooks: { poststart: [{ path: "/h" }] } });
   startContainer(context, "c1");
-  t.match(JSON.parse(only(requests, "runHooks")[0]?.state ?? ""), { status: "running", pid: 4321 });
+  t.match(only(requests, "runHooks")[0]?.state, { status: "running", pid: 4321 });
 });
 
 t.test("a failing poststart hook stops and destroys the container", async (t) => {
@@ -306,14 +306,14 @@ t.test("run in the foreground gives the lock back, stays, deletes, and returns t
   ]);
   t.match(only(requests, "foreground")[0], { subreaper: false });
   t.match(only(requests, "create")[0]?.plan, { console: { kind: "keep" }, gate: { kind: "channel" } });
-  t.match(JSON.parse(only(requests, "create")[0]?.state ?? ""), { status: "running" });
+  t.match(only(requests, "create")[0]?.record, { status: "running" });
 });
 
 t.test("with startContainer hooks the program is said to run only when it does", async (t) => {
   const { context, requests } = runnable({ startContainer: [{ path: "/h" }] });
   runContainer(context, "c1", {});
-  t.match(JSON.parse(only(requests, "create")[0]?.state ?? ""), { status: "created" });
-  t.match(JSON.parse(only(requests, "saveState")[0]?.state ?? ""), { status: "running" });
+  t.match(only(requests, "create")[0]?.record, { status: "created" });
+  t.match(only(requests, "saveState")[0]?.record, { status: "running" });
 });
 
 t.test("run --keep leaves the stopped container", async (t) => {

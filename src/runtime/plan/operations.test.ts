@@ -22,7 +22,7 @@ const context: OperationContext = {
 const full: Spec = {
   ociVersion: "1.0.0",
   root: { path: "rootfs", readonly: true },
-  process: { cwd: "/", terminal: true, consoleSize: { height: 24, width: 80 } },
+  process: { cwd: "/srv", terminal: true, consoleSize: { height: 24, width: 80 } },
   hostname: "h",
   domainname: "d",
   mounts: [{ destination: "/t", type: "tmpfs", options: ["ro"] }],
@@ -49,6 +49,7 @@ t.test("everything has its place", async (t) => {
       "console",
       "hooks",
       "pivotRoot",
+      "workingDirectory",
       "mount",
       "readonlyRoot",
       "hostname",

@@ -9,7 +9,6 @@ import { planHooks } from "./hooks.js";
 import { planMounts } from "./mounts.js";
 import type { MountContext } from "./mounts.js";
 import { createsNamespace, sharesNamespace } from "./namespaces.js";
-import { planLabels } from "./security-modules.js";
 
 export interface OperationContext extends MountContext {
   /** Absolute path of the root file system on the host. */
@@ -20,8 +19,6 @@ export interface OperationContext extends MountContext {
   kcoreExists: boolean;
   /** prestart and createRuntime hooks, which the parent runs. */
   runtimeHooks: readonly Hook[];
-  /** What comes of rare fields. */
-  rare: readonly Operation[];
   /** Mounts that the runtime itself adds after those of the configuration. */
   extraMounts: readonly Operation[];
 }
@@ -33,6 +30,7 @@ export function planOperations(spec: Spec, context: OperationContext): Operation
   const mounts = planMounts(spec, context);
   const propagation = spec.linux?.rootfsPropagation;
   return [
+    ...when(createsNamespace(spec, "network"), { op: "loopback" }),
     // Before any mount: nothing may leak to the host.
     ...when(ownMounts, { op: "rootPropagation", propagation: firstPropagation(propagation) }),
     { op: sharesMounts ? "sharedRootfs" : "rootfs", path: context.rootfs },
@@ -45,6 +43,8 @@ export function planOperations(spec: Spec, context: OperationContext): Operation
     // Before the root changes: createContainer hooks resolve their programs in the runtime's root.
     ...planHooksStep(spec, context.runtimeHooks),
     { op: ownMounts ? (context.pivot ? "pivotRoot" : "moveRoot") : "chroot" },
+    // As runc and crun do: Kubernetes and image builders rely on it.
+    ...planWorkingDirectory(spec),
     // From here on nothing is created below the root any more.
     ...mounts.late,
     ...when(spec.root?.readonly === true, { op: "readonlyRoot" }),
@@ -56,8 +56,6 @@ export function planOperations(spec: Spec, context: OperationContext): Operation
     // After the pivot: applied to the old root it would reach the host's mounts. After the binds: an unbindable mount
     // cannot be bound on itself, and a shared mount would propagate our binds.
     ...((ownMounts || sharesMounts) && propagation ? [{ op: "rootfsPropagation", propagation: rootsAlone(propagation) } as const] : []),
-    ...planLabels(spec),
-    ...context.rare,
   ];
 }
 
@@ -108,6 +106,10 @@ function planConsole(spec: Spec): Operation[] {
   if (!spec.process?.terminal) return [];
   const size = spec.process.consoleSize;
   return [{ op: "console", height: Number(size?.height ?? 0), width: Number(size?.width ?? 0) }];
+}
+
+function planWorkingDirectory({ process }: Spec): Operation[] {
+  return process && process.cwd !== "/" ? [{ op: "workingDirectory", path: process.cwd }] : [];
 }
 
 function planHooksStep(spec: Spec, runtimeHooks: readonly Hook[]): Operation[] {

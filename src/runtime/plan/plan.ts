@@ -1,13 +1,13 @@
 /** From a valid configuration to the plan of a container: flat data that the native layer carries out. Pure. */
 
-import type { ConsolePlan, ContainerPlan, GatePlan, HostFacts, Operation, Undo } from "../generated/plan.js";
+import type { ConsolePlan, ContainerPlan, GatePlan, HookState, HostFacts, Operation, RecordedCgroup, Undo } from "../generated/plan.js";
 import { RuntimeError } from "../errors.js";
 import { OCI_VERSION } from "../oci.js";
 import type { ValidatedSpec } from "../spec/load.js";
 import { planCapabilities } from "./capabilities.js";
 import type { LeftOut } from "./capabilities.js";
 import { cgroupDirectories, placeCgroups, planCgroup, planCgroupUndo, makesCgroups } from "./cgroup.js";
-import { planRuntimeHooks } from "./hooks.js";
+import { planHooks, planRuntimeHooks } from "./hooks.js";
 import { planResctrl, resctrlDirectories } from "./intel-rdt.js";
 import type { ResctrlRequest } from "./intel-rdt.js";
 import { createsNamespace, planOwnerMap, planSpawn, sharesNamespace } from "./namespaces.js";
@@ -17,7 +17,7 @@ import { planOperations } from "./operations.js";
 import { resolveFrom } from "./paths.js";
 import { planProcess } from "./process.js";
 import type { RarePlan } from "./rare.js";
-import { modulePaths, refuseInactiveModules } from "./security-modules.js";
+import { modulePaths, planLabels, refuseInactiveModules } from "./security-modules.js";
 import type { Scope } from "./scope.js";
 
 /** What the host is like, as far as a plan depends on it. */
@@ -64,8 +64,8 @@ export interface PlannedContainer {
   rootfs: string;
   /** Who the container belongs to. */
   ownerUid: number;
-  /** The container's own cgroups; the freezer tells whether it is paused. */
-  cgroups: { paths: string[]; freezer: string | undefined };
+  /** The container's own cgroups. */
+  cgroups: RecordedCgroup[];
 }
 
 const KCORE = "/proc/kcore";
@@ -111,7 +111,6 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
     pivot: options.pivot,
     kcoreExists: !missing.has(KCORE),
     runtimeHooks,
-    rare: options.rare.operations,
     extraMounts: notify === undefined ? [] : [notifyMount(notify)],
   });
   const undoCgroups = (whole: boolean): Undo[] => {
@@ -132,7 +131,8 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
       process: planProcess(spec, process, facts, {
         capabilities: capabilities.masks,
         preserveFds: options.preserveFds,
-        newKeyring: options.newKeyring,
+        keyring: options.newKeyring ? `_ses.${id}` : undefined, // runc's name
+        operations: [...planLabels(spec), ...options.rare.operations],
         keepsGroups: options.rare.wishes.keepsGroups,
         listenFds: options.listenFds,
         notifySocket: notify === undefined ? undefined : NOTIFY_SOCKET,
@@ -140,6 +140,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
       console: options.console,
       gate: options.gate,
       runtimeHooks,
+      startContainerHooks: planHooks(spec, "startContainer"),
       ...(options.rare.wishes.hookOutput && { hookOutput: options.rare.wishes.hookOutput }),
       hookState: hookState(spec, options),
       pidFile: options.pidFile ?? null,
@@ -152,18 +153,13 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
     undoWhileCreating: [...undoMounts, ...undoCgroups(false), ...(resctrl?.undoWhileCreating ?? [])],
     rootfs,
     ownerUid: facts.euid,
-    cgroups: ownCgroups ? { paths: placements.map(({ path }) => path), freezer: freezerOf(placements) } : { paths: [], freezer: undefined },
+    cgroups: ownCgroups ? placements.map(({ path, hierarchy: { controllers } }) => ({ controllers, path })) : [],
   };
 }
 
 /** Whether a caller does without privilege over cgroups and devices. */
 export function isRootless(facts: HostFacts, { rootless }: Pick<PlanOptions, "rootless">): boolean {
   return rootless ?? (facts.euid !== 0 || facts.inUserNamespace);
-}
-
-function freezerOf(placements: ReturnType<typeof placeCgroups>): string | undefined {
-  const v1 = placements.find(({ hierarchy }) => hierarchy.controllers.includes("freezer"));
-  return (v1 ?? placements.find(({ hierarchy }) => hierarchy.controllers.length === 0))?.path;
 }
 
 /**
@@ -181,6 +177,6 @@ function notifyMount(source: string): Operation {
 }
 
 /** The state that hooks read; the native layer sets `pid` and `status`. */
-function hookState(spec: ValidatedSpec, { id, bundle }: PlanOptions): string {
-  return JSON.stringify({ ociVersion: OCI_VERSION, id, status: "creating", pid: 0, bundle, annotations: spec.annotations });
+function hookState({ annotations }: ValidatedSpec, { id, bundle }: PlanOptions): HookState {
+  return { ociVersion: OCI_VERSION, id, status: "creating", pid: 0, bundle, ...(annotations && { annotations }) };
 }

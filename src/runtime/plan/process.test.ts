@@ -5,7 +5,7 @@ import { dedupeEnvironment, planProcess } from "./process.js";
 import type { ProcessOptions } from "./process.js";
 
 const capabilities = { bounding: "0", effective: "0", inheritable: "0", permitted: "0", ambient: "0" };
-const options: ProcessOptions = { preserveFds: 0, listenFds: 0, newKeyring: true, capabilities };
+const options: ProcessOptions = { preserveFds: 0, listenFds: 0, keyring: "_ses.c1", operations: [], capabilities };
 const planOf = (process: Partial<Process>, more: Partial<ProcessOptions> = {}, spec: Partial<Spec> = {}, euid = 0) =>
   planProcess({ ociVersion: "1.0.0", ...spec }, { cwd: "/", args: ["sh"], ...process }, { ...FACTS, euid }, { ...options, ...more });
 
@@ -24,9 +24,8 @@ t.test("defaults are explicit", async (t) => {
     noNewPrivileges: false,
     terminal: false,
     preserveFds: 0,
-    newKeyring: true,
+    keyring: "_ses.c1",
     keyringLabel: null,
-    startContainerHooks: [],
   });
 });
 

@@ -1,17 +1,19 @@
 /** The user's program and what it runs with (config.md#process). */
 
 import { RuntimeError } from "../errors.js";
-import type { Capabilities, HostFacts, Process as PlannedProcess } from "../generated/plan.js";
+import type { Capabilities, HostFacts, Operation, Process as PlannedProcess } from "../generated/plan.js";
 import type { Process, Spec } from "../spec/generated/spec-types.js";
-import { planHooks } from "./hooks.js";
 
 /** What the caller of `create` decides about the process. */
 export interface ProcessOptions {
   /** Descriptors from 3 on that the program keeps, beside those of socket activation. */
   preserveFds: number;
-  newKeyring: boolean;
+  /** Name of the session keyring; undefined: it keeps the caller's. */
+  keyring: string | undefined;
   /** The program keeps the caller's supplementary groups. */
   keepsGroups?: boolean | undefined;
+  /** Labels, personality, memory policy, scheduling. */
+  operations: readonly Operation[];
   capabilities: Capabilities;
   /** Number of descriptors passed by systemd's socket activation (sd_listen_fds(3)); they come first. */
   listenFds: number;
@@ -40,9 +42,9 @@ export function planProcess(spec: Spec, process: Process, facts: HostFacts, opti
     ...(spec.linux?.seccomp && { seccomp: true }),
     terminal: process.terminal ?? false,
     preserveFds: options.preserveFds + options.listenFds,
-    newKeyring: options.newKeyring,
+    keyring: options.keyring ?? null,
     keyringLabel: process.selinuxLabel || null,
-    startContainerHooks: planHooks(spec, "startContainer"),
+    ...(options.operations.length > 0 && { operations: [...options.operations] }),
   };
 }
 

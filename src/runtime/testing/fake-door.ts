@@ -116,18 +116,18 @@ export function fakeDoor({ facts, files, answers }: FakeHostOptions = {}): FakeD
       case "seccompFacts":
         return { kind: "seccompFacts", facts: { flags: ["specAllow"], libseccomp: "2.6.0" } };
       case "reserve":
-        texts.set(`${request.root}/${request.id}/state.json`, request.state);
-        return lock(`${request.root}/${request.id}/state.json`);
+        texts.set(`${request.root}/${request.record.id}/state.json`, JSON.stringify(request.record));
+        return lock(`${request.root}/${request.record.id}/state.json`);
       case "lockContainer":
       case "takeOver":
         return texts.has(`${request.root}/${request.id}/state.json`)
           ? lock(`${request.root}/${request.id}/state.json`)
           : failed("notFound", "lock", "ENOENT");
       case "create":
-        texts.set(states.get(request.lock) ?? "", JSON.stringify({ ...(JSON.parse(request.state) as object), process }));
+        texts.set(states.get(request.lock) ?? "", JSON.stringify({ ...request.record, process }));
         return { kind: "created", handle: ++handles, process, warnings: [] };
       case "saveState":
-        texts.set(states.get(request.handle) ?? "", request.state);
+        texts.set(states.get(request.handle) ?? "", JSON.stringify(request.record));
         return done;
       case "start":
         return { kind: "started", notify: null };

@@ -291,7 +291,7 @@ fn read_at(directory: &OwnedFd, file: &str) -> Result<Vec<u8>, Errno> {
 mod tests {
     use super::*;
     use crate::store::{reserve, Reservation};
-    use crate::testing::TempDir;
+    use crate::testing::{record, TempDir};
 
     #[test]
     fn a_path_must_be_below_its_mount_point() {
@@ -312,7 +312,7 @@ mod tests {
             may_be_frozen: false,
         };
         let states = TempDir::new();
-        let lock = reserve(&Reservation { root: states.path(), root_mode: 0o700, id: "c", state: "{}", endable: false }).unwrap();
+        let lock = reserve(&Reservation { root: states.path(), root_mode: 0o700, record: &record("c"), endable: false }).unwrap();
         let plan = CgroupPlan { join_tasks: vec![directory.path.clone()], directories: vec![directory], ..CgroupPlan::default() };
         let failure = Making::new(plan, &lock).tasks().err().unwrap();
         assert_eq!(failure.cause, "not a cgroup");

@@ -4,7 +4,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{flock, openat, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use serde_json::Value;
+use serde::Deserialize;
+use tsrunc_plan::record::RecordedStatus;
+use tsrunc_plan::request::Undo;
 
 use crate::drafts::{names, DIRECTORY};
 use crate::state_root::STATE;
@@ -16,22 +18,29 @@ pub fn maker_of(path: &str, lock: &Lock) -> Result<Option<String>, Errno> {
     for name in names(lock.root_fd())? {
         let Some(id) = name.to_str().ok().filter(|id| *id != lock.id() && !id.starts_with('#')) else { continue };
         let Ok(directory) = openat(lock.root_fd(), id, DIRECTORY, Mode::empty()) else { continue };
-        if state(&directory).is_some_and(|state| state["status"] == "creating" && makes(&state, path)) && is_locked(&directory) {
+        if state(&directory).is_some_and(|state| state.status == RecordedStatus::Creating && makes(&state, path)) && is_locked(&directory) {
             return Ok(Some(id.to_owned()));
         }
     }
     Ok(None)
 }
 
-fn state(directory: &OwnedFd) -> Option<Value> {
+/// What counts here of a record, of any version.
+#[derive(Deserialize)]
+struct State {
+    status: RecordedStatus,
+    undo: Vec<Undo>,
+}
+
+fn state(directory: &OwnedFd) -> Option<State> {
     let file = openat(directory, STATE, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()?;
     serde_json::from_str(&std::io::read_to_string(std::fs::File::from(file)).ok()?).ok()
 }
 
 /// Before the container stands its undo list has only cgroups that were not there.
-fn makes(state: &Value, cgroup: &str) -> bool {
-    let is_of = |step: &Value| step["path"] == cgroup && (step["op"] == "removeCgroup" || step["op"] == "removeVacatedCgroup");
-    state["undo"].as_array().is_some_and(|steps| steps.iter().any(is_of))
+fn makes(state: &State, cgroup: &str) -> bool {
+    let is_of = |step: &Undo| matches!(step, Undo::RemoveCgroup { path } | Undo::RemoveVacatedCgroup { path } if path == cgroup);
+    state.undo.iter().any(is_of)
 }
 
 /// A create holds the lock from before its state has a name until it ends.
@@ -43,20 +52,23 @@ fn is_locked(directory: impl AsFd) -> bool {
 mod tests {
     use super::*;
     use crate::store::{reserve, Reservation};
-    use crate::testing::TempDir;
+    use crate::testing::{record, TempDir};
+    use tsrunc_plan::record::ContainerRecord;
 
     #[test]
     fn tells_those_that_are_being_created_by_others_from_what_they_left() {
         let temp = TempDir::new();
-        let reserved = |id: &str, status: &str| {
-            let state = format!(r#"{{"status":"{status}","undo":[{{"op":"removeVacatedCgroup","path":"/cg/{id}"}}]}}"#);
-            reserve(&Reservation { root: temp.path(), root_mode: 0o700, id, state: &state, endable: false }).unwrap()
+        let reserved = |id: &str, status: RecordedStatus| {
+            let undo = vec![Undo::RemoveVacatedCgroup { path: format!("/cg/{id}") }];
+            let record = ContainerRecord { status, undo, ..record(id) };
+            reserve(&Reservation { root: temp.path(), root_mode: 0o700, record: &record, endable: false }).unwrap()
         };
-        let own = reserved("own", "creating");
-        let _other = reserved("other", "creating");
-        let _created = reserved("created", "created");
-        drop(reserved("killed", "creating"));
-        let _damaged = reserve(&Reservation { root: temp.path(), root_mode: 0o700, id: "damaged", state: "{", endable: false }).unwrap();
+        let own = reserved("own", RecordedStatus::Creating);
+        let _other = reserved("other", RecordedStatus::Creating);
+        let _created = reserved("created", RecordedStatus::Created);
+        drop(reserved("killed", RecordedStatus::Creating));
+        let damaged = reserved("damaged", RecordedStatus::Creating);
+        std::fs::write(format!("{}/{STATE}", damaged.path()), "{").unwrap();
         std::fs::write(format!("{}/file", temp.path()), "").unwrap();
         std::fs::create_dir(format!("{}/empty", temp.path())).unwrap();
         assert_eq!(maker_of("/cg/other", &own).unwrap().as_deref(), Some("other"));
