@@ -23,8 +23,12 @@ export interface CommandCall {
   switches: ReadonlySet<string>;
   /** What is no flag. */
   args: readonly string[];
-  /** The state directory and where messages go. @throws RuntimeError when there is no usable state directory. */
-  context(): RuntimeContext;
+  /**
+   * The state directory and where messages go.
+   * @param root in place of the flag --root
+   * @throws RuntimeError when there is no usable state directory.
+   */
+  context(root?: string): RuntimeContext;
 }
 
 export interface CommandModule {

@@ -1,6 +1,7 @@
 /** The grammars of all commands: the half of the table that parses argv. Nothing is built before it is asked for: every command starts here. */
 
 import type { Flag, Grammar } from "./table.js";
+import * as completion from "./table/completion.js";
 import * as create from "./table/create.js";
 import * as deletion from "./table/delete.js";
 import * as features from "./table/features.js";
@@ -14,6 +15,7 @@ import * as start from "./table/start.js";
 import * as state from "./table/state.js";
 
 const grammars = {
+  completion: completion.grammar,
   create: create.grammar,
   delete: deletion.grammar,
   features: features.grammar,

@@ -1,15 +1,16 @@
 /** The modules of the commands that few calls run, with the texts of the manual; a script of its own in the static program (scripts/bundle.mjs). */
 
 import type { CommandModule } from "./command.js";
+import * as completion from "./commands/completion.js";
 import * as features from "./commands/features.js";
 import * as help from "./commands/help.js";
 import * as spec from "./commands/spec.js";
 
-export type LateCommandName = "features" | "help" | "spec";
+export type LateCommandName = "completion" | "features" | "help" | "spec";
 
 /** The exports of this module. */
 export interface LateCommands {
   lateCommands: Readonly<Record<LateCommandName, CommandModule>>;
 }
 
-export const lateCommands: LateCommands["lateCommands"] = { features, help, spec };
+export const lateCommands: LateCommands["lateCommands"] = { completion, features, help, spec };

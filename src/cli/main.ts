@@ -70,7 +70,7 @@ function dispatch(door: Door, load: LoadCommand, options: LogOptions): number {
       lists: parsed.lists,
       switches: parsed.switches,
       args: parsed.rest,
-      context: () => makeContext(observed, global, options),
+      context: (root = global.values["root"]) => makeContext(observed, root, options),
     } satisfies CommandCall);
 
   if (command === undefined || global.switches.has("help")) return start("help", helpAbout(command));
@@ -93,8 +93,7 @@ function openLog(door: Door, file: string | undefined): void {
   if (file !== undefined) perform(door, { op: "appendFile", path: file, text: "" });
 }
 
-function makeContext(door: Door, { values }: ParsedArguments, options: LogOptions): RuntimeContext {
-  const root = values["root"];
+function makeContext(door: Door, root: string | undefined, options: LogOptions): RuntimeContext {
   const stateRoot = root === undefined ? defaultStateRoot(door, door.env) : namedStateRoot(door, root);
   return { door, ...stateRoot, endable: true, log: (level, message) => log(door, options, level, message) };
 }

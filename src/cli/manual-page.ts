@@ -2,7 +2,7 @@
 
 import { commandGrammar, commandNames, programGrammar } from "./grammars.js";
 import type { CommandName } from "./grammars.js";
-import { commandManual, programManual } from "./manuals.js";
+import { COMMON_EXIT_STATUS, commandManual, programManual } from "./manuals.js";
 import { argumentsSynopsis, paragraphs, spelled, visible } from "./prose.js";
 import type { Grammar, Manual } from "./table.js";
 
@@ -58,7 +58,7 @@ function options(grammar: Grammar, manual: Manual): string[] {
 
 function ending({ exitStatus, example }: Manual): Section[] {
   return [
-    ["EXIT STATUS", exitStatus ?? ["0  success", "1  failure; the reason is on standard error"]],
+    ["EXIT STATUS", exitStatus ?? COMMON_EXIT_STATUS],
     ["EXAMPLE", example],
   ];
 }

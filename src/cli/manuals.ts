@@ -2,6 +2,7 @@
 
 import type { CommandName } from "./grammars.js";
 import type { Manual } from "./table.js";
+import * as completion from "./table/completion.js";
 import * as create from "./table/create.js";
 import * as deletion from "./table/delete.js";
 import * as features from "./table/features.js";
@@ -15,6 +16,7 @@ import * as start from "./table/start.js";
 import * as state from "./table/state.js";
 
 const manuals: Readonly<Record<CommandName, () => Manual>> = {
+  completion: completion.manual,
   create: create.manual,
   delete: deletion.manual,
   features: features.manual,
@@ -26,6 +28,9 @@ const manuals: Readonly<Record<CommandName, () => Manual>> = {
   start: start.manual,
   state: state.manual,
 };
+
+/** Of a command that has nothing else to say. */
+export const COMMON_EXIT_STATUS: readonly string[] = ["0  success", "1  failure; the reason is on standard error"];
 
 export function commandManual(name: CommandName): Manual {
   return withHelp(manuals[name]());

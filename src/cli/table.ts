@@ -3,6 +3,8 @@
  * and its manual, which is loaded only when somebody reads it. Help, man pages, completions and docs/cli.md are made of both.
  */
 
+import type { Status } from "../runtime/runtime.js";
+
 /** A flag of a command, or of the program. */
 export interface Flag {
   /** Without dashes. */
@@ -28,8 +30,13 @@ export interface Flag {
 export interface Argument {
   /** What errors call it: `missing container ID`. */
   name: string;
-  /** What the synopsis calls it. Completion goes by it: for `ID` it offers containers, for `SIGNAL` signals, for `COMMAND` commands. */
+  /**
+   * What the synopsis calls it. Completion goes by it: for `ID` it offers containers, for `SIGNAL` signals, for `COMMAND` commands, for
+   * `FILE` and `DIR` as with flags.
+   */
   placeholder: string;
+  /** Of an `ID`: only containers in one of these statuses are worth offering. Absent: all are. */
+  statuses?: readonly Status[];
   /** The only values that are accepted. */
   choices?: readonly string[];
   optional?: true;

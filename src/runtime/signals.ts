@@ -13,6 +13,11 @@ const ALIASES: Readonly<Record<string, string>> = { IOT: "ABRT", CLD: "CHLD", PO
 const REAL_TIME_MIN = 34;
 const REAL_TIME_MAX = 64;
 
+/** The names of the standard signals, without SIG. */
+export function signalNames(): string[] {
+  return NAMES.split(" ");
+}
+
 /**
  * The number of a signal given as `15`, `TERM`, `SIGTERM`, `sigterm` or `RTMIN+3`. 0 only asks whether the process is
  * there (kill(2)). @throws RuntimeError on anything else.
@@ -26,7 +31,7 @@ export function parseSignal(text: string): number {
 }
 
 function signalByName(name: string): number | undefined {
-  const index = NAMES.split(" ").indexOf(ALIASES[name] ?? name);
+  const index = signalNames().indexOf(ALIASES[name] ?? name);
   if (index >= 0) return index + 1;
   const [, base, sign, offset] = /^(RTMIN|RTMAX)(?:([+-])([0-9]{1,2}))?$/.exec(name) ?? [];
   if (base === undefined) return undefined;

@@ -5,6 +5,7 @@ import { failed, fakeContext, fakeDoor } from "../../runtime/testing/fake-door.j
 import type { FakeHostOptions } from "../../runtime/testing/fake-door.js";
 import type { CommandCall, CommandModule } from "../command.js";
 import { commandNames } from "../grammars.js";
+import * as completion from "./completion.js";
 import * as create from "./create.js";
 import * as deletes from "./delete.js";
 import * as features from "./features.js";
@@ -143,4 +144,11 @@ t.test("help prints a page for the program and for every command, in lines that 
   }
   t.match(run(help, { args: ["run"] }).out, /-d, --detach\n/);
   t.throws(() => run(help, { args: ["nope"] }), { message: 'help: unknown command "nope"' });
+});
+
+t.test("completion prints a script, or what a word may become; what it may not see it leaves out", async (t) => {
+  t.match(run(completion, { args: ["bash"] }).out, /^complete -F _tsrunc tsrunc$/m);
+  t.equal(run(completion, { args: ["bash", "state", ""], door: running }).out, "words\nc1\n");
+  const hidden = { answers: { listContainers: () => failed("other", "list", "EACCES") } };
+  t.equal(run(completion, { args: ["fish", "state", ""], door: hidden }).out, "words\n");
 });

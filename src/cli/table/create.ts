@@ -1,8 +1,8 @@
 import type { Grammar, Manual } from "../table.js";
-import { containerId, createFlagTexts, createFlags } from "./shared.js";
+import { createFlagTexts, createFlags, newContainerId } from "./shared.js";
 
 export function grammar(): Grammar {
-  return { arguments: [containerId()], flags: createFlags() };
+  return { arguments: [newContainerId()], flags: createFlags() };
 }
 
 export function manual(): Manual {

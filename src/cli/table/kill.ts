@@ -3,7 +3,7 @@ import { containerId } from "./shared.js";
 
 export function grammar(): Grammar {
   return {
-    arguments: [containerId(), { name: "signal", placeholder: "SIGNAL", optional: true }],
+    arguments: [containerId("created", "running", "paused"), { name: "signal", placeholder: "SIGNAL", optional: true }],
     flags: [{ name: "all", short: "a" }],
   };
 }

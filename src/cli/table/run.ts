@@ -1,9 +1,9 @@
 import type { Grammar, Manual } from "../table.js";
-import { containerId, createFlagTexts, createFlags } from "./shared.js";
+import { createFlagTexts, createFlags, newContainerId } from "./shared.js";
 
 export function grammar(): Grammar {
   return {
-    arguments: [containerId()],
+    arguments: [newContainerId()],
     flags: [...createFlags(), { name: "detach", short: "d" }, { name: "keep" }, { name: "no-subreaper" }],
   };
 }

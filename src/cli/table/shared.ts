@@ -1,9 +1,16 @@
 /** What several rows of the table share. */
 
+import type { Status } from "../../runtime/runtime.js";
 import type { Argument, Flag } from "../table.js";
 
-export function containerId(): Argument {
-  return { name: "container ID", placeholder: "ID" };
+/** @param statuses of the containers that the command is for; all when none is named */
+export function containerId(...statuses: Status[]): Argument {
+  return { name: "container ID", placeholder: "ID", ...(statuses.length > 0 && { statuses }) };
+}
+
+/** The id of a container that is yet to be made. */
+export function newContainerId(): Argument {
+  return { name: "container ID", placeholder: "ID", statuses: [] };
 }
 
 /** The flags of `create`, which `run` has too. */

@@ -2,7 +2,7 @@ import type { Grammar, Manual } from "../table.js";
 import { containerId } from "./shared.js";
 
 export function grammar(): Grammar {
-  return { arguments: [containerId()], flags: [] };
+  return { arguments: [containerId("created")], flags: [] };
 }
 
 export function manual(): Manual {
