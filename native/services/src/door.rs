@@ -10,7 +10,7 @@ use tsrunc_plan::request::{Reply, Request, SeccompText};
 
 use crate::create;
 use crate::events::{Event, Events};
-use crate::foreground::{self, Attendance};
+use crate::foreground::{self, Foreground};
 use crate::init_program::InitProgram;
 use crate::interrupts::{Interrupt, Interrupts};
 use crate::notify::Proxy;
@@ -179,10 +179,9 @@ impl Services {
             },
             Request::Foreground { handle, subreaper, notify } => {
                 // Both are borrowed at once: the proxy is taken out, and gone with the container's process.
-                let mut proxy = notify.map(|notify| self.take_notify(notify)).transpose()?;
+                let proxy = notify.map(|notify| self.take_notify(notify)).transpose()?;
                 let signals = Interrupts::pass_on(self.interrupts.take())?.map(Interrupts::into_caught);
-                let attendance = Attendance { signals, subreaper, notify: proxy.as_mut() };
-                let status = attendance.wait(&mut self.container(handle)?.pending)?;
+                let status = Foreground { signals, subreaper, notify: proxy.as_ref() }.wait(&mut self.container(handle)?.pending)?;
                 Ok(Reply::Exit { status })
             }
             Request::BindNotify { lock, socket } => {

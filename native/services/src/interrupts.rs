@@ -1,16 +1,17 @@
-//! Signals that ask this process to end while a container is half made: they end the waiting, so that what was made is undone and the
-//! process ends with a status that names the signal.
+//! Signals that ask this process to end while it makes a container: whatever it waits for fails, what it made is undone, and its exit status
+//! names the signal.
 
 use std::os::fd::AsFd;
 
-use rustix::event::{poll, PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use tsrunc_common::protocol::Channel;
+use tsrunc_common::wait;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::signals::{name, Caught};
 
-/// What may interrupt; None where nobody may.
+/// Signals that may interrupt a wait; None where none may.
 pub type Interrupt<'a> = Option<&'a Caught>;
 
 /// The signals, from the reservation of a container on.
@@ -22,7 +23,7 @@ impl Interrupts {
         Ok(not_busy(Caught::ending())?.map(Interrupts))
     }
 
-    /// Catches all signals, for somebody who passes them on; nothing is lost that `interrupts` caught.
+    /// Catches all signals, to pass them on to the container. What `interrupts` caught is kept.
     pub fn pass_on(interrupts: Option<Self>) -> Result<Option<Self>, Failure> {
         let caught = match interrupts {
             Some(Interrupts(mut caught)) => caught.catch_all().map(|()| caught),
@@ -43,7 +44,7 @@ impl Interrupts {
         Ok(())
     }
 
-    /// A failure as the signal's, if one came. What is done afterwards, to undo things, is not interrupted by that signal again.
+    /// If a signal came, the failure is the signal's. The signal does not interrupt the undoing that follows.
     pub fn explain(&mut self, failure: Failure) -> Failure {
         match self.0.take_ending() {
             Some(signal) => Failure {
@@ -70,25 +71,23 @@ fn not_busy(caught: Result<Caught, Errno>) -> Result<Option<Caught>, Failure> {
     }
 }
 
-/// Waits for a message, or the end of the conversation.
+/// Waits for a message or the end of the conversation. `what` is waited for, for the error.
 ///
 /// # Errors
-/// `Interrupted`, with what was waited for.
+/// `Interrupted`.
 pub fn wait_for(channel: &Channel, interrupt: Interrupt<'_>, what: &str) -> Result<(), Failure> {
     let Some(interrupt) = interrupt else { return Ok(()) };
     let during = || format!("wait for {what}");
     let mut asked = interrupt.was_asked_to_end();
-    loop {
-        if asked {
-            return Err(interrupted(during()));
-        }
+    while !asked {
         let mut watched = [PollFd::from_borrowed_fd(interrupt.fd(), PollFlags::IN), PollFd::from_borrowed_fd(channel.socket().as_fd(), PollFlags::IN)];
-        match poll(&mut watched, None) {
-            Ok(_) if watched[0].revents().is_empty() => return Ok(()),
-            Ok(_) | Err(Errno::INTR) => asked = interrupt.asked_to_end(),
-            Err(errno) => return Err(errno).during(during),
+        wait::any(&mut watched, None).during(during)?;
+        if watched[0].revents().is_empty() {
+            return Ok(());
         }
+        asked = interrupt.asked_to_end();
     }
+    Err(interrupted(during()))
 }
 
 fn interrupted(operation: String) -> Failure {

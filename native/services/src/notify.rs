@@ -1,5 +1,5 @@
-//! systemd's readiness protocol through the container's wall (sd_notify(3)): a socket of ours in the container, of whose
-//! messages `READY=` alone is passed on to the host's socket. Others would let a container speak for its runtime.
+//! systemd's readiness protocol (sd_notify(3)) for a container: it gets a socket of ours, and of its messages only `READY=` is passed on to
+//! the host's socket. With others a container could speak for its runtime.
 //!
 //! The socket is `notify.sock` in the container's state directory, bound into the container as a file of its own: a container that makes
 //! the mount writable can put nothing beside it. The socket outlives `create` as a descriptor of the init, which hands it to `start`.
@@ -7,12 +7,12 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 use rustix::net::{bind, connect, recv, send, socket_with, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::pipe::{pipe_with, PipeFlags};
-use tsrunc_common::descriptors;
+use tsrunc_common::{descriptors, wait};
 use tsrunc_plan::failure::Failure;
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_sys::errno::During;
@@ -40,12 +40,12 @@ impl Proxy {
         // By descriptor: a path of the state root may exceed sun_path.
         let path = format!("/proc/self/fd/{}/{SOCKET}", lock.dir_fd().as_raw_fd());
         bind(&socket, &SocketAddrUnix::new(&*path).during(during)?).during(during)?;
-        // The container's user may be any; nobody else reaches it, through a state directory of mode 0700.
+        // The container's user may be anybody. Others on the host cannot reach it: the state directory has mode 0700.
         rustix::fs::chmodat(lock.dir_fd(), SOCKET, Mode::from_raw_mode(0o777), AtFlags::empty()).during(during)?;
         Ok(Proxy { socket, host })
     }
 
-    /// Goes on with the socket that an init kept since `bind`.
+    /// Takes over the socket that an init kept since `bind`.
     pub fn resume(socket: OwnedFd, host_socket: &str) -> Result<Proxy, Failure> {
         Ok(Proxy { socket, host: address(host_socket)? })
     }
@@ -55,29 +55,25 @@ impl Proxy {
         self.socket.as_fd()
     }
 
-    /// Passes `READY=` messages on that came. For a caller that stays: a service manager that is gone is no reason to
-    /// leave the container.
-    pub fn forward(&mut self) {
+    /// Passes on the `READY=` messages that are there. For a caller that stays with the container, which runs on without a service manager.
+    pub fn forward(&self) {
         for line in self.take_ready() {
             if let Err(_gone) = self.connect().and_then(|host| send_line(&host, &line)) {}
         }
     }
 
-    /// Waits until the container is ready or has ended; for a caller that leaves it. Then the host's socket gets
-    /// `READY=1` and the pid of the container's process as `MAINPID=`, and is waited for until it has read them.
+    /// Waits until the container is ready or has ended, for a caller that does not stay with it. Then sends `READY=1` and the pid of the
+    /// container's process (`MAINPID=`) to the host's socket, and waits until they are read.
     ///
     /// Returns false when the container's process ended first.
     ///
     /// # Errors
-    /// A host's socket that takes no messages.
+    /// The host's socket takes no messages.
     pub fn await_ready(&mut self, process: &ProcessIdentity) -> Result<bool, Failure> {
         let Some(pidfd) = processes::open(process)? else { return Ok(false) };
         loop {
             let mut watched = [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(&pidfd, PollFlags::IN)];
-            match poll(&mut watched, None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno).during(|| "wait for the container's READY=1".into()),
-            }
+            wait::any(&mut watched, None).during(|| "wait for the container's READY=1".into())?;
             let has_ended = !watched[1].revents().is_empty();
             if let Some(line) = self.take_ready().into_iter().next() {
                 self.announce(&line, process.pid).during(|| "notify the service manager".into())?;
@@ -89,11 +85,11 @@ impl Proxy {
         }
     }
 
-    /// The `READY=` lines of the messages that came.
+    /// The `READY=` lines of the messages that are there.
     fn take_ready(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut buffer = vec![0u8; MAX_MESSAGE_BYTES];
-        // Descriptors that came along are not asked for, so the kernel closes them.
+        // The kernel closes descriptors that come along, because no buffer is given for them.
         while let Ok((count, _)) = recv(&self.socket, &mut buffer[..], RecvFlags::DONTWAIT) {
             lines.extend(ready_line(&buffer[..count]));
         }
@@ -134,22 +130,15 @@ fn ready_line(message: &[u8]) -> Option<String> {
     std::str::from_utf8(message).ok()?.lines().find(|line| line.starts_with("READY=")).map(str::to_owned)
 }
 
-/// Waits until the receiver closes a pipe's end that it got behind everything else (sd_notify_barrier(3)). One that does not
-/// know the message closes it as well.
+/// Sends the end of a pipe behind everything else and waits until the receiver closes it (sd_notify_barrier(3)). A receiver that does not know
+/// the message closes it too.
 fn barrier(host: &OwnedFd) -> Result<(), Errno> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
     descriptors::send(host, b"BARRIER=1", &[write.as_fd()])?;
     drop(write);
-    let deadline = Instant::now() + BARRIER;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(&read, PollFlags::empty())], Some(&timeout)) {
-            Ok(0) => return Err(Errno::TIMEDOUT),
-            Ok(_) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
+    match wait::any(&mut [PollFd::new(&read, PollFlags::empty())], Some(Instant::now() + BARRIER))? {
+        true => Ok(()),
+        false => Err(Errno::TIMEDOUT),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{pidfd_open, Pid, PidfdFlags};
+use tsrunc_common::wait;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_sys::errno::During;
@@ -121,15 +122,7 @@ pub fn wait_gone(process: &ProcessIdentity, timeout: Duration) -> Result<bool, F
 
 /// Waits for the end of a pidfd's process, at the latest until `deadline`.
 pub fn wait_end(pidfd: &OwnedFd, deadline: Instant) -> Result<bool, Errno> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&timeout)) {
-            Ok(count) => return Ok(count > 0),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
+    wait::any(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(deadline))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The caller's terminal (or whatever its standard streams are) and the container's, with bytes and window size copied
 //! between them. Nothing here waits: the loop in foreground.rs does.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::stdio::{stderr, stdin, stdout};
@@ -11,11 +11,13 @@ use rustix::termios::{isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize, 
 use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 
-/// A pipe that is writable takes this much without blocking (PIPE_BUF, pipe(7)).
-const WRITE_BYTES: usize = 4096;
-const READ_BYTES: usize = 16 << 10;
+use crate::foreground::Source;
+use crate::reactor::{Copier, Descriptor, Interest, Key, Pulled, Reactor};
+
 /// More than the kernel holds for one terminal: what was written before the end is within it.
 const MAX_DRAIN_BYTES: usize = 1 << 20;
+/// How often to look whether a terminal that was closed in the container was opened again: no descriptor tells.
+const REOPEN_CHECK: Duration = Duration::from_millis(100);
 
 /// Fails where the caller has no terminal, as runc does.
 pub fn find() -> Result<(), Failure> {
@@ -44,7 +46,7 @@ pub fn prepare(master: &OwnedFd) -> Result<(), Failure> {
 }
 
 /// Gives the container's terminal the window size of the caller's, if it has one.
-fn copy_size(master: &OwnedFd) {
+fn copy_size(master: impl AsFd) {
     let Some(caller) = [stdin(), stdout(), stderr()].into_iter().find(|stream| isatty(stream)) else { return };
     // A terminal that was hung up has no size to give or to take.
     if let Ok(size) = tcgetwinsize(caller) {
@@ -52,51 +54,62 @@ fn copy_size(master: &OwnedFd) {
     }
 }
 
-/// Both terminals. The caller's is as before when this value is dropped.
+/// An end that bytes come from or go to.
+#[derive(Clone, Copy)]
+pub enum End {
+    /// The container's terminal.
+    Master,
+    Stdin,
+    Stdout,
+    /// No descriptor: it is time to look whether the container's terminal was opened again.
+    Reopened,
+}
+
+/// Both terminals. The caller's is restored when this value is dropped.
 pub struct Terminal {
-    master: OwnedFd,
-    /// Nobody has the container's end open, for now: another of its processes may open it again.
+    master: Descriptor<'static>,
+    /// No process has the container's end open; another one may open it again.
     hung_up: bool,
+    /// Timer of `End::Reopened`.
+    next_check: Option<Key>,
+    /// The container's process has ended.
+    draining: bool,
     drained_bytes: usize,
-    input: Input,
-    output: Output,
+    stdin_open: bool,
+    /// From stdin to the container.
+    input: Copier<'static>,
+    /// From the container to stdout.
+    output: Copier<'static>,
+    keys: Keys,
     _raw_mode: Option<RawMode>,
 }
 
-struct Input {
-    open: bool,
-    /// Read and not yet taken by the container, which may be slow.
-    pending: Vec<u8>,
-    last_byte: u8,
-}
-
-struct Output {
-    /// None once nobody reads any more: then the container's output is lost, as in a terminal that was closed.
-    stream: Option<OwnedFd>,
-    pending: Vec<u8>,
-}
-
-/// Which of the poll(2) entries that `watch` added were ready.
-#[derive(Clone, Copy)]
-pub enum Source {
-    Master,
-    Input,
-    Output,
+struct Keys {
+    master: Key,
+    stdin: Key,
+    stdout: Key,
 }
 
 impl Terminal {
-    /// Takes the caller's terminal over: raw mode and window size.
-    pub fn new(master: OwnedFd) -> Result<Self, Failure> {
+    /// Takes the caller's terminal over: raw mode and window size. Its ends join the reactor, without interest yet.
+    pub fn new(master: OwnedFd, reactor: &mut Reactor<'_, Source>) -> Result<Self, Failure> {
         rustix::io::ioctl_fionbio(&master, true).during(|| "make the terminal's master non-blocking".into())?;
-        let output = own_stdout().during(|| "open stdout".into())?;
-        let raw_mode = if isatty(stdin()) { Some(RawMode::enter().during(|| "make the terminal raw".into())?) } else { None };
+        let stdout = Descriptor::from(own_stdout().during(|| "open stdout".into())?);
+        let (master, stdin) = (Descriptor::from(master), Descriptor::from(stdin()));
+        let mut watch = |fd: &Descriptor<'static>, end| reactor.watch(fd.clone(), Interest::NONE, Source::Terminal(end)).during(|| "watch the terminal".into());
+        let keys = Keys { master: watch(&master, End::Master)?, stdin: watch(&stdin, End::Stdin)?, stdout: watch(&stdout, End::Stdout)? };
+        let raw_mode = if isatty(&stdin) { Some(RawMode::enter().during(|| "make the terminal raw".into())?) } else { None };
         copy_size(&master);
         Ok(Terminal {
-            master,
             hung_up: false,
+            next_check: None,
+            draining: false,
             drained_bytes: 0,
-            input: Input { open: true, pending: Vec::new(), last_byte: b'\n' },
-            output: Output { stream: Some(output), pending: Vec::new() },
+            stdin_open: true,
+            input: Copier::new(stdin, master.clone()),
+            output: Copier::new(master.clone(), stdout),
+            master,
+            keys,
             _raw_mode: raw_mode,
         })
     }
@@ -105,125 +118,76 @@ impl Terminal {
         copy_size(&self.master);
     }
 
-    /// True when the loop must look again after a while, because no descriptor will tell.
-    pub fn is_hung_up(&self) -> bool {
-        self.hung_up
+    /// Has the reactor wait for what can go on.
+    pub fn set_interests(&mut self, reactor: &mut Reactor<'_, Source>) -> Result<(), Errno> {
+        let is_open = !self.hung_up && !self.draining;
+        let master = Interest { read: is_open && !self.output.is_writing(), write: is_open && self.input.is_writing(), ..Interest::NONE };
+        let stdin = Interest { read: is_open && self.stdin_open && !self.input.is_writing(), ..Interest::NONE };
+        let stdout = Interest { write: self.output.is_writing(), ..Interest::NONE };
+        for (key, interest) in [(self.keys.master, master), (self.keys.stdin, stdin), (self.keys.stdout, stdout)] {
+            reactor.set_interest(key, interest)?;
+        }
+        if self.hung_up && !self.draining && self.next_check.is_none() {
+            self.next_check = Some(reactor.at(Instant::now() + REOPEN_CHECK, Source::Terminal(End::Reopened)));
+        }
+        Ok(())
     }
 
-    /// Adds what can go on to the descriptors to wait for. Each direction reads only when its last bytes were written.
-    pub fn watch<'fd>(&'fd self, watched: &mut Vec<(Source, PollFd<'fd>)>) {
-        let mut events = PollFlags::empty();
-        events.set(PollFlags::IN, self.output.pending.is_empty());
-        events.set(PollFlags::OUT, !self.input.pending.is_empty());
-        if !self.hung_up && !events.is_empty() {
-            watched.push((Source::Master, PollFd::new(&self.master, events)));
-        }
-        if self.input.open && self.input.pending.is_empty() {
-            watched.push((Source::Input, PollFd::from_borrowed_fd(stdin(), PollFlags::IN)));
-        }
-        if let (Some(stream), false) = (&self.output.stream, self.output.pending.is_empty()) {
-            watched.push((Source::Output, PollFd::new(stream, PollFlags::OUT)));
-        }
-    }
-
-    /// Copies what an entry of `watch` said is there.
-    pub fn advance(&mut self, source: Source) {
-        match source {
-            Source::Master => {
-                self.write_input();
-                self.hung_up = self.read_output() == Reading::HungUp;
+    /// Copies what is there at an end.
+    pub fn advance(&mut self, end: End) {
+        match end {
+            End::Master => {
+                self.input.push();
+                self.read_output();
             }
-            Source::Input => self.read_input(),
-            Source::Output => self.write_output(),
+            End::Stdin => self.read_input(),
+            End::Stdout => self.output.push(),
+            End::Reopened => {
+                self.next_check = None;
+                self.read_output();
+            }
         }
     }
 
-    /// Looks whether the container's end was opened again.
-    pub fn look_again(&mut self) {
-        self.hung_up = self.read_output() == Reading::HungUp;
-    }
-
-    /// Takes the rest of what the container wrote, piece by piece: true while there is some to write, which is watched as
-    /// `Source::Output`. Processes that outlive the first one may write on and on; they are not waited for.
+    /// Takes the rest of what the container wrote, up to `MAX_DRAIN_BYTES`: its other processes may write on and on, and are not waited for.
+    /// Returns true while stdout has to take some of it first.
     pub fn drain(&mut self) -> bool {
-        self.input = Input { open: false, pending: Vec::new(), last_byte: b'\n' };
-        self.hung_up = true; // the master is read here alone
-        while self.output.pending.is_empty() && self.drained_bytes < MAX_DRAIN_BYTES && self.read_output() == Reading::More {
-            self.drained_bytes += READ_BYTES;
-        }
-        !self.output.pending.is_empty()
-    }
-
-    /// Reads once, if there is room. A nonblocking read pushes through what the kernel still has on its way
-    /// (n_tty_read flushes the port's work), so nothing that was written comes later.
-    fn read_output(&mut self) -> Reading {
-        if !self.output.pending.is_empty() {
-            return Reading::More;
-        }
-        let mut buffer = [0u8; READ_BYTES];
-        match rustix::io::retry_on_intr(|| rustix::io::read(&self.master, &mut buffer)) {
-            Err(Errno::AGAIN) => Reading::Nothing,
-            Ok(0) | Err(_) => Reading::HungUp, // EIO: nobody has the other end open
-            Ok(count) => {
-                if self.output.stream.is_some() {
-                    self.output.pending.extend_from_slice(&buffer[..count]);
-                }
-                Reading::More
+        self.draining = true;
+        while !self.output.is_writing() && self.drained_bytes < MAX_DRAIN_BYTES {
+            match self.output.pull() {
+                Pulled::Bytes(count) => self.drained_bytes += count,
+                Pulled::Nothing | Pulled::End | Pulled::Failed(_) => break,
             }
         }
+        self.output.is_writing()
     }
 
-    fn write_output(&mut self) {
-        let Output { stream: Some(stream), pending } = &mut self.output else { return };
-        match rustix::io::write(&*stream, &pending[..pending.len().min(WRITE_BYTES)]) {
-            Ok(count) => drop(pending.drain(..count)),
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(_) => self.output = Output { stream: None, pending: Vec::new() },
+    /// A non-blocking read also gets what the kernel still has on its way (n_tty_read flushes the port's work), so nothing that was written
+    /// comes later.
+    fn read_output(&mut self) {
+        if !self.output.is_writing() {
+            self.hung_up = matches!(self.output.pull(), Pulled::End | Pulled::Failed(_));
+            // EIO: nobody has the other end open
         }
     }
 
     fn read_input(&mut self) {
-        let mut buffer = [0u8; WRITE_BYTES];
-        match rustix::io::read(stdin(), &mut buffer) {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Ok(0) | Err(_) => {
-                self.input.open = false;
-                self.end_input();
-            }
-            Ok(count) => {
-                self.input.pending.extend_from_slice(&buffer[..count]);
-                self.input.last_byte = buffer[count - 1];
-            }
+        if let Pulled::End | Pulled::Failed(_) = self.input.pull() {
+            self.stdin_open = false;
+            self.end_input();
         }
     }
 
-    /// Tells the container that no more comes, as somebody at a terminal does: by its end-of-file character (termios(3),
-    /// VEOF), which after a started line only hands that over.
+    /// Tells the container that no more comes, as somebody at a terminal does: by its end-of-file character (termios(3), VEOF). In the middle of
+    /// a line the first one only hands over the line.
     fn end_input(&mut self) {
         let Ok(settings) = tcgetattr(&self.master) else { return };
         if settings.local_modes.contains(LocalModes::ICANON) {
-            let times = if self.input.last_byte == b'\n' { 1 } else { 2 };
-            self.input.pending.extend(std::iter::repeat_n(settings.special_codes[SpecialCodeIndex::VEOF], times));
+            let end_of_file = settings.special_codes[SpecialCodeIndex::VEOF];
+            let twice = [end_of_file; 2];
+            self.input.append(if self.input.is_in_line() { &twice } else { &twice[..1] });
         }
     }
-
-    fn write_input(&mut self) {
-        if self.input.pending.is_empty() {
-            return;
-        }
-        match rustix::io::write(&self.master, &self.input.pending) {
-            Ok(count) => drop(self.input.pending.drain(..count)),
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(_) => self.input.pending.clear(), // nobody will read it
-        }
-    }
-}
-
-#[derive(PartialEq)]
-enum Reading {
-    More,
-    Nothing,
-    HungUp,
 }
 
 /// stdout that never blocks, if it is a terminal (which may be stopped, ^S), by an open file description of our own: the flag

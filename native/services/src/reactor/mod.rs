@@ -7,6 +7,7 @@
 //! - After the first round nothing is allocated for an event.
 //! - A source without interest is not reported at all, not even when its peer is gone.
 
+mod copier;
 mod descriptor;
 mod timers;
 
@@ -22,6 +23,7 @@ use rustix::event::Timespec;
 use rustix::io::Errno;
 use tsrunc_common::wait;
 
+pub use copier::{Copier, Pulled};
 pub use descriptor::Descriptor;
 use timers::Timers;
 

@@ -1,0 +1,125 @@
+use tsrunc_plan::operation::HookOutput;
+
+use super::end::MAX_OUTPUT_BYTES;
+use super::*;
+
+fn shell(script: &str) -> Hook {
+    Hook {
+        path: "/bin/sh".into(),
+        args: vec!["hook".into(), "-c".into(), script.into()],
+        env: Some(vec!["A=b=c".into()]),
+        timeout_seconds: Some(5),
+        pointer: "/hooks/createRuntime/0".into(),
+    }
+}
+
+fn run(hook: &Hook, state: &str) -> Result<(), Failure> {
+    run_runtime_hooks(std::slice::from_ref(hook), state, &Output::default(), None)
+}
+
+fn error_of(hook: &Hook, state: &str) -> String {
+    run(hook, state).unwrap_err().to_string()
+}
+
+#[test]
+fn gives_state_environment_and_arguments() {
+    let script = r#"read -r line; [ "$line" = '{"id":"c"}' ] && [ "$A" = b=c ] && [ -z "$HOME$USER" ] && [ "$PWD" = / ]"#;
+    run(&shell(script), r#"{"id":"c"}"#).unwrap();
+}
+
+#[test]
+fn without_an_environment_of_its_own_a_hook_has_that_of_the_runtime() {
+    let script = format!(r#"[ "$PATH" = "{}" ] && [ -z "$A" ]"#, std::env::var("PATH").unwrap());
+    run(&Hook { env: None, ..shell(&script) }, "{}").unwrap();
+    run(&Hook { env: Some(vec![]), ..shell(&script) }, "{}").unwrap_err();
+}
+
+#[test]
+fn works_in_the_bundle() {
+    run(&shell(r#"[ "$(pwd -P)" = /proc ]"#), r#"{"bundle":"/proc"}"#).unwrap();
+    run(&shell(r#"[ "$(pwd -P)" = / ]"#), r#"{"bundle":"/nowhere"}"#).unwrap();
+}
+
+#[test]
+fn does_not_mind_a_hook_that_leaves_a_long_state_unread() {
+    run(&shell("exit 0"), &"x".repeat(300 << 10)).unwrap();
+}
+
+#[test]
+fn tells_status_and_output() {
+    assert_eq!(error_of(&shell("echo one; echo two >&2; exit 3"), "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: one\ntwo");
+    assert_eq!(error_of(&shell("kill -9 $$"), "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): killed by signal 9");
+}
+
+#[test]
+fn appends_to_files_that_it_makes() {
+    let folder = std::env::temp_dir().join(format!("tsrunc-hooks-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let files = HookOutput { stdout: Some(path("out")), stderr: None };
+    for _ in 0..2 {
+        let output = Output::open(Some(&files)).unwrap();
+        let text = run_runtime_hooks(&[shell("echo out; echo err >&2; exit 3")], "{}", &output, None).unwrap_err().to_string();
+        assert_eq!(text, "run hook \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: err");
+    }
+    assert_eq!(std::fs::read_to_string(path("out")).unwrap(), "out\nout\n");
+    let nowhere = HookOutput { stdout: None, stderr: Some(path("no/err")) };
+    assert!(Output::open(Some(&nowhere)).is_err());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn bounds_the_output() {
+    let text = error_of(&shell("head -c 1000000 /dev/zero | tr '\\0' x; exit 1"), "{}");
+    assert!((MAX_OUTPUT_BYTES..MAX_OUTPUT_BYTES + 200).contains(&text.len()), "{}", text.len());
+}
+
+#[test]
+fn kills_hook_and_children_when_the_time_is_over() {
+    let hook = Hook { timeout_seconds: Some(1), ..shell("sleep 100 & echo $!; wait") };
+    let started = Instant::now();
+    let text = error_of(&hook, "{}");
+    assert!(started.elapsed() < Duration::from_secs(4));
+    let (words, child) = text.rsplit_once(' ').unwrap();
+    assert_eq!(words, "run hook \"/bin/sh\" (/hooks/createRuntime/0): timed out after 1 seconds, output:");
+    std::thread::sleep(Duration::from_millis(100));
+    let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "{state}");
+}
+
+#[test]
+fn ends_a_hook_in_time_that_writes_on_and_on() {
+    let started = Instant::now();
+    let text = error_of(&Hook { timeout_seconds: Some(1), ..shell("exec yes") }, "{}");
+    assert!(text.contains("timed out after 1 seconds"), "{}", &text[..200]);
+    assert!(started.elapsed() < Duration::from_secs(4));
+}
+
+#[test]
+fn does_not_wait_for_what_the_hook_left_running() {
+    let started = Instant::now();
+    run(&shell("sleep 3 & exit 0"), "{}").unwrap();
+    assert!(started.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn refuses_what_it_cannot_execute() {
+    let missing = Hook { path: "/nowhere".into(), args: vec![], ..shell("") };
+    let failure = run(&missing, "{}").unwrap_err();
+    assert_eq!(failure.code, FailureCode::Exec);
+    assert_eq!(failure.to_string(), "run hook \"/nowhere\" (/hooks/createRuntime/0): ENOENT (no such file or directory)");
+    let relative = Hook { path: "sh".into(), ..shell("") };
+    assert_eq!(error_of(&relative, "{}"), "run hook \"sh\" (/hooks/createRuntime/0): the path is not absolute");
+}
+
+#[test]
+fn starts_with_default_signals() {
+    // The harness itself ignores SIGPIPE, as every Rust program.
+    run(&shell(r#"grep -q "SigIgn:.0000000000000000" /proc/self/status && grep -q "SigBlk:.0000000000000000" /proc/self/status"#), "{}").unwrap();
+}
+
+#[test]
+fn refuses_strings_that_no_program_can_get() {
+    let hook = Hook { env: Some(vec!["A=\0".into()]), ..shell("exit 0") };
+    assert_eq!(error_of(&hook, "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): a NUL in path, arguments or environment");
+}
