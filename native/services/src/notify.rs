@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn passes_on_ready_alone() {
         let temp = TempDir::new();
-        let (lock, mut proxy, container, host) = set_up(&temp);
+        let (lock, proxy, container, host) = set_up(&temp);
         for message in ["MAINPID=1", "STATUS=x\nREADY=1\nMAINPID=1", "STOPPING=1"] {
             container.send(message.as_bytes()).unwrap();
         }

@@ -170,6 +170,7 @@ mod tests {
             reactor.set_interest(to, Interest { write: copier.is_writing(), ..Interest::NONE }).unwrap();
             most = most.max(copier.end - copier.start);
             if copier.is_writing() && poll(&mut [PollFd::new(&sink, PollFlags::OUT)], Some(&NO_TIME)) == Ok(0) {
+                assert_eq!(copier.pull(), Pulled::Nothing, "there is something to write first");
                 let count = rustix::io::read(&reader, &mut buffer).unwrap();
                 came.extend_from_slice(&buffer[..count]);
                 continue;
@@ -205,7 +206,7 @@ mod tests {
             rustix::io::write(&writer, &[0; 32 << 10]).unwrap();
             assert_eq!([copier.pull(), copier.pull()], [Pulled::Bytes(16 << 10); 2]);
         }
-        assert!(!copier.is_writing());
+        assert!(!copier.is_writing() && copier.sink.is_none());
         drop(writer);
         assert_eq!(copier.pull(), Pulled::End);
     }
