@@ -65,6 +65,12 @@ pub struct Services {
     interrupts: Option<Interrupts>,
 }
 
+/// Any thread of Node's may hold it (native/ffi).
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Services>();
+};
+
 impl Services {
     pub fn new(init: InitProgram) -> Self {
         Services { init, handles: HashMap::new(), next_handle: 1, interrupts: None }

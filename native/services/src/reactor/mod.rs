@@ -14,10 +14,10 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::Timespec;
 use rustix::io::Errno;
@@ -107,7 +107,6 @@ pub struct Reactor<'fd, T> {
     timers: Timers,
     /// Those that epoll(7) refused.
     always_ready: Vec<Key>,
-    batch: Vec<epoll::Event>,
     /// This round's events, handed out up to `position`.
     ready: Vec<Key>,
     position: usize,
@@ -123,7 +122,6 @@ impl<'fd, T: Copy> Reactor<'fd, T> {
             free: Vec::new(),
             timers: Timers::default(),
             always_ready: Vec::new(),
-            batch: Vec::with_capacity(BATCH),
             ready: Vec::with_capacity(BATCH),
             position: 0,
         })
@@ -237,7 +235,7 @@ impl<'fd, T: Copy> Reactor<'fd, T> {
 
     /// A round: waits, unless something is ready, and collects what is.
     fn collect(&mut self) -> Result<(), Errno> {
-        let Reactor { epoll, slots, timers, always_ready, batch, ready, position, .. } = self;
+        let Reactor { epoll, slots, timers, always_ready, ready, position, .. } = self;
         ready.clear();
         *position = 0;
         let is_current = |key| has(slots, key);
@@ -245,9 +243,9 @@ impl<'fd, T: Copy> Reactor<'fd, T> {
         ready.extend(always_ready.iter().filter(is_wanted));
         let deadline = timers.soonest(is_current);
         let timeout = if ready.is_empty() { wait::time_left(deadline) } else { Some(NO_TIME) };
-        batch.clear();
-        match epoll::wait(&*epoll, spare_capacity(batch), timeout.as_ref()) {
-            Ok(_) => ready.extend(batch.iter().map(|event| Key::from_u64(event.data.u64()))),
+        let mut space = [MaybeUninit::uninit(); BATCH];
+        match epoll::wait(&*epoll, &mut space[..], timeout.as_ref()) {
+            Ok((batch, _)) => ready.extend(batch.iter().map(|event| Key::from_u64(event.data.u64()))),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
