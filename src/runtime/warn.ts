@@ -6,7 +6,7 @@ import type { PlanFindings } from "./plan/findings.js";
 import { sharesNamespace } from "./plan/namespaces.js";
 import type { Mount, Spec } from "./spec/generated/spec-types.js";
 import { CRUN_PREFIX, SYSTEMD_PREFIX, hasAnnotation } from "./spec/rare-fields.js";
-import { isFileSystemOption, knownMountOptions } from "./spec/mount-option-names.js";
+import { isFileSystemOption, isKnownMountOption } from "./spec/mount-option-names.js";
 import { isBindMount } from "./spec/rules/mounts.js";
 
 /** Tells what is worth a warning about a configuration (runtime.md#warnings). */
@@ -32,7 +32,7 @@ function isDubiousMount(mount: Mount): boolean {
 }
 
 function isNoBindOption(option: string): boolean {
-  return isFileSystemOption(option) || !knownMountOptions().has(option);
+  return isFileSystemOption(option) || !isKnownMountOption(option);
 }
 
 /** Tells warnings, each as one message. */

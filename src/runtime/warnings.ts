@@ -7,7 +7,7 @@ import { capabilityNumbers } from "./spec/capability-names.js";
 import { crunAnnotation, crunAnnotations, crunAnnotationsOf } from "./spec/crun-annotations.js";
 import { quote, segment } from "./spec/fault.js";
 import type { Mount, NamespaceType, Spec } from "./spec/generated/spec-types.js";
-import { isFileSystemOption, knownMountOptions } from "./spec/mount-option-names.js";
+import { isFileSystemOption, isKnownMountOption, knownMountOptions } from "./spec/mount-option-names.js";
 import { nearest } from "./spec/nearest.js";
 import { CRUN_PREFIX, SYSTEMD_PREFIX } from "./spec/rare-fields.js";
 import { isBindMount } from "./spec/rules/mounts.js";
@@ -49,7 +49,7 @@ function bindWarnings({ options }: Mount, pointer: string): Warning[] {
       const message = `${quote(option)} has no effect: a bind mount shares the file system of its source`;
       return [{ pointer: at, message, rule: "bind-file-system-option" }];
     }
-    if (knownMountOptions().has(option)) return [];
+    if (isKnownMountOption(option)) return [];
     // config.md#linux-mount-options: an unknown option is data of the file system.
     const meant = nearest(option, knownMountOptions());
     const message = `${quote(option)} is left out: a bind mount has no data${meant === undefined ? "" : `; did you mean "${meant}"?`}`;

@@ -664,6 +664,45 @@ const mounts: BadInput[] = [
       }),
   ),
   fault(
+    "idmap with mapped users alone",
+    '/mounts/7/options/1: found "idmap=uids=0-1000-1", allowed: both "uids" and "gids", as in "idmap=uids=0-1000-10;gids=0-1000-10", with "#" between ranges',
+    (config) => config.mounts.push({ destination: "/tmp", source: "/etc", options: ["bind", "idmap=uids=0-1000-1"] }),
+  ),
+  fault(
+    "idmap with a range that is none",
+    '/mounts/7/options/1: found "idmap=uids=0-1000;gids=0-1-1", allowed: "idmap=uids=0-1000-10;gids=0-1000-10", with "#" between ranges',
+    (config) => config.mounts.push({ destination: "/tmp", source: "/etc", options: ["bind", "idmap=uids=0-1000;gids=0-1-1"] }),
+  ),
+  fault(
+    "idmap with ids of a user namespace that there is not",
+    '/mounts/7/options/1: found "ridmap=uids=@0-0-1;gids=@0-0-1", allowed: after "@" ids that one line of /linux/uidMappings maps',
+    (config) => config.mounts.push({ destination: "/tmp", source: "/etc", options: ["rbind", "ridmap=uids=@0-0-1;gids=@0-0-1"] }),
+  ),
+  fault(
+    "idmap with overlapping ranges",
+    '/mounts/7/options/1: found "idmap=uids=0-1-2#1-9-1;gids=0-1-1", allowed: ids that uids/0 does not map',
+    (config) => config.mounts.push({ destination: "/tmp", source: "/etc", options: ["bind", "idmap=uids=0-1-2#1-9-1;gids=0-1-1"] }),
+  ),
+  fault(
+    "copy-symlink with src-nofollow",
+    '/mounts/7/options/1: found "copy-symlink", allowed: one of it and "src-nofollow": a link that is copied is not mounted',
+    (config) => config.mounts.push({ destination: "/tmp", source: "/etc", options: ["bind", "copy-symlink", "src-nofollow"] }),
+  ),
+  fault(
+    "src-nofollow on a file system",
+    '/mounts/7/options/0: found "src-nofollow", allowed: nothing, or the option "bind" or "rbind": it is about the source of a bind mount',
+    (config) => config.mounts.push({ destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["src-nofollow"] }),
+  ),
+  bundled("copy-symlink of what is missing", 'mount "/no/such/link" on "/tmp/x" (/mounts/7): ENOENT (no such file or directory)', {
+    config: (config) => config.mounts.push({ destination: "/tmp/x", source: "/no/such/link", options: ["bind", "copy-symlink"] }),
+  }),
+  bundled(
+    "copy-symlink onto a file",
+    'mount "{bundle}/link" on "/etc/passwd" (/mounts/7): make the symbolic link "/etc/passwd" in the rootfs: something else is there',
+    { config: (config) => config.mounts.push({ destination: "/etc/passwd", source: "link", options: ["bind", "copy-symlink"] }) },
+    ({ directory }) => symlinkSync("seen", `${directory}/link`),
+  ),
+  fault(
     "tmpcopyup on a file system that is no tmpfs",
     '/mounts/7/options/0: found "tmpcopyup", allowed: nothing, or the type "tmpfs": it is what the copy is made in',
     (config) => config.mounts.push({ destination: "/tmp", type: "ramfs", source: "ramfs", options: ["tmpcopyup"] }),

@@ -1,5 +1,6 @@
 //! What the creator of a container and its init share: the conversation between them and what either of them may have to do.
 
+pub mod clones;
 pub mod descriptors;
 pub mod hooks;
 pub mod limits;

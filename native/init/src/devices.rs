@@ -11,7 +11,8 @@ use tsrunc_plan::operation::{DeviceKind, MountAttribute, MountAttributes};
 use tsrunc_sys::errno::During;
 
 use crate::attributes::set_attributes;
-use crate::mounts::{attach, clone_mount, in_config};
+use crate::mounts::{attach, in_config};
+use tsrunc_common::clones::clone_mount;
 use crate::root::Root;
 
 const DEVPTS_SUPER_MAGIC: u64 = 0x1cd1;

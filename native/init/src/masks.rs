@@ -11,7 +11,8 @@ use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 
 use crate::attributes::attribute_bits;
 use crate::file_system::{new_file_system, NewFileSystem};
-use crate::mounts::{attach, clone_mount};
+use crate::mounts::attach;
+use tsrunc_common::clones::clone_mount;
 use crate::root::Root;
 
 /// What masks are made of: found once, mounted many times.

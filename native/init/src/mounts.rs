@@ -6,37 +6,20 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{move_mount, open_tree, MoveMountFlags, OpenTreeFlags};
+use rustix::mount::{move_mount, MoveMountFlags};
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::operation::{MountAttribute, MountAttributes, MountSource, MountTarget, Propagation};
+use tsrunc_plan::operation::{MountAttribute, MountAttributes, MountSource, MountTarget, Propagation, SourceLink};
 use tsrunc_sys::errno::During;
 
 use crate::attributes::set_attributes;
 use crate::copy_up::copy_up;
 use crate::file_system::{new_file_system_as_by_mount, reconfigure, NewFileSystem};
 use crate::root::{Root, Spot};
+use tsrunc_common::clones::clone_path;
 use tsrunc_common::propagation::set_propagation;
 
 /// statfs(2)'s `f_type` of a procfs.
 pub const PROC_SUPER_MAGIC: u64 = 0x9fa0;
-
-/// A detached clone of the mount at a descriptor.
-pub fn clone_mount(at: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd, Errno> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    open_tree(at, "", flags)
-}
-
-/// A detached clone of the mount at a path of the host, as this mount namespace sees it.
-fn clone_path(source: &str, recursive: bool) -> Result<OwnedFd, Errno> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    open_tree(rustix::fs::CWD, source, flags)
-}
 
 /// Attaches a detached mount on a descriptor.
 pub fn attach(mount: BorrowedFd<'_>, on: BorrowedFd<'_>) -> Result<(), Errno> {
@@ -48,6 +31,7 @@ pub struct Mount<'a> {
     pub destination: &'a str,
     pub source: &'a MountSource,
     pub target: MountTarget,
+    pub in_place: bool,
     pub attributes: &'a MountAttributes,
     pub recursive: &'a MountAttributes,
     pub propagation: &'a [Propagation],
@@ -61,6 +45,11 @@ pub fn mount(root: &mut Root, entry: &Mount<'_>, lent: Option<&OwnedFd>) -> Resu
         return remount(root, entry, *bind, data).map_err(|failure| within(failure, during));
     }
     let mount = detached(root, entry, lent, &during)?;
+    if let MountSource::Bind { link: SourceLink::Copy, .. } | MountSource::MappedBind { link: SourceLink::Copy, .. } = entry.source {
+        if FileType::from_raw_mode(rustix::fs::fstat(&mount).during(during)?.st_mode) == FileType::Symlink {
+            return make_same_link(root, entry.destination, &mount).map_err(|failure| within(failure, during));
+        }
+    }
     let destination = destination(root, entry, mount.as_fd()).map_err(|failure| within(failure, during))?;
     if let MountSource::CopyUp { data, .. } = entry.source {
         copy_covered(destination.as_fd(), mount.as_fd(), data).map_err(|failure| within(failure, during))?;
@@ -83,7 +72,7 @@ fn detached(root: &Root, entry: &Mount<'_>, lent: Option<&OwnedFd>, during: &dyn
             return file_system(root, entry, (fs_type, source, data)).map_err(|failure| within(failure, during))
         }
         MountSource::CopyUp { source, data } => return file_system(root, entry, ("tmpfs", source, data)).map_err(|failure| within(failure, during)),
-        MountSource::Bind { source, recursive } => match (clone_path(source, *recursive), lent) {
+        MountSource::Bind { source, recursive, link } => match (clone_path(source.as_bytes(), *recursive, *link), lent) {
             // Root of a user namespace may not reach it.
             (Err(Errno::ACCESS | Errno::PERM), Some(lent)) => copy_of(lent),
             (result, _) => result,
@@ -146,6 +135,8 @@ fn destination(root: &Root, entry: &Mount<'_>, mount: BorrowedFd<'_>) -> Result<
     let found = if on_proc_or_sys {
         // An image must not lead /proc or /sys elsewhere (CVE-2019-19921, CVE-2023-27561).
         root.make_directory_without_links(path)?
+    } else if entry.in_place {
+        root.make_in_place(path, directory)?
     } else {
         root.make_below(path, directory)?
     };
@@ -169,6 +160,24 @@ fn is_below(path: &str, directory: &str) -> bool {
 fn copy_covered(covered: BorrowedFd<'_>, tmpfs: BorrowedFd<'_>, data: &[String]) -> Result<(), Failure> {
     let owner = !has_option(data, "uid") && !has_option(data, "gid");
     copy_up(covered, tmpfs, owner)
+}
+
+/// Makes a symbolic link that says what `link` does. One that says it already may be there.
+fn make_same_link(root: &Root, path: &str, link: &OwnedFd) -> Result<(), Failure> {
+    let during = || format!("make the symbolic link {path:?} in the rootfs");
+    let target = rustix::fs::readlinkat(link, "", Vec::new()).during(during)?;
+    let place = root.place(path)?;
+    match rustix::fs::symlinkat(target.as_c_str(), &place.parent, &place.name) {
+        Err(Errno::EXIST) => {}
+        result => return result.during(during),
+    }
+    let cause = match rustix::fs::readlinkat(&place.parent, &place.name, Vec::new()) {
+        Ok(text) if text == target => return Ok(()),
+        Ok(text) => format!("a symbolic link to {text:?} is there"),
+        Err(Errno::INVAL) => "something else is there".into(),
+        Err(errno) => return Err(errno).during(during),
+    };
+    Err(Failure::new(FailureCode::Exists, during(), cause))
 }
 
 fn remount(root: &Root, entry: &Mount<'_>, bind: bool, data: &[String]) -> Result<(), Failure> {

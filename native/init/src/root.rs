@@ -49,6 +49,13 @@ pub struct Place {
     pub name: String,
 }
 
+impl Place {
+    /// The path without links.
+    fn path(&self) -> String {
+        format!("{}/{}", self.parent.path.trim_end_matches('/'), self.name)
+    }
+}
+
 impl Root {
     pub fn new(directory: OwnedFd) -> Self {
         Root { directory, mounts: OwnMounts::default(), last_parent: RefCell::new(None) }
@@ -72,7 +79,7 @@ impl Root {
         for (path, mount) in self.mounts.iter() {
             let id = mountinfo::place_of(mount)?.0;
             // A mount that a rename took out of the rootfs is not in the table but can still be cloned.
-            if !table.iter().any(|entry| entry.id == id) && crate::mounts::clone_mount(mount, false).is_err() {
+            if !table.iter().any(|entry| entry.id == id) && tsrunc_common::clones::clone_mount(mount, false).is_err() {
                 gone.push(path.to_owned());
                 continue;
             }
@@ -252,11 +259,7 @@ impl Root {
     /// Makes a directory that is missing, with those above it. No link is followed: one that somebody puts there meanwhile is an error.
     fn make_missing_directory(&self, path: &str) -> Result<OwnedFd, Errno> {
         let (parent, name) = self.make_parent(path)?;
-        match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(errno),
-        }
-        rustix::fs::openat(&parent, name, DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        make_directory_at(parent.as_fd(), name)
     }
 
     fn make_missing_file(&self, path: &str) -> Result<OwnedFd, Errno> {
@@ -273,6 +276,18 @@ impl Root {
         Ok((opened?, name))
     }
 
+    /// Opens what is at `path` (O_PATH), or makes it: a directory or an empty file. Links are followed on the way there alone.
+    pub fn make_in_place(&self, path: &str, directory: bool) -> Result<Spot, Failure> {
+        let during = || format!("open {path:?} in the rootfs");
+        let place = self.place(path)?;
+        let fd = match rustix::fs::openat(&place.parent, &place.name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+            Err(Errno::NOENT) if directory => make_directory_at(place.parent.as_fd(), &place.name),
+            Err(Errno::NOENT) => make_file_at(place.parent.as_fd(), &place.name),
+            opened => opened,
+        };
+        Ok(named(path, place.path(), fd.during(during)?))
+    }
+
     /// Opens the file at `path` (O_PATH), or makes an empty one. Links are followed on the way there alone: what a link of the image at
     /// the end leads to is not what the path names.
     pub fn make_file_in_place(&self, path: &str) -> Result<Spot, Failure> {
@@ -282,8 +297,7 @@ impl Root {
         if FileType::from_raw_mode(rustix::fs::fstat(&fd).during(during)?.st_mode) == FileType::Symlink {
             return Err(Failure::new(FailureCode::Other, during(), "a symbolic link is there"));
         }
-        let parent = place.parent.path.trim_end_matches('/');
-        Ok(named(path, format!("{parent}/{}", place.name), fd))
+        Ok(named(path, place.path(), fd))
     }
 
     /// The directory that holds `path`, made when missing, and the last name.
@@ -301,6 +315,15 @@ impl Root {
         self.last_parent.replace(Some(parent));
         Ok(place)
     }
+}
+
+/// Opens the directory with this name (O_PATH), or makes it. A link is not followed.
+fn make_directory_at(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+    match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno),
+    }
+    rustix::fs::openat(parent, name, DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// Opens the file with this name (O_PATH), or makes an empty one. A link is not followed.

@@ -19,9 +19,10 @@ use crate::attributes::attribute_bits;
 use crate::devices::{bind_node, make_link, make_node, open_terminal, Device, Terminal};
 use crate::kernel_files::{label_file, refused_memory_nodes, set_apparmor_profile, set_exec_label, set_sysctl, KernelFiles};
 use crate::masks::{make_readonly, Masks};
-use crate::mounts::{attach, clone_mount, mount, Mount};
+use crate::mounts::{attach, mount, Mount};
 use crate::process::c_strings;
 use crate::root::Root;
+use tsrunc_common::clones::clone_mount;
 use tsrunc_common::hooks::{run_hooks, Directory, HookContext, Interrupt, Output};
 use tsrunc_common::mountinfo::{self, MountEntry};
 use tsrunc_common::propagation::set_propagation;
@@ -94,8 +95,8 @@ impl<'a> Setup<'a> {
             Operation::RootPropagation { propagation } => self.root_propagation(*propagation),
             Operation::Rootfs { path } => self.rootfs(path, false),
             Operation::SharedRootfs { path } => self.rootfs(path, true),
-            Operation::Mount { destination, source, target, attributes, recursive, propagation, pointer } => {
-                let entry = Mount { destination, source, target: *target, attributes, recursive, propagation, pointer };
+            Operation::Mount { destination, source, target, in_place, attributes, recursive, propagation, pointer } => {
+                let entry = Mount { destination, source, target: *target, in_place: *in_place, attributes, recursive, propagation, pointer };
                 let lent = self.lent_mounts.get(&index);
                 mount(self.root_mut()?, &entry, lent)
             }

@@ -52,6 +52,20 @@ pub struct OwnerMap {
 }
 }
 
+plain! {
+/// What a bind does with a symbolic link at the end of its source.
+#[serde(rename_all = "camelCase")]
+#[derive(Copy, Eq, Default)]
+pub enum SourceLink {
+    #[default]
+    Follow,
+    /// Bind the link itself (`src-nofollow`).
+    Bind,
+    /// Make the same link at the destination and mount nothing (`copy-symlink`).
+    Copy,
+}
+}
+
 tagged! { "kind", mount_source_reader, "MountSource";
 /// Where a mount's content comes from.
 pub enum MountSource {
@@ -71,10 +85,24 @@ pub enum MountSource {
         data: Vec<String>,
     },
     /// A clone of the mount at a path of the host.
-    Bind { source: String, recursive: bool },
+    Bind {
+        source: String,
+        recursive: bool,
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<SourceLink>", optional))]
+        link: SourceLink,
+    },
     /// As `bind`, with mapped owners; `map_recursive`: those of the mounts below it too. The parent makes the clone: mapping takes
     /// privilege over the file system.
-    MappedBind { source: String, recursive: bool, owners: OwnerMap, map_recursive: bool },
+    MappedBind {
+        source: String,
+        recursive: bool,
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<SourceLink>", optional))]
+        link: SourceLink,
+        owners: OwnerMap,
+        map_recursive: bool,
+    },
     /// Change attributes of what is mounted at the destination already (`remount`). `bind`: only the mount's own flags;
     /// else the file system's too, with `data`.
     Remount {
@@ -121,6 +149,10 @@ pub enum Operation {
         #[serde(default, skip_serializing_if = "is_default")]
         #[cfg_attr(feature = "typescript", ts(as = "Option<MountTarget>", optional))]
         target: MountTarget,
+        /// Mount on what the destination names even where that is a symbolic link (`dest-nofollow`).
+        #[serde(default, skip_serializing_if = "is_default")]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<bool>", optional))]
+        in_place: bool,
         #[serde(default, skip_serializing_if = "is_default")]
         #[cfg_attr(feature = "typescript", ts(as = "Option<MountAttributes>", optional))]
         attributes: MountAttributes,

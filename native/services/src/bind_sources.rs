@@ -1,19 +1,19 @@
 //! Clones of bind sources that the creator makes for a container in a user namespace.
 
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, StatVfsMountFlags, CWD};
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
-use rustix::mount::{open_tree, OpenTreeFlags};
+use tsrunc_common::clones::clone_path;
 use tsrunc_common::mountinfo::{self, MountEntry};
 use tsrunc_common::propagation::set_propagation;
 use tsrunc_plan::container::SpawnPlan;
 use tsrunc_plan::failure::Failure;
 use tsrunc_plan::id_mapping::IdMapping;
-use tsrunc_plan::operation::{MountSource, Operation, Propagation};
+use tsrunc_plan::operation::{MountSource, Operation, Propagation, SourceLink};
 use tsrunc_sys::errno::{os_failure, During};
-use tsrunc_sys::locked_mount::clone_locked;
+use tsrunc_sys::locked_mount::{clone_locked, CloneSource};
 use tsrunc_sys::process::with_file_ids;
 
 /// A detached mount that the creator made for an operation of the plan, and that the init inherits.
@@ -32,14 +32,14 @@ pub fn open_all(operations: &[Operation], spawn: &SpawnPlan) -> Result<Vec<LentM
     let mut sources = Vec::new();
     let mounts = mountinfo::read().during(|| "read \"/proc/self/mountinfo\"".into())?;
     for (index, operation) in operations.iter().enumerate() {
-        let Operation::Mount { source: MountSource::Bind { source, recursive }, pointer, .. } = operation else { continue };
+        let Operation::Mount { source: MountSource::Bind { source, recursive, link }, pointer, .. } = operation else { continue };
         let during = || format!("clone bind source {source:?} ({pointer})");
-        let clone = if hides_nothing(source, &mounts).during(during)? {
-            clone_path(source.as_bytes(), *recursive).during(during)?
-        } else if is_for_init(source, spawn).during(during)? {
+        let clone = if hides_nothing(source, *link, &mounts).during(during)? {
+            clone_path(source.as_bytes(), *recursive, *link).during(during)?
+        } else if is_for_init(source, *link, spawn).during(during)? {
             continue;
         } else {
-            clone_for_user_namespace(source, *recursive, during)?
+            clone_for_user_namespace(source, *recursive, *link, during)?
         };
         keep_from_host(&clone, root_propagation).during(during)?;
         sources.push(LentMount { operation: index, clone });
@@ -47,11 +47,17 @@ pub fn open_all(operations: &[Operation], spawn: &SpawnPlan) -> Result<Vec<LentM
     Ok(sources)
 }
 
+/// The flags to open a source without use of it.
+fn path_flags(link: SourceLink) -> OFlags {
+    let nofollow = if link == SourceLink::Follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+    OFlags::PATH | OFlags::CLOEXEC | nofollow
+}
+
 /// Whether root of the user namespace reaches a source, as the init will. What is not there the init tells.
-fn is_for_init(source: &str, spawn: &SpawnPlan) -> Result<bool, Errno> {
+fn is_for_init(source: &str, link: SourceLink, spawn: &SpawnPlan) -> Result<bool, Errno> {
     let host_root = |mappings: &[IdMapping]| mappings.iter().find(|mapping| mapping.container_id == 0).map(|mapping| mapping.host_id);
     let (Some(uid), Some(gid)) = (host_root(&spawn.uid_mappings), host_root(&spawn.gid_mappings)) else { return Ok(false) };
-    match with_file_ids(uid, gid, || rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()))? {
+    match with_file_ids(uid, gid, || rustix::fs::open(source, path_flags(link), Mode::empty()))? {
         Ok(_) | Err(Errno::NOENT) => Ok(true),
         Err(Errno::ACCESS) => Ok(false),
         Err(errno) => Err(errno),
@@ -62,9 +68,9 @@ fn is_for_init(source: &str, spawn: &SpawnPlan) -> Result<bool, Errno> {
 ///
 /// # Errors
 /// Those of `clone_locked`.
-pub fn clone_for_user_namespace(source: &str, recursive: bool, during: impl Fn() -> String) -> Result<OwnedFd, Failure> {
+pub fn clone_for_user_namespace(source: &str, recursive: bool, link: SourceLink, during: impl Fn() -> String) -> Result<OwnedFd, Failure> {
     let path = CString::new(source).map_err(|_| Errno::INVAL).during(&during)?;
-    match clone_locked(&path, recursive) {
+    match clone_locked(CloneSource { path: &path, recursive, follow: link == SourceLink::Follow }) {
         Err(Errno::INVAL) => {
             let failed = os_failure(during(), Errno::INVAL);
             let cause = format!("{}: in a user namespace what is mounted below stays on top (rbind binds it too)", failed.cause);
@@ -74,24 +80,16 @@ pub fn clone_for_user_namespace(source: &str, recursive: bool, during: impl Fn()
     }
 }
 
-/// A detached clone of the mount at a path, without locks.
-pub fn clone_path(source: &[u8], recursive: bool) -> Result<OwnedFd, Errno> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    open_tree(CWD, source, flags)
-}
-
 /// Whether a path's mount has no restricting option and no mount below the path.
-fn hides_nothing(source: &str, mounts: &[MountEntry]) -> Result<bool, Errno> {
+fn hides_nothing(source: &str, link: SourceLink, mounts: &[MountEntry]) -> Result<bool, Errno> {
     use StatVfsMountFlags as Flags;
-    let resolved = match std::fs::canonicalize(source) {
+    let opened = match rustix::fs::open(source, path_flags(link), Mode::empty()) {
         // The cgroup that systemd is yet to make; what is missing for good the init tells.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        result => result.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?,
+        Err(Errno::NOENT) => return Ok(false),
+        opened => opened?,
     };
-    let flags = rustix::fs::statvfs(source)?.f_flag;
+    let resolved = std::fs::read_link(format!("/proc/self/fd/{}", opened.as_raw_fd())).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    let flags = rustix::fs::fstatvfs(&opened)?.f_flag;
     let resolved = resolved.as_os_str().as_encoded_bytes();
     let below = mountinfo::at_or_below(mounts, resolved).any(|entry| entry.point != resolved);
     Ok(!below && !flags.intersects(Flags::RDONLY | Flags::NOSUID | Flags::NODEV | Flags::NOEXEC))

@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 
 use tsrunc_plan::container::ContainerPlan;
 use tsrunc_plan::failure::Failure;
-use tsrunc_plan::operation::{MountSource, Operation};
+use tsrunc_plan::operation::{MountSource, Operation, SourceLink};
 use tsrunc_sys::errno::During;
 
 /// Binds the host's hierarchy where the joined cgroup namespace is the caller's own. A file system made in the first cgroup namespace of a machine
@@ -19,7 +19,7 @@ pub fn bind_if_own(plan: &mut ContainerPlan, joined: BorrowedFd<'_>) -> Result<(
     for operation in &mut plan.operations {
         let Operation::Mount { source, .. } = operation else { continue };
         if matches!(source, MountSource::FileSystem { fs_type, .. } if fs_type == "cgroup2") {
-            *source = MountSource::Bind { source: unified.mountpoint.clone(), recursive: false };
+            *source = MountSource::Bind { source: unified.mountpoint.clone(), recursive: false, link: SourceLink::Follow };
         }
     }
     Ok(())

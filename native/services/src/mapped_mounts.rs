@@ -5,15 +5,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
+use tsrunc_common::clones::clone_path;
 use tsrunc_common::mountinfo::{self, MountEntry};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::id_mapping::IdMapping;
-use tsrunc_plan::operation::{MountSource, Operation, OwnerMap};
+use tsrunc_plan::operation::{MountSource, Operation, OwnerMap, SourceLink};
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::namespaces::map_owners;
 use tsrunc_sys::user_namespace::Holder;
 
-use crate::bind_sources::{clone_for_user_namespace, clone_path, keep_from_host, root_propagation, LentMount};
+use crate::bind_sources::{clone_for_user_namespace, keep_from_host, root_propagation, LentMount};
 use crate::idmap::write_with_privilege;
 
 /// The user namespace of a container.
@@ -32,7 +33,7 @@ pub fn lend(operations: &[Operation], user: User<'_>, sources: &mut Vec<LentMoun
     let root_propagation = root_propagation(operations);
     let mut made: Vec<(OwnerMap, OwnedFd)> = Vec::new();
     for (index, operation) in operations.iter().enumerate() {
-        let Operation::Mount { source: MountSource::MappedBind { source, recursive, owners, map_recursive }, pointer, .. } = operation else { continue };
+        let Operation::Mount { source: MountSource::MappedBind { source, recursive, link, owners, map_recursive }, pointer, .. } = operation else { continue };
         let during = || format!("bind {source:?} with mapped owners ({pointer})");
         let namespace = if owners.uid_mappings.is_empty() {
             match user {
@@ -46,14 +47,14 @@ pub fn lend(operations: &[Operation], user: User<'_>, sources: &mut Vec<LentMoun
             made.iter().find(|(known, _)| known == owners).map(|(_, fd)| fd.as_fd()).ok_or(Errno::NOENT).during(during)?
         };
         let clone = match user {
-            User::Callers => clone_path(source.as_bytes(), *recursive).during(during)?,
-            User::New | User::Joined(_) => clone_for_user_namespace(source, *recursive, during)?,
+            User::Callers => clone_path(source.as_bytes(), *recursive, *link).during(during)?,
+            User::New | User::Joined(_) => clone_for_user_namespace(source, *recursive, *link, during)?,
         };
         match map_owners(&clone, namespace, *map_recursive) {
             Ok(()) => {}
             Err(Errno::INVAL) => {
                 let failed = os_failure(during(), Errno::INVAL);
-                return Err(match incapable(source, *map_recursive, namespace) {
+                return Err(match incapable(source, *link, *map_recursive, namespace) {
                     Some(cause) => Failure { cause, ..failed },
                     None => failed,
                 });
@@ -75,11 +76,11 @@ fn namespace_with(uids: &[IdMapping], gids: &[IdMapping]) -> Result<OwnedFd, Fai
 }
 
 /// The first of the source's mounts whose file system cannot map owners, in words; None when none is found.
-fn incapable(source: &str, recursive: bool, namespace: BorrowedFd<'_>) -> Option<String> {
+fn incapable(source: &str, link: SourceLink, recursive: bool, namespace: BorrowedFd<'_>) -> Option<String> {
     let table = mountinfo::read().ok()?;
     let id = mountinfo::id_of(source, AtFlags::empty()).ok()?;
     let resolved = std::fs::canonicalize(source).ok()?;
-    let cannot = |at: &[u8]| clone_path(at, false).is_ok_and(|clone| map_owners(clone, namespace, false) == Err(Errno::INVAL));
+    let cannot = |at: &[u8]| clone_path(at, false, link).is_ok_and(|clone| map_owners(clone, namespace, false) == Err(Errno::INVAL));
     let own = table.iter().find(|entry| entry.id == id).filter(|_| cannot(source.as_bytes()));
     let below = || mountinfo::at_or_below(&table, resolved.as_os_str().as_encoded_bytes()).find(|entry| recursive && cannot(&entry.point));
     let MountEntry { fs_type, point, .. } = own.or_else(below)?;

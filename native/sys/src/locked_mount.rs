@@ -11,14 +11,24 @@ use crate::namespaces::check;
 use crate::spawn::CloneArgs;
 use crate::user_namespace::Holder;
 
-/// A detached clone of the mount at an absolute path of the caller, which comes with the locks: nobody in a user namespace takes back an
+/// What a clone is made of.
+#[derive(Clone, Copy)]
+pub struct CloneSource<'a> {
+    /// Absolute path of the caller.
+    pub path: &'a CStr,
+    pub recursive: bool,
+    /// False: a symbolic link at the end of the path is cloned itself.
+    pub follow: bool,
+}
+
+/// A detached clone of a mount of the caller, which comes with the locks: nobody in a user namespace takes back an
 /// option of it or unmounts what lies below. It is made of a copy of the caller's mounts that a new user namespace owns, by a child that
 /// joins these mounts alone: in the user namespace it would lose the caller's capabilities, and with them the way to the path.
 ///
 /// # Errors
-/// Those of clone(2) and setns(2) for the namespaces and of open_tree(2): `EINVAL` for a clone that is not `recursive` and would uncover
+/// Those of clone(2) and setns(2) for the namespaces and of open_tree(2): `EINVAL` for a clone that is not recursive and would uncover
 /// what mounts below the path hide.
-pub fn clone_locked(path: &CStr, recursive: bool) -> Result<OwnedFd, Errno> {
+pub fn clone_locked(source: CloneSource<'_>) -> Result<OwnedFd, Errno> {
     let holder = Holder::with_mounts()?;
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let args = CloneArgs {
@@ -31,7 +41,7 @@ pub fn clone_locked(path: &CStr, recursive: bool) -> Result<OwnedFd, Errno> {
     // it makes system calls only.
     let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) })? as i32;
     if pid == 0 {
-        clone_and_exit(holder.pidfd.as_fd(), path, recursive, write.as_fd());
+        clone_and_exit(holder.pidfd.as_fd(), source, write.as_fd());
     }
     let child = rustix::process::Pid::from_raw(pid).ok_or(Errno::SRCH)?;
     waitid(WaitId::Pid(child), WaitIdOptions::EXITED)?;
@@ -49,14 +59,16 @@ pub fn clone_locked(path: &CStr, recursive: bool) -> Result<OwnedFd, Errno> {
 }
 
 /// The child's whole life: the descriptor, or the errno below zero, into the pipe.
-fn clone_and_exit(mounts: BorrowedFd<'_>, path: &CStr, recursive: bool, result: BorrowedFd<'_>) -> ! {
+fn clone_and_exit(mounts: BorrowedFd<'_>, source: CloneSource<'_>, result: BorrowedFd<'_>) -> ! {
     const OPEN_TREE_CLONE: libc::c_int = 1;
-    let recursive = if recursive { libc::AT_RECURSIVE } else { 0 };
-    // SAFETY: path and result live through the calls, and exit_group does not return.
+    let recursive = if source.recursive { libc::AT_RECURSIVE } else { 0 };
+    let nofollow = if source.follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC | recursive | nofollow;
+    // SAFETY: the path and result live through the calls, and exit_group does not return.
     unsafe {
         let mut opened = libc::syscall(libc::SYS_setns, mounts.as_raw_fd(), libc::CLONE_NEWNS);
         if opened == 0 {
-            opened = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), OPEN_TREE_CLONE | libc::O_CLOEXEC | recursive);
+            opened = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, source.path.as_ptr(), flags);
         }
         if opened == -1 {
             opened = -i64::from(*libc::__errno_location());
@@ -73,13 +85,16 @@ mod tests {
 
     #[test]
     fn a_clone_is_a_descriptor_of_the_caller_that_closes_on_exec() {
-        let clone = match clone_locked(c"/proc", true) {
+        let clone_of = |path, recursive, follow| clone_locked(CloneSource { path, recursive, follow });
+        let clone = match clone_of(c"/proc", true, true) {
             // Without user namespaces there is nothing to see, which is a failure where tests must work.
             Err(Errno::PERM | Errno::NOSPC) if std::env::var_os("TSRUNC_MUST_WORK").is_none() => return,
             clone => clone.unwrap(),
         };
         assert!(rustix::io::fcntl_getfd(&clone).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
         assert_eq!(rustix::fs::fstatfs(&clone).unwrap().f_type as u64, 0x9fa0);
-        assert_eq!(clone_locked(c"/nowhere", false).unwrap_err(), Errno::NOENT);
+        assert_eq!(clone_of(c"/nowhere", false, true).unwrap_err(), Errno::NOENT);
+        let link = clone_of(c"/proc/self", false, false).unwrap();
+        assert_eq!(rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(link).unwrap().st_mode), rustix::fs::FileType::Symlink);
     }
 }

@@ -330,7 +330,7 @@ reset?: boolean, };
 /**
  * Where a mount's content comes from.
  */
-export type MountSource = { "kind": "fileSystem", fsType: string, source: string, data?: Array<string>, } | { "kind": "copyUp", source: string, data?: Array<string>, } | { "kind": "bind", source: string, recursive: boolean, } | { "kind": "mappedBind", source: string, recursive: boolean, owners: OwnerMap, mapRecursive: boolean, } | { "kind": "remount", bind: boolean, data?: Array<string>, };
+export type MountSource = { "kind": "fileSystem", fsType: string, source: string, data?: Array<string>, } | { "kind": "copyUp", source: string, data?: Array<string>, } | { "kind": "bind", source: string, recursive: boolean, link?: SourceLink, } | { "kind": "mappedBind", source: string, recursive: boolean, link?: SourceLink, owners: OwnerMap, mapRecursive: boolean, } | { "kind": "remount", bind: boolean, data?: Array<string>, };
 
 /**
  * The object made at a mount's destination when it is missing.
@@ -357,7 +357,11 @@ export type NetDevice = { name: string,
  */
 newName: string, pointer: string, };
 
-export type Operation = { "op": "loopback" } | { "op": "rootPropagation", propagation: Propagation, } | { "op": "rootfs", path: string, } | { "op": "sharedRootfs", path: string, } | { "op": "mount", destination: string, source: MountSource, target?: MountTarget, attributes?: MountAttributes, 
+export type Operation = { "op": "loopback" } | { "op": "rootPropagation", propagation: Propagation, } | { "op": "rootfs", path: string, } | { "op": "sharedRootfs", path: string, } | { "op": "mount", destination: string, source: MountSource, target?: MountTarget, 
+/**
+ * Mount on what the destination names even where that is a symbolic link (`dest-nofollow`).
+ */
+inPlace?: boolean, attributes?: MountAttributes, 
 /**
  * Attributes for the whole tree (`rro`, `rnosuid`, ...).
  */
@@ -592,6 +596,11 @@ export type SeccompText = { handle: number,
  * Its filter was kept, and `create` takes the handle as it is.
  */
 isReady: boolean, };
+
+/**
+ * What a bind does with a symbolic link at the end of its source.
+ */
+export type SourceLink = "follow" | "bind" | "copy";
 
 /**
  * How the container's process comes to be.

@@ -8,6 +8,8 @@ export interface MountParts {
   /** Clean absolute path in the container. */
   destination: string;
   source: MountSource;
+  /** Mount on what the destination names even where that is a symbolic link. */
+  inPlace?: boolean;
   /** JSON pointer of the mount that asks for it. */
   pointer: string;
   /** Of the mount itself. */
@@ -17,8 +19,9 @@ export interface MountParts {
   propagation?: Propagation[];
 }
 
-export function mountOperation({ destination, source, pointer, attributes, recursive, propagation }: MountParts): MountOperation {
+export function mountOperation({ destination, source, inPlace, pointer, attributes, recursive, propagation }: MountParts): MountOperation {
   const operation: MountOperation = { op: "mount", destination, source, pointer };
+  if (inPlace) operation.inPlace = true;
   if (attributes && changesAny(attributes)) operation.attributes = withoutEmpty(attributes);
   if (recursive && changesAny(recursive)) operation.recursive = withoutEmpty(recursive);
   if (propagation && propagation.length > 0) operation.propagation = propagation;

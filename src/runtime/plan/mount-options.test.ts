@@ -29,6 +29,14 @@ t.test("bind, remount and propagation are told apart from data", async (t) => {
 t.test("owners and copies are told apart from data", async (t) => {
   t.match(parseMountOptions(["bind", "idmap"]), { mapOwners: "one", copyUp: false, data: [] });
   t.match(parseMountOptions(["ridmap", "idmap", "tmpcopyup"]), { mapOwners: "recursive", copyUp: true, data: [] });
+  const option = "ridmap=uids=0-1-1;gids=0-1-1";
+  t.match(parseMountOptions([option]), { mapOwners: "recursive", ownerMappings: option, data: [] });
+});
+
+t.test("what becomes of symbolic links is told apart from data", async (t) => {
+  t.match(parseMountOptions(["bind"]), { sourceLink: "follow", inPlace: false });
+  t.match(parseMountOptions(["bind", "src-nofollow", "dest-nofollow"]), { sourceLink: "bind", inPlace: true, data: [] });
+  t.match(parseMountOptions(["bind", "copy-symlink"]), { sourceLink: "copy", inPlace: false, data: [] });
 });
 
 t.test("isReadonly asks for the final word", async (t) => {

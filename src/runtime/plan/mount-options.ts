@@ -3,7 +3,8 @@
  * An option that no table knows is the file system's own.
  */
 
-import type { MountAttribute, Propagation } from "../generated/plan.js";
+import type { MountAttribute, Propagation, SourceLink } from "../generated/plan.js";
+import { attributeOptions, isIdMapOption, propagationOptions } from "../spec/mount-option-names.js";
 import { splitData } from "./mount-data.js";
 
 export interface AttributeChanges {
@@ -18,6 +19,12 @@ export interface MountOptions {
   remount: boolean;
   /** `idmap` and `ridmap`. */
   mapOwners: "none" | "one" | "recursive";
+  /** That option where it has mappings of its own: `idmap=uids=0-1000-1;gids=0-1000-1`. */
+  ownerMappings: string | undefined;
+  /** `src-nofollow` and `copy-symlink`. */
+  sourceLink: SourceLink;
+  /** `dest-nofollow`. */
+  inPlace: boolean;
   /** `tmpcopyup`. */
   copyUp: boolean;
   /** For the mount itself. */
@@ -29,31 +36,6 @@ export interface MountOptions {
   data: string[];
 }
 
-/**
- * Attribute options: what each sets or clears. Read by name and not compared one by one: nearly every configuration has a dozen mounts
- * with several options, and this was a tenth of the planning.
- */
-const ATTRIBUTES: ReadonlyMap<string, readonly [attribute: MountAttribute, set: boolean]> = new Map([
-  ["ro", ["ro", true]],
-  ["rw", ["ro", false]],
-  ["nosuid", ["nosuid", true]],
-  ["suid", ["nosuid", false]],
-  ["nodev", ["nodev", true]],
-  ["dev", ["nodev", false]],
-  ["noexec", ["noexec", true]],
-  ["exec", ["noexec", false]],
-  ["nodiratime", ["nodiratime", true]],
-  ["diratime", ["nodiratime", false]],
-  ["nosymfollow", ["nosymfollow", true]],
-  ["symfollow", ["nosymfollow", false]],
-  ["relatime", ["relatime", true]],
-  ["norelatime", ["relatime", false]],
-  ["noatime", ["noatime", true]],
-  ["atime", ["noatime", false]],
-  ["strictatime", ["strictatime", true]],
-  ["nostrictatime", ["strictatime", false]],
-]);
-
 /** The atime modes exclude each other. */
 const ATIME_MODES: readonly MountAttribute[] = ["relatime", "noatime", "strictatime"];
 
@@ -63,6 +45,9 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     bind: "none",
     remount: false,
     mapOwners: "none",
+    ownerMappings: undefined,
+    sourceLink: "follow",
+    inPlace: false,
     copyUp: false,
     attributes: { set: [], clear: [] },
     recursive: { set: [], clear: [] },
@@ -70,12 +55,12 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     data: [],
   };
   for (const option of options) {
-    const change = ATTRIBUTES.get(option);
+    const change = attributeOptions.get(option);
     if (change) {
       record(parsed.attributes, change[0], change[1]);
       continue;
     }
-    const below = option.startsWith("r") ? ATTRIBUTES.get(option.slice(1)) : undefined;
+    const below = option.startsWith("r") ? attributeOptions.get(option.slice(1)) : undefined;
     if (below) record(parsed.recursive, below[0], below[1]);
     else applyOther(parsed, option);
   }
@@ -104,7 +89,8 @@ function remove(list: MountAttribute[], attribute: MountAttribute): void {
 
 function applyOther(parsed: MountOptions, option: string): void {
   if (option.includes("=")) {
-    parsed.data.push(...splitData(option));
+    if (isIdMapOption(option)) mapOwners(parsed, option);
+    else parsed.data.push(...splitData(option));
     return;
   }
   switch (option) {
@@ -118,23 +104,20 @@ function applyOther(parsed: MountOptions, option: string): void {
       parsed.remount = true;
       break;
     case "idmap":
-      if (parsed.mapOwners === "none") parsed.mapOwners = "one";
-      break;
     case "ridmap":
-      parsed.mapOwners = "recursive";
+      mapOwners(parsed, option);
+      break;
+    case "src-nofollow":
+      parsed.sourceLink = "bind";
+      break;
+    case "copy-symlink":
+      parsed.sourceLink = "copy";
+      break;
+    case "dest-nofollow":
+      parsed.inPlace = true;
       break;
     case "tmpcopyup":
       parsed.copyUp = true;
-      break;
-    case "private":
-    case "shared":
-    case "slave":
-    case "unbindable":
-    case "rprivate":
-    case "rshared":
-    case "rslave":
-    case "runbindable":
-      parsed.propagation.push(option);
       break;
     case "defaults":
     // With the new mount API a file system's messages go to its caller, not to the kernel log: always silent.
@@ -146,7 +129,18 @@ function applyOther(parsed: MountOptions, option: string): void {
     case "":
       break;
     default:
+      if (isPropagation(option)) parsed.propagation.push(option);
       // sync, dirsync, lazytime, mand and their opposites too: fsconfig(2) takes them by these names.
-      parsed.data.push(...splitData(option));
+      else parsed.data.push(...splitData(option));
   }
+}
+
+function mapOwners(parsed: MountOptions, option: string): void {
+  if (option.startsWith("r")) parsed.mapOwners = "recursive";
+  else if (parsed.mapOwners === "none") parsed.mapOwners = "one";
+  if (option.includes("=")) parsed.ownerMappings = option;
+}
+
+function isPropagation(option: string): option is Propagation {
+  return (propagationOptions as readonly string[]).includes(option);
 }

@@ -11,6 +11,7 @@ const context = {
   inUserNamespace: false,
   bundle: "/bundle",
   ownerMap: undefined,
+  mappings: {},
 };
 const planOf = (...mounts: Mount[]) => planMounts({ ociVersion: "1.0.0", mounts }, context);
 
@@ -26,6 +27,20 @@ t.test("a bind's relative source is seen from the bundle, its target is what the
   const { operations } = planOf({ destination: "/d", source: "data/x", options: ["rbind", "ro"] });
   t.match(operations, [
     { source: { kind: "bind", source: "/bundle/data/x", recursive: true }, target: "likeSource", attributes: { set: ["ro"] } },
+  ]);
+});
+
+t.test("options about symbolic links and owners of a bind are in its operation", async (t) => {
+  const line = [{ containerId: 0, hostId: 1000, size: 1 }];
+  const options = ["bind", "src-nofollow", "dest-nofollow", "idmap=uids=0-1000-1;gids=0-1000-1"];
+  t.match(planOf({ destination: "/d", source: "/s", options }).operations, [
+    {
+      source: { kind: "mappedBind", link: "bind", owners: { uidMappings: line, gidMappings: line }, mapRecursive: false },
+      inPlace: true,
+    },
+  ]);
+  t.match(planOf({ destination: "/d", source: "/s", options: ["bind", "copy-symlink"] }).operations, [
+    { source: { kind: "bind", link: "copy" }, target: "likeSource" },
   ]);
 });
 

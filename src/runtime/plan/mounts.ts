@@ -3,6 +3,8 @@
 import { RuntimeError } from "../errors.js";
 import type { MountAttributes, MountSource, Operation, OwnerMap } from "../generated/plan.js";
 import type { Mount, Spec } from "../spec/generated/spec-types.js";
+import { parseIdMapOption } from "../spec/idmap-option.js";
+import type { ContainerMappings } from "../spec/idmap-option.js";
 import { isFileSystemOption } from "../spec/mount-option-names.js";
 import { planCgroupMount, planUnifiedMount } from "./cgroup-mounts.js";
 import type { CgroupMountContext } from "./cgroup-mounts.js";
@@ -20,6 +22,8 @@ export interface MountContext extends CgroupMountContext, LabelContext {
   bundle: string;
   /** Whose ids map the owners of a mount that gives no mappings; undefined without a user namespace. */
   ownerMap: OwnerMap | undefined;
+  /** What `@` of `idmap=...` refers to. */
+  mappings: ContainerMappings;
 }
 
 export interface PlannedMounts {
@@ -50,11 +54,11 @@ function planMount(mount: Mount, pointer: string, context: MountContext, planned
   }
   const planSource = options.remount ? planRemount : options.bind !== "none" || mount.type === "bind" ? planBind : planFileSystem;
   const source = planSource(mount, destination, options, context);
-  const { recursive, propagation } = options;
+  const { inPlace, recursive, propagation } = options;
   const attributes: MountAttributes = options.attributes;
   const isBind = source.kind === "bind" || source.kind === "mappedBind";
   if (source.kind === "remount" || (isBind && changesFlags(mount, options))) attributes.reset = true;
-  const operation = mountOperation({ destination, source, pointer, attributes, recursive, propagation });
+  const operation = mountOperation({ destination, source, inPlace, pointer, attributes, recursive, propagation });
   if (isBind) operation.target = "likeSource";
   if (isReadonly(options) && waitsForContent(source, destination)) {
     planned.late.push(readonlyRemount(destination, pointer));
@@ -88,13 +92,19 @@ function planBind(mount: Mount, destination: string, options: MountOptions, cont
   const source = resolveFrom(context.bundle, mount.source);
   const recursive = options.bind === "recursive";
   const owners = planOwners(mount, destination, options, context);
-  if (!owners) return { kind: "bind", source, recursive };
-  return { kind: "mappedBind", source, recursive, owners, mapRecursive: options.mapOwners === "recursive" };
+  const link = options.sourceLink === "follow" ? {} : { link: options.sourceLink };
+  if (!owners) return { kind: "bind", source, recursive, ...link };
+  return { kind: "mappedBind", source, recursive, ...link, owners, mapRecursive: options.mapOwners === "recursive" };
 }
 
-/** Mappings alone ask for what `idmap` does, and `idmap` alone for those of the container. */
+/** Mappings alone ask for what `idmap` does, `idmap=...` has some in itself, and `idmap` alone asks for those of the container. */
 function planOwners(mount: Mount, destination: string, options: MountOptions, context: MountContext): OwnerMap | undefined {
   if (mount.uidMappings?.length) return { uidMappings: planMappings(mount.uidMappings), gidMappings: planMappings(mount.gidMappings) };
+  if (options.ownerMappings !== undefined) {
+    const parsed = parseIdMapOption(options.ownerMappings, context.mappings);
+    if (typeof parsed === "string") throw missing(parsed, destination);
+    return { uidMappings: planMappings(parsed.uidMappings), gidMappings: planMappings(parsed.gidMappings) };
+  }
   if (options.mapOwners === "none") return undefined;
   if (!context.ownerMap) throw missing("mapping of owners", destination);
   return context.ownerMap;

@@ -105,6 +105,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
     inUserNamespace: request.rootless || !sharesNamespace(spec, "user"),
     bundle,
     ownerMap: planOwnerMap(spec),
+    mappings: spec.linux ?? {},
     mountLabel: spec.linux?.mountLabel,
     contextType: options.rare.wishes.contextType,
     rootfs,

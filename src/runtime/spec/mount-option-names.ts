@@ -1,44 +1,82 @@
 /**
- * The names of the mount options that are no data of a filesystem (config.md, "Linux mount options"; mount(8)): for telling
- * whether an option is known. What each one does is the business of the plan.
+ * The mount options by name (config.md, "Linux mount options"; mount(8); crun(1)), for the checks and for the plan: the one table of them.
+ * What is not here is an option of the file system itself.
  */
+
+import type { MountAttribute } from "../generated/plan.js";
+
+/** Options that set or clear an attribute of a mount; with `r` before the name, of the mounts below it too (mount_setattr(2)). */
+export const attributeOptions: ReadonlyMap<string, readonly [attribute: MountAttribute, set: boolean]> = new Map([
+  ["ro", ["ro", true]],
+  ["rw", ["ro", false]],
+  ["nosuid", ["nosuid", true]],
+  ["suid", ["nosuid", false]],
+  ["nodev", ["nodev", true]],
+  ["dev", ["nodev", false]],
+  ["noexec", ["noexec", true]],
+  ["exec", ["noexec", false]],
+  ["nodiratime", ["nodiratime", true]],
+  ["diratime", ["nodiratime", false]],
+  ["nosymfollow", ["nosymfollow", true]],
+  ["symfollow", ["nosymfollow", false]],
+  ["relatime", ["relatime", true]],
+  ["norelatime", ["relatime", false]],
+  ["noatime", ["noatime", true]],
+  ["atime", ["noatime", false]],
+  ["strictatime", ["strictatime", true]],
+  ["nostrictatime", ["strictatime", false]],
+]);
+
+/** Propagation of one mount, or with `r` of all below it (mount_namespaces(7)). */
+export const propagationOptions = ["private", "shared", "slave", "unbindable", "rprivate", "rshared", "rslave", "runbindable"] as const;
+
+/** Flags of a whole file system, which a bind mount has in common with its source (mount(2), "Creating a bind mount"). */
+const fileSystemOptions: readonly string[] = "async sync dirsync mand nomand iversion noiversion lazytime nolazytime silent loud".split(
+  " ",
+);
 
 /** Make a mount a bind mount. */
 export const bindOptionNames = ["bind", "rbind"] as const;
 
-/** Map the owners of files: mount_setattr(2) with MOUNT_ATTR_IDMAP. */
+/** Map the owners of files, of a mount or of those below it too: mount_setattr(2) with MOUNT_ATTR_IDMAP. */
 export const idMapOptionNames = ["idmap", "ridmap"] as const;
 
 /** Copies what a tmpfs hides into it. */
 export const copyUpOptionName = "tmpcopyup";
 
-/** The names in groups; made at the first use, which most commands never come to. */
-const namesByGroup = (): { readonly [group: string]: string } => ({
-  // Set or clear a flag of one mount or superblock. `defaults` and `remount` are mount(8)'s own.
-  flags: "async sync dirsync ro rw suid nosuid dev nodev exec noexec mand nomand iversion noiversion lazytime nolazytime",
-  times: "atime noatime diratime nodiratime relatime norelatime strictatime nostrictatime",
-  more: "silent loud symfollow nosymfollow defaults remount",
-  // Set the propagation of one mount, or with `r` of all below it (mount_namespaces(7)).
-  propagation: "private shared slave unbindable rprivate rshared rslave runbindable",
-  // Set or clear an attribute of a mount and all below it: mount_setattr(2) with AT_RECURSIVE.
-  recursive: "rro rrw rsuid rnosuid rdev rnodev rexec rnoexec rsymfollow rnosymfollow",
-  recursiveTimes: "ratime rnoatime rdiratime rnodiratime rrelatime rnorelatime rstrictatime rnostrictatime",
-});
+/** What becomes of a symbolic link at the end of a bind's source or of a destination (crun(1)). */
+export const linkOptionNames = ["copy-symlink", "src-nofollow", "dest-nofollow"] as const;
 
 let known: ReadonlySet<string> | undefined;
 
-/** All the names above. Made at the first use: most commands never ask. */
+/** All names of options. Made at the first use: most commands never ask. */
 export function knownMountOptions(): ReadonlySet<string> {
   known ??= new Set<string>([
     ...bindOptionNames,
     ...idMapOptionNames,
+    ...linkOptionNames,
+    ...attributeOptions.keys(),
+    ...[...attributeOptions.keys()].map((name) => `r${name}`),
+    ...propagationOptions,
+    ...fileSystemOptions,
     copyUpOptionName,
-    ...Object.values(namesByGroup()).flatMap((names) => names.split(" ")),
+    "defaults",
+    "remount",
   ]);
   return known;
 }
 
-/** Whether an option is for a whole file system, which a bind mount has in common with its source (mount(2), "Creating a bind mount"). */
+/** Whether an option is one of these, and not data of a file system. */
+export function isKnownMountOption(option: string): boolean {
+  return knownMountOptions().has(option) || isIdMapOption(option);
+}
+
+/** Whether an option maps owners: `idmap`, `ridmap`, or one of them with mappings (idmap-option.ts). */
+export function isIdMapOption(option: string): boolean {
+  return /^r?idmap(=|$)/.test(option);
+}
+
+/** Whether an option is for a whole file system, and without effect on a bind mount. */
 export function isFileSystemOption(name: string): boolean {
-  return /^(no)?(sync|dirsync|mand|lazytime|iversion|silent|loud)$|^async$/.test(name);
+  return fileSystemOptions.includes(name);
 }

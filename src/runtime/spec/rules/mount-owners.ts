@@ -1,8 +1,9 @@
 /** Rules for mounts whose files get other owners (config.md, "Mounts": `idmap`, `ridmap`, `uidMappings`) or are copied (`tmpcopyup`). */
 
 import type { Report } from "../fault.js";
-import type { Mount } from "../generated/spec-types.js";
-import { copyUpOptionName, idMapOptionNames } from "../mount-option-names.js";
+import type { Mount, Spec } from "../generated/spec-types.js";
+import { parseIdMapOption } from "../idmap-option.js";
+import { copyUpOptionName, isIdMapOption } from "../mount-option-names.js";
 import { each, type Rules } from "../rule.js";
 import { reportMappings } from "./id-mappings.js";
 import { isBindMount } from "./mounts.js";
@@ -11,7 +12,7 @@ const lists = ["uidMappings", "gidMappings"] as const;
 
 /** Where a mount asks for mapped owners first, with what stands there; undefined where it does not. */
 function wish(mount: Mount, pointer: string): { pointer: string; found: unknown } | undefined {
-  const index = mount.options?.findIndex((option) => option === idMapOptionNames[0] || option === idMapOptionNames[1]) ?? -1;
+  const index = mount.options?.findIndex(isIdMapOption) ?? -1;
   if (index >= 0) return { pointer: `${pointer}/options/${index}`, found: mount.options?.[index] };
   for (const list of lists) if (mount[list]?.length) return { pointer: `${pointer}/${list}`, found: mount[list] };
   return undefined;
@@ -28,6 +29,7 @@ export const mountOwnerRules: Rules = {
       if (!isBindMount(mount)) say('nothing, or the option "bind" or "rbind": owners are mapped in a bind mount alone');
       else if (mount.options?.includes("remount")) say('nothing: the owners of a mount that is there already cannot be mapped ("remount")');
       else if (rootless) say("nothing: not running as root");
+      else if (mount.options?.some((option) => option.includes("=") && isIdMapOption(option))) reportOptions(mount, pointer, spec, report);
       else if (mount.uidMappings?.length || mount.gidMappings?.length) reportBoth(mount, pointer, report);
       else if (!namespaces.has("user")) say(`uidMappings and gidMappings beside it, or an entry of type "user" in /linux/namespaces`);
     });
@@ -41,6 +43,22 @@ export const mountOwnerRules: Rules = {
     });
   },
 };
+
+/** Mappings in options. The ids and ranges of each are as good as those of the lists. */
+function reportOptions(mount: Mount, pointer: string, spec: Spec, report: Report): void {
+  each(mount.options, (option, i) => {
+    if (!option.includes("=") || !isIdMapOption(option)) return;
+    const at = `${pointer}/options/${i}`;
+    if (mount.uidMappings?.length || mount.gidMappings?.length) return report(at, option, "no mappings, which are in the lists beside it");
+    const parsed = parseIdMapOption(option, spec.linux);
+    if (typeof parsed === "string") return report(at, option, parsed);
+    for (const list of lists) {
+      reportMappings(parsed[list], list === "uidMappings" ? "uids" : "gids", (_place, _found, allowed) => {
+        report(at, option, allowed);
+      });
+    }
+  });
+}
 
 /** config.md: each "MUST be specified along with" the other. */
 function reportBoth(mount: Mount, pointer: string, report: Report): void {

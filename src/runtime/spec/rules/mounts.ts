@@ -2,7 +2,7 @@
 
 import { cleanAbsolute } from "../../plan/paths.js";
 import type { Mount } from "../generated/spec-types.js";
-import { knownMountOptions } from "../mount-option-names.js";
+import { isKnownMountOption, knownMountOptions, linkOptionNames } from "../mount-option-names.js";
 import { nearest } from "../nearest.js";
 import { each, type Rules } from "../rule.js";
 
@@ -58,13 +58,30 @@ export const mountRules: Rules = {
     each(spec.mounts, (mount, i) => {
       if (mount.type !== "bind" || !isBindMount(mount)) return;
       each(mount.options, (option, j) => {
-        if (knownMountOptions().has(option)) return;
+        if (isKnownMountOption(option)) return;
         const meant = nearest(option, knownMountOptions());
         report(
           `/mounts/${i}/options/${j}`,
           option,
           `flags alone on a bind mount, which has no data${meant === undefined ? "" : `; did you mean "${meant}"?`}`,
         );
+      });
+    });
+  },
+
+  // crun has them pass unheard elsewhere, and refuses those that contradict.
+  "link-options": ({ spec }, report) => {
+    each(spec.mounts, (mount, i) => {
+      each(mount.options, (option, j) => {
+        if (!(linkOptionNames as readonly string[]).includes(option)) return;
+        const say = (allowed: string): void => report(`/mounts/${i}/options/${j}`, option, allowed);
+        if (mount.options?.includes("remount")) say('nothing: "remount" changes what is mounted there already');
+        else if (option !== "dest-nofollow" && !isBindMount(mount))
+          say('nothing, or the option "bind" or "rbind": it is about the source of a bind mount');
+        else if (option === "copy-symlink") {
+          const other = mount.options?.find((name) => name === "src-nofollow" || name === "dest-nofollow");
+          if (other) say(`one of it and "${other}": a link that is copied is not mounted`);
+        }
       });
     });
   },
