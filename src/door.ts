@@ -3,9 +3,11 @@
  * it cannot compute it asks of a `Host`, so that the same code runs in Node.js and in the static binary.
  */
 
-import type { SeccompProfile, Warning } from "./runtime/generated/plan.js";
+import type { CgroupWrite, DeviceRule, SeccompProfile, UnitProperty, Warning } from "./runtime/generated/plan.js";
 import type { RarePlan } from "./runtime/plan/rare.js";
 import type { Scope, ScopeRequest } from "./runtime/plan/scope.js";
+import type { DeviceFacts } from "./runtime/plan/systemd-devices.js";
+import type { LimitFacts, UnitLimits } from "./runtime/plan/systemd-limits.js";
 import type { Rules } from "./runtime/spec/rule.js";
 import type { Seccomp, Spec } from "./runtime/spec/generated/spec-types.js";
 import type { PlanFindings } from "./runtime/plan/findings.js";
@@ -43,5 +45,7 @@ export interface LazyParts {
     factsWanted(spec: Spec): { bfq: boolean; oomPolicy: boolean };
     planScope(request: ScopeRequest): Scope;
     unitRules: readonly Rules[];
+    planUnitLimits(writes: readonly CgroupWrite[], facts: LimitFacts): UnitLimits;
+    deviceProperties(rules: readonly DeviceRule[], facts: DeviceFacts): UnitProperty[];
   };
 }

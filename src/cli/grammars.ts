@@ -13,6 +13,7 @@ import * as run from "./table/run.js";
 import * as spec from "./table/spec.js";
 import * as start from "./table/start.js";
 import * as state from "./table/state.js";
+import * as update from "./table/update.js";
 
 const grammars = {
   completion: completion.grammar,
@@ -26,6 +27,7 @@ const grammars = {
   spec: spec.grammar,
   start: start.grammar,
   state: state.grammar,
+  update: update.grammar,
 };
 
 export type CommandName = keyof typeof grammars;

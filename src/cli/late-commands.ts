@@ -5,12 +5,13 @@ import * as completion from "./commands/completion.js";
 import * as features from "./commands/features.js";
 import * as help from "./commands/help.js";
 import * as spec from "./commands/spec.js";
+import * as update from "./commands/update.js";
 
-export type LateCommandName = "completion" | "features" | "help" | "spec";
+export type LateCommandName = "completion" | "features" | "help" | "spec" | "update";
 
 /** The exports of this module. */
 export interface LateCommands {
   lateCommands: Readonly<Record<LateCommandName, CommandModule>>;
 }
 
-export const lateCommands: LateCommands["lateCommands"] = { completion, features, help, spec };
+export const lateCommands: LateCommands["lateCommands"] = { completion, features, help, spec, update };

@@ -14,6 +14,7 @@ import * as run from "./table/run.js";
 import * as spec from "./table/spec.js";
 import * as start from "./table/start.js";
 import * as state from "./table/state.js";
+import * as update from "./table/update.js";
 
 const manuals: Readonly<Record<CommandName, () => Manual>> = {
   completion: completion.manual,
@@ -27,6 +28,7 @@ const manuals: Readonly<Record<CommandName, () => Manual>> = {
   spec: spec.manual,
   start: start.manual,
   state: state.manual,
+  update: update.manual,
 };
 
 /** Of a command that has nothing else to say. */

@@ -2,7 +2,7 @@
 
 import { readCarefully } from "../runtime/careful.js";
 import { planSeccomp } from "../runtime/plan/seccomp.js";
-import { factsWanted, planScope, unitRules } from "../runtime/plan/systemd.js";
+import { deviceProperties, factsWanted, planScope, planUnitLimits, unitRules } from "../runtime/plan/systemd.js";
 import { planRare, rareRules } from "../runtime/rare.js";
 import { warningsOf } from "../runtime/warnings.js";
 import type { LazyParts } from "../door.js";
@@ -12,7 +12,7 @@ const PARTS: LazyParts = {
   rare: { planRare, rareRules },
   seccomp: { planSeccomp },
   warnings: { warningsOf },
-  systemd: { factsWanted, planScope, unitRules },
+  systemd: { deviceProperties, factsWanted, planScope, planUnitLimits, unitRules },
 };
 
 /** `Host.part`. */

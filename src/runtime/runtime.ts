@@ -23,5 +23,7 @@ export { runContainer } from "./operations/run.js";
 export type { RunOptions } from "./operations/run.js";
 export type { Spec } from "./spec/generated/spec-types.js";
 export { startContainer } from "./operations/start.js";
+export { updateContainer } from "./operations/update.js";
+export type { UpdateOptions } from "./operations/update.js";
 export type { ContainerState } from "./container/oci-state.js";
 export type { Status } from "./container/status.js";

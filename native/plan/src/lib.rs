@@ -14,6 +14,7 @@ pub mod request;
 pub mod seccomp;
 pub mod systemd;
 pub mod tag_first;
+pub mod update;
 pub mod warning;
 
 /// Declares plan types: serde in camelCase with unknown fields refused, TypeScript when asked for.

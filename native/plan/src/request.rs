@@ -6,6 +6,7 @@ use crate::operation::{Hook, HookOutput, HookState};
 use crate::record::ContainerRecord;
 use crate::seccomp::{SeccompFacts, SeccompProfile};
 use crate::systemd::{BusAddress, SystemdFacts};
+use crate::update::LimitChange;
 use crate::warning::Warning;
 use crate::{plain, tagged};
 
@@ -57,6 +58,10 @@ tagged! { "op", request_reader, "Request";
 pub enum Request {
     /// -> `Reply::Text`
     ReadFile { path: String, max_bytes: u32 },
+    /// Everything that stdin has, at most so much of it. -> `Text`
+    ReadStdin { max_bytes: u32 },
+    /// The texts of kernel files without their last newline, null for one that does not exist or can only be written. -> `Values`
+    ReadValues { paths: Vec<String> },
     /// Read a configuration. Where the state directory `root` keeps a filter that was compiled from the very text of its seccomp
     /// profile, the text comes with a profile in its place that allows everything: nothing need look at it again. -> `Config`
     ReadConfig { path: String, max_bytes: u32, root: String },
@@ -158,6 +163,8 @@ pub enum Request {
     Undo { steps: Vec<Undo> },
     /// What to say if the OOM killer took a process of one of these cgroups, else empty. -> `Text`
     OutOfMemory { cgroups: Vec<String> },
+    /// Change limits of a container: all or none. -> `Done`
+    ChangeLimits { change: Box<LimitChange> },
     /// Whether the cgroup at the path (v1 freezer directory or v2) is frozen. -> `Flag`
     Frozen { path: String },
     /// Thaw a directory of the v1 freezer and those below it, so that what was killed in them can end. -> `Done`
@@ -226,6 +233,7 @@ pub enum Reply {
     Config { text: String, #[serde(default)] seccomp: Option<SeccompText> },
     SeccompFacts { facts: SeccompFacts },
     Names { names: Vec<String> },
+    Values { values: Vec<Option<String>> },
     Flag { flag: bool },
     Number { number: u32 },
     Handle { handle: u32 },

@@ -17,7 +17,7 @@ use crate::notify::Proxy;
 use crate::pending::Pending;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, facts, files, gate, holder, preserved, processes, resctrl, state_root, systemd, terminal, undo};
+use crate::{cgroup, clock, facts, files, gate, holder, limits, preserved, processes, resctrl, state_root, systemd, terminal, undo};
 
 /// Something that outlives a request, named by a number.
 enum Handle {
@@ -92,6 +92,8 @@ impl Services {
         let flag = |flag: bool| Reply::Flag { flag };
         match request {
             Request::ReadFile { path, max_bytes } => files::read_text(&path, max_bytes).map(text),
+            Request::ReadStdin { max_bytes } => files::read_stdin(max_bytes).map(text),
+            Request::ReadValues { paths } => files::read_values(&paths).map(|values| Reply::Values { values }),
             Request::ReadConfig { path, max_bytes, root } => files::read_text(&path, max_bytes).map(|text| self.take_profile(text, &root)),
             Request::CreateFile { path, text, mode } => files::create(&path, &text, mode).map(done),
             Request::AppendFile { path, text } => files::append(&path, &text).map(done),
@@ -201,6 +203,7 @@ impl Services {
             }
             Request::Undo { steps } => undo::undo(&steps).map(done),
             Request::OutOfMemory { cgroups } => Ok(text(cgroup::describe_oom(cgroups.iter().map(String::as_str)).unwrap_or_default())),
+            Request::ChangeLimits { change } => limits::change(&change).map(done),
             Request::Frozen { path } => cgroup::frozen(&path).map(flag),
             Request::Thaw { path } => cgroup::thaw(std::path::Path::new(&path)).map(done),
             Request::Now => Ok(text(clock::now())),

@@ -40,10 +40,46 @@ pub fn read_opened_text(file: OwnedFd, max_bytes: u32, during: &dyn Fn() -> Stri
     if bytes.len() as u64 > max_bytes {
         return Err(too_large(format!("more than {max_bytes}")));
     }
+    utf8(bytes, during)
+}
+
+fn utf8(bytes: Vec<u8>, during: &dyn Fn() -> String) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
         Failure::new(FailureCode::NotUtf8, during(), format!("not UTF-8 at byte {offset}"))
     })
+}
+
+/// Everything that stdin has, waited for.
+///
+/// # Errors
+/// `TooLarge` and `NotUtf8` as of `read_text`.
+pub fn read_stdin(max_bytes: u32) -> Result<String, Failure> {
+    let during = || "read stdin".to_owned();
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(std::io::stdin().lock(), u64::from(max_bytes) + 1), &mut bytes).during(during)?;
+    if bytes.len() > max_bytes as usize {
+        return Err(Failure::new(FailureCode::TooLarge, during(), format!("more than {max_bytes} bytes")));
+    }
+    utf8(bytes, &during)
+}
+
+/// The texts of kernel files without their last newline; None for one that does not exist or can only be written.
+pub fn read_values(paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
+    let read = |path: &String| {
+        let during = || format!("read {path:?}");
+        let file = match rustix::fs::open(path.as_str(), OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            result => result.during(during)?,
+        };
+        let text = match std::io::read_to_string(std::fs::File::from(file)) {
+            // cgroup.kill, memory.reclaim, devices.allow
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => return Ok(None),
+            text => text.during(during)?,
+        };
+        Ok(Some(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
+    };
+    paths.iter().map(read).collect()
 }
 
 /// Makes a file that must not exist.

@@ -19,6 +19,7 @@ mod idmap;
 pub mod init_program;
 mod interrupts;
 mod joins;
+mod limits;
 mod mapped_mounts;
 mod net_devices;
 mod netlink;

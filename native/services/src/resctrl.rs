@@ -1,6 +1,7 @@
-//! Puts a container into a class of service of Intel RDT (config-linux.md#intelrdt; Documentation/filesystems/resctrl.rst). Runs in
-//! the creator.
+//! Puts a container into a class of service of Intel RDT and changes what that says (config-linux.md#intelrdt;
+//! Documentation/filesystems/resctrl.rst). Runs in the runtime's own process.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
@@ -8,7 +9,10 @@ use rustix::io::Errno;
 use tsrunc_common::mountinfo;
 use tsrunc_plan::container::ResctrlPlan;
 use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::update::SchemataChange;
 use tsrunc_sys::errno::During;
+
+use crate::cgroup;
 
 /// Where a file system of that type is mounted; empty where it is not.
 pub fn find_mount(fs_type: &str) -> Result<String, Failure> {
@@ -31,7 +35,7 @@ fn make(plan: &ResctrlPlan) -> Result<(), Failure> {
     let make = plan.make.then_some((&plan.group, "/linux/intelRdt/closID"));
     let monitor = plan.monitor.as_ref().map(|path| (path, "/linux/intelRdt/enableMonitoring"));
     for (path, pointer) in make.into_iter().chain(monitor) {
-        rustix::fs::mkdir(path.as_str(), Mode::from_raw_mode(0o755)).map_err(|errno| explained(plan, format!("make {path:?} ({pointer})"), errno))?;
+        rustix::fs::mkdir(path.as_str(), Mode::from_raw_mode(0o755)).map_err(|errno| explained(&plan.mountpoint, format!("make {path:?} ({pointer})"), errno))?;
     }
     Ok(())
 }
@@ -48,26 +52,26 @@ fn fill(plan: &ResctrlPlan, pid: i32) -> Result<(), Failure> {
         }
     }
     for lines in &plan.schemata {
-        write(plan, &schemata, lines, "/linux/intelRdt")?;
+        write(&plan.mountpoint, &schemata, lines, "/linux/intelRdt")?;
     }
     // The class first: a monitoring group takes only processes of its own class.
     for group in [Some(&plan.group), plan.monitor.as_ref()].into_iter().flatten() {
-        write(plan, &format!("{group}/tasks"), &pid.to_string(), "/linux/intelRdt")?;
+        write(&plan.mountpoint, &format!("{group}/tasks"), &pid.to_string(), "/linux/intelRdt")?;
     }
     Ok(())
 }
 
 /// One write(2): the kernel takes or refuses it as a whole.
-fn write(plan: &ResctrlPlan, path: &str, text: &str, pointer: &str) -> Result<(), Failure> {
+fn write(mountpoint: &str, path: &str, text: &str, pointer: &str) -> Result<(), Failure> {
     let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
     let written = file.and_then(|file| rustix::io::write(&file, text.as_bytes()));
-    written.map(drop).map_err(|errno| explained(plan, format!("write {text:?} to {path:?} ({pointer})"), errno))
+    written.map(drop).map_err(|errno| explained(mountpoint, format!("write {text:?} to {path:?} ({pointer})"), errno))
 }
 
 /// Adds the kernel's own words.
-fn explained(plan: &ResctrlPlan, operation: String, errno: Errno) -> Failure {
+fn explained(mountpoint: &str, operation: String, errno: Errno) -> Failure {
     let mut failure = tsrunc_sys::errno::os_failure(operation, errno);
-    if let Ok(status) = std::fs::read_to_string(Path::new(&plan.mountpoint).join("info/last_cmd_status")) {
+    if let Ok(status) = std::fs::read_to_string(Path::new(mountpoint).join("info/last_cmd_status")) {
         if !matches!(status.trim(), "" | "ok") {
             failure.cause = format!("{}: {}", failure.cause, status.trim());
         }
@@ -90,6 +94,68 @@ fn domain(resource: &str, part: &str) -> Option<(u64, u64)> {
     Some((number.trim().parse().ok()?, u64::from_str_radix(value.trim(), radix).ok()?))
 }
 
+/// A class as it was.
+pub struct PreviousSchemata {
+    mountpoint: String,
+    group: String,
+    /// None for a class that was not there.
+    schemata: Option<String>,
+}
+
+impl PreviousSchemata {
+    /// Writes the schemata as they were, or removes the class.
+    pub fn restore(self) -> Result<(), Failure> {
+        match self.schemata {
+            Some(text) => write(&self.mountpoint, &format!("{}/schemata", self.group), &text, "/linux/intelRdt"),
+            None => remove(&self.group),
+        }
+    }
+}
+
+/// Changes lines of a class's schemata; a container without a class is moved into a new one. `previous` is filled in as soon as something may
+/// have changed.
+///
+/// # Errors
+/// What the kernel says, with its reason.
+pub fn change(change: &SchemataChange, previous: &mut Option<PreviousSchemata>) -> Result<(), Failure> {
+    let SchemataChange { mountpoint, group, make, cgroup, lines } = change;
+    let before = |schemata| Some(PreviousSchemata { mountpoint: mountpoint.clone(), group: group.clone(), schemata });
+    if *make {
+        rustix::fs::mkdir(group.as_str(), Mode::from_raw_mode(0o755)).map_err(|errno| explained(mountpoint, format!("make {group:?}"), errno))?;
+        *previous = before(None);
+    } else {
+        let path = format!("{group}/schemata");
+        *previous = before(Some(std::fs::read_to_string(&path).during(|| format!("read {path:?}"))?));
+    }
+    for line in lines {
+        write(mountpoint, &format!("{group}/schemata"), &format!("{}\n", line.text), &line.pointer)?;
+    }
+    match make {
+        true => adopt(mountpoint, group, cgroup),
+        false => Ok(()),
+    }
+}
+
+/// Moves every thread of a cgroup and those below into a class. Threads that they make meanwhile are found in another round.
+fn adopt(mountpoint: &str, group: &str, cgroup: &str) -> Result<(), Failure> {
+    let mut moved = BTreeSet::new();
+    loop {
+        let found = cgroup::threads(cgroup)?;
+        let new: Vec<String> = found.difference(&moved).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        for thread in new {
+            match write(mountpoint, &format!("{group}/tasks"), &thread, "/linux/intelRdt") {
+                // It ended meanwhile.
+                Err(failure) if failure.errno.as_deref() == Some("ESRCH") => {}
+                result => result?,
+            }
+            moved.insert(thread);
+        }
+    }
+}
+
 /// Removes a group; its processes go to the one above.
 pub fn remove(path: &str) -> Result<(), Failure> {
     match rustix::fs::rmdir(path) {
@@ -102,6 +168,7 @@ pub fn remove(path: &str) -> Result<(), Failure> {
 mod tests {
     use super::*;
     use crate::testing::TempDir;
+    use tsrunc_plan::update::SchemataLine;
 
     /// A folder in the place of resctrl, whose files the kernel would make.
     fn fake(root: &TempDir, groups: &[&str]) {
@@ -172,6 +239,51 @@ mod tests {
         std::fs::write(format!("{}/info/last_cmd_status", root.path()), "Out of CLOSIDs\n").unwrap();
         let failure = fill(&ResctrlPlan { schemata: vec!["L3:0=0\n".into()], ..plan(&root, "gone") }, 1).unwrap_err();
         assert_eq!(failure.cause, "ENOENT (no such file or directory): Out of CLOSIDs");
+    }
+
+    fn changed(root: &TempDir, lines: &[&str]) -> (Result<(), Failure>, Option<PreviousSchemata>) {
+        let lines = lines.iter().map(|text| SchemataLine { text: (*text).into(), pointer: "--l3-cache-schema".into() }).collect();
+        let group = format!("{}/gold", root.path());
+        let mut previous = None;
+        let wanted = SchemataChange { mountpoint: root.path().into(), group, make: false, cgroup: String::new(), lines };
+        (change(&wanted, &mut previous), previous)
+    }
+
+    #[test]
+    fn changes_the_schemata_of_a_class_and_restores_them() {
+        let root = TempDir::new();
+        fake(&root, &["gold"]);
+        std::fs::write(format!("{}/gold/schemata", root.path()), "L3:0=7ff\n").unwrap();
+        let (result, previous) = changed(&root, &["L3:0=00f"]);
+        result.unwrap();
+        assert_eq!(read(&root, "gold/schemata"), "L3:0=00f\n");
+        previous.unwrap().restore().unwrap();
+        assert_eq!(read(&root, "gold/schemata"), "L3:0=7ff\n");
+    }
+
+    #[test]
+    fn a_class_that_was_made_for_a_change_goes_with_it() {
+        let root = TempDir::new();
+        let group = format!("{}/c1", root.path());
+        let lines = vec![SchemataLine { text: "L3:0=f".into(), pointer: "--l3-cache-schema".into() }];
+        let wanted = SchemataChange { mountpoint: root.path().into(), group: group.clone(), make: true, cgroup: String::new(), lines };
+        let mut previous = None;
+        // In a plain folder there are no schemata.
+        let failure = change(&wanted, &mut previous).unwrap_err();
+        assert_eq!(failure.to_string(), format!("write \"L3:0=f\\n\" to \"{group}/schemata\" (--l3-cache-schema): ENOENT (no such file or directory)"));
+        previous.unwrap().restore().unwrap();
+        assert!(!Path::new(&group).exists());
+    }
+
+    #[test]
+    fn moves_every_thread_of_a_cgroup_and_those_below() {
+        let (root, cgroup) = (TempDir::new(), TempDir::new());
+        fake(&root, &["gold"]);
+        std::fs::create_dir(format!("{}/sub", cgroup.path())).unwrap();
+        std::fs::write(format!("{}/cgroup.threads", cgroup.path()), "").unwrap();
+        std::fs::write(format!("{}/sub/cgroup.threads", cgroup.path()), "43\n").unwrap();
+        adopt(root.path(), &format!("{}/gold", root.path()), cgroup.path()).unwrap();
+        assert_eq!(read(&root, "gold/tasks"), "43");
     }
 
     #[test]

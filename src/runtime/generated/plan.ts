@@ -192,6 +192,15 @@ undo: Array<Undo>, poststart: Array<Hook>, poststop: Array<Hook>,
  */
 hookOutput?: HookOutput, };
 
+/**
+ * The device filter of a v2 cgroup, replaced at once.
+ */
+export type DeviceFilterChange = { 
+/**
+ * Absolute path of the cgroup.
+ */
+cgroup: string, rules: Array<DeviceRule>, };
+
 export type DeviceKind = "char" | "block" | "fifo";
 
 /**
@@ -315,6 +324,28 @@ class: number,
  * Within the class, 0 the highest.
  */
 level: number, };
+
+/**
+ * All of it takes effect, or none: what was done before a failure is undone.
+ */
+export type LimitChange = { 
+/**
+ * v2 directories whose ancestors are to hand on controllers; nothing is made.
+ */
+directories: Array<CgroupDirectory>, 
+/**
+ * Set first: systemd writes the files that it knows, and what is written afterwards is exact.
+ */
+unit?: UnitChange, writes: Array<LimitWrite>, schemata?: SchemataChange, deviceFilter?: DeviceFilterChange, };
+
+/**
+ * A value of a cgroup file and the way back.
+ */
+export type LimitWrite = { write: CgroupWrite, 
+/**
+ * Written one after another when a later step fails: the file's value before.
+ */
+restore: Array<CgroupWrite>, };
 
 export type MountAttribute = "ro" | "nosuid" | "nodev" | "noexec" | "nodiratime" | "nosymfollow" | "relatime" | "noatime" | "strictatime";
 
@@ -449,9 +480,9 @@ export type RecordedStatus = "creating" | "created" | "running";
  */
 export type RecordedUnit = { name: string, bus: BusAddress, };
 
-export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "config", text: string, seccomp: SeccompText | null, } | { "kind": "seccompFacts", facts: SeccompFacts, } | { "kind": "names", names: Array<string>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "started", notify: number | null, } | { "kind": "event", source: number, text: string | null, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
+export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "config", text: string, seccomp: SeccompText | null, } | { "kind": "seccompFacts", facts: SeccompFacts, } | { "kind": "names", names: Array<string>, } | { "kind": "values", values: Array<string | null>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "started", notify: number | null, } | { "kind": "event", source: number, text: string | null, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
 
-export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "findTerminal" } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "requireOpen", count: number, } | { "op": "reserve", root: string, rootMode: number, record: ContainerRecord, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "endHalfMade", lock: number, } | { "op": "saveState", handle: number, record: ContainerRecord, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, record: ContainerRecord, seccomp: number | null, notify?: number, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "watch", sources: Array<EventSource>, } | { "op": "nextEvent", handle: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: HookState, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
+export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readStdin", maxBytes: number, } | { "op": "readValues", paths: Array<string>, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "findTerminal" } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "requireOpen", count: number, } | { "op": "reserve", root: string, rootMode: number, record: ContainerRecord, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "endHalfMade", lock: number, } | { "op": "saveState", handle: number, record: ContainerRecord, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, record: ContainerRecord, seccomp: number | null, notify?: number, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "watch", sources: Array<EventSource>, } | { "op": "nextEvent", handle: number, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: HookState, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "changeLimits", change: LimitChange, } | { "op": "frozen", path: string, } | { "op": "thaw", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
 
 /**
  * The container's class of service of Intel RDT (Documentation/filesystems/resctrl.rst).
@@ -503,6 +534,37 @@ flags: number, nice: number, priority: number,
  * Nanoseconds, decimal u64, as the two below.
  */
 runtime: string, deadline: string, period: string, };
+
+/**
+ * Lines of the schemata of the container's class of service of Intel RDT.
+ */
+export type SchemataChange = { 
+/**
+ * Where resctrl is mounted.
+ */
+mountpoint: string, 
+/**
+ * Directory of the class.
+ */
+group: string, 
+/**
+ * The container has no class yet: this one is made, and all that run in the cgroups below move into it.
+ */
+make: boolean, 
+/**
+ * Absolute paths of the container's cgroup in one hierarchy; used with `make`.
+ */
+cgroup: string, lines: Array<SchemataLine>, };
+
+export type SchemataLine = { 
+/**
+ * `L3:0=f;1=f`, or several lines.
+ */
+text: string, 
+/**
+ * The flag that asked for it, for the error text.
+ */
+pointer: string, };
 
 /**
  * What happens to a system call. `errno` and `trace` carry a number of 16 bits for the caller and the tracer.
@@ -662,6 +724,11 @@ description: string, bus: BusAddress, properties: Array<UnitProperty>, };
  * Undone in the given order by `undo`; each is safe to repeat and to run half-done.
  */
 export type Undo = { "op": "removeCgroup", path: string, } | { "op": "removeVacatedCgroup", path: string, } | { "op": "removeEmptyCgroup", path: string, } | { "op": "stopUnit", unit: string, description: string, bus: BusAddress, } | { "op": "unmount", path: string, above: number, } | { "op": "removeResctrlGroup", path: string, };
+
+/**
+ * Properties of the running unit that is the container's cgroup. The native layer reads what they were before.
+ */
+export type UnitChange = { name: string, bus: BusAddress, properties: Array<UnitProperty>, };
 
 /**
  * A property of a unit (org.freedesktop.systemd1(5)).

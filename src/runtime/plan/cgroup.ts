@@ -1,7 +1,7 @@
 /** The container's cgroups: where they are, what is written to them, how they are removed (config-linux.md#control-groups). */
 
 import { RuntimeError } from "../errors.js";
-import type { CgroupDirectory, CgroupPlan, CgroupWrite, DeviceRule, Hierarchy, HostFacts, Undo } from "../generated/plan.js";
+import type { CgroupDirectory, CgroupPlan, CgroupWrite, Hierarchy, HostFacts, Undo } from "../generated/plan.js";
 import type { Resources, Spec } from "../spec/generated/spec-types.js";
 import { planDeviceRules, splitDeviceRules } from "./cgroup-devices.js";
 import { cgroupOwner } from "./delegation.js";
@@ -111,26 +111,17 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
   const { facts, rootless, scope } = request;
   if (!makesCgroups(request)) return stayInCallersCgroups();
   const resources = request.spec.linux?.resources ?? {};
-  const unified = placements.find(({ hierarchy }) => hierarchy.controllers.length === 0);
+  const unified = unifiedPlacement(placements);
   const v2 = facts.cgroupMode === "v2";
   const devices = resources.devices ?? [];
   // Neither the v1 files nor the v2 filter can be set without privilege; user namespaces cannot make device nodes anyway.
   const limitsDevices = !rootless;
-  let deviceFilter: DeviceRule[] | null = null;
-  let writes: CgroupWrite[];
-  let enabled = V2_CONTROLLERS.filter((controller) => facts.v2Controllers.includes(controller));
-  if (v2) {
-    writes = unified ? planV2Writes(resources, { path: unified.path, controllers: facts.v2Controllers }) : [];
-    enabled = [...new Set([...enabled, ...unifiedControllers(resources, facts.v2Controllers)])];
-    if (limitsDevices) deviceFilter = planDeviceRules(devices);
-  } else {
-    const directory = directoryFinder(placements);
-    const { onV1, onV2, controllers } = splitHybrid(resources, placements, unified ? facts.v2Controllers : []);
-    enabled = controllers;
-    writes = [...(limitsDevices ? planV1DeviceWrites(splitDeviceRules(devices), directory) : []), ...planV1Writes(onV1, directory)];
-    const v1Controllers = placements.flatMap(({ hierarchy }) => hierarchy.controllers);
-    if (unified) writes.push(...planV2Writes(onV2, { path: unified.path, controllers, v1Controllers }));
-  }
+  const { writes: limits, controllers } = planLimits(resources, placements, facts);
+  const onDevices = limitsDevices && !v2 ? planV1DeviceWrites(splitDeviceRules(devices), directoryFinder(placements)) : [];
+  const writes = [...onDevices, ...limits];
+  const deviceFilter = limitsDevices && v2 ? planDeviceRules(devices) : null;
+  const everywhere = V2_CONTROLLERS.filter((controller) => facts.v2Controllers.includes(controller));
+  const enabled = v2 ? [...new Set([...everywhere, ...controllers])] : controllers;
   const owner = v2 && !rootless ? cgroupOwner(request.spec) : undefined;
   const planned = scope?.unit({ writes, deviceRules: limitsDevices ? planDeviceRules(devices) : undefined, v2 });
   return {
@@ -143,6 +134,31 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
     ...(unified && facts.v2Controllers.includes("memory") && { limitsMemoryAtBirth: true }),
     deviceFilter,
   };
+}
+
+export interface PlannedLimits {
+  writes: CgroupWrite[];
+  /** Controllers of cgroup v2 that the writes need and that a container may be without. */
+  controllers: string[];
+}
+
+/** All limits but those on devices, for the cgroups of a container. @throws RuntimeError on a limit that the host's cgroups cannot carry out. */
+export function planLimits(resources: Resources, placements: readonly CgroupPlacement[], facts: HostFacts): PlannedLimits {
+  const unified = unifiedPlacement(placements);
+  if (facts.cgroupMode === "v2") {
+    const writes = unified ? planV2Writes(resources, { path: unified.path, controllers: facts.v2Controllers }) : [];
+    return { writes, controllers: unifiedControllers(resources, facts.v2Controllers) };
+  }
+  const { onV1, onV2, controllers } = splitHybrid(resources, placements, unified ? facts.v2Controllers : []);
+  const writes = planV1Writes(onV1, directoryFinder(placements));
+  const v1Controllers = placements.flatMap(({ hierarchy }) => hierarchy.controllers);
+  if (unified) writes.push(...planV2Writes(onV2, { path: unified.path, controllers, v1Controllers }));
+  return { writes, controllers };
+}
+
+/** The container's place in the hierarchy of cgroup v2. */
+export function unifiedPlacement(placements: readonly CgroupPlacement[]): CgroupPlacement | undefined {
+  return placements.find(({ hierarchy }) => hierarchy.controllers.length === 0);
 }
 
 /** Limits that a hybrid host may have on v2 alone, by the name of their controller. */
@@ -169,7 +185,7 @@ function splitHybrid(resources: Resources, placements: readonly CgroupPlacement[
 }
 
 /** systemd hands controllers to its units itself, but for those that it does not know: where one is asked for. */
-function unknownToSystemd(writes: readonly CgroupWrite[]): string[] {
+export function unknownToSystemd(writes: readonly CgroupWrite[]): string[] {
   return ["hugetlb", "rdma", "misc"].filter((controller) => writes.some(({ path }) => lastComponent(path).startsWith(`${controller}.`)));
 }
 
@@ -198,7 +214,8 @@ function mayBeFrozen({ hierarchy, path }: CgroupPlacement, v2: boolean): boolean
   return parent !== hierarchy.mountpoint && parent !== own && !(v2 && parent === parentOf(own));
 }
 
-function directoryFinder(placements: readonly CgroupPlacement[]): DirectoryFinder {
+/** Finds the container's directory of a v1 controller. */
+export function directoryFinder(placements: readonly CgroupPlacement[]): DirectoryFinder {
   return (controller, pointer) => {
     const found = placements.find(({ hierarchy }) => hierarchy.controllers.includes(controller));
     if (found) return found.path;

@@ -14,6 +14,8 @@ import { deviceProperties } from "./systemd-devices.js";
 import { planUnitLimits } from "./systemd-limits.js";
 import { allowedInstead, expandSlice, unitPlace } from "./systemd-names.js";
 
+export { deviceProperties, planUnitLimits };
+
 /** What a configuration must keep to beside what every one must. */
 export const unitRules: readonly Rules[] = [
   {

@@ -4,7 +4,7 @@ import type { LazyParts } from "../../door.js";
 import type { LibraryDoor, RuntimeContext } from "../container/context.js";
 import type { Failure, HostFacts, ProcessIdentity, Reply, Request } from "../generated/plan.js";
 import { planRare, rareRules } from "../rare.js";
-import { factsWanted, planScope, unitRules } from "../plan/systemd.js";
+import { deviceProperties, factsWanted, planScope, planUnitLimits, unitRules } from "../plan/systemd.js";
 import { loadSpec } from "../spec/load.js";
 import type { ValidatedSpec } from "../spec/load.js";
 import { planSeccomp } from "../plan/seccomp.js";
@@ -59,7 +59,7 @@ const PARTS: LazyParts = {
   rare: { planRare, rareRules },
   seccomp: { planSeccomp },
   warnings: { warningsOf },
-  systemd: { factsWanted, planScope, unitRules },
+  systemd: { deviceProperties, factsWanted, planScope, planUnitLimits, unitRules },
 };
 
 export function fakeDoor({ facts, files, answers }: FakeHostOptions = {}): FakeDoor {

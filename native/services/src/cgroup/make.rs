@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Mode, OFlags, Uid};
 use rustix::io::Errno;
-use tsrunc_plan::cgroup::{CgroupDirectory, CgroupPlan, CgroupWrite};
+use tsrunc_plan::cgroup::{CgroupDirectory, CgroupPlan, CgroupWrite, DeviceRule};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
@@ -87,6 +87,26 @@ impl<'a> Making<'a> {
         };
         plan.join_tasks.iter().map(open).collect()
     }
+}
+
+/// Has the cgroups above a container's hand on controllers that limits need by now. What cannot be handed on is in `refused`.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn enable_above(directory: &CgroupDirectory, refused: &mut Vec<Refused>) -> Result<(), Failure> {
+    let CgroupDirectory { path, mountpoint, enable_controllers, .. } = directory;
+    let mut here = mountpoint.clone();
+    for name in names_below(mountpoint, path).unwrap_or_default() {
+        // A container that runs cannot be made threaded: nothing is asked for that would need it.
+        enable(&here, &Wanted { all: enable_controllers, asked: &[] }, refused)?;
+        here = format!("{here}/{name}");
+    }
+    Ok(())
+}
+
+/// Replaces the device filter of a v2 cgroup.
+pub fn replace_device_filter(cgroup: &str, rules: &[DeviceRule]) -> Result<(), Failure> {
+    device_filter::attach(&open_directory(cgroup)?, rules, false)
 }
 
 /// Does what systemd leaves to do once it has put a process into its unit: cgroups in hierarchies that are not systemd's, values that

@@ -9,14 +9,17 @@ mod make;
 mod maker;
 mod oom;
 mod remove;
+mod threads;
 mod tree;
 mod write;
 
 pub use freezer::{frozen, thaw};
 pub use kill::kill;
-pub use make::{after_removal, complete, Making};
+pub use make::{after_removal, complete, enable_above, replace_device_filter, Making};
 pub use oom::{describe_oom, full_memory};
 pub use remove::{remove, remove_empty, remove_vacated};
+pub use threads::threads;
+pub use write::{require_files, write_values};
 
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};

@@ -46,6 +46,20 @@ pub fn write_values(writes: &[CgroupWrite], refused: &[Refused]) -> Result<(), F
     Ok(())
 }
 
+/// Checks that every file is there that has nothing in its place.
+///
+/// # Errors
+/// The first that is missing, and why.
+pub fn require_files<'a>(writes: impl Iterator<Item = &'a CgroupWrite>, refused: &[Refused]) -> Result<(), Failure> {
+    for CgroupWrite { path, value, pointer, if_missing, .. } in writes {
+        if if_missing.is_none() && !Path::new(path).exists() {
+            let operation = format!("write {:?} = {value:?} ({pointer})", file_name(path));
+            return Err(Failure::new(FailureCode::Other, operation, why_missing(path, refused)));
+        }
+    }
+    Ok(())
+}
+
 /// Compares a value with the number in another file of its cgroup.
 fn refuse_below(write: &CgroupWrite, used: &str) -> std::io::Result<Result<(), Failure>> {
     let text = std::fs::read_to_string(Path::new(&write.path).with_file_name(used))?;

@@ -13,7 +13,7 @@ use super::value::typed;
 
 pub(super) const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
 const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
 const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 /// The answer of a unit's object that went away between two calls.
@@ -103,7 +103,7 @@ fn await_job(bus: &mut Bus, answer: MarshalledMessage) -> Result<String, CallErr
     }
 }
 
-fn object_path(answer: &MarshalledMessage) -> Result<String, CallError> {
+pub(super) fn object_path(answer: &MarshalledMessage) -> Result<String, CallError> {
     let path: rustbus::wire::ObjectPath<String> = answer.body.parser().get().map_err(not_understood)?;
     Ok(path.as_ref().to_owned())
 }
@@ -118,7 +118,7 @@ pub(super) fn property(bus: &mut Bus, path: &str, interface: &str, name: &str) -
     variant.get().map_err(not_understood)
 }
 
-fn not_understood(error: impl std::fmt::Display) -> CallError {
+pub(super) fn not_understood(error: impl std::fmt::Display) -> CallError {
     CallError::Broken(Failure::new(FailureCode::Other, "understand systemd's answer", error.to_string()))
 }
 
@@ -126,13 +126,13 @@ fn manager_call(member: &str) -> MarshalledMessage {
     call(MANAGER, MANAGER_PATH, MANAGER_INTERFACE, member)
 }
 
-fn call_by_name(bus: &mut Bus, member: &str, unit: &str) -> Result<MarshalledMessage, CallError> {
+pub(super) fn call_by_name(bus: &mut Bus, member: &str, unit: &str) -> Result<MarshalledMessage, CallError> {
     let mut message = manager_call(member);
     push(&mut message, unit)?;
     bus.call(&message)
 }
 
-fn push(message: &mut MarshalledMessage, text: &str) -> Result<(), CallError> {
+pub(super) fn push(message: &mut MarshalledMessage, text: &str) -> Result<(), CallError> {
     message.body.push_param(text).map_err(not_understood)
 }
 
@@ -141,7 +141,6 @@ fn start_message(unit: &SystemdUnit, pid: i32) -> Result<MarshalledMessage, Fail
     let mut properties = unit.properties.iter().map(typed_property).collect::<Result<Vec<_>, Failure>>()?;
     let pids = Array { element_sig: one("u")?, values: vec![Param::Base(Base::Uint32(pid as u32))] };
     properties.push(named("PIDs", one("au")?, Param::Container(Container::Array(pids))));
-    let list = |element: &str, values| one(element).map(|element_sig| Param::Container(Container::Array(Array { element_sig, values })));
     let params =
         [Param::Base(Base::String(unit.name.clone())), Param::Base(Base::String("fail".into())), list("(sv)", properties)?, list("(sa(sv))", Vec::new())?];
     let mut message = MessageBuilder::new().call("StartTransientUnit").on(MANAGER_PATH).with_interface(MANAGER_INTERFACE).at(MANAGER).build();
@@ -152,7 +151,12 @@ fn start_message(unit: &SystemdUnit, pid: i32) -> Result<MarshalledMessage, Fail
     Ok(message)
 }
 
-fn typed_property(property: &UnitProperty) -> Result<Param<'static, 'static>, Failure> {
+/// An array of elements of that type.
+pub(super) fn list(element: &str, values: Vec<Param<'static, 'static>>) -> Result<Param<'static, 'static>, Failure> {
+    Ok(Param::Container(Container::Array(Array { element_sig: one(element)?, values })))
+}
+
+pub(super) fn typed_property(property: &UnitProperty) -> Result<Param<'static, 'static>, Failure> {
     let UnitProperty { name, signature, value, pointer } = property;
     let sig = one(signature)?;
     let operation = || format!("set property {name:?}{}", if pointer.is_empty() { String::new() } else { format!(" ({pointer})") });
@@ -160,7 +164,7 @@ fn typed_property(property: &UnitProperty) -> Result<Param<'static, 'static>, Fa
     Ok(named(name, sig, value))
 }
 
-fn named(name: &str, sig: Type, value: Param<'static, 'static>) -> Param<'static, 'static> {
+pub(super) fn named(name: &str, sig: Type, value: Param<'static, 'static>) -> Param<'static, 'static> {
     let variant = Param::Container(Container::Variant(Box::new(Variant { sig, value })));
     Param::Container(Container::Struct(vec![Param::Base(Base::String(name.to_owned())), variant]))
 }

@@ -1,0 +1,39 @@
+/** `update ID`: changes limits of a container. */
+
+import type { Door } from "../../door.js";
+import { askText } from "../../runtime/native.js";
+import { updateContainer } from "../../runtime/runtime.js";
+import type { UpdateOptions } from "../../runtime/runtime.js";
+import type { CommandCall } from "../command.js";
+import { EXIT_STATUS } from "../exit-status.js";
+import { limitFlagName, limitsOf } from "../limit-flags.js";
+
+/** More than any resources have: a mistake, or an attack on memory. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+const PLACE = "/linux/resources";
+
+export function run({ door, global, values, args, context }: CommandCall): number {
+  const file = values["resources"];
+  const options: UpdateOptions = {
+    ...(file === undefined
+      ? { resources: limitsOf(values), name: "flags", nameOf: limitFlagName }
+      : { resources: readResources(door, file), name: file === "-" ? "stdin" : file, nameOf: placeInFile }),
+    l3CacheSchema: values["l3-cache-schema"],
+    memBwSchema: values["mem-bw-schema"],
+    rootless: global.rootless,
+    runtimeDirectory: door.env["XDG_RUNTIME_DIR"],
+  };
+  updateContainer(context(), args[0] ?? "", options);
+  return EXIT_STATUS.success;
+}
+
+function readResources(door: Door, file: string): string {
+  if (file === "-") return askText(door, { op: "readStdin", maxBytes: MAX_BYTES });
+  return askText(door, { op: "readFile", path: file, maxBytes: MAX_BYTES });
+}
+
+/** The file holds what is at this place of config.json. */
+function placeInFile(pointer: string): string {
+  return pointer.startsWith(PLACE) ? pointer.slice(PLACE.length) : pointer;
+}
