@@ -45,9 +45,8 @@ export function manual(): Manual {
       an empty value, except --cpu-burst and --cpu-idle; -1 is no limit. BYTES is a number that may have a unit of 1024, such as 512m
       or 1.5GiB. When a value is refused, all limits are as they were before.`,
     flags: {
-      resources: `
-        File with the limits as JSON, in the form of linux.resources in config.json; - is standard input. Device rules are
-        replaced as a whole. The flags of single limits are not for use beside it.`,
+      resources:
+        "File with the limits as JSON, in the form of linux.resources in config.json; - is standard input. Device rules are replaced as a whole. The flags of single limits cannot be given beside it.",
       "blkio-weight": "Share of the disks, 10 to 1000.",
       "cpu-period": "Length of a period in microseconds, in which the quota can be used up.",
       "cpu-quota": "Microseconds of CPU time in each period.",
@@ -55,7 +54,7 @@ export function manual(): Manual {
       "cpu-share": "Share of the CPUs: 2 to 262144, where 1024 is common.",
       "cpu-rt-period": "The period for real-time processes (cgroup v1).",
       "cpu-rt-runtime": "Microseconds in it that real-time processes may run (cgroup v1).",
-      "cpu-idle": "1: run only where nobody else wants a CPU. 0: run as others do.",
+      "cpu-idle": "With 1 the container runs only where nobody else wants a CPU, with 0 as others do.",
       "cpuset-cpus": "CPUs that may be used, such as 0-2,4.",
       "cpuset-mems": "Memory nodes that may be used.",
       memory: "Limit of memory.",

@@ -1,7 +1,7 @@
 /** New limits for a container that exists: only what is named changes. Pure. */
 
 import type { BusAddress, CgroupDirectory, CgroupWrite, HostFacts, LimitChange, LimitWrite, UnitProperty } from "../generated/plan.js";
-import type { CpuResources, Integer64, MemoryResources, Resources } from "../spec/generated/spec-types.js";
+import type { CpuResources, DeviceCgroup, Integer64, MemoryResources, Resources } from "../spec/generated/spec-types.js";
 import { planLimits, unifiedPlacement, unknownToSystemd } from "./cgroup.js";
 import type { CgroupPlacement } from "./cgroup.js";
 import { planDeviceRules, splitDeviceRules } from "./cgroup-devices.js";
@@ -188,7 +188,13 @@ export function planChange(request: UpdateRequest, planned: readonly CgroupWrite
 /** Whether there are device rules that are not those that apply: callers that name every field repeat them. */
 function changedDevices({ changed, applied, rootless }: UpdateRequest): boolean {
   if (rootless || !changed.devices) return false;
-  return !applied || JSON.stringify(planDeviceRules(changed.devices)) !== JSON.stringify(planDeviceRules(applied.devices ?? []));
+  return !applied || textOf(changed.devices) !== textOf(applied.devices ?? []);
+}
+
+function textOf(devices: readonly DeviceCgroup[]): string {
+  return planDeviceRules(devices)
+    .map(({ allow, kind, major, minor, access }) => `${allow} ${kind} ${major}:${minor} ${access}`)
+    .join("\n");
 }
 
 /** systemd adds to a list that is set: it is emptied first. */
