@@ -84,6 +84,10 @@ test("only the limits that are named change", async (c) => {
   assert.deepEqual(await updated(c, pid, "--cpu-quota", "30000"), { bandwidth: "30000 100000" });
   assert.deepEqual(await updated(c, pid, "--cpuset-cpus", "0"), { cpus: "0" });
   assert.deepEqual(await updated(c, pid, "--cpuset-mems", "0"), {});
+  if (!isTsrunc) return;
+  const { resources } = JSON.parse(readFileSync(`${c.root}/${c.id}/state.json`, "utf8")) as { resources: Resources };
+  assert.deepEqual(resources.memory, { limit: 32 * megabyte, swap: 128 * megabyte, reservation: 16 * megabyte });
+  assert.deepEqual(resources.cpu, { shares: 512, quota: 30000, period: 100000, cpus: "0", mems: "0" });
 });
 
 test("shares change alone", async (c) => {

@@ -1,20 +1,14 @@
-/** A container's cgroups, as they were recorded. */
+/** A container's cgroups as placements in the host's hierarchies. */
 
-import type { BusAddress, HostFacts } from "../generated/plan.js";
+import type { HostFacts, RecordedCgroup } from "../generated/plan.js";
 import type { CgroupPlacement } from "../plan/cgroup.js";
-import type { ContainerRecord } from "./record.js";
 
-/** The container's own cgroups; none where it stayed in its caller's. */
-export function recordedPlacements({ cgroups }: ContainerRecord, { hierarchies }: HostFacts): CgroupPlacement[] {
-  return cgroups.paths.flatMap((path) => {
+/** The container's own cgroups with the hierarchies that they are in; none where it stayed in its caller's. */
+export function recordedPlacements(cgroups: readonly RecordedCgroup[], { hierarchies }: HostFacts): CgroupPlacement[] {
+  return cgroups.flatMap(({ path }) => {
     const above = hierarchies.filter(({ mountpoint }) => path.startsWith(`${mountpoint}/`));
+    // One may be mounted below another: /sys/fs/cgroup and /sys/fs/cgroup/unified.
     const hierarchy = above.sort((one, other) => other.mountpoint.length - one.mountpoint.length)[0];
     return hierarchy ? [{ hierarchy, path }] : [];
   });
-}
-
-/** The unit of systemd that is the container's cgroup. */
-export function recordedUnit({ undo }: ContainerRecord): { name: string; bus: BusAddress } | undefined {
-  for (const step of undo) if (step.op === "stopUnit") return { name: step.unit, bus: step.bus };
-  return undefined;
 }

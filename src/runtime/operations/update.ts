@@ -1,9 +1,10 @@
 /** `update`: changes limits of a container, all or none. */
 
-import { recordedPlacements, recordedUnit } from "../container/cgroups.js";
+import { recordedPlacements } from "../container/cgroups.js";
 import { lockedStatus, saveRecord, withContainer } from "../container/container.js";
 import type { LockedContainer } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
+import { exactly, freezerOf } from "../container/record.js";
 import type { ContainerRecord } from "../container/record.js";
 import { RuntimeError, isRuntimeError, messageOf, withOperation } from "../errors.js";
 import type { LimitChange, SchemataChange, SchemataLine } from "../generated/plan.js";
@@ -13,7 +14,7 @@ import { lastComponent, parentOf } from "../plan/paths.js";
 import { isRootless } from "../plan/plan.js";
 import { filesBeforeUpdate, filesToRestore, planChange, planUpdateWrites } from "../plan/update.js";
 import type { UpdateRequest, UpdatedUnit } from "../plan/update.js";
-import { namedResources } from "../plan/update-merge.js";
+import { mergedResources, namedResources } from "../plan/update-merge.js";
 import type { FileTexts } from "../plan/update-values.js";
 import type { Resources } from "../spec/generated/spec-types.js";
 import { loadResources } from "../spec/load-resources.js";
@@ -81,11 +82,11 @@ function planFor(
   const schemata = planSchemata(context, record, options);
   if (Object.keys(changed).length === 0 && !schemata) return undefined;
   const facts = hostFacts(door);
-  const placements = recordedPlacements(record, facts);
+  const placements = recordedPlacements(record.cgroups, facts);
   const rootless = isRootless(facts, options);
   const request: UpdateRequest = {
     changed,
-    applied: undefined,
+    applied: record.resources as Resources | undefined,
     placements,
     facts,
     rootless,
@@ -99,7 +100,8 @@ function planFor(
   const current = new Map([...before, ...readTexts(door, filesToRestore(request, writes))]);
   const change = { ...planChange(request, writes, current), ...(schemata && { schemata }) };
   const undo = schemata?.make ? [...record.undo, { op: "removeResctrlGroup" as const, path: schemata.group }] : record.undo;
-  return { change, record: { ...record, undo } };
+  const resources = exactly(mergedResources(record.resources ?? {}, changed)) as object;
+  return { change, record: { ...record, undo, resources } };
 }
 
 function readTexts(door: RuntimeContext["door"], paths: readonly string[]): FileTexts {
@@ -114,7 +116,7 @@ function updatedUnit(
   changed: Resources,
   options: UpdateOptions,
 ): UpdatedUnit | undefined {
-  const unit = recordedUnit(record);
+  const { unit } = record;
   if (!unit) return undefined;
   const { door } = context;
   const { factsWanted, planUnitLimits, deviceProperties } = door.part("systemd");
@@ -142,7 +144,7 @@ function planSchemata(
   const name = /^res:\/(.*)$/m.exec(groups)?.[1]?.replace(/\/$/, "") ?? "";
   // The default class is everybody's: a container in it gets one of its own.
   const make = name === "";
-  return { mountpoint, group: `${mountpoint}/${make ? record.id : name}`, make, cgroup: record.cgroups.paths[0] ?? "", lines };
+  return { mountpoint, group: `${mountpoint}/${make ? record.id : name}`, make, cgroup: freezerOf(record) ?? "", lines };
 }
 
 /** What the files hold and what is recorded agree also when one of both fails. */

@@ -172,7 +172,7 @@ export function planChange(request: UpdateRequest, planned: readonly CgroupWrite
   const rules = devices && planDeviceRules(devices);
   const directory = devices && homeOf("devices", placements);
   if (devices && directory && !directory.v2) {
-    const applied = request.applied && splitDeviceRules(request.applied.devices ?? []);
+    const applied = request.applied?.devices && splitDeviceRules(request.applied.devices);
     const list = current.get(`${directory.path}/devices.list`) ?? "";
     writes.push(...planV1DeviceChange({ directory: directory.path, list, wanted: splitDeviceRules(devices), applied }));
   }
@@ -188,7 +188,7 @@ export function planChange(request: UpdateRequest, planned: readonly CgroupWrite
 /** Whether there are device rules that are not those that apply: callers that name every field repeat them. */
 function changedDevices({ changed, applied, rootless }: UpdateRequest): boolean {
   if (rootless || !changed.devices) return false;
-  return !applied || textOf(changed.devices) !== textOf(applied.devices ?? []);
+  return !applied?.devices || textOf(changed.devices) !== textOf(applied.devices);
 }
 
 function textOf(devices: readonly DeviceCgroup[]): string {
