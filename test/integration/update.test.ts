@@ -2,7 +2,7 @@
  * `update`: limits of a container that exists, read back from its cgroups. Only what is named changes, and a failure changes nothing.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { test, testOn } from "./harness/suite.js";
 import { isTsrunc } from "./harness/environment.js";
 import { until } from "./harness/execute.js";
@@ -189,6 +189,38 @@ testOn(["v1", "hybrid"], "quota and period change within what the cgroup above h
   }
 });
 
+test("the share of the disks changes", async (c) => {
+  const weight = (pid: number): string => {
+    const found = onV1
+      ? (limit(pid, "blkio", "blkio.weight") ?? limit(pid, "blkio", "blkio.bfq.weight"))
+      : (limit(pid, "io", "", "io.bfq.weight") ?? limit(pid, "io", "", "io.weight"));
+    return found ?? "";
+  };
+  const pid = await limited(c, { ...someLimits, blockIO: { weight: 300 } });
+  assert.match(weight(pid), onV1 ? /^300$/ : /default (300|2930)$/);
+  await c.ok(["update", "--blkio-weight", "500", c.id]);
+  assert.match(weight(pid), onV1 ? /^500$/ : /default (500|4950)$/);
+});
+
+test("real-time limits change on cgroup v1, which alone has them", async (c) => {
+  const pid = await limited(c, someLimits);
+  const flags = (period: number, runtime: number): string[] => ["--cpu-rt-period", String(period), "--cpu-rt-runtime", String(runtime)];
+  if (!onV1) {
+    await c.fails(["update", ...flags(500_000, 1000), c.id], isTsrunc ? /--cpu-rt-period: cgroup v2 has no real-time limits/ : /./);
+    return;
+  }
+  const file = (name: string): string | undefined => limit(pid, "cpu", `cpu.rt_${name}_us`);
+  if (file("period") === undefined) c.skip("this kernel has no real-time groups");
+  for (const [period, runtime] of [
+    [500_000, 4000],
+    [100_000, 900],
+    [1_000_000, 8000],
+  ] as const) {
+    await c.ok(["update", ...flags(period, runtime), c.id]);
+    assert.deepEqual([file("period"), file("runtime")], [String(period), String(runtime)]);
+  }
+});
+
 if (isTsrunc) {
   test("a burst is set within the quota, and 0 takes it away", async (c) => {
     const pid = await limited(c, someLimits);
@@ -291,6 +323,21 @@ test("a container that has stopped is not running", async (c) => {
   await c.fails(["update", "--pids-limit", "5", c.id], /container not running/);
 });
 
+// No machine that the tests run on has resctrl: what is written to it is tested in native/services/src/resctrl.rs.
+test("lines of Intel RDT need a mounted resctrl", async (c) => {
+  const pid = await limited(c, someLimits);
+  const before = limitsOf(pid);
+  for (const [flag, line] of [
+    ["--l3-cache-schema", "L3:0=f"],
+    ["--mem-bw-schema", "MB:0=50"],
+  ] as const) {
+    const { stderr } = await c.fails(["update", "--pids-limit", "9", flag, line, c.id], /Intel RDT|resctrl/);
+    const text = `${flag}: needs a mounted resctrl file system (mount -t resctrl), this host has none`;
+    if (isTsrunc) assert.equal(stderr, `update "${c.id}": ${text}\n`);
+  }
+  assert.deepEqual(limitsOf(pid), before);
+});
+
 test("limits of the kernel's own memory are ignored with a warning", async (c) => {
   const pid = await limited(c, someLimits);
   const before = limitsOf(pid);
@@ -311,6 +358,23 @@ if (isTsrunc) {
       input: JSON.stringify({ hugepageLimits: [{ pageSize: "2MB", limit: 2 * megabyte }], cpu: { cpus: "4000" } }),
     });
     assert.equal(readCgroup(directory, file), String(8 * megabyte));
+  });
+
+  test("throttles of a disk go back to what they were, and to none", async (c) => {
+    const [major, minor] = [statSync("/dev/vda", { throwIfNoEntry: false }) ? 254 : 7, 0];
+    const rate = (value: number): object[] => [{ major, minor, rate: value }];
+    const pid = await limited(c, { ...someLimits, blockIO: { throttleReadBpsDevice: rate(1000001) } });
+    const throttles = (): (string | undefined)[] =>
+      onV1
+        ? ["read_bps", "write_iops"].map((name) => limit(pid, "blkio", `blkio.throttle.${name}_device`))
+        : [limit(pid, "io", "", "io.max")];
+    const before = throttles();
+    const blockIO = { throttleReadBpsDevice: rate(1000002), throttleWriteIOPSDevice: rate(1004) };
+    await c.fails(["update", "-r", "-", c.id], /cpuset/, { input: JSON.stringify({ blockIO, cpu: { cpus: "4000" } }) });
+    assert.deepEqual(throttles(), before);
+    await updatedBy(c, pid, { blockIO });
+    assert.notDeepEqual(throttles(), before);
+    assert.match(throttles().join(" "), onV1 ? /1000002 .* 1004$/ : /rbps=1000002 wbps=max riops=max wiops=1004$/);
   });
 
   test("a controller that a limit needs only now is enabled", async (c) => {

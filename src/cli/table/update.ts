@@ -5,7 +5,7 @@ export function grammar(): Grammar {
   const limits = limitFlags();
   const excludes = limits.map(({ name }) => name);
   return {
-    arguments: [containerId()],
+    arguments: [containerId("created", "running", "paused")],
     flags: [
       { name: "resources", short: "r", value: "FILE", excludes },
       ...limits,
