@@ -8,7 +8,10 @@ import * as features from "./table/features.js";
 import * as help from "./table/help.js";
 import * as kill from "./table/kill.js";
 import * as list from "./table/list.js";
+import * as pause from "./table/pause.js";
 import * as program from "./table/program.js";
+import * as ps from "./table/ps.js";
+import * as resume from "./table/resume.js";
 import * as run from "./table/run.js";
 import * as spec from "./table/spec.js";
 import * as start from "./table/start.js";
@@ -23,6 +26,9 @@ const grammars = {
   help: help.grammar,
   kill: kill.grammar,
   list: list.grammar,
+  pause: pause.grammar,
+  ps: ps.grammar,
+  resume: resume.grammar,
   run: run.grammar,
   spec: spec.grammar,
   start: start.grammar,

@@ -4,14 +4,17 @@ import type { CommandModule } from "./command.js";
 import * as completion from "./commands/completion.js";
 import * as features from "./commands/features.js";
 import * as help from "./commands/help.js";
+import * as pause from "./commands/pause.js";
+import * as ps from "./commands/ps.js";
+import * as resume from "./commands/resume.js";
 import * as spec from "./commands/spec.js";
 import * as update from "./commands/update.js";
 
-export type LateCommandName = "completion" | "features" | "help" | "spec" | "update";
+export type LateCommandName = "completion" | "features" | "help" | "pause" | "ps" | "resume" | "spec" | "update";
 
 /** The exports of this module. */
 export interface LateCommands {
   lateCommands: Readonly<Record<LateCommandName, CommandModule>>;
 }
 
-export const lateCommands: LateCommands["lateCommands"] = { completion, features, help, spec, update };
+export const lateCommands: LateCommands["lateCommands"] = { completion, features, help, pause, ps, resume, spec, update };

@@ -9,7 +9,10 @@ import * as features from "./table/features.js";
 import * as help from "./table/help.js";
 import * as kill from "./table/kill.js";
 import * as list from "./table/list.js";
+import * as pause from "./table/pause.js";
 import * as program from "./table/program.js";
+import * as ps from "./table/ps.js";
+import * as resume from "./table/resume.js";
 import * as run from "./table/run.js";
 import * as spec from "./table/spec.js";
 import * as start from "./table/start.js";
@@ -24,6 +27,9 @@ const manuals: Readonly<Record<CommandName, () => Manual>> = {
   help: help.manual,
   kill: kill.manual,
   list: list.manual,
+  pause: pause.manual,
+  ps: ps.manual,
+  resume: resume.manual,
   run: run.manual,
   spec: spec.manual,
   start: start.manual,

@@ -26,11 +26,16 @@ export const tests: Readonly<Record<string, string>> = {
   help: "cli > --help and -h of the program and of each command print usage and end with 0",
 
   kill: "lifecycle > kill of a created container works",
-  "kill --all": "lifecycle > kill --all reaches every process of the container",
+  "kill --all": "kill-all > kill --all reaches what the init left, and is no error when nothing is left",
 
   list: "cli > list prints a table with the columns that callers know",
   "list --format": "cli > list -f json prints an array of states",
   "list --quiet": "cli > list -q prints ids only",
+
+  pause: "pause > a paused container notices a signal when it is resumed",
+  ps: "ps > ps prints the table of ps -ef for the container's processes alone",
+  "ps --format": "ps > ps prints the pids as JSON",
+  resume: "pause > a container that waits for its start can be paused, and starts once it is resumed",
 
   run: "hooks > run carries out all six hooks",
   "run --bundle": "lifecycle > the bundle is the current directory where none is named",

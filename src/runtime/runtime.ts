@@ -19,6 +19,9 @@ export { containerIds, containerState, listContainers } from "./operations/inspe
 export { killContainer } from "./operations/kill.js";
 export type { KillOptions } from "./operations/kill.js";
 export { OCI_VERSION } from "./oci.js";
+export { pauseContainer, resumeContainer } from "./operations/pause.js";
+export { containerProcesses, processTable } from "./operations/processes.js";
+export type { ProcessTableOptions } from "./operations/processes.js";
 export { runContainer } from "./operations/run.js";
 export type { RunOptions } from "./operations/run.js";
 export type { Spec } from "./spec/generated/spec-types.js";

@@ -57,6 +57,14 @@ test("several hooks of a kind run in their order", async (c) => {
   assert.deepEqual(log(c), ["1", "2", "3"]);
 });
 
+test("hooks run for a caller that ignores the end of its children", async (c) => {
+  const bundle = hooked(c, 'echo $1 >>"$2/log"', names, ["true"]);
+  const started = await c.startBelow(["/usr/bin/env", "--ignore-signal=CHLD"], ["run", "-b", bundle.directory, c.id]);
+  const result = await started.wait();
+  assert.equal(result.status, 0, describe(result));
+  assert.deepEqual(log(c), names);
+});
+
 test("run carries out all six hooks", async (c) => {
   const result = await c.run(hooked(c, 'echo $1 >>"$2/log"', names, ["true"]));
   assert.equal(result.status, 0, describe(result));

@@ -43,6 +43,7 @@ fn run(engine: &'static Engine) -> i32 {
     }
     // A write beyond RLIMIT_FSIZE is then an error that can be undone. The container's init starts with all signals at their defaults.
     signals::survive_file_size_limit();
+    signals::keep_ended_children();
     engine.run()
 }
 

@@ -167,8 +167,18 @@ pub enum Request {
     ChangeLimits { change: Box<LimitChange> },
     /// Whether the cgroup at the path (v1 freezer directory or v2) is frozen. -> `Flag`
     Frozen { path: String },
-    /// Thaw a directory of the v1 freezer and those below it, so that what was killed in them can end. -> `Done`
+    /// Freeze the cgroup at the path with everything below it, and wait until it is frozen. When that takes longer than the timeout, or is
+    /// interrupted, the cgroup is thawed again. -> `Done`
+    Freeze { path: String, timeout_milliseconds: u32 },
+    /// Thaw the cgroup at the path; fails, without changing anything, where one above it is frozen too. -> `Done`
     Thaw { path: String },
+    /// Thaw a directory of the v1 freezer and those below it, so that what was killed in them can end. -> `Done`
+    ThawKilled { path: String },
+    /// The processes of a cgroup and of those below it, as this process's pid namespace numbers them. -> `Pids`
+    CgroupProcesses { path: String },
+    /// Run the first of these programs that there is, with the caller's environment and nothing on its stdin, and wait for its end.
+    /// `NotFound` where there is none of them. -> `Finished`
+    RunProgram { candidates: Vec<String>, args: Vec<String> },
     /// Current time, RFC 3339 with nanoseconds, UTC. -> `Text`
     Now,
     /// Login name of a uid in the host's passwd, or the number. -> `Text`
@@ -236,6 +246,9 @@ pub enum Reply {
     Values { values: Vec<Option<String>> },
     Flag { flag: bool },
     Number { number: u32 },
+    Pids { pids: Vec<i32> },
+    /// `status` is as of `Exit`; bytes of the output that are not UTF-8 are U+FFFD.
+    Finished { status: u32, stdout: String, stderr: String },
     Handle { handle: u32 },
     Facts { facts: HostFacts },
     Systemd { facts: SystemdFacts },

@@ -17,7 +17,7 @@ use crate::notify::Proxy;
 use crate::pending::Pending;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, facts, files, gate, holder, limits, preserved, processes, resctrl, state_root, systemd, terminal, undo};
+use crate::{cgroup, clock, facts, files, gate, holder, limits, preserved, processes, program, resctrl, state_root, systemd, terminal, undo};
 
 /// Something that outlives a request, named by a number.
 enum Handle {
@@ -205,7 +205,13 @@ impl Services {
             Request::OutOfMemory { cgroups } => Ok(text(cgroup::describe_oom(cgroups.iter().map(String::as_str)).unwrap_or_default())),
             Request::ChangeLimits { change } => limits::change(&change).map(done),
             Request::Frozen { path } => cgroup::frozen(&path).map(flag),
-            Request::Thaw { path } => cgroup::thaw(std::path::Path::new(&path)).map(done),
+            Request::Freeze { path, timeout_milliseconds } => {
+                cgroup::freeze(&path, Duration::from_millis(timeout_milliseconds.into()), self.interrupt()).map(done)
+            }
+            Request::Thaw { path } => cgroup::thaw(&path).map(done),
+            Request::ThawKilled { path } => cgroup::thaw_killed(std::path::Path::new(&path)).map(done),
+            Request::CgroupProcesses { path } => cgroup::processes(std::path::Path::new(&path)).map(|pids| Reply::Pids { pids }),
+            Request::RunProgram { candidates, args } => program::run(&candidates, &args),
             Request::Now => Ok(text(clock::now())),
             Request::UserName { uid } => Ok(text(files::user_name(uid))),
             Request::MountId { path } => undo::mount_id(&path).map(|number| Reply::Number { number }),

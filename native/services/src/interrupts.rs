@@ -90,6 +90,7 @@ pub fn wait_for(channel: &Channel, interrupt: Interrupt<'_>, what: &str) -> Resu
     Err(interrupted(during()))
 }
 
-fn interrupted(operation: String) -> Failure {
+/// The failure of what a signal has ended.
+pub fn interrupted(operation: String) -> Failure {
     Failure::new(FailureCode::Interrupted, operation, "a signal came")
 }

@@ -28,6 +28,7 @@ mod opened;
 mod pending;
 mod preserved;
 mod processes;
+mod program;
 mod reactor;
 mod resctrl;
 mod schedule;

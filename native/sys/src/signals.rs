@@ -46,6 +46,13 @@ pub fn survive_file_size_limit() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
+/// Lets this process learn the exit status of its children: a caller that ignores SIGCHLD hands that down, and then the kernel reaps them
+/// (wait(2)).
+pub fn keep_ended_children() {
+    // SAFETY: SIG_DFL needs no handler, and the number is a signal's.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Has the signals that ask a process to end, or tell it of a fault, end this one where it is process 1 of its pid namespace: the kernel drops what
 /// others send to that one unless it has a handler (pid_namespaces(7)). The exit status is 128 and the signal's number. Lasts until execve(2).
 pub fn end_process_1_on_signals() {

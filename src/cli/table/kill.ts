@@ -15,7 +15,9 @@ export function manual(): Manual {
       Sends a signal, TERM when none is named, to the container's first process. A signal is a number or a name, with or
       without SIG, such as 15, TERM, SIGTERM or RTMIN+3. KILL ends all processes of a container that has no pid namespace of
       its own.`,
-    flags: { all: "Signal every process of the container's cgroup." },
+    flags: {
+      all: "Signal every process of the container, also those that one without a pid namespace of its own has left behind. It is no error when there are none.",
+    },
     example: ["tsrunc kill web HUP"],
   };
 }

@@ -8,6 +8,7 @@ import { askFlag, attempt, perform } from "../native.js";
 import { hookState } from "./oci-state.js";
 import { freezerOf } from "./record.js";
 import type { ContainerRecord } from "./record.js";
+import type { Status } from "./status.js";
 
 /** Longest time that a killed process may take to go; one in uninterruptible sleep may never. */
 const KILL_TIMEOUT_MILLISECONDS = 10_000;
@@ -19,22 +20,28 @@ const FROZEN_AFTER_MILLISECONDS = 100;
 
 const KILL_ROUNDS = KILL_TIMEOUT_MILLISECONDS / FROZEN_AFTER_MILLISECONDS;
 
-/** Kills the container's processes and waits until the first one is gone. @throws RuntimeError when it stays. */
-export function killAndWait({ door }: RuntimeContext, record: ContainerRecord): void {
+/**
+ * Kills the container's processes and waits until the first one is gone.
+ * @param status the container's, as far as it is known
+ * @throws RuntimeError when it stays
+ */
+export function killAndWait({ door }: RuntimeContext, record: ContainerRecord, status: Status = "running"): void {
   const { process, cgroups, ownPidNamespace } = record;
   const freezer = freezerOf(record);
   if (!process) return;
   killIfThere(door, process);
   // Without a pid namespace of its own nothing else dies with the first process.
   if (!ownPidNamespace && cgroups.length > 0) askFlag(door, { op: "killCgroup", paths: cgroups.map(({ path }) => path), signal: SIGKILL });
-  if (isGone(door, process, FROZEN_AFTER_MILLISECONDS)) return;
+  if (status === "paused" && freezer !== undefined) perform(door, { op: "thawKilled", path: freezer });
+  if (isGone(door, process, freezer === undefined ? KILL_TIMEOUT_MILLISECONDS : FROZEN_AFTER_MILLISECONDS)) return;
   // In cgroup v1 a frozen process does not even die. It may be in a cgroup below the container's, and others, even from outside, may freeze
   // it again: all in there are killed and thawed until the first process is gone.
-  for (let round = 1; round < KILL_ROUNDS && freezer !== undefined; round++) {
-    askFlag(door, { op: "killCgroup", paths: [freezer], signal: SIGKILL });
-    if (isGone(door, process, FROZEN_AFTER_MILLISECONDS)) return;
+  if (freezer !== undefined) {
+    for (let round = 1; round < KILL_ROUNDS; round++) {
+      askFlag(door, { op: "killCgroup", paths: [freezer], signal: SIGKILL });
+      if (isGone(door, process, FROZEN_AFTER_MILLISECONDS)) return;
+    }
   }
-  if (freezer === undefined && isGone(door, process, KILL_TIMEOUT_MILLISECONDS)) return;
   throw new RuntimeError("container init still running", { code: "other", operation: `kill process ${process.pid}` });
 }
 

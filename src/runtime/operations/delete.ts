@@ -29,7 +29,7 @@ export function deleteContainer(context: RuntimeContext, id: string, { force }: 
       if (!force && status !== "stopped") {
         throw new RuntimeError(`cannot delete container ${id} that is not stopped: ${status}`, { code: "wrongStatus" });
       }
-      if (status !== "stopped") killAndWait(context, record);
+      if (status !== "stopped") killAndWait(context, record, status);
       else if (record.status === "creating") perform(context.door, { op: "endHalfMade", lock });
       destroy(context, { lock, record });
     });

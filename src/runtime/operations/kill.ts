@@ -1,5 +1,6 @@
 /** `kill`: sends a signal to a container (runtime.md#kill). */
 
+import { processCgroup, withoutCgroup } from "../container/process-cgroup.js";
 import { lockedStatus, peekRecord, withContainer } from "../container/container.js";
 import type { LockedContainer } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
@@ -50,13 +51,14 @@ export function killContainer(context: RuntimeContext, id: string, { signal, all
 }
 
 function deliver(context: RuntimeContext, container: LockedContainer, order: Order): void {
-  const { process, cgroups, ownPidNamespace } = container.record;
+  const { process, ownPidNamespace } = container.record;
   const freezer = freezerOf(container.record);
   const stopped = lockedStatus(context, container) === "stopped";
-  const cgroup = freezer ?? cgroups[0]?.path;
+  const cgroup = processCgroup(container.record);
   // All processes of a pid namespace end with its first one: whatever is in the cgroup of a stopped container is somebody else's.
-  if (reachesAll(order, ownPidNamespace) && cgroup !== undefined && !(stopped && ownPidNamespace)) {
-    if (askFlag(context.door, { op: "killCgroup", paths: [cgroup], signal: order.signal })) return;
+  if (reachesAll(order, ownPidNamespace) && !(stopped && ownPidNamespace)) {
+    if (cgroup === undefined && order.all && !stopped) throw withoutCgroup();
+    if (cgroup !== undefined && askFlag(context.door, { op: "killCgroup", paths: [cgroup], signal: order.signal })) return;
   }
   if (stopped || !process) {
     if (order.all) return;
@@ -64,7 +66,7 @@ function deliver(context: RuntimeContext, container: LockedContainer, order: Ord
   }
   perform(context.door, { op: "kill", process, signal: order.signal });
   // What is frozen does not even die in cgroup v1.
-  if (order.signal === SIGKILL && freezer !== undefined) perform(context.door, { op: "thaw", path: freezer });
+  if (order.signal === SIGKILL && freezer !== undefined) perform(context.door, { op: "thawKilled", path: freezer });
 }
 
 /**
@@ -91,8 +93,9 @@ function endWithMaker(context: RuntimeContext, id: string, order: Order): void {
   }
 }
 
+/** Whether every process has to be signalled. SIGKILL to the first one of a pid namespace ends them all. */
 function reachesAll({ signal, all }: Order, ownPidNamespace: boolean): boolean {
-  return all || (signal === SIGKILL && !ownPidNamespace);
+  return signal === SIGKILL ? !ownPidNamespace : all;
 }
 
 function hasCode(error: unknown, code: RuntimeError["code"]): boolean {

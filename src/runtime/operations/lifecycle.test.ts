@@ -1,50 +1,14 @@
 import t from "tap";
 import { defaultSpec } from "./default-spec.js";
-import { createContainer } from "./create.js";
 import { deleteContainer } from "./delete.js";
-import type { Reply, Request } from "../generated/plan.js";
+import type { Request } from "../generated/plan.js";
 import { containerIds, containerState, listContainers } from "./inspect.js";
 import { killContainer } from "./kill.js";
 import { runContainer } from "./run.js";
 import { startContainer } from "./start.js";
+import { created, flag } from "../testing/created.js";
 import { failed, fakeContext, fakeDoor } from "../testing/fake-door.js";
 import type { Answers } from "../testing/fake-door.js";
-
-interface Situation {
-  hooks?: object;
-  /** Namespaces of the container; the default ones when absent. */
-  namespaces?: { type: string }[];
-  alive?: boolean;
-  atGate?: boolean;
-  frozen?: boolean;
-  answers?: Answers;
-}
-
-const flag = (value: boolean): Reply => ({ kind: "flag", flag: value });
-
-/** A host with a created container c1 whose process is in some situation; requests made so far are forgotten. */
-function created({ hooks, namespaces, alive = true, atGate = true, frozen = false, answers }: Situation = {}) {
-  const spec = defaultSpec({});
-  const config = {
-    ...spec,
-    hooks,
-    process: { ...spec.process, terminal: false },
-    linux: { ...spec.linux, namespaces: namespaces ?? spec.linux?.namespaces },
-  };
-  const fake = fakeDoor({
-    files: { "/work/config.json": JSON.stringify(config) },
-    answers: {
-      alive: () => flag(alive),
-      atGate: () => flag(atGate),
-      frozen: () => flag(frozen),
-      ...answers,
-    },
-  });
-  const context = fakeContext(fake.door);
-  createContainer(context, "c1", {});
-  fake.requests.length = 0;
-  return { ...fake, context };
-}
 
 const only = <Op extends Request["op"]>(requests: readonly Request[], op: Op): Extract<Request, { op: Op }>[] =>
   requests.filter((request): request is Extract<Request, { op: Op }> => request.op === op);

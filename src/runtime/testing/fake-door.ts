@@ -138,6 +138,10 @@ export function fakeDoor({ facts, files, answers }: FakeHostOptions = {}): FakeD
       case "atGate":
       case "waitGone":
         return { kind: "flag", flag: true };
+      case "cgroupProcesses":
+        return { kind: "pids", pids: [process.pid] };
+      case "runProgram":
+        return { kind: "finished", status: 0, stdout: `  PID CMD\n${process.pid} true\n`, stderr: "" };
       case "outOfMemory":
         return { kind: "text", text: "" };
       case "frozen":

@@ -1,37 +1,205 @@
 //! Frozen cgroups (Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst; cgroup-v2.rst, cgroup.freeze).
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{openat, Mode, OFlags};
 use rustix::io::Errno;
-use tsrunc_plan::failure::Failure;
+use tsrunc_common::wait;
+use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
+use super::kill::processes;
 use super::tree::{read_at, walk};
+use crate::interrupts::{interrupted, Interrupt};
+
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// The file that freezes a cgroup, and the values it takes.
+struct Freezer {
+    file: &'static str,
+    frozen: &'static str,
+    thawed: &'static str,
+}
+
+const V1: Freezer = Freezer { file: "freezer.state", frozen: "FROZEN", thawed: "THAWED" };
+const V2: Freezer = Freezer { file: "cgroup.freeze", frozen: "1", thawed: "0" };
+
+impl Freezer {
+    /// That of a cgroup's directory, with what the file says.
+    fn of(directory: BorrowedFd<'_>) -> Result<Option<(&'static Freezer, String)>, Failure> {
+        for freezer in [&V1, &V2] {
+            if let Some(state) = read_at(directory, freezer.file)? {
+                return Ok(Some((freezer, state.trim().to_owned())));
+            }
+        }
+        Ok(None)
+    }
+
+    fn write(&self, directory: BorrowedFd<'_>, value: &str) -> Result<(), Errno> {
+        let file = openat(directory, self.file, OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        rustix::io::write(&file, value.as_bytes()).map(drop)
+    }
+}
 
 /// Whether a cgroup is frozen or about to be: a directory of the v1 freezer or of v2. An absent one is not.
 pub fn frozen(path: &str) -> Result<bool, Failure> {
-    let directory = match rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+    let directory = match rustix::fs::open(path, DIRECTORY, Mode::empty()) {
         Err(Errno::NOENT | Errno::NODEV) => return Ok(false),
         result => result.during(|| format!("open cgroup {path:?}"))?,
     };
-    for (file, thawed) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
-        if let Some(state) = read_at(directory.as_fd(), file)? {
-            return Ok(state.trim() != thawed);
+    Ok(Freezer::of(directory.as_fd())?.is_some_and(|(freezer, state)| state != freezer.thawed))
+}
+
+/// Freezes a cgroup with everything below it and waits until it is frozen.
+///
+/// # Errors
+/// A cgroup that this process is in; one that is not frozen within `timeout`; `Interrupted`. It is thawed then.
+pub fn freeze(path: &str, timeout: Duration, interrupt: Interrupt<'_>) -> Result<(), Failure> {
+    let during = || format!("freeze cgroup {path:?}");
+    let (directory, freezer) = open(path, during)?;
+    if processes(Path::new(path))?.contains(&(std::process::id() as i32)) {
+        return Err(Failure::new(FailureCode::Other, during(), "the caller is in it itself"));
+    }
+    let wait = Wait { deadline: Instant::now() + timeout, interrupt };
+    let frozen = if freezer.file == V1.file { freeze_v1(directory.as_fd(), &wait) } else { freeze_v2(directory.as_fd(), &wait) };
+    let failure = match frozen {
+        Ok(End::Frozen) => return Ok(()),
+        Ok(End::TimedOut) => {
+            Failure::new(FailureCode::Other, during(), format!("it is not frozen after {} seconds: a process in it cannot be stopped", timeout.as_secs()))
+        }
+        Ok(End::Interrupted) => interrupted(during()),
+        Err(errno) => Err::<(), _>(errno).during(during).unwrap_err(),
+    };
+    match freezer.write(directory.as_fd(), freezer.thawed) {
+        Ok(()) | Err(Errno::NOENT | Errno::NODEV) => Err(failure),
+        Err(errno) => Err(Failure { cause: format!("{}; thawing it again failed too: {errno}", failure.cause), ..failure }),
+    }
+}
+
+/// Thaws what `freeze` froze.
+///
+/// # Errors
+/// A cgroup that stays frozen, because one above it is; nothing is changed then.
+pub fn thaw(path: &str) -> Result<(), Failure> {
+    let during = || format!("thaw cgroup {path:?}");
+    let (directory, freezer) = open(path, during)?;
+    if let Some(above) = frozen_above(&directory, path, freezer)? {
+        return Err(Failure::new(FailureCode::Other, during(), format!("{above} is frozen")));
+    }
+    freezer.write(directory.as_fd(), freezer.thawed).during(during)
+}
+
+fn open(path: &str, during: impl Fn() -> String) -> Result<(OwnedFd, &'static Freezer), Failure> {
+    let directory = rustix::fs::open(path, DIRECTORY, Mode::empty()).during(&during)?;
+    match Freezer::of(directory.as_fd())? {
+        Some((freezer, _)) => Ok((directory, freezer)),
+        None => Err(Failure::new(FailureCode::Other, during(), "it cannot be frozen: it has neither \"freezer.state\" nor \"cgroup.freeze\" (Linux 5.2)")),
+    }
+}
+
+/// The cgroup above this one that keeps it frozen, in words.
+fn frozen_above(directory: &OwnedFd, path: &str, freezer: &Freezer) -> Result<Option<String>, Failure> {
+    if freezer.file == V1.file {
+        let is_frozen = read_at(directory.as_fd(), "freezer.parent_freezing")?.is_some_and(|parent| parent.trim() == "1");
+        return Ok(is_frozen.then(|| "a cgroup above it".to_owned()));
+    }
+    // The hierarchy's root has no such file.
+    for above in Path::new(path).ancestors().skip(1) {
+        let directory = rustix::fs::open(above, DIRECTORY, Mode::empty()).during(|| format!("open cgroup {above:?}"))?;
+        match read_at(directory.as_fd(), freezer.file)? {
+            Some(state) if state.trim() == freezer.frozen => return Ok(Some(format!("the cgroup {above:?} above it"))),
+            Some(_) => {}
+            None => break,
         }
     }
-    Ok(false)
+    Ok(None)
+}
+
+/// How long to wait for a cgroup to freeze.
+struct Wait<'a> {
+    deadline: Instant,
+    interrupt: Interrupt<'a>,
+}
+
+enum End {
+    Frozen,
+    TimedOut,
+    Interrupted,
+}
+
+impl Wait<'_> {
+    /// Waits for an event, or until `latest` or the deadline. Tells why there is no point in waiting any longer.
+    fn pause(&self, event: Option<PollFd<'_>>, latest: Option<Duration>) -> Result<Option<End>, Errno> {
+        let now = Instant::now();
+        if now >= self.deadline {
+            return Ok(Some(End::TimedOut));
+        }
+        let signals = self.interrupt.map(|interrupt| PollFd::from_borrowed_fd(interrupt.fd(), PollFlags::IN));
+        let mut watched: Vec<PollFd<'_>> = event.into_iter().chain(signals).collect();
+        wait::any(&mut watched, Some(latest.map_or(self.deadline, |latest| self.deadline.min(now + latest))))?;
+        Ok(self.interrupt.is_some_and(|interrupt| interrupt.asked_to_end()).then_some(End::Interrupted))
+    }
+}
+
+/// v1 tells nobody when a cgroup is frozen: its state changes when somebody reads it.
+fn freeze_v1(directory: BorrowedFd<'_>, wait: &Wait<'_>) -> Result<End, Errno> {
+    const SHORTEST_PAUSE: Duration = Duration::from_micros(20);
+    const LONGEST_PAUSE: Duration = Duration::from_millis(1);
+    /// Older kernels leave a process unfrozen that was cloned or moved into the cgroup while it froze. Writing the state again reaches most of
+    /// them, thawing the cgroup for a moment the rest.
+    const ROUNDS_UNTIL_THAW: u32 = 100;
+    let mut pause = SHORTEST_PAUSE;
+    for round in 1.. {
+        V1.write(directory, V1.frozen)?;
+        if state_v1(directory)? == V1.frozen {
+            break;
+        }
+        if round % ROUNDS_UNTIL_THAW == 0 {
+            V1.write(directory, V1.thawed)?;
+        }
+        if let Some(end) = wait.pause(None, Some(pause))? {
+            return Ok(end);
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    Ok(End::Frozen)
+}
+
+fn state_v1(directory: BorrowedFd<'_>) -> Result<String, Errno> {
+    let file = openat(directory, V1.file, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    read_again(&file)
+}
+
+/// v2 tells whoever polls cgroup.events.
+fn freeze_v2(directory: BorrowedFd<'_>, wait: &Wait<'_>) -> Result<End, Errno> {
+    let events = openat(directory, "cgroup.events", OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    V2.write(directory, V2.frozen)?;
+    while !read_again(&events)?.lines().any(|line| line == "frozen 1") {
+        if let Some(end) = wait.pause(Some(PollFd::new(&events, PollFlags::PRI)), None)? {
+            return Ok(end);
+        }
+    }
+    Ok(End::Frozen)
+}
+
+/// What a small file of a cgroup says now.
+fn read_again(file: &OwnedFd) -> Result<String, Errno> {
+    let mut text = [0u8; 256];
+    let count = rustix::io::pread(file, &mut text, 0)?;
+    Ok(String::from_utf8_lossy(&text[..count]).trim_end().to_owned())
 }
 
 /// Links of a directory without directories below it.
 const NO_CHILDREN: u64 = 2;
 
-/// Thaws a directory of the v1 freezer and those below it, in which a container may have frozen itself: so that what is killed in them can
-/// die. Nothing to do elsewhere: v2 kills what is frozen.
-pub fn thaw(path: &Path) -> Result<(), Failure> {
+/// Thaws a directory of the v1 freezer and those below it, in which a container may have frozen itself, so that what is killed in them can
+/// end. On v2 there is nothing to do: what is frozen can be killed.
+pub fn thaw_killed(path: &Path) -> Result<(), Failure> {
     let during = || format!("open cgroup {path:?}");
-    let directory = match rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+    let directory = match rustix::fs::open(path, DIRECTORY, Mode::empty()) {
         Err(Errno::NOENT | Errno::NODEV) => return Ok(()),
         result => result.during(during)?,
     };
@@ -47,15 +215,11 @@ pub fn thaw_tree(path: &Path) -> Result<(), Failure> {
 }
 
 fn thaw_at(directory: BorrowedFd<'_>) -> Result<(), Failure> {
-    const FILE: &str = "freezer.state";
-    match read_at(directory, FILE)? {
-        Some(state) if state.trim() != "THAWED" => {
-            let file = openat(directory, FILE, OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
-            match file.and_then(|file| rustix::io::write(&file, b"THAWED")) {
-                Err(Errno::NOENT | Errno::NODEV) => Ok(()), // removed meanwhile
-                result => result.map(drop).during(|| format!("write \"THAWED\" to {FILE:?} of a cgroup")),
-            }
-        }
+    match read_at(directory, V1.file)? {
+        Some(state) if state.trim() != V1.thawed => match V1.write(directory, V1.thawed) {
+            Err(Errno::NOENT | Errno::NODEV) => Ok(()), // removed meanwhile
+            result => result.during(|| format!("write {:?} to {:?} of a cgroup", V1.thawed, V1.file)),
+        },
         _ => Ok(()),
     }
 }
@@ -67,4 +231,82 @@ pub fn frozen_from_above(directory: BorrowedFd<'_>) -> Result<bool, Failure> {
         return Ok(state.trim() != "THAWED");
     }
     Ok(read_at(directory, "cgroup.events")?.is_some_and(|events| events.lines().any(|line| line == "frozen 1")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    /// Files as a cgroup has them; a write changes what is read.
+    fn cgroup(files: &[(&str, &str)]) -> TempDir {
+        let temp = TempDir::new();
+        for (name, content) in files {
+            std::fs::write(format!("{}/{name}", temp.path()), content).unwrap();
+        }
+        temp
+    }
+
+    fn content(cgroup: &TempDir, file: &str) -> String {
+        std::fs::read_to_string(format!("{}/{file}", cgroup.path())).unwrap()
+    }
+
+    const SHORT: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn freezes_and_thaws_on_v1() {
+        let cgroup = cgroup(&[("freezer.state", "THAWED\n"), ("freezer.parent_freezing", "0\n")]);
+        freeze(cgroup.path(), SHORT, None).unwrap();
+        assert_eq!(content(&cgroup, "freezer.state"), "FROZEN\n");
+        assert!(frozen(cgroup.path()).unwrap());
+        thaw(cgroup.path()).unwrap();
+        assert_eq!(content(&cgroup, "freezer.state"), "THAWED\n");
+        assert!(!frozen(cgroup.path()).unwrap());
+    }
+
+    #[test]
+    fn freezes_and_thaws_on_v2() {
+        let cgroup = cgroup(&[("cgroup.freeze", "0\n"), ("cgroup.events", "populated 1\nfrozen 1\n")]);
+        freeze(cgroup.path(), SHORT, None).unwrap();
+        assert_eq!(content(&cgroup, "cgroup.freeze"), "1\n");
+        assert!(frozen(cgroup.path()).unwrap());
+        thaw(cgroup.path()).unwrap();
+        assert_eq!(content(&cgroup, "cgroup.freeze"), "0\n");
+    }
+
+    #[test]
+    fn what_does_not_freeze_in_time_is_thawed() {
+        let cgroup = cgroup(&[("cgroup.freeze", "0\n"), ("cgroup.events", "populated 1\nfrozen 0\n")]);
+        let failure = freeze(cgroup.path(), SHORT, None).unwrap_err();
+        assert_eq!(failure.cause, "it is not frozen after 0 seconds: a process in it cannot be stopped");
+        assert_eq!(content(&cgroup, "cgroup.freeze"), "0\n");
+    }
+
+    #[test]
+    fn what_this_process_is_in_is_not_frozen() {
+        let own = std::process::id().to_string();
+        let cgroup = cgroup(&[("cgroup.freeze", "0\n"), ("cgroup.events", "frozen 1\n"), ("cgroup.procs", &own)]);
+        assert_eq!(freeze(cgroup.path(), SHORT, None).unwrap_err().cause, "the caller is in it itself");
+        assert_eq!(content(&cgroup, "cgroup.freeze"), "0\n");
+    }
+
+    #[test]
+    fn what_is_frozen_from_above_is_not_thawed() {
+        let version1 = cgroup(&[("freezer.state", "FROZEN\n"), ("freezer.parent_freezing", "1\n")]);
+        assert_eq!(thaw(version1.path()).unwrap_err().cause, "a cgroup above it is frozen");
+        assert_eq!(content(&version1, "freezer.state"), "FROZEN\n");
+        let above = cgroup(&[("cgroup.freeze", "1\n")]);
+        let below = format!("{}/below", above.path());
+        std::fs::create_dir(&below).unwrap();
+        std::fs::write(format!("{below}/cgroup.freeze"), "1\n").unwrap();
+        assert_eq!(thaw(&below).unwrap_err().cause, format!("the cgroup {:?} above it is frozen", above.path()));
+        assert_eq!(std::fs::read_to_string(format!("{below}/cgroup.freeze")).unwrap(), "1\n");
+    }
+
+    #[test]
+    fn what_has_no_freezer_is_refused() {
+        let cgroup = cgroup(&[]);
+        assert!(freeze(cgroup.path(), SHORT, None).unwrap_err().cause.starts_with("it cannot be frozen: "));
+        assert_eq!(freeze("/no/such/cgroup", SHORT, None).unwrap_err().errno.as_deref(), Some("ENOENT"));
+    }
 }

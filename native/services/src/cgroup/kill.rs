@@ -15,11 +15,11 @@ use super::{freezer, is_cgroup};
 
 pub const SIGKILL: i32 = 9;
 
-/// Rounds of a kill: processes may fork while they are being found. Each round finds fewer that can.
+/// Processes may fork while they are being found, before the signal reaches them: each round finds those that the one before did not know.
 const MAX_ROUNDS: u32 = 32;
 
-/// Sends a signal to every process of a cgroup tree; an absent cgroup has none. SIGKILL also reaches what they fork
-/// meanwhile and what is frozen. Returns whether there was any.
+/// Sends a signal to every process of a cgroup tree, also to those that are forked meanwhile; an absent cgroup has none. SIGKILL ends frozen
+/// processes too; they keep other signals until they are thawed. Returns whether there was any process.
 pub fn kill(path: &str, signal: i32) -> Result<bool, Failure> {
     if !is_cgroup(path)? {
         return Ok(false);
@@ -33,24 +33,23 @@ pub fn kill(path: &str, signal: i32) -> Result<bool, Failure> {
 ///
 /// Returns pidfds of what was signalled, as far as it is known, to wait for.
 pub fn kill_tree(path: &Path, signal: i32) -> Result<Vec<OwnedFd>, Failure> {
-    if signal != SIGKILL {
-        return signal_new(path, signal, &mut HashSet::new());
-    }
     // v2 since Linux 5.14: all at once, forks too. A threaded cgroup has the file, but refuses.
-    if std::fs::write(path.join("cgroup.kill"), "1").is_ok() {
+    if signal == SIGKILL && std::fs::write(path.join("cgroup.kill"), "1").is_ok() {
         return Ok(Vec::new());
     }
     let mut known = HashSet::new();
-    let mut killed = Vec::new();
+    let mut signalled = Vec::new();
     for _round in 0..MAX_ROUNDS {
         let found = signal_new(path, signal, &mut known)?;
         if found.is_empty() {
             break;
         }
-        killed.extend(found);
+        signalled.extend(found);
     }
-    freezer::thaw_tree(path)?;
-    Ok(killed)
+    if signal == SIGKILL {
+        freezer::thaw_tree(path)?;
+    }
+    Ok(signalled)
 }
 
 /// Signals the processes that are not `known` yet. By descriptors, and only those that are listed after the descriptor was

@@ -13,8 +13,8 @@ mod threads;
 mod tree;
 mod write;
 
-pub use freezer::{frozen, thaw};
-pub use kill::kill;
+pub use freezer::{freeze, frozen, thaw, thaw_killed};
+pub use kill::{kill, processes};
 pub use make::{after_removal, complete, enable_above, replace_device_filter, Making};
 pub use oom::{describe_oom, full_memory};
 pub use remove::{remove, remove_empty, remove_vacated};

@@ -11,12 +11,14 @@
  *   mknod c|b M N PATH   prints "made" or errno's name
  *   label PATH           prints the SELinux label of a file, or of the session keyring for "@s"
  *   seize PID SECONDS    CVE-2019-5736: see below
+ *   stuck                prints "ready", then stays in the kernel where only SIGKILL reaches it; needs CAP_SYS_PTRACE
  *   executables          prints "DEV:INO" of each executable that it sees another process of its pid namespace run, once
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -24,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -426,6 +429,21 @@ static void label(const char *path)
 	printf("%s\n", text);
 }
 
+/* Has the kernel write to a page that nobody fills (userfaultfd(2)). */
+static void get_stuck(void)
+{
+	int fault = syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct uffdio_api api = { .api = UFFD_API };
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffdio_register region = { .range = { (uintptr_t)page, 4096 }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+	if (fault < 0 || ioctl(fault, UFFDIO_API, &api) || page == MAP_FAILED || ioctl(fault, UFFDIO_REGISTER, &region))
+		fail("userfaultfd");
+	puts("ready");
+	fflush(stdout);
+	syscall(SYS_getrandom, page, 4096, 0);
+	fail("getrandom");
+}
+
 int main(int argc, char **argv)
 {
 	const char *deed = argc > 1 ? argv[1] : "";
@@ -450,6 +468,8 @@ int main(int argc, char **argv)
 		try_mknod(argv);
 	else if (!strcmp(deed, "label") && argc == 3)
 		label(argv[2]);
+	else if (!strcmp(deed, "stuck"))
+		get_stuck();
 	else if (!strcmp(deed, "executables"))
 		watch_executables();
 	else if (!strcmp(deed, "seize") && argc == 4)

@@ -1,0 +1,10 @@
+/** `resume ID`: lets a paused container go on. */
+
+import { resumeContainer } from "../../runtime/runtime.js";
+import type { CommandCall } from "../command.js";
+import { EXIT_STATUS } from "../exit-status.js";
+
+export function run({ args, context }: CommandCall): number {
+  resumeContainer(context(), args[0] ?? "");
+  return EXIT_STATUS.success;
+}
