@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
+import { badUpdates } from "./bad-updates.js";
 import { badValueCases } from "./bad-values.js";
 import { setNamespace, withoutNamespaces } from "./harness/config.js";
 import type { Config, Seccomp } from "./harness/config.js";
@@ -854,12 +855,18 @@ const identifiers: BadInput[] = [
     `${c.directory}/bundle1`,
     c.id,
   ]),
-  ...["state", "start", "kill", "delete"].map((command) =>
+  ...["state", "start", "kill", "delete", "update"].map((command) =>
     call(`${command} of an unknown id`, `${command} "{id}": container does not exist`, command, "{id}"),
   ),
   onContainer("start twice", 'start "{id}": cannot start an already running container', "running", (c) => ["start", c.id]),
   onContainer("start of a stopped container", 'start "{id}": cannot start a container that has stopped', "stopped", (c) => ["start", c.id]),
   onContainer("kill of a stopped container", 'kill "{id}": container not running', "stopped", (c) => ["kill", c.id, "KILL"]),
+  onContainer("update of a stopped container", 'update "{id}": container not running', "stopped", (c) => [
+    "update",
+    "--memory",
+    "64m",
+    c.id,
+  ]),
   onContainer("an unknown signal", 'kill "{id}": use the signal "NOSUCH": unknown signal', "running", (c) => ["kill", c.id, "NOSUCH"]),
   onContainer("a signal number that is too large", 'kill "{id}": use the signal "65": unknown signal', "running", (c) => [
     "kill",
@@ -1140,7 +1147,7 @@ const commandLine: BadInput[] = [
   call("a flag without its value", 'list: flag "--format" requires an argument', "list", "--format"),
   call("a log format that does not exist", 'tsrunc: flag "--log-format" is text or json, not "xml"', "--log-format", "xml", "list"),
   call("a list format that does not exist", 'list: flag "--format" is table or json, not "xml"', "list", "-f", "xml"),
-  ...["create", "start", "state", "kill", "delete", "run"].map((command) =>
+  ...["create", "start", "state", "kill", "delete", "run", "update"].map((command) =>
     call(`${command} without a container ID`, `${command}: missing container ID`, command),
   ),
   call("two container IDs", 'start: unexpected argument "b"', "start", "a", "b"),
@@ -1164,5 +1171,6 @@ export const cases: BadInput[] = [
   ...consoles,
   ...units,
   ...crunAnnotations,
+  ...badUpdates,
   ...commandLine,
 ];

@@ -240,9 +240,9 @@ if (isTsrunc) {
     const idle = (): string | undefined => limit(pid, "cpu", "cpu.idle");
     await c.ok(["update", "--cpu-idle", "1", c.id]);
     assert.equal(idle(), "1");
-    await c.ok(["update", "--cpu-idle", "0", "--cpu-share", "600", c.id]);
+    await c.ok(["update", "--cpu-idle", "0", "--cpu-share", "1024", c.id]);
     assert.equal(idle(), "0");
-    assert.equal(limitsOf(pid).shares, onV1 ? "600" : "67");
+    assert.equal(limitsOf(pid).shares, onV1 ? "1024" : "100");
   });
 }
 

@@ -1,6 +1,7 @@
 /** `update ID`: changes limits of a container. */
 
 import type { Door } from "../../door.js";
+import { withOperation } from "../../runtime/errors.js";
 import { askText } from "../../runtime/native.js";
 import { updateContainer } from "../../runtime/runtime.js";
 import type { UpdateOptions } from "../../runtime/runtime.js";
@@ -14,23 +15,28 @@ const MAX_BYTES = 16 * 1024 * 1024;
 const PLACE = "/linux/resources";
 
 export function run({ door, global, values, args, context }: CommandCall): number {
+  const id = args[0] ?? "";
   const file = values["resources"];
   const options: UpdateOptions = {
     ...(file === undefined
       ? { resources: limitsOf(values), name: "flags", nameOf: limitFlagName }
-      : { resources: readResources(door, file), name: file === "-" ? "stdin" : file, nameOf: placeInFile }),
+      : { resources: readResources(door, id, file), name: file === "-" ? "stdin" : file, nameOf: placeInFile }),
     l3CacheSchema: values["l3-cache-schema"],
     memBwSchema: values["mem-bw-schema"],
     rootless: global.rootless,
     runtimeDirectory: door.env["XDG_RUNTIME_DIR"],
   };
-  updateContainer(context(), args[0] ?? "", options);
+  updateContainer(context(), id, options);
   return EXIT_STATUS.success;
 }
 
-function readResources(door: Door, file: string): string {
-  if (file === "-") return askText(door, { op: "readStdin", maxBytes: MAX_BYTES });
-  return askText(door, { op: "readFile", path: file, maxBytes: MAX_BYTES });
+function readResources(door: Door, id: string, file: string): string {
+  try {
+    if (file === "-") return askText(door, { op: "readStdin", maxBytes: MAX_BYTES });
+    return askText(door, { op: "readFile", path: file, maxBytes: MAX_BYTES });
+  } catch (error) {
+    throw withOperation(`update ${JSON.stringify(id)}`, error);
+  }
 }
 
 /** The file holds what is at this place of config.json. */
