@@ -2,6 +2,7 @@
 
 import type { CommandModule } from "./command.js";
 import * as completion from "./commands/completion.js";
+import * as events from "./commands/events.js";
 import * as features from "./commands/features.js";
 import * as help from "./commands/help.js";
 import * as pause from "./commands/pause.js";
@@ -10,11 +11,11 @@ import * as resume from "./commands/resume.js";
 import * as spec from "./commands/spec.js";
 import * as update from "./commands/update.js";
 
-export type LateCommandName = "completion" | "features" | "help" | "pause" | "ps" | "resume" | "spec" | "update";
+export type LateCommandName = "completion" | "events" | "features" | "help" | "pause" | "ps" | "resume" | "spec" | "update";
 
 /** The exports of this module. */
 export interface LateCommands {
   lateCommands: Readonly<Record<LateCommandName, CommandModule>>;
 }
 
-export const lateCommands: LateCommands["lateCommands"] = { completion, features, help, pause, ps, resume, spec, update };
+export const lateCommands: LateCommands["lateCommands"] = { completion, events, features, help, pause, ps, resume, spec, update };

@@ -76,5 +76,6 @@ t.test("the flags are runc's", async (t) => {
   t.same(names("kill"), ["all", "help"]);
   t.same(names("delete"), ["force", "help"]);
   t.same(names("list"), ["format", "quiet", "help"]);
+  t.same(names("events"), ["interval", "stats", "help"]);
   t.same(names("spec"), ["bundle", "rootless", "help"]);
 });

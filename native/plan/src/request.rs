@@ -45,12 +45,19 @@ pub enum EventSource {
     /// The process ends, or has ended already. Comes once.
     ProcessEnd { process: ProcessIdentity },
     /// Every so many milliseconds, first after that time.
-    Interval { milliseconds: u32 },
+    Interval {
+        // A duration of Go, which callers give, has at most 2^44 of them.
+        #[cfg_attr(feature = "typescript", ts(type = "number"))]
+        milliseconds: u64,
+    },
     /// A file of a cgroup that tells of its changes (memory.events, cgroup.events) changes; the event has its contents. Once without contents
     /// when the cgroup is removed.
     FileChange { path: String },
-    /// Memory runs out in a cgroup of v1, given by its directory in the hierarchy of the memory controller; once, too, when it is removed.
+    /// Memory runs out in a cgroup of v1, given by its directory in the hierarchy of the memory controller. The event has how often since the
+    /// last one; the removal of the cgroup is not counted, and comes with 0 if nothing else happened.
     OutOfMemory { cgroup: String },
+    /// Nobody reads this process's standard output any more.
+    OutputClosed,
 }
 }
 
@@ -60,7 +67,8 @@ pub enum Request {
     ReadFile { path: String, max_bytes: u32 },
     /// Everything that stdin has, at most so much of it. -> `Text`
     ReadStdin { max_bytes: u32 },
-    /// The texts of kernel files without their last newline, null for one that does not exist or can only be written. -> `Values`
+    /// The texts of kernel files without their last newline, null for one that does not exist, that can only be written, or that the kernel does
+    /// not serve there. -> `Values`
     ReadValues { paths: Vec<String> },
     /// Read a configuration. Where the state directory `root` keeps a filter that was compiled from the very text of its seccomp
     /// profile, the text comes with a profile in its place that allows everything: nothing need look at it again. -> `Config`
@@ -147,8 +155,9 @@ pub enum Request {
     WaitGone { process: ProcessIdentity, timeout_milliseconds: u32 },
     /// Watch several sources, until the handle is closed. -> `Handle`
     Watch { sources: Vec<EventSource> },
-    /// Wait for the next event of a handle of `watch`. `Finished` when none of its sources can have one any more. -> `Event`
-    NextEvent { handle: u32 },
+    /// Wait for the next event of a handle of `watch`. `Finished` when none of its sources can have one any more. `endable`: signals that ask
+    /// this process to end make it fail with `Interrupted`; while nobody waits they end the process. -> `Event`
+    NextEvent { handle: u32, endable: bool },
     /// Forward signals and, with a terminal, bytes and window size, until the container's process ends and is reaped;
     /// restores the terminal. `notify` is a handle of `bindNotify`, whose `READY=` is passed on meanwhile. -> `Exit`
     Foreground { handle: u32, subreaper: bool, #[serde(default)] notify: Option<u32> },
@@ -179,6 +188,8 @@ pub enum Request {
     /// Run the first of these programs that there is, with the caller's environment and nothing on its stdin, and wait for its end.
     /// `NotFound` where there is none of them. -> `Finished`
     RunProgram { candidates: Vec<String>, args: Vec<String> },
+    /// Names in a directory, sorted; none where it is absent. -> `Names`
+    ListDirectory { path: String },
     /// Current time, RFC 3339 with nanoseconds, UTC. -> `Text`
     Now,
     /// Login name of a uid in the host's passwd, or the number. -> `Text`
@@ -256,7 +267,7 @@ pub enum Reply {
     Created { handle: u32, process: ProcessIdentity, warnings: Vec<Warning> },
     /// `notify`: handle of the container's notify socket, as of `bindNotify`.
     Started { #[serde(default)] notify: Option<u32> },
-    /// `source`: index of the source in `watch`. `text`: of `EventSource::FileChange`.
+    /// `source`: index of the source in `watch`. `text`: the contents or the number of times that the source tells.
     Event { source: u32, #[serde(default)] text: Option<String> },
     /// Exit status as a shell tells it: the code, or 128 + signal.
     Exit { status: u32 },

@@ -181,8 +181,8 @@ impl Services {
             }
             Request::WaitGone { process, timeout_milliseconds } => processes::wait_gone(&process, Duration::from_millis(timeout_milliseconds.into())).map(flag),
             Request::Watch { sources } => Ok(self.keep(Handle::Events(Box::new(Events::watch(&sources)?)))),
-            Request::NextEvent { handle } => match self.handles.get_mut(&handle) {
-                Some(Handle::Events(events)) => events.next().map(|Event { source, text }| Reply::Event { source, text }),
+            Request::NextEvent { handle, endable } => match self.handles.get_mut(&handle) {
+                Some(Handle::Events(events)) => events.next(endable).map(|Event { source, text }| Reply::Event { source, text }),
                 _ => Err(unknown(handle)),
             },
             Request::Foreground { handle, subreaper, notify } => {
@@ -212,6 +212,7 @@ impl Services {
             Request::ThawKilled { path } => cgroup::thaw_killed(std::path::Path::new(&path)).map(done),
             Request::CgroupProcesses { path } => cgroup::processes(std::path::Path::new(&path)).map(|pids| Reply::Pids { pids }),
             Request::RunProgram { candidates, args } => program::run(&candidates, &args),
+            Request::ListDirectory { path } => files::list(&path).map(names),
             Request::Now => Ok(text(clock::now())),
             Request::UserName { uid } => Ok(text(files::user_name(uid))),
             Request::MountId { path } => undo::mount_id(&path).map(|number| Reply::Number { number }),

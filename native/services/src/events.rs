@@ -4,19 +4,21 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{eventfd, EventfdFlags};
-use rustix::fs::{openat, Mode, OFlags};
+use rustix::fs::{accessat, openat, Access, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::{EventSource, ProcessIdentity};
 use tsrunc_sys::errno::During;
+use tsrunc_sys::signals::name;
 
+use crate::interrupts::Interrupts;
 use crate::processes;
-use crate::reactor::{Descriptor, Interest, Reactor};
+use crate::reactor::{self, Descriptor, Interest, Reactor};
 
 /// An event of the source with this index.
 pub struct Event {
     pub source: u32,
-    /// The contents of a file that changed; None for other sources, and for a file that is gone.
+    /// The contents of a file that changed, None for one that is gone; how often memory ran out; None for other sources.
     pub text: Option<String>,
 }
 
@@ -30,7 +32,8 @@ enum Source {
     ProcessEnd,
     Interval { length: Duration, next: Instant },
     FileChange(Descriptor<'static>),
-    OutOfMemory(Descriptor<'static>),
+    OutOfMemory(OomCounter),
+    OutputClosed,
 }
 
 impl Events {
@@ -54,7 +57,7 @@ impl Events {
                 Ok(Source::ProcessEnd)
             }
             EventSource::Interval { milliseconds } => {
-                let length = Duration::from_millis(u64::from(*milliseconds).max(1));
+                let length = Duration::from_millis((*milliseconds).max(1));
                 let next = Instant::now() + length;
                 self.reactor.at(next, token);
                 Ok(Source::Interval { length, next })
@@ -69,9 +72,13 @@ impl Events {
             }
             EventSource::OutOfMemory { cgroup } => {
                 let during = || format!("watch the OOM killer in {cgroup:?}");
-                let counter = Descriptor::from(oom_counter(cgroup).during(during)?);
-                self.reactor.watch(counter.clone(), Interest::READ, token).during(during)?;
+                let counter = OomCounter::of(cgroup).during(during)?;
+                self.reactor.watch(counter.counter.clone(), Interest::READ, token).during(during)?;
                 Ok(Source::OutOfMemory(counter))
+            }
+            EventSource::OutputClosed => {
+                self.watch_output(token).during(|| "watch the standard output".into())?;
+                Ok(Source::OutputClosed)
             }
         }
     }
@@ -86,13 +93,30 @@ impl Events {
         }
     }
 
+    /// Reports when the reader of a pipe, a socket or a terminal is gone. Files have none.
+    fn watch_output(&mut self, token: usize) -> Result<(), Errno> {
+        // Whatever is open there: it is this process's own for as long as it lives.
+        let output = rustix::stdio::stdout();
+        let is_read = match FileType::from_raw_mode(rustix::fs::fstat(output)?.st_mode) {
+            FileType::Fifo | FileType::Socket => true,
+            FileType::CharacterDevice => rustix::termios::isatty(output),
+            _ => false,
+        };
+        if is_read {
+            // None of them has changes to tell of in this way: only the end is left, which is always told.
+            self.reactor.watch(output, Interest::CHANGE, token)?;
+        }
+        Ok(())
+    }
+
     /// Waits for the next event.
     ///
     /// # Errors
-    /// `Finished` when no source can have one any more.
-    pub fn next(&mut self) -> Result<Event, Failure> {
+    /// `Finished` when no source can have one any more; `Interrupted` by a signal that asks this process to end, if it is `endable`.
+    pub fn next(&mut self, endable: bool) -> Result<Event, Failure> {
         let during = || "wait for events".to_owned();
-        let event = self.reactor.next().during(during)?.ok_or_else(|| Failure::new(FailureCode::Finished, during(), "there is nothing to wait for"))?;
+        let event = if endable { self.interruptible()? } else { self.reactor.next().during(during)? };
+        let event = event.ok_or_else(|| Failure::new(FailureCode::Finished, during(), "there is nothing to wait for"))?;
         let text = match &mut self.sources[event.token] {
             Source::ProcessEnd => None,
             Source::Interval { length, next } => {
@@ -114,11 +138,40 @@ impl Events {
                 text
             }
             Source::OutOfMemory(counter) => {
-                rustix::io::read(counter, &mut [0; 8]).during(|| "read the counter of an OOM killer".into())?;
+                let times = counter.take().during(|| "read the counter of an OOM killer".into())?;
+                Some(times.to_string())
+            }
+            Source::OutputClosed => {
+                self.reactor.remove(event.key);
                 None
             }
         };
         Ok(Event { source: event.token as u32, text })
+    }
+}
+
+/// The token of the signals, beside the indices of sources.
+const SIGNALS: usize = usize::MAX;
+
+impl Events {
+    /// Waits for an event of a source or a signal that asks this process to end. Those signals are caught meanwhile alone: a process that is
+    /// stuck elsewhere, writing what nobody reads, is to end by them.
+    fn interruptible(&mut self) -> Result<Option<reactor::Event<usize>>, Failure> {
+        let during = || "wait for events".to_owned();
+        let Some(mut signals) = Interrupts::begin()?.map(Interrupts::into_caught) else { return self.reactor.next().during(during) };
+        let key = self.reactor.watch(signals.fd(), Interest::READ, SIGNALS).during(during)?;
+        let event = loop {
+            let event = self.reactor.next();
+            if let Some(signal) = signals.take_ending() {
+                let cause = format!("interrupted by {}", name(signal));
+                break Err(Failure { signal: Some(signal), ..Failure::new(FailureCode::Interrupted, during(), cause) });
+            }
+            if !matches!(event, Ok(Some(reactor::Event { token: SIGNALS, .. }))) {
+                break event.during(during);
+            }
+        };
+        self.reactor.remove(key);
+        event
     }
 }
 
@@ -131,15 +184,38 @@ fn read(file: impl AsFd) -> Result<String, Errno> {
     Ok(String::from_utf8_lossy(&bytes[..count]).into_owned())
 }
 
-/// Counts how often memory ran out in a cgroup of v1 (cgroup-v1/memory.rst, "OOM Control"), and once when the cgroup is removed.
-fn oom_counter(cgroup: &str) -> Result<OwnedFd, Errno> {
-    let directory = rustix::fs::open(cgroup, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    let open = |name, flags| openat(&directory, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
-    let counter = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    let control = open("memory.oom_control", OFlags::RDONLY)?;
-    let registration = open("cgroup.event_control", OFlags::WRONLY)?;
-    rustix::io::write(registration, format!("{} {}", counter.as_raw_fd(), control.as_raw_fd()).as_bytes())?;
-    Ok(counter)
+/// Counts how often memory ran out in a cgroup of v1 (cgroup-v1/memory.rst, "OOM Control").
+struct OomCounter {
+    /// An eventfd, to which the kernel also adds the removal of the cgroup.
+    counter: Descriptor<'static>,
+    cgroup: OwnedFd,
+}
+
+/// What every cgroup of v1 has that can tell of events.
+const EVENT_CONTROL: &str = "cgroup.event_control";
+
+impl OomCounter {
+    fn of(cgroup: &str) -> Result<OomCounter, Errno> {
+        let cgroup = rustix::fs::open(cgroup, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let open = |name, flags| openat(&cgroup, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+        let counter = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let control = open("memory.oom_control", OFlags::RDONLY)?;
+        let registration = open(EVENT_CONTROL, OFlags::WRONLY)?;
+        rustix::io::write(registration, format!("{} {}", counter.as_raw_fd(), control.as_raw_fd()).as_bytes())?;
+        Ok(OomCounter { counter: counter.into(), cgroup })
+    }
+
+    /// How often memory ran out since the last call.
+    fn take(&self) -> Result<u64, Errno> {
+        let mut count = [0; 8];
+        rustix::io::read(&self.counter, &mut count)?;
+        let count = u64::from_ne_bytes(count);
+        match accessat(&self.cgroup, EVENT_CONTROL, Access::EXISTS, AtFlags::empty()) {
+            Ok(()) => Ok(count),
+            Err(Errno::NOENT | Errno::NODEV) => Ok(count.saturating_sub(1)),
+            Err(errno) => Err(errno),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -157,13 +233,13 @@ mod tests {
         let begun = Instant::now();
         let mut events = Events::watch(&[EventSource::Interval { milliseconds: 20 }, EventSource::ProcessEnd { process }]).unwrap();
         let mut intervals = 0;
-        while events.next().unwrap().source == 0 {
+        while events.next(false).unwrap().source == 0 {
             intervals += 1;
             assert!(begun.elapsed() >= Duration::from_millis(20) * intervals);
         }
         assert!(intervals >= 1 && begun.elapsed() >= Duration::from_millis(90));
         child.wait().unwrap();
-        assert_eq!(events.next().unwrap().source, 0);
+        assert_eq!(events.next(false).unwrap().source, 0);
     }
 
     #[test]
@@ -172,8 +248,8 @@ mod tests {
         let process = identity(child.id());
         child.wait().unwrap();
         let mut events = Events::watch(&[EventSource::ProcessEnd { process }]).unwrap();
-        assert_eq!(events.next().unwrap().source, 0);
-        assert_eq!(events.next().err().unwrap().code, FailureCode::Finished);
+        assert_eq!(events.next(false).unwrap().source, 0);
+        assert_eq!(events.next(false).err().unwrap().code, FailureCode::Finished);
     }
 
     /// A new cgroup in the first of the hierarchies that there is. None where this user may make none; with TSRUNC_MUST_WORK that is a failure.
@@ -196,7 +272,7 @@ mod tests {
         let mut events = Events::watch(&watched).unwrap();
         let populated = |events: &mut Events, expected: &str| {
             // The child may have entered before the file was watched.
-            while !events.next().map(|event| event.text.expect("it came in time")).unwrap().contains(expected) {}
+            while !events.next(false).map(|event| event.text.expect("it came in time")).unwrap().contains(expected) {}
         };
         if !std::fs::read_to_string(format!("{path}/cgroup.events")).unwrap().contains("populated 1") {
             populated(&mut events, "populated 1");
@@ -205,9 +281,9 @@ mod tests {
         child.wait().unwrap();
         populated(&mut events, "populated 0");
         std::fs::remove_dir(&path).unwrap();
-        let gone = events.next().unwrap();
+        let gone = events.next(false).unwrap();
         assert_eq!((gone.source, gone.text), (0, None));
-        assert_eq!(events.next().unwrap().source, 1);
+        assert_eq!(events.next(false).unwrap().source, 1);
     }
 
     #[test]
@@ -215,7 +291,8 @@ mod tests {
         let Some(path) = new_cgroup(&["/sys/fs/cgroup/memory"], "memory.oom_control") else { return };
         let mut events = Events::watch(&[EventSource::OutOfMemory { cgroup: path.clone() }, EventSource::Interval { milliseconds: 1000 }]).unwrap();
         std::fs::remove_dir(&path).unwrap();
-        assert_eq!(events.next().unwrap().source, 0);
-        assert_eq!(events.next().unwrap().source, 1);
+        let removal = events.next(false).unwrap();
+        assert_eq!((removal.source, removal.text.as_deref()), (0, Some("0")), "memory did not run out");
+        assert_eq!(events.next(false).unwrap().source, 1);
     }
 }

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, CWD};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, CWD};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
@@ -69,17 +69,36 @@ pub fn read_values(paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
     let read = |path: &String| {
         let during = || format!("read {path:?}");
         let file = match rustix::fs::open(path.as_str(), OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-            Err(Errno::NOENT) => return Ok(None),
+            // ENODEV: of a cgroup that is being removed.
+            Err(Errno::NOENT | Errno::NODEV | Errno::OPNOTSUPP) => return Ok(None),
             result => result.during(during)?,
         };
         let text = match std::io::read_to_string(std::fs::File::from(file)) {
-            // cgroup.kill, memory.reclaim, devices.allow
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => return Ok(None),
+            // EINVAL: cgroup.kill, memory.reclaim, devices.allow. EOPNOTSUPP: cgroup.procs of a threaded cgroup, pressure that is not measured.
+            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::INVAL | Errno::NODEV | Errno::OPNOTSUPP)) => return Ok(None),
             text => text.during(during)?,
         };
         Ok(Some(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
     };
     paths.iter().map(read).collect()
+}
+
+/// Names in a directory, sorted; none where it is absent.
+pub fn list(path: &str) -> Result<Vec<String>, Failure> {
+    let during = || format!("list {path:?}");
+    let directory = match rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(Vec::new()),
+        result => result.during(during)?,
+    };
+    let mut names = Vec::new();
+    for entry in Dir::read_from(&directory).during(during)? {
+        let name = entry.during(during)?.file_name().to_string_lossy().into_owned();
+        if name != "." && name != ".." {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Makes a file that must not exist.
@@ -265,6 +284,17 @@ mod tests {
         assert_eq!(absolute_path("/a/./b//c/../d").unwrap(), "/a/b/c/../d");
         let cwd = std::env::current_dir().unwrap().into_os_string().into_string().unwrap();
         assert_eq!(absolute_path("x").unwrap(), format!("{cwd}/x"));
+    }
+
+    #[test]
+    fn lists_names() {
+        let temp = TempDir::new();
+        for name in ["b", "a"] {
+            std::fs::write(format!("{}/{name}", temp.path()), "").unwrap();
+        }
+        assert_eq!(list(temp.path()).unwrap(), ["a", "b"]);
+        assert_eq!(list("/no/such/directory").unwrap(), Vec::<String>::new());
+        assert_eq!(list("/etc/passwd").unwrap_err().errno.as_deref(), Some("ENOTDIR"));
     }
 
     #[test]

@@ -1,0 +1,202 @@
+/** `events`: what a container uses, and when it runs out of memory. */
+
+import { observedStatus, peekRecord } from "../container/container.js";
+import type { RuntimeContext } from "../container/context.js";
+import { checkId } from "../container/identifier.js";
+import { RuntimeError, isRuntimeError, withOperation } from "../errors.js";
+import type { EventSource, ProcessIdentity, RecordedCgroup } from "../generated/plan.js";
+import { askNames, perform, send } from "../native.js";
+import { cgroupOf, isVersion2, statsOf, wantedFiles } from "../stats/collect.js";
+import type { StatsPlan, WantedFiles } from "../stats/collect.js";
+import type { ContainerStats, Counter } from "../stats/container-stats.js";
+import { HUGE_PAGES_DIRECTORY, pageSizes } from "../stats/hugetlb.js";
+import type { ContainerEvent } from "../stats/json.js";
+import { counters } from "../stats/kernel-files.js";
+import type { KernelFiles } from "../stats/kernel-files.js";
+
+export interface EventsOptions {
+  /** Between two statistics; at least 1. */
+  intervalMilliseconds: number;
+  /** End when nobody reads standard output any more: for a program that writes the events there. Default false. */
+  endsWithOutput?: boolean | undefined;
+}
+
+/**
+ * What a container uses of its host now, by its cgroups; a paused one too.
+ * @throws RuntimeError `wrongStatus` for a container that is stopped or being created
+ */
+export function containerStats(context: RuntimeContext, id: string): ContainerStats {
+  try {
+    return readStats(context, statsPlan(context, livingContainer(context, id)));
+  } catch (error) {
+    throw withOperation(`events ${JSON.stringify(id)}`, error);
+  }
+}
+
+/**
+ * What happens to a container until its first process has ended: statistics at each interval and, at once, that it ran out of memory.
+ * Waits inside of `next()`. Statistics that cannot be read at one time are a warning.
+ * @throws RuntimeError `wrongStatus` for a container that is stopped or being created; `interrupted` by a signal, where `context.endable`
+ */
+export function* containerEvents(context: RuntimeContext, id: string, options: EventsOptions): Generator<ContainerEvent, void, void> {
+  try {
+    const container = livingContainer(context, id);
+    const plan = statsPlan(context, container);
+    const memory = memoryOf(context, container);
+    const kills = new Kills(memory?.version === 2 ? memoryEvents(context, memory) : 0n);
+    const sources = sourcesOf(container, { memory, options });
+    const { handle } = send(context.door, "handle", { op: "watch", sources });
+    try {
+      yield* eventsOf(context, { id, plan, memory, kills, sources, handle });
+    } finally {
+      perform(context.door, { op: "close", handle });
+    }
+  } catch (error) {
+    throw withOperation(`events ${JSON.stringify(id)}`, error);
+  }
+}
+
+interface LivingContainer {
+  id: string;
+  process: ProcessIdentity;
+  cgroups: readonly RecordedCgroup[];
+}
+
+function livingContainer(context: RuntimeContext, id: string): LivingContainer {
+  checkId(id);
+  const record = peekRecord(context, id);
+  const status = observedStatus(context, record);
+  // runc's words.
+  if (!record.process || status === "stopped" || status === "creating") {
+    throw new RuntimeError(`container with id ${id} is not running`, { code: "wrongStatus" });
+  }
+  return { id, process: record.process, cgroups: record.cgroups };
+}
+
+function statsPlan({ door }: RuntimeContext, { cgroups }: LivingContainer): StatsPlan {
+  const hasHugePages = cgroupOf({ cgroups }, "hugetlb") !== undefined;
+  return { cgroups, pageSizes: hasHugePages ? pageSizes(askNames(door, { op: "listDirectory", path: HUGE_PAGES_DIRECTORY })) : [] };
+}
+
+function readStats(context: RuntimeContext, plan: StatsPlan): ContainerStats {
+  return statsOf(plan, readFiles(context, wantedFiles(plan)));
+}
+
+/** By the path of the cgroup. */
+function readFiles({ door }: RuntimeContext, wanted: readonly WantedFiles[]): Map<string, KernelFiles> {
+  const paths = wanted.flatMap(({ path, files }) => files.map((name) => `${path}/${name}`));
+  const { values } = send(door, "values", { op: "readValues", paths });
+  const texts = new Map(paths.map((path, at) => [path, values[at] ?? undefined]));
+  return new Map(wanted.map(({ path }) => [path, { text: (name) => texts.get(`${path}/${name}`) }]));
+}
+
+const MEMORY_EVENTS = "memory.events";
+/** Of v1. Kernels with PREEMPT_RT are without the second. */
+const OOM_CONTROL = ["memory.oom_control", "cgroup.event_control"];
+
+/** The cgroup that tells when memory runs out. */
+interface MemoryCgroup {
+  path: string;
+  version: 1 | 2;
+}
+
+/** Undefined, with a warning, where none tells. */
+function memoryOf(context: RuntimeContext, container: LivingContainer): MemoryCgroup | undefined {
+  const cgroup = cgroupOf(container, "memory");
+  if (cgroup) {
+    const { path } = cgroup;
+    const version = isVersion2(cgroup) ? 2 : 1;
+    const files = version === 2 ? [MEMORY_EVENTS] : OOM_CONTROL;
+    if (askNames(context.door, { op: "missing", paths: files.map((file) => `${path}/${file}`) }).length === 0) return { path, version };
+  }
+  context.log("warning", `events ${JSON.stringify(container.id)}: no cgroup of the container tells when memory runs out`);
+  return undefined;
+}
+
+/** How many processes the OOM killer has taken of a cgroup of v2 and those below it. */
+class Kills {
+  #known: Counter;
+
+  constructor(known: Counter) {
+    this.#known = known;
+  }
+
+  /** Whether there are more than before. */
+  haveGrown(now: Counter): boolean {
+    const before = this.#known;
+    if (now > before) this.#known = now;
+    return now > before;
+  }
+}
+
+function memoryEvents({ door }: RuntimeContext, { path }: MemoryCgroup): Counter {
+  const { values } = send(door, "values", { op: "readValues", paths: [`${path}/${MEMORY_EVENTS}`] });
+  return killsIn(values[0] ?? undefined);
+}
+
+/** @param text of memory.events */
+function killsIn(text: string | undefined): Counter {
+  return counters({ text: () => text }, MEMORY_EVENTS).get("oom_kill") ?? 0n;
+}
+
+function sourcesOf(
+  { process }: LivingContainer,
+  { memory, options }: { memory: MemoryCgroup | undefined; options: EventsOptions },
+): EventSource[] {
+  const sources: EventSource[] = [
+    { kind: "processEnd", process },
+    { kind: "interval", milliseconds: options.intervalMilliseconds },
+  ];
+  if (memory?.version === 1) sources.push({ kind: "outOfMemory", cgroup: memory.path });
+  if (memory?.version === 2) sources.push({ kind: "fileChange", path: `${memory.path}/${MEMORY_EVENTS}` });
+  if (options.endsWithOutput) sources.push({ kind: "outputClosed" });
+  return sources;
+}
+
+interface Watched {
+  id: string;
+  plan: StatsPlan;
+  memory: MemoryCgroup | undefined;
+  kills: Kills;
+  sources: readonly EventSource[];
+  /** Of `watch`. */
+  handle: number;
+}
+
+function* eventsOf(context: RuntimeContext, { id, plan, memory, kills, sources, handle }: Watched): Generator<ContainerEvent, void, void> {
+  const hasKilled = (): boolean => memory?.version === 2 && kills.haveGrown(memoryEvents(context, memory));
+  if (hasKilled()) yield { type: "oom", id }; // before the file was watched
+  for (;;) {
+    const { source, text } = send(context.door, "event", { op: "nextEvent", handle, endable: context.endable ?? false });
+    switch (sources[source]?.kind) {
+      case "interval": {
+        const data = tryStats(context, id, plan);
+        if (data) yield { type: "stats", id, data };
+        break;
+      }
+      case "outOfMemory":
+        if (text !== "0") yield { type: "oom", id };
+        break;
+      case "fileChange":
+        // Other limits than the OOM killer's change the file too.
+        if (text !== null && kills.haveGrown(killsIn(text))) yield { type: "oom", id };
+        break;
+      case "processEnd":
+        // The kernel may be late to tell that the file has changed.
+        if (hasKilled()) yield { type: "oom", id };
+        return;
+      default:
+        return;
+    }
+  }
+}
+
+function tryStats(context: RuntimeContext, id: string, plan: StatsPlan): ContainerStats | undefined {
+  try {
+    return readStats(context, plan);
+  } catch (error) {
+    if (!isRuntimeError(error)) throw error;
+    context.log("warning", `events ${JSON.stringify(id)}: ${error.message}`);
+    return undefined;
+  }
+}
