@@ -1,6 +1,6 @@
 /**
  * The one door between the engine-neutral core and the world. The core is plain ECMAScript 2022: whatever
- * it cannot compute it asks of a `Host`, so that the same code runs in Node.js and in the static binary.
+ * it cannot compute it asks of a `Door`, so that the same code runs in Node.js and in the static binary.
  */
 
 import type { CgroupWrite, DeviceRule, SeccompProfile, UnitProperty, Warning } from "./runtime/generated/plan.js";

@@ -15,7 +15,7 @@ const PARTS: LazyParts = {
   systemd: { deviceProperties, factsWanted, planScope, planUnitLimits, unitRules },
 };
 
-/** `Host.part`. */
+/** `Door.part`. */
 export function part<Name extends keyof LazyParts>(name: Name): LazyParts[Name] {
   return PARTS[name];
 }

@@ -18,7 +18,7 @@ const REPLY_BYTES = 64 * 1024;
 /**
  * Opens the native layer (native/ffi).
  * @param path of the shared library
- * @returns `Host.call`
+ * @returns `Door.call`
  * @throws Error when the library cannot be loaded
  */
 export function nativeDoor(ffi: Ffi, path: string): (request: string) => string {

@@ -165,6 +165,18 @@ test("a program that closes its terminal and goes on is waited for", async (c) =
   await terminal.shows("up");
 });
 
+test("a terminal that every process has closed is copied again once one opens it again", async (c) => {
+  const terminal = runOnTerminal(c, [
+    "sh",
+    "-c",
+    "exec </dev/null >/dev/null 2>&1; sleep 0.5; echo again >/dev/console; sleep 0.5; read line </dev/console; echo got $line >/dev/console; exit 6",
+  ]);
+  await terminal.shows("again\r\n");
+  terminal.type("typed\r");
+  await terminal.shows("got typed\r\n");
+  assert.equal(await terminal.end(), "exited 6");
+});
+
 test("signals of the caller are forwarded also with a terminal", async (c) => {
   const terminal = runOnTerminal(c, ["probe", "wait"]);
   await terminal.shows("ready");

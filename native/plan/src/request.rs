@@ -1,4 +1,4 @@
-//! The requests of the core and their replies: `Host.call(request) -> reply`.
+//! The requests of the core and their replies: `Door.call(request) -> reply`.
 
 use crate::container::ContainerPlan;
 use crate::failure::Failure;
