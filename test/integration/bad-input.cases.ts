@@ -53,11 +53,17 @@ function call(name: string, message: string, ...args: string[]): BadInput {
 }
 
 /** A call on a container in the given status. */
-function onContainer(name: string, message: string, status: "created" | "running" | "stopped", args: (c: Context) => string[]): BadInput {
+function onContainer(
+  name: string,
+  message: string,
+  status: "created" | "running" | "paused" | "stopped",
+  args: (c: Context) => string[],
+): BadInput {
   const prepare = async (c: Context): Promise<Prepared> => {
     const bundle = c.bundle({ args: status === "stopped" ? ["true"] : ["probe", "wait"] });
     if (status === "created") await c.create(bundle);
     else await c.createAndStart(bundle);
+    if (status === "paused") await c.ok(["pause", c.id]);
     await c.status(status);
     return { args: args(c) };
   };
@@ -855,7 +861,7 @@ const identifiers: BadInput[] = [
     `${c.directory}/bundle1`,
     c.id,
   ]),
-  ...["state", "start", "kill", "delete", "update"].map((command) =>
+  ...["state", "start", "kill", "delete", "pause", "resume", "ps", "update"].map((command) =>
     call(`${command} of an unknown id`, `${command} "{id}": container does not exist`, command, "{id}"),
   ),
   onContainer("start twice", 'start "{id}": cannot start an already running container', "running", (c) => ["start", c.id]),
@@ -873,6 +879,48 @@ const identifiers: BadInput[] = [
     c.id,
     "65",
   ]),
+  onContainer("pause of a stopped container", 'pause "{id}": container not running', "stopped", (c) => ["pause", c.id]),
+  onContainer("pause twice", 'pause "{id}": container not running: it is paused', "paused", (c) => ["pause", c.id]),
+  onContainer("start of a paused container", 'start "{id}": cannot start a container in the paused state', "paused", (c) => [
+    "start",
+    c.id,
+  ]),
+  ...(["created", "running", "stopped"] as const).map((status) =>
+    onContainer(`resume of a ${status} container`, 'resume "{id}": container not paused', status, (c) => ["resume", c.id]),
+  ),
+  onContainer("delete of a paused container", 'delete "{id}": cannot delete container {id} that is not stopped: paused', "paused", (c) => [
+    "delete",
+    c.id,
+  ]),
+  onContainer(
+    "an option that ps does not know",
+    'ps "{id}": run "ps --nonsense": exit status 1: error: unknown gnu long option',
+    "running",
+    (c) => ["ps", c.id, "--nonsense"],
+  ),
+  onContainer("a table of ps without pids", 'ps "{id}": read the output of ps: it has no column PID', "running", (c) => [
+    "ps",
+    c.id,
+    "-eo",
+    "comm",
+  ]),
+  {
+    name: "a host without ps",
+    message: 'ps "{id}": run "ps": executable file not found in $PATH',
+    prepare: async (c) => {
+      await c.createAndStart(c.bundle());
+      return { args: ["ps", c.id], options: { env: { PATH: "bin:/nowhere" } } };
+    },
+  },
+  {
+    name: "a ps that may not be executed",
+    message: 'ps "{id}": run "{dir}/ps": EACCES (permission denied)',
+    prepare: async (c) => {
+      await c.createAndStart(c.bundle());
+      c.file("ps", "");
+      return { args: ["ps", c.id], options: { env: { PATH: c.directory } } };
+    },
+  },
   onContainer(
     "delete of a running container",
     'delete "{id}": cannot delete container {id} that is not stopped: running',
@@ -1147,7 +1195,9 @@ const commandLine: BadInput[] = [
   call("a flag without its value", 'list: flag "--format" requires an argument', "list", "--format"),
   call("a log format that does not exist", 'tsrunc: flag "--log-format" is text or json, not "xml"', "--log-format", "xml", "list"),
   call("a list format that does not exist", 'list: flag "--format" is table or json, not "xml"', "list", "-f", "xml"),
-  ...["create", "start", "state", "kill", "delete", "run", "update"].map((command) =>
+  call("a form of ps that does not exist", 'ps: flag "--format" is table or json, not "xml"', "ps", "-f", "xml", "{id}"),
+  ...["pause", "resume"].map((command) => call(`${command} of two containers`, `${command}: unexpected argument "b"`, command, "a", "b")),
+  ...["create", "start", "state", "kill", "delete", "run", "pause", "resume", "ps", "update"].map((command) =>
     call(`${command} without a container ID`, `${command}: missing container ID`, command),
   ),
   call("two container IDs", 'start: unexpected argument "b"', "start", "a", "b"),

@@ -34,7 +34,7 @@ for (const shared of [false, true]) {
     const { started } = await withThree(c, { shared });
     for (const [signal, number] of [
       ["USR1", 10],
-      ["RTMIN+3", 37],
+      ["40", 40],
     ] as const) {
       await c.ok(["kill", "--all", c.id, signal]);
       await until(`all got ${signal}`, () => count(started.output(), `signal ${number}\n`) === 3);
@@ -82,7 +82,7 @@ test("kill --all leaves a paused container paused: each process gets the signal 
 });
 
 test("kill --all KILL ends processes that fork all the time", async (c) => {
-  // Each process of the chain forks the next one and ends.
+  // Each process of a chain forks the next one and ends.
   const chain = "relay() { relay & }; relay";
   const bundle = c.bundle({
     args: ["sh", "-c", `for i in 1 2 3; do (${chain}) & done; echo up; exec sleep 1000`],

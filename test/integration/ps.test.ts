@@ -105,7 +105,7 @@ test("ps shows what a container without a pid namespace has left when its init e
   await c.status("stopped");
   assert.deepEqual(await json(c), others);
   assert.deepEqual(column((await c.ok(["ps", c.id])).stdout, 1), others);
-  await c.ok(["kill", c.id, "KILL"]);
+  await c.ok(["kill", "--all", c.id, "KILL"]);
   await until("they have ended", async () => (await json(c)).length === 0);
 });
 

@@ -297,3 +297,28 @@ test("a plain user's container is filtered, its filter kept, and its listener ha
     await agent.wait();
   }
 });
+
+test("what needs a cgroup of its own is refused for a plain user's container without one, and changes nothing", async (c) => {
+  const rootless = new Rootless(c);
+  const bundle = await rootless.bundle((config) => (config.process.args = ["probe", "wait"]));
+  const ran = await rootless.runtime("run", "-d", "-b", bundle, c.id);
+  assert.equal(ran.status, 0, describe(ran));
+  c.defer(() => rootless.runtime("delete", "-f", c.id));
+  for (const args of [
+    ["pause", c.id],
+    ["ps", c.id],
+    ["ps", "-f", "json", c.id],
+    ["kill", "--all", c.id, "TERM"],
+  ]) {
+    const result = await rootless.runtime(...args);
+    assert.equal(result.status, 1, describe(result));
+    const message = new RegExp(`^${args[0]} "${c.id}": the container has no cgroup of its own: without root it gets one only for `);
+    if (isTsrunc) assert.match(result.stderr, message);
+  }
+  const refused = await rootless.runtime("resume", c.id);
+  assert.match(refused.stderr, /container not paused/);
+  const state = JSON.parse((await rootless.runtime("state", c.id)).stdout) as State;
+  assert.equal(state.status, "running");
+  const killed = await rootless.runtime("kill", "--all", c.id, "KILL");
+  if (isTsrunc) assert.equal(killed.status, 0, describe(killed));
+});
