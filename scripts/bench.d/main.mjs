@@ -21,7 +21,7 @@ Times tsrunc, tsrunc-node, runc, crun and the kernel's floor in turns, on one bu
   -n, --rounds N         rounds of each measurement (default 100); tsrunc-node does at most 40
       --also NAME=PATH   measure this runtime too (repeatable)
       --only NAME,...    of the measures only these: run, idleRun, create, dockerRun, unconfinedRun, userNamespaceRun, unifiedRun,
-                         unifiedIdleRun, version, state
+                         unifiedIdleRun, version, state, ps
       --note TEXT        a line for the report
       --keep-unified     keep the v2 hierarchy of a hybrid host in sight; crun 1.8 refuses to run then
       --count            the last line is "N passed, N failed": measures of tsrunc and the floor, and the targets that are no times

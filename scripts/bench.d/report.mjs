@@ -9,6 +9,7 @@ const columns = [
   ["lifecycle", "the three"],
   ["version", "`--version`"],
   ["state", "`state`"],
+  ["ps", "`ps -f json`"],
 ];
 
 const kinds = [
