@@ -20,6 +20,13 @@
 //!                      <-           Notify, then the socket by SCM_RIGHTS     (the creator's NOTIFY_SOCKET)
 //!                                   startContainer hooks, exec
 //!                      <-           Executing, then end of file: the program runs; or Failed
+//!
+//! exec                            the process that is brought in
+//!   Exec, and by SCM_RIGHTS a pidfd of the container's init, its root where that is entered, the tasks files of its v1 cgroups
+//!                      ->           joins cgroups and namespaces
+//!                      <-           Forked            (a pid namespace is for children; that process says so and ends)
+//!   Continue           ->           its child goes on
+//!                                   from here on as above: Terminal, Schedule, Limits, Listener, Ready, Release, Executing
 //! ```
 //! Every message is a 32-bit native-endian length and that many bytes of JSON.
 
@@ -28,7 +35,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
-use tsrunc_plan::container::{Namespace, Process};
+use tsrunc_plan::container::{ExecAffinity, Namespace, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::id_mapping::IdMapping;
 use tsrunc_plan::operation::{Hook, Operation};
@@ -39,23 +46,31 @@ use crate::descriptors;
 /// No plan that fits into a 16 MiB config.json is longer; a longer message is a broken peer.
 const MAX_MESSAGE_BYTES: u32 = 64 << 20;
 
-/// The creator's first message. Descriptors are given by their numbers: the init inherits them.
+/// What the first message says of any process. Descriptors are given by their numbers: the process inherits them.
+#[derive(Serialize, Deserialize)]
+pub struct Launch<'a> {
+    pub process: Cow<'a, Process>,
+    /// The creator sets the resource limits then: it may raise them.
+    pub in_user_namespace: bool,
+    pub gate: Gate,
+    pub console: Console,
+    #[serde(default)]
+    pub seccomp: Option<SeccompFilter>,
+}
+
+/// The first message to a container's init.
 #[derive(Serialize, Deserialize)]
 pub struct InitPlan<'a> {
+    pub launch: Launch<'a>,
     /// Joined in this order. The spawn joined the user and pid namespaces, and those that the container's user namespace does not own.
     pub join: Vec<(Namespace, i32)>,
     /// Made after the cgroups are joined: a cgroup namespace's root is the cgroup of its maker.
     pub new_cgroup_namespace: bool,
     /// A new time namespace was unshared: with clock offsets, which must be set before anybody enters it.
     pub enter_time_namespace: bool,
-    /// The creator sets the resource limits then: it may raise them.
-    pub in_user_namespace: bool,
     /// The uid and gid maps that the joined user namespace must have, where config.json gives them too.
     pub expected_maps: Option<(Vec<IdMapping>, Vec<IdMapping>)>,
     pub operations: Cow<'a, [Operation]>,
-    pub process: Cow<'a, Process>,
-    pub gate: Gate,
-    pub console: Console,
     pub start_container_hooks: Cow<'a, [Hook]>,
     /// Detached clones of bind sources: index of the operation, descriptor.
     pub lent_mounts: Vec<(usize, i32)>,
@@ -65,8 +80,18 @@ pub struct InitPlan<'a> {
     /// The container's notify socket, which the starter gets.
     #[serde(default)]
     pub notify: Option<i32>,
-    #[serde(default)]
-    pub seccomp: Option<SeccompFilter>,
+}
+
+/// The first message to a process that is brought into a container.
+#[derive(Serialize, Deserialize)]
+pub struct ExecStart<'a> {
+    pub launch: Launch<'a>,
+    /// Namespaces of the container's first process to join.
+    pub namespaces: Cow<'a, [Namespace]>,
+    /// The root of that process comes with the message and is entered by chroot(2).
+    pub chroot: bool,
+    pub terminal_size: Option<[u16; 2]>,
+    pub affinity: Cow<'a, Option<ExecAffinity>>,
 }
 
 /// A filter of system calls.
@@ -107,6 +132,8 @@ pub enum Console {
 
 #[derive(Serialize, Deserialize)]
 pub enum FromInit {
+    /// The pid of the process that goes on with this conversation; the one that says so ends.
+    Forked(i32),
     /// The terminal's master follows as one byte with SCM_RIGHTS.
     Terminal,
     Hooks,
@@ -128,6 +155,7 @@ pub enum FromInit {
 #[derive(Serialize, Deserialize)]
 pub enum ToInit<'a> {
     Plan(Box<InitPlan<'a>>),
+    Exec(Box<ExecStart<'a>>),
     /// `state`: the JSON that createContainer hooks read.
     Continue {
         state: String,

@@ -135,9 +135,9 @@ pub struct Terminal {
     pub slave: OwnedFd,
 }
 
-/// Opens a terminal and mounts its slave on /dev/console. Both ends are proved to be of a devpts and the slave is taken
+/// Opens a terminal of the container's devpts. Both ends are proved to be of a devpts and the slave is taken
 /// from the master, not by its path (CVE-2025-52565).
-pub fn open_terminal(root: &mut Root, size: Winsize) -> Result<Terminal, Failure> {
+pub fn open_terminal(root: &Root, size: Winsize) -> Result<Terminal, Failure> {
     let during = || "open terminal \"/dev/pts/ptmx\"".to_owned();
     let multiplexer = root.open("/dev/pts/ptmx", OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC).during(during)?;
     let magic = rustix::fs::fstatfs(&multiplexer).during(during)?.f_type as u64;
@@ -151,11 +151,17 @@ pub fn open_terminal(root: &mut Root, size: Winsize) -> Result<Terminal, Failure
     if size.ws_row != 0 || size.ws_col != 0 {
         rustix::termios::tcsetwinsize(&multiplexer, size).during(during)?;
     }
+    Ok(Terminal { master: multiplexer, slave })
+}
+
+/// Mounts the terminal on /dev/console.
+pub fn mount_console(root: &mut Root, terminal: &Terminal) -> Result<(), Failure> {
     let during = || "mount the terminal on \"/dev/console\"".to_owned();
-    let clone = open_tree(&slave, "", OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH).during(during)?;
+    let clone =
+        open_tree(&terminal.slave, "", OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH).during(during)?;
     // A link of the image would have the terminal cover what it leads to.
     let console = root.make_file_in_place("/dev/console")?;
     attach(clone.as_fd(), console.as_fd()).during(during)?;
     root.keep_mount(console, clone);
-    Ok(Terminal { master: multiplexer, slave })
+    Ok(())
 }

@@ -4,9 +4,11 @@
 pub mod attributes;
 pub mod copy_up;
 pub mod devices;
+pub mod exec;
 pub mod file_system;
 pub mod gate;
 pub mod kernel_files;
+pub mod launch;
 pub mod masks;
 pub mod mounts;
 pub mod overlay;

@@ -6,7 +6,7 @@ use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::seccomp::{load_filter, Filter, NEW_LISTENER};
 
-use tsrunc_common::protocol::{Channel, FromInit, InitPlan, SeccompFilter};
+use tsrunc_common::protocol::{Channel, FromInit, Launch, SeccompFilter};
 
 /// When a filter is loaded. Whatever the init does afterwards the profile must allow.
 #[derive(PartialEq)]
@@ -20,8 +20,8 @@ pub enum Moment {
     Exec,
 }
 
-fn moment_of(filter: &SeccompFilter, plan: &InitPlan<'_>) -> Moment {
-    if !plan.process.no_new_privileges {
+fn moment_of(filter: &SeccompFilter, launch: &Launch<'_>) -> Moment {
+    if !launch.process.no_new_privileges {
         Moment::Privileged
     } else if filter.flags & NEW_LISTENER != 0 {
         Moment::Created
@@ -31,12 +31,12 @@ fn moment_of(filter: &SeccompFilter, plan: &InitPlan<'_>) -> Moment {
 }
 
 /// The filter that startContainer hooks load themselves; one that was loaded before they inherit.
-pub fn filter_of_hooks<'a>(plan: &'a InitPlan<'_>) -> Option<Filter<'a>> {
-    filter_at(Moment::Exec, plan)
+pub fn filter_of_hooks<'a>(launch: &'a Launch<'_>) -> Option<Filter<'a>> {
+    filter_at(Moment::Exec, launch)
 }
 
-fn filter_at<'a>(moment: Moment, plan: &'a InitPlan<'_>) -> Option<Filter<'a>> {
-    let filter = plan.seccomp.as_ref().filter(|filter| moment_of(filter, plan) == moment)?;
+fn filter_at<'a>(moment: Moment, launch: &'a Launch<'_>) -> Option<Filter<'a>> {
+    let filter = launch.seccomp.as_ref().filter(|filter| moment_of(filter, launch) == moment)?;
     Some(Filter { program: &filter.program, flags: filter.flags })
 }
 
@@ -44,8 +44,8 @@ fn filter_at<'a>(moment: Moment, plan: &'a InitPlan<'_>) -> Option<Filter<'a>> {
 ///
 /// # Errors
 /// The kernel refuses it: `EACCES` without no_new_privs and CAP_SYS_ADMIN. A creator who does not take the listener.
-pub fn load_when(moment: Moment, plan: &InitPlan<'_>, channel: &Channel) -> Result<(), Failure> {
-    let Some(filter) = filter_at(moment, plan) else { return Ok(()) };
+pub fn load_when(moment: Moment, launch: &Launch<'_>, channel: &Channel) -> Result<(), Failure> {
+    let Some(filter) = filter_at(moment, launch) else { return Ok(()) };
     let listener = load_filter(&filter).during(|| "load the seccomp filter (/linux/seccomp)".into())?;
     if let Some(listener) = listener {
         channel.ask(&FromInit::Listener(listener.as_raw_fd()))?;

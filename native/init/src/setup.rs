@@ -16,7 +16,7 @@ use tsrunc_sys::network::bring_loopback_up;
 use tsrunc_sys::schedule;
 
 use crate::attributes::attribute_bits;
-use crate::devices::{bind_node, make_link, make_node, open_terminal, Device, Terminal};
+use crate::devices::{bind_node, make_link, make_node, mount_console, open_terminal, Device, Terminal};
 use crate::kernel_files::{label_file, refused_memory_nodes, set_apparmor_profile, set_exec_label, set_sysctl, KernelFiles};
 use crate::masks::{make_readonly, Masks};
 use crate::mounts::{attach, mount, Mount};
@@ -77,6 +77,11 @@ impl<'a> Setup<'a> {
         }
     }
 
+    /// Goes on in a container that is set up.
+    pub fn enter(&mut self, root: Root) {
+        self.root = Some(root);
+    }
+
     fn root(&self) -> Result<&Root, Failure> {
         self.root.as_ref().ok_or_else(|| Failure::new(FailureCode::BadRequest, "carry out the plan", "an operation before the rootfs"))
     }
@@ -111,7 +116,8 @@ impl<'a> Setup<'a> {
             Operation::Symlink { target, path } => make_link(self.root()?, target, path),
             Operation::Console { height, width } => {
                 let size = Winsize { ws_row: *height, ws_col: *width, ws_xpixel: 0, ws_ypixel: 0 };
-                let terminal = open_terminal(self.root_mut()?, size)?;
+                let terminal = open_terminal(self.root()?, size)?;
+                mount_console(self.root_mut()?, &terminal)?;
                 creator.terminal(&terminal.master)?;
                 self.terminal = Some(terminal);
                 Ok(())

@@ -4,6 +4,7 @@ use crate::cgroup::CgroupPlan;
 use crate::id_mapping::IdMapping;
 use crate::operation::{Hook, HookOutput, HookState, Operation};
 use crate::plain;
+use crate::request::ProcessIdentity;
 
 plain! {
 #[serde(rename_all = "camelCase")]
@@ -188,5 +189,60 @@ pub struct ContainerPlan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub resctrl: Option<ResctrlPlan>,
+}
+}
+
+plain! {
+/// The cgroups that a process joins.
+#[derive(Default)]
+pub struct CgroupJoin {
+    /// Directories of v1 whose `tasks` file it writes itself to.
+    pub join_tasks: Vec<String>,
+    /// v2 directory to be cloned into.
+    #[serde(default)]
+    pub clone_into: Option<String>,
+    /// Where the kernel takes no process into `clone_into`, because it has controllers enabled for cgroups below it: the cgroup of the container's
+    /// first process instead, if that is below.
+    pub or_where_init_is: bool,
+}
+}
+
+plain! {
+/// CPUs of a process that is brought in (config.md#linux-process, `execCPUAffinity`), as ascending numbers.
+pub struct ExecAffinity {
+    /// From its beginning, before it joins cgroups.
+    #[serde(default)]
+    pub initial: Option<Vec<u32>>,
+    /// From when it is in its cgroups on. None: all that the cpuset allows, where `initial` is None too.
+    #[serde(default)]
+    pub last: Option<Vec<u32>>,
+}
+}
+
+plain! {
+/// The plan of a process in a container that runs.
+pub struct ExecPlan {
+    /// The container's first process.
+    pub init: ProcessIdentity,
+    /// Those of its namespaces to join.
+    pub namespaces: Vec<Namespace>,
+    /// Its root is a directory of a mount namespace that others have, to be entered by chroot(2).
+    pub chroot: bool,
+    pub cgroup: CgroupJoin,
+    pub process: Process,
+    /// Of a new terminal: height and width in characters.
+    #[serde(default)]
+    pub terminal_size: Option<[u16; 2]>,
+    pub console: ConsolePlan,
+    #[serde(default)]
+    pub affinity: Option<ExecAffinity>,
+    #[serde(default)]
+    pub oom_score_adj: Option<i32>,
+    #[serde(default)]
+    pub pid_file: Option<String>,
+    #[serde(default)]
+    pub pidfd_socket: Option<String>,
+    /// What the listener of a seccomp filter is told of the container.
+    pub state: HookState,
 }
 }

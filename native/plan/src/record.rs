@@ -83,6 +83,10 @@ pub struct ContainerRecord {
     pub process: Option<ProcessIdentity>,
     /// Those that are not the runtime's own, made or joined.
     pub namespaces: Vec<Namespace>,
+    /// Its root is a directory of a mount namespace that others have: chroot(2) has set it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+    pub chroot: bool,
     /// It has a pid namespace of its own: the kernel kills everything in it with its first process.
     pub own_pid_namespace: bool,
     pub cgroups: Vec<RecordedCgroup>,

@@ -1,6 +1,6 @@
 //! The requests of the core and their replies: `Door.call(request) -> reply`.
 
-use crate::container::ContainerPlan;
+use crate::container::{ContainerPlan, ExecPlan};
 use crate::failure::Failure;
 use crate::operation::{Hook, HookOutput, HookState};
 use crate::record::ContainerRecord;
@@ -134,6 +134,9 @@ pub enum Request {
         #[cfg_attr(feature = "typescript", ts(optional))]
         notify: Option<u32>,
     },
+    /// Make a process in the container `root/id` and bring it to its program, which `release` starts. `endable` as of
+    /// `reserve`. -> `Created`
+    Exec { root: String, id: String, plan: Box<ExecPlan>, endable: bool },
     /// Compile a filter; `handle`, which is closed, is that of the text that `readConfig` found it in. -> `Handle`
     CompileSeccomp { handle: Option<u32>, profile: Box<SeccompProfile> },
     /// What the kernel knows of filters. -> `SeccompFacts`

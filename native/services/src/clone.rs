@@ -38,10 +38,15 @@ pub struct CloneParts<'a> {
     pub inherit: &'a [i32],
 }
 
+/// The arguments of the init: its name and the number of the socket of its conversation.
+pub fn init_arguments(socket: &OwnedFd) -> Result<[CString; 2], Failure> {
+    let number = CString::new(socket.as_raw_fd().to_string()).map_err(|error| Failure::new(FailureCode::BadRequest, "clone the init", error.to_string()))?;
+    Ok([c"tsrunc-init".into(), number])
+}
+
 /// Clones the init; where a user namespace is made or joined, writes its maps meanwhile.
 pub fn clone_init(plan: &ContainerPlan, opened: &Opened, parts: &CloneParts<'_>) -> Result<Spawned, Failure> {
-    let argument = |text: String| CString::new(text).map_err(|error| Failure::new(FailureCode::BadRequest, "clone the init", error.to_string()));
-    let args = [argument("tsrunc-init".into())?, argument(parts.report.as_raw_fd().to_string())?];
+    let args = init_arguments(parts.report)?;
     let makes_user = plan.spawn.create.contains(&Namespace::User);
     let clock_offsets = clock_offsets(plan)?;
     // Made later: the cgroup namespace in its cgroup, a time namespace with offsets before anybody is in it.

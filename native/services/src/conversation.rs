@@ -10,8 +10,9 @@ use tsrunc_common::descriptors::NAME;
 use tsrunc_common::hooks::{run_runtime_hooks, Output};
 use tsrunc_common::limits::set_limits;
 use tsrunc_common::protocol::{Channel, FromInit, ToInit};
-use tsrunc_plan::container::ContainerPlan;
+use tsrunc_plan::container::Process;
 use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::operation::{Hook, HookState};
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::spawn::Step;
 
@@ -19,50 +20,68 @@ use crate::interrupts::{wait_for, Interrupt};
 use crate::pending::Pending;
 use crate::seccomp::{hand_over, process_state};
 
-/// Who answers for filtered system calls.
-pub struct Answerer<'a> {
-    pub receiver: OwnedFd,
+/// Who gets the listener of the process's filter.
+pub struct ListenerReceiver<'a> {
+    pub socket: OwnedFd,
     pub metadata: Option<&'a str>,
 }
 
-/// What the init may ask for.
-pub struct Asked<'a> {
-    pub plan: &'a ContainerPlan,
+/// The hooks that run in the runtime's namespaces before the container's root changes.
+pub struct RuntimeHooks<'a> {
+    pub hooks: &'a [Hook],
+    pub output: &'a Output,
+}
+
+/// What the process at the other end may ask for.
+pub struct Conversation<'a> {
     pub channel: &'a Channel,
-    pub hook_output: &'a Output,
+    pub process: &'a Process,
+    /// The container's.
+    pub state: &'a HookState,
+    /// None for a process that is brought in.
+    pub hooks: Option<RuntimeHooks<'a>>,
     pub interrupt: Interrupt<'a>,
 }
 
-/// Answers the init until it waits at its gate.
-pub fn converse(asked: &Asked<'_>, pending: &mut Pending, answerer: &mut Option<Answerer<'_>>) -> Result<(), Failure> {
-    let Asked { plan, channel, hook_output, interrupt } = asked;
+/// Answers the process until it is ready.
+pub fn converse(conversation: &Conversation<'_>, pending: &mut Pending, receiver: &mut Option<ListenerReceiver<'_>>) -> Result<(), Failure> {
+    let Conversation { channel, process, state, hooks, interrupt } = conversation;
     loop {
         wait_for(channel, *interrupt, "the init")?;
         match next_message(channel)? {
             FromInit::Ready => return Ok(()),
             FromInit::Failed(failure) => return Err(failure),
             FromInit::Executing | FromInit::Notify => return Err(Failure::new(FailureCode::Other, "wait for the init", "it answered out of turn")),
+            FromInit::Forked(pid) => {
+                pending.go_on_as(pid)?;
+                channel.send(&ToInit::Continue { state: String::new() })?;
+            }
             FromInit::Terminal => pending.master = Some(receive_descriptor(channel, "the terminal")?),
             FromInit::Listener(number) => {
                 let during = || "take the seccomp listener from the init".to_owned();
-                let Answerer { receiver, metadata } = answerer.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "nobody waits for it"))?;
+                let ListenerReceiver { socket, metadata } = receiver.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "nobody waits for it"))?;
                 let listener = tsrunc_sys::seccomp::take_descriptor(&pending.pidfd, number).during(during)?;
-                let state = process_state(pending.identity.pid, &plan.hook_state.text(pending.identity.pid, "creating"), metadata)?;
-                hand_over(receiver, &listener, &state)?;
+                // A container whose own process this is stands not yet.
+                let container = match hooks {
+                    Some(_) => state.text(pending.identity.pid, "creating"),
+                    None => state.text(state.pid, &state.status),
+                };
+                hand_over(socket, &listener, &process_state(pending.identity.pid, &container, metadata)?)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Limits => {
                 // In a user namespace the init could not raise any (prlimit(2), CAP_SYS_RESOURCE).
-                set_limits(pending.identity.pid, &plan.process)?;
+                set_limits(pending.identity.pid, process)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Schedule => {
-                schedule(pending.identity.pid, &plan.process.operations)?;
+                schedule(pending.identity.pid, &process.operations)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Hooks => {
-                let state = plan.hook_state.text(pending.identity.pid, "creating");
-                run_runtime_hooks(&plan.runtime_hooks, &state, hook_output, *interrupt)?;
+                let state = state.text(pending.identity.pid, "creating");
+                let Some(RuntimeHooks { hooks, output }) = hooks else { return Err(Failure::new(FailureCode::Other, "run hooks", "there are none")) };
+                run_runtime_hooks(hooks, &state, output, *interrupt)?;
                 channel.send(&ToInit::Continue { state })?;
             }
         }

@@ -2,24 +2,21 @@
 //! process.
 
 use std::borrow::Cow;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{socketpair, AddressFamily, RecvFlags, SocketFlags, SocketType};
-use tsrunc_common::descriptors::send_descriptor;
-use tsrunc_common::protocol::require_filter;
-use tsrunc_common::protocol::{Channel, Console, Gate, InitPlan, SeccompFilter, ToInit};
+use tsrunc_common::protocol::{require_filter, Channel, Console, Gate, InitPlan, Launch, ToInit};
 use tsrunc_plan::cgroup::CgroupPlan;
 use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::record::ContainerRecord;
-use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_plan::systemd::SystemdUnit;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::spawn::{SharedMemory, Spawned};
 
 use crate::bind_sources::LentMount;
 use crate::clone::{clone_init, has_user_namespace, CloneParts};
-use crate::conversation::{converse, report, Answerer, Asked};
+use crate::conversation::{converse, report, Conversation, ListenerReceiver, RuntimeHooks};
 use crate::init_program::{self, InitProgram, OpenedInit};
 use crate::interrupts::Interrupt;
 use crate::joins::When;
@@ -27,13 +24,13 @@ use crate::mapped_mounts::User;
 use crate::net_devices;
 use crate::opened::{open_all, Opened};
 use crate::pending::Pending;
-use crate::seccomp::Filter;
+use crate::seccomp::{Filter, Seccomp};
 use crate::store::Lock;
 use crate::{bind_sources, cgroup, cgroup_mounts, mapped_mounts, preserved, processes, resctrl, store, systemd};
 
 /// What a create is given beside its plan.
-pub struct Extras<'a> {
-    pub filter: Option<&'a Filter>,
+pub struct CreateInputs<'a> {
+    pub seccomp: Option<&'a Seccomp>,
     /// The container's notify socket, for the init to keep until `start`.
     pub notify: Option<BorrowedFd<'a>>,
     pub interrupt: Interrupt<'a>,
@@ -45,15 +42,16 @@ pub struct Extras<'a> {
 ///
 /// # Errors
 /// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
-pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, extras: Extras<'_>) -> Result<Pending, Failure> {
-    require_filter(&plan.process, extras.filter.is_some())?;
-    let opened = open_all(lock, plan, extras.filter)?;
-    let program = init_program::open(init, lock, has_user_namespace(plan))?;
+pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, inputs: CreateInputs<'_>) -> Result<Pending, Failure> {
+    let filter = inputs.seccomp.and_then(Seccomp::filter);
+    require_filter(&plan.process, filter.is_some())?;
+    let opened = open_all(lock, plan, filter)?;
+    let program = init_program::open(init, lock.dir_fd(), has_user_namespace(plan))?;
     if let Some(joined) = opened.join(Namespace::Cgroup) {
         cgroup_mounts::bind_if_own(plan, joined)?;
     }
     let mut cgroups = cgroup::Making::new(std::mem::take(&mut plan.cgroup), lock);
-    make_process(lock, plan, opened, Start { program, cgroups: &mut cgroups, extras }).map_err(|failure| {
+    make_process(lock, plan, opened, Start { program, cgroups: &mut cgroups, inputs }).map_err(|failure| {
         // While its cgroups are there to ask.
         let failure = explain_oom(failure, &cgroups);
         if let Some(SystemdUnit { name, description, bus, .. }) = &cgroups.plan.systemd {
@@ -88,13 +86,14 @@ fn explain_oom(failure: Failure, cgroups: &cgroup::Making<'_>) -> Failure {
 struct Start<'a, 'b> {
     program: OpenedInit,
     cgroups: &'a mut cgroup::Making<'b>,
-    extras: Extras<'a>,
+    inputs: CreateInputs<'a>,
 }
 
 fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start: Start<'_, '_>) -> Result<Pending, Failure> {
-    let Start { program, cgroups, extras: Extras { filter, notify, interrupt, mut record } } = start;
+    let Start { program, cgroups, inputs: CreateInputs { seccomp, notify, interrupt, mut record } } = start;
+    let filter = seccomp.and_then(Seccomp::filter);
     let in_user_namespace = has_user_namespace(plan);
-    let birthplace = cgroups.unified()?;
+    let unified = cgroups.unified()?;
     let mut tasks = if in_user_namespace { cgroups.tasks()? } else { Vec::new() };
     // Only now: a mount of type cgroup binds the container's own cgroups.
     let lent_mounts = lend_mounts(plan, &opened)?;
@@ -104,7 +103,7 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     let inherit = inherited(plan, &opened, lent);
     let parts = CloneParts {
         program: &program.file,
-        cgroup: birthplace.as_ref(),
+        cgroup: unified.as_ref(),
         cgroup_limits_memory: cgroups.plan.limits_memory_at_birth,
         report: &theirs,
         inherit: &inherit,
@@ -112,18 +111,9 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     let channel = Channel::new(ours);
     let reported = |failure| report(&channel, RecvFlags::DONTWAIT).ok().flatten().unwrap_or(failure);
     let Spawned { pid, pidfd, mut memory } = clone_init(plan, &opened, &parts).map_err(reported)?;
-    let mut pending = Pending {
-        identity: ProcessIdentity { pid, start_time_ticks: String::new() },
-        pidfd,
-        warnings: filter.map_or_else(Vec::new, |filter| filter.warnings.clone()),
-        master: None,
-        net_devices: None,
-        pid_file: None,
-        channel: None,
-        state: String::new(),
-        starts: matches!(plan.gate, GatePlan::Channel),
-        released: false,
-    };
+    let mut pending = Pending::new(pid, pidfd);
+    pending.warnings = filter.map_or_else(Vec::new, |filter| filter.warnings.clone());
+    pending.starts = matches!(plan.gate, GatePlan::Channel);
     drop(theirs);
     // While the init makes its namespaces and starts.
     if !in_user_namespace {
@@ -143,18 +133,13 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     record.defaults = Some(Process { args: Vec::new(), ..plan.process.clone() });
     store::draft_state(lock, &record)?;
     pending.state = plan.hook_state.text(pid, "created");
-    drop((program, birthplace, tasks));
-    let metadata = filter.and_then(|filter| filter.listener.as_ref()).and_then(|listener| listener.metadata.as_deref());
-    let mut answerer = opened.seccomp_receiver.take().map(|receiver| Answerer { receiver, metadata });
-    converse(&Asked { plan, channel: &channel, hook_output: &opened.hook_output, interrupt }, &mut pending, &mut answerer)
-        .map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
-    if let Some(receiver) = &opened.pidfd_receiver {
-        send_descriptor(receiver.as_fd(), pending.pidfd.as_fd()).during(|| "send the pidfd to the pidfd socket".into())?;
-    }
-    if let Some(path) = &plan.pid_file {
-        crate::files::write_pid_file(path, pending.identity.pid)?;
-        pending.pid_file = Some(path.clone());
-    }
+    drop((program, unified, tasks));
+    let mut receiver = opened.seccomp_receiver.take().map(|socket| ListenerReceiver { socket, metadata: filter.and_then(Filter::metadata) });
+    let hooks = Some(RuntimeHooks { hooks: &plan.runtime_hooks, output: &opened.hook_output });
+    let conversation = Conversation { channel: &channel, process: &plan.process, state: &plan.hook_state, hooks, interrupt };
+    converse(&conversation, &mut pending, &mut receiver).map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
+    pending.announce(opened.pidfd_receiver.as_ref(), plan.pid_file.as_ref())?;
+    seccomp.map_or(Ok(()), |seccomp| seccomp.keep(lock))?;
     pending.channel = Some(channel);
     store::commit_state(lock)?;
     Ok(pending)
@@ -205,32 +190,44 @@ fn place(plan: &ContainerPlan, cgroups: &CgroupPlan, opened: &Opened, Waiting { 
 /// What the init is told, but for what is lent to it.
 fn init_plan<'a>(plan: &'a ContainerPlan, opened: &Opened, filter: Option<&Filter>) -> Result<InitPlan<'a>, Failure> {
     Ok(InitPlan {
+        launch: Launch {
+            process: Cow::Borrowed(&plan.process),
+            in_user_namespace: has_user_namespace(plan),
+            gate: opened.gate.as_ref().map_or(Gate::Channel, |fd| Gate::Socket(fd.as_raw_fd())),
+            console: console(&plan.console, opened.console.as_ref()),
+            seccomp: filter.map(Filter::for_init),
+        },
         join: joined_by_init(opened),
         new_cgroup_namespace: plan.spawn.create.contains(&Namespace::Cgroup),
         enter_time_namespace: !plan.spawn.clock_offsets.is_empty(),
-        in_user_namespace: has_user_namespace(plan),
         expected_maps: (!plan.spawn.create.contains(&Namespace::User) && !plan.spawn.uid_mappings.is_empty())
             .then(|| (plan.spawn.uid_mappings.clone(), plan.spawn.gid_mappings.clone())),
         operations: Cow::Borrowed(&plan.operations),
-        process: Cow::Borrowed(&plan.process),
-        gate: opened.gate.as_ref().map_or(Gate::Channel, |fd| Gate::Socket(fd.as_raw_fd())),
-        console: match (&plan.console, &opened.console) {
-            (ConsolePlan::Socket { .. }, Some(fd)) => Console::Socket(fd.as_raw_fd()),
-            (ConsolePlan::Keep, _) => Console::Channel,
-            _ => Console::None,
-        },
         start_container_hooks: Cow::Borrowed(&plan.start_container_hooks),
         lent_mounts: Vec::new(),
-        notify: None,
         hook_output: opened.hook_output.numbers(),
-        seccomp: filter.map(|filter| SeccompFilter { program: filter.program.clone(), flags: filter.flags }),
+        notify: None,
     })
+}
+
+/// Who gets the terminal's master, as the process is told. `socket`: of `ConsolePlan::Socket`, connected.
+pub fn console(plan: &ConsolePlan, socket: Option<&OwnedFd>) -> Console {
+    match (plan, socket) {
+        (ConsolePlan::Socket { .. }, Some(fd)) => Console::Socket(fd.as_raw_fd()),
+        (ConsolePlan::Keep, _) => Console::Channel,
+        _ => Console::None,
+    }
+}
+
+/// Numbers of stdin, stdout and stderr that a process inherits. Node.js sets close-on-exec on all that it was given (libuv's
+/// uv_disable_stdio_inheritance).
+pub fn stdio() -> impl Iterator<Item = i32> {
+    (0..3).filter(|number| tsrunc_sys::process::is_open(*number).is_ok())
 }
 
 /// Numbers of the descriptors that the init keeps.
 fn inherited<'a>(plan: &ContainerPlan, opened: &'a Opened, lent: impl Iterator<Item = BorrowedFd<'a>>) -> Vec<i32> {
-    // Node.js sets close-on-exec on all that it was given (libuv's uv_disable_stdio_inheritance).
-    let mut inherit: Vec<i32> = (0..3).filter(|number| tsrunc_sys::process::is_open(*number).is_ok()).collect();
+    let mut inherit: Vec<i32> = stdio().collect();
     inherit.extend(lent.map(|fd| fd.as_raw_fd()));
     inherit.extend(opened.gate.iter().chain(&opened.console).map(AsRawFd::as_raw_fd));
     inherit.extend(joined_by_init(opened).iter().map(|(_, number)| number));

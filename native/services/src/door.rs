@@ -17,7 +17,7 @@ use crate::notify::Proxy;
 use crate::pending::Pending;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, facts, files, gate, holder, limits, preserved, processes, program, resctrl, state_root, systemd, terminal, undo};
+use crate::{cgroup, clock, exec, facts, files, gate, holder, limits, preserved, processes, program, resctrl, state_root, systemd, terminal, undo};
 
 /// Something that outlives a request, named by a number.
 enum Handle {
@@ -150,18 +150,23 @@ impl Services {
                 let seccomp = seccomp.map(|handle| self.seccomp(handle)).transpose()?;
                 let lock = self.lock(lock)?;
                 let notify = notify.map(|handle| self.notify(handle)).transpose()?;
-                let extras =
-                    create::Extras { filter: seccomp.and_then(Seccomp::filter), notify: notify.map(Proxy::fd), interrupt: self.interrupt(), record: *record };
-                let pending = create::create(self.init, lock, &mut plan, extras)?;
-                if let Some(seccomp) = seccomp {
-                    seccomp.keep(lock.root_fd());
-                }
+                let inputs = create::CreateInputs { seccomp, notify: notify.map(Proxy::fd), interrupt: self.interrupt(), record: *record };
+                let pending = create::create(self.init, lock, &mut plan, inputs)?;
                 let process = pending.identity.clone();
                 let warnings = pending.warnings.clone();
                 let stays = matches!(plan.console, ConsolePlan::Keep);
                 let runs_hooks = !plan.start_container_hooks.is_empty();
                 let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, runs_hooks })));
                 Ok(Reply::Created { handle, process, warnings })
+            }
+            Request::Exec { root, id, plan, endable } => {
+                if endable && self.interrupts.is_none() {
+                    self.interrupts = Interrupts::begin()?;
+                }
+                let pending = exec::exec(self.init, (&root, &id), &plan, self.interrupt()).map_err(|failure| self.without_interrupts(failure))?;
+                let (process, stays) = (pending.identity.clone(), matches!(plan.console, ConsolePlan::Keep));
+                let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, runs_hooks: false })));
+                Ok(Reply::Created { handle, process, warnings: Vec::new() })
             }
             Request::Release { handle } => match self.handles.get_mut(&handle) {
                 Some(Handle::Container(container)) => container.release(&mut self.interrupts).map(done),

@@ -1,7 +1,7 @@
 //! The executable of a container's init, in a form that nobody can write to: what runs inside a container must never
 //! lead back to a writable file of the host (CVE-2019-5736).
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{memfd_create, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
@@ -10,8 +10,6 @@ use rustix::mount::{
 };
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
-
-use crate::store::Lock;
 
 const INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
 
@@ -38,19 +36,19 @@ pub struct OpenedInit {
 ///
 /// In a user namespace it is always a copy, executable but not readable for others: the kernel then lets nobody of that
 /// namespace trace the init, who joins their pid namespace with the host's file system still in view (ptrace(2), CVE-2016-9962).
-pub fn open(program: InitProgram, lock: &Lock, in_user_namespace: bool) -> Result<OpenedInit, Failure> {
+pub fn open(program: InitProgram, state_directory: BorrowedFd<'_>, in_user_namespace: bool) -> Result<OpenedInit, Failure> {
     if program == InitProgram::OwnExecutable && !in_user_namespace {
-        if let Ok(opened) = on_overlay(lock) {
+        if let Ok(opened) = on_overlay(state_directory) {
             return Ok(opened);
         }
     }
-    copy(lock, if in_user_namespace { Mode::from_raw_mode(0o111) } else { Mode::from_raw_mode(0o755) })
+    copy(state_directory, if in_user_namespace { Mode::from_raw_mode(0o111) } else { Mode::from_raw_mode(0o755) })
 }
 
-fn on_overlay(lock: &Lock) -> Result<OpenedInit, Failure> {
+fn on_overlay(state_directory: BorrowedFd<'_>) -> Result<OpenedInit, Failure> {
     // An overlay without upper layer wants two lower ones, neither of which is below the other; the second one may be any. The state directory
     // may be below that of the executable, /dev hardly ever is.
-    let state = format!("/proc/self/fd/{}", lock.dir_fd().as_raw_fd());
+    let state = format!("/proc/self/fd/{}", state_directory.as_raw_fd());
     overlay_with("/dev").or_else(|_| overlay_with(&state))
 }
 
@@ -78,11 +76,11 @@ fn overlay_with(second_layer: &str) -> Result<OpenedInit, Failure> {
 
 /// A copy for this container alone, in a place where files may be executed. Where sysctl vm.memfd_noexec is 2 memory files may not be; then it is a
 /// file of a tmpfs without a mount point, or without the privilege for that a file without a name in the state directory.
-fn copy(lock: &Lock, mode: Mode) -> Result<OpenedInit, Failure> {
+fn copy(state_directory: BorrowedFd<'_>, mode: Mode) -> Result<OpenedInit, Failure> {
     match in_memory_file(mode) {
         Ok(file) => Ok(OpenedInit { file, _mount: None }),
         Err(Errno::ACCESS) => match on_tmpfs(mode) {
-            Err(Errno::PERM) => without_name(lock, mode).during(|| "make a copy of the init in the state directory".into()),
+            Err(Errno::PERM) => without_name(state_directory, mode).during(|| "make a copy of the init in the state directory".into()),
             result => result.during(|| "make a copy of the init on a tmpfs".into()),
         },
         Err(errno) => Err(errno).during(|| "make the sealed init".into()),
@@ -113,8 +111,8 @@ fn on_tmpfs(mode: Mode) -> Result<OpenedInit, Errno> {
     Ok(OpenedInit { file, _mount: Some(mount) })
 }
 
-fn without_name(lock: &Lock, mode: Mode) -> Result<OpenedInit, Errno> {
-    let file = rustix::fs::openat(lock.dir_fd(), ".", OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RWXU)?;
+fn without_name(state_directory: BorrowedFd<'_>, mode: Mode) -> Result<OpenedInit, Errno> {
+    let file = rustix::fs::openat(state_directory, ".", OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RWXU)?;
     Ok(OpenedInit { file: finish_copy(file, mode)?, _mount: None })
 }
 

@@ -10,6 +10,7 @@ mod create;
 pub mod door;
 mod drafts;
 mod events;
+mod exec;
 mod facts;
 mod files;
 mod foreground;

@@ -1,16 +1,20 @@
 //! A container between its creation and its release.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::process::{pidfd_open, waitid, Pid, PidfdFlags, WaitId, WaitIdOptions};
+use tsrunc_common::descriptors::send_descriptor;
 use tsrunc_common::protocol::{Channel, ToInit};
-use tsrunc_plan::failure::Failure;
+use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_plan::warning::Warning;
+use tsrunc_sys::errno::During;
 
 use crate::clone::kill_and_reap;
 use crate::gate;
 use crate::interrupts::Interrupt;
 use crate::net_devices::Moved;
+use crate::{files, processes};
 
 /// A container at its start gate that dies with this value unless it is released.
 pub struct Pending {
@@ -44,6 +48,49 @@ impl Pending {
             moved.keep();
         }
         self.released = true;
+        Ok(())
+    }
+}
+
+impl Pending {
+    /// A process that is not released yet.
+    pub fn new(pid: i32, pidfd: OwnedFd) -> Pending {
+        Pending {
+            identity: ProcessIdentity { pid, start_time_ticks: String::new() },
+            pidfd,
+            warnings: Vec::new(),
+            master: None,
+            net_devices: None,
+            pid_file: None,
+            channel: None,
+            state: String::new(),
+            starts: false,
+            released: false,
+        }
+    }
+
+    /// The process has made another one, a child of ours too, which goes on in its place; it ends itself.
+    pub fn go_on_as(&mut self, pid: i32) -> Result<(), Failure> {
+        let during = || "take over the process in the container".to_owned();
+        let process = Pid::from_raw(pid).filter(|_| pid > 0).ok_or_else(|| Failure::new(FailureCode::Other, during(), format!("its pid is {pid}")))?;
+        // Not reused: it is our child and not reaped yet. A process that is none of ours cannot be waited for.
+        let pidfd = pidfd_open(process, PidfdFlags::empty()).during(during)?;
+        waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).during(during)?;
+        let first = std::mem::replace(&mut self.pidfd, pidfd);
+        rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(first.as_fd()), WaitIdOptions::EXITED)).during(during)?;
+        self.identity = ProcessIdentity { pid, start_time_ticks: processes::start_time(pid)? };
+        Ok(())
+    }
+
+    /// Tells whoever waits for it of the process: a pidfd by a socket, the pid by a file.
+    pub fn announce(&mut self, pidfd_receiver: Option<&OwnedFd>, pid_file: Option<&String>) -> Result<(), Failure> {
+        if let Some(receiver) = pidfd_receiver {
+            send_descriptor(receiver.as_fd(), self.pidfd.as_fd()).during(|| "send the pidfd to the pidfd socket".into())?;
+        }
+        if let Some(path) = pid_file {
+            files::write_pid_file(path, self.identity.pid)?;
+            self.pid_file = Some(path.clone());
+        }
         Ok(())
     }
 }

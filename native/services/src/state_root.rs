@@ -74,11 +74,19 @@ pub fn open_container(root: &OwnedFd, id: &str) -> Result<OwnedFd, Errno> {
 /// # Errors
 /// `NotFound`, `NotUtf8`; the reason not to trust root, directory or file.
 pub fn read_state(root: &str, id: &str) -> Result<String, Failure> {
+    read_state_in(&open_trusted(root, id)?, &|| format!("{root}/{id}"))
+}
+
+/// Opens the directory of a container that others may be working on.
+///
+/// # Errors
+/// `NotFound`; the reason not to trust root or directory.
+pub fn open_trusted(root: &str, id: &str) -> Result<OwnedFd, Failure> {
     check_id(id)?;
     let path = || format!("{root}/{id}");
     let directory = open_container(&open(root)?, id).during(|| format!("open state directory {:?}", path()))?;
     require_trusted(&directory, path)?;
-    read_state_in(&directory, &path)
+    Ok(directory)
 }
 
 /// The same in the open directory of a container, which is trusted. `path`: of that directory.

@@ -38,6 +38,7 @@ pub fn record(id: &str) -> ContainerRecord {
         owner_uid: 0,
         process: None,
         namespaces: Vec::new(),
+        chroot: false,
         own_pid_namespace: true,
         cgroups: Vec::new(),
         unit: None,

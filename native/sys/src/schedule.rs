@@ -57,6 +57,19 @@ pub fn reset_cpu_affinity() -> Result<(), Errno> {
     check(unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, ALL.len(), ALL.as_ptr()) }).map(drop)
 }
 
+/// Allows the calling thread these CPUs alone.
+///
+/// # Errors
+/// `EINVAL`: none of them is there and in its cpuset.
+pub fn set_cpu_affinity(cpus: &[u32]) -> Result<(), Errno> {
+    let mut mask = vec![0u8; cpus.iter().max().map_or(0, |last| *last as usize / 8 + 1).next_multiple_of(size_of::<libc::c_ulong>())];
+    for cpu in cpus {
+        mask[*cpu as usize / 8] |= 1 << (*cpu % 8);
+    }
+    // SAFETY: the mask has the size that is told and lives through the call, which only reads it.
+    check(unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, mask.len(), mask.as_ptr()) }).map(drop)
+}
+
 /// personality(2) of the calling process.
 pub fn set_personality(persona: u32) -> Result<(), Errno> {
     // SAFETY: takes an integer only.

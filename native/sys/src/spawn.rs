@@ -21,6 +21,7 @@ use tsrunc_plan::container::Namespace;
 use self::child::{run_child, Child, Join};
 pub use self::step::Step;
 use crate::process::pointers;
+use crate::raw::raw;
 use crate::signals::with_all_blocked;
 
 /// What to clone and what to execute.
@@ -234,6 +235,18 @@ fn second_child(intermediate: &OwnedFd, pid_pipe: &OwnedFd) -> Result<Spawned, E
     // Not reused: it is our child and not reaped yet.
     let pidfd = pidfd_open(process, PidfdFlags::empty())?;
     Ok(Spawned { pid, pidfd, memory: SharedMemory(None) })
+}
+
+/// Makes a copy of this process, which must have one thread alone, as a child of its parent (CLONE_PARENT in clone(2)). Returns its pid; None in the copy.
+pub fn fork_sibling() -> Result<Option<i32>, Errno> {
+    let args = CloneArgs { flags: libc::CLONE_PARENT as u64, ..CloneArgs::default() };
+    // SAFETY: without CLONE_VM the child has a copy of all memory, and of the only thread; `args` lives through the call.
+    let result = unsafe { raw(libc::SYS_clone3, [&raw const args as u64, size_of::<CloneArgs>() as u64, 0, 0, 0]) };
+    match result {
+        0 => Ok(None),
+        pid if pid > 0 => Ok(Some(pid as i32)),
+        errno => Err(Errno::from_raw_os_error(-errno as i32)),
+    }
 }
 
 /// clone3(2); the child calls `run(argument)`.

@@ -44,6 +44,24 @@ enableControllers?: Array<string>,
  */
 mayBeFrozen?: boolean, };
 
+/**
+ * The cgroups that a process joins.
+ */
+export type CgroupJoin = { 
+/**
+ * Directories of v1 whose `tasks` file it writes itself to.
+ */
+joinTasks: Array<string>, 
+/**
+ * v2 directory to be cloned into.
+ */
+cloneInto: string | null, 
+/**
+ * Where the kernel takes no process into `clone_into`, because it has controllers enabled for cgroups below it: the cgroup of the container's
+ * first process instead, if that is below.
+ */
+orWhereInitIs: boolean, };
+
 export type CgroupMode = "none" | "v1" | "hybrid" | "v2";
 
 /**
@@ -172,6 +190,10 @@ process?: ProcessIdentity,
  */
 namespaces: Array<Namespace>, 
 /**
+ * Its root is a directory of a mount namespace that others have: chroot(2) has set it.
+ */
+chroot?: boolean, 
+/**
  * It has a pid namespace of its own: the kernel kills everything in it with its first process.
  */
 ownPidNamespace: boolean, cgroups: Array<RecordedCgroup>, unit?: RecordedUnit, 
@@ -224,6 +246,44 @@ access: string, };
  * What `nextEvent` waits for.
  */
 export type EventSource = { "kind": "processEnd", process: ProcessIdentity, } | { "kind": "interval", milliseconds: number, } | { "kind": "fileChange", path: string, } | { "kind": "outOfMemory", cgroup: string, } | { "kind": "outputClosed" };
+
+/**
+ * CPUs of a process that is brought in (config.md#linux-process, `execCPUAffinity`), as ascending numbers.
+ */
+export type ExecAffinity = { 
+/**
+ * From its beginning, before it joins cgroups.
+ */
+initial: Array<number> | null, 
+/**
+ * From when it is in its cgroups on. None: all that the cpuset allows, where `initial` is None too.
+ */
+last: Array<number> | null, };
+
+/**
+ * The plan of a process in a container that runs.
+ */
+export type ExecPlan = { 
+/**
+ * The container's first process.
+ */
+init: ProcessIdentity, 
+/**
+ * Those of its namespaces to join.
+ */
+namespaces: Array<Namespace>, 
+/**
+ * Its root is a directory of a mount namespace that others have, to be entered by chroot(2).
+ */
+chroot: boolean, cgroup: CgroupJoin, process: Process, 
+/**
+ * Of a new terminal: height and width in characters.
+ */
+terminalSize: [number, number] | null, console: ConsolePlan, affinity: ExecAffinity | null, oomScoreAdj: number | null, pidFile: string | null, pidfdSocket: string | null, 
+/**
+ * What the listener of a seccomp filter is told of the container.
+ */
+state: HookState, };
 
 /**
  * A failed operation, strace-like: `operation` is verb and object (`mount "proc" on "/proc"`), `cause`
@@ -482,7 +542,7 @@ export type RecordedUnit = { name: string, bus: BusAddress, };
 
 export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "config", text: string, seccomp: SeccompText | null, } | { "kind": "seccompFacts", facts: SeccompFacts, } | { "kind": "names", names: Array<string>, } | { "kind": "values", values: Array<string | null>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "pids", pids: Array<number>, } | { "kind": "finished", status: number, stdout: string, stderr: string, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "started", notify: number | null, } | { "kind": "event", source: number, text: string | null, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
 
-export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readStdin", maxBytes: number, } | { "op": "readValues", paths: Array<string>, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "findTerminal" } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "requireOpen", count: number, } | { "op": "reserve", root: string, rootMode: number, record: ContainerRecord, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "endHalfMade", lock: number, } | { "op": "saveState", handle: number, record: ContainerRecord, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, record: ContainerRecord, seccomp: number | null, notify?: number, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "watch", sources: Array<EventSource>, } | { "op": "nextEvent", handle: number, endable: boolean, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: HookState, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "changeLimits", change: LimitChange, } | { "op": "frozen", path: string, } | { "op": "freeze", path: string, timeoutMilliseconds: number, } | { "op": "thaw", path: string, } | { "op": "thawKilled", path: string, } | { "op": "cgroupProcesses", path: string, } | { "op": "runProgram", candidates: Array<string>, args: Array<string>, } | { "op": "listDirectory", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
+export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readStdin", maxBytes: number, } | { "op": "readValues", paths: Array<string>, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "findTerminal" } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "requireOpen", count: number, } | { "op": "reserve", root: string, rootMode: number, record: ContainerRecord, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "endHalfMade", lock: number, } | { "op": "saveState", handle: number, record: ContainerRecord, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, record: ContainerRecord, seccomp: number | null, notify?: number, } | { "op": "exec", root: string, id: string, plan: ExecPlan, endable: boolean, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "watch", sources: Array<EventSource>, } | { "op": "nextEvent", handle: number, endable: boolean, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: HookState, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "changeLimits", change: LimitChange, } | { "op": "frozen", path: string, } | { "op": "freeze", path: string, timeoutMilliseconds: number, } | { "op": "thaw", path: string, } | { "op": "thawKilled", path: string, } | { "op": "cgroupProcesses", path: string, } | { "op": "runProgram", candidates: Array<string>, args: Array<string>, } | { "op": "listDirectory", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "ownerOf", path: string, };
 
 /**
  * The container's class of service of Intel RDT (Documentation/filesystems/resctrl.rst).

@@ -39,6 +39,17 @@ pub fn explain_denial(mut failure: Failure) -> Failure {
     failure
 }
 
+/// The v2 cgroup that a process is in, as a path on the host, if that is below the cgroup `own`, which its container has.
+pub fn unified_cgroup_of(pid: i32, own: &str) -> Result<Option<String>, Failure> {
+    let path = format!("/proc/{pid}/cgroup");
+    let text = std::fs::read_to_string(&path).during(|| format!("read {path:?}"))?;
+    let Some(inner) = text.lines().find_map(|line| line.strip_prefix("0::")) else { return Ok(None) };
+    // What is told is a path from the root of the caller's cgroup namespace; the container's cgroup, below the mount point, ends alike.
+    let below = (0..own.len()).filter(|at| own.as_bytes()[*at] == b'/').find_map(|at| inner.strip_prefix(&own[at..]));
+    let is_plain = |below: &str| below.starts_with('/') && below.split('/').skip(1).all(|name| !matches!(name, "" | "." | ".."));
+    Ok(below.filter(|below| is_plain(below)).map(|below| format!("{own}{below}")))
+}
+
 /// Whether there is a cgroup at the path. Anything else that is there is refused: what follows kills and removes.
 fn is_cgroup(path: &str) -> Result<bool, Failure> {
     let during = || format!("look at cgroup {path:?}");

@@ -48,10 +48,37 @@ pub fn find(root: &str, key: &[u8]) -> Option<Filter> {
     if stat.st_nlink != 1 || stat.st_size as u64 > MAX_FILE_BYTES {
         return None;
     }
-    let mut bytes = vec![0; stat.st_size as usize];
+    decode(&read_whole(&file, &stat)?, key)
+}
+
+fn read_whole(file: &OwnedFd, stat: &Stat) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(stat.st_size).ok()?];
     // Files are never changed, only replaced: one that is shorter by now is broken.
-    let count = rustix::io::read(&file, &mut bytes).ok()?;
-    decode(&bytes[..count], key)
+    let count = rustix::io::read(file, &mut bytes).ok()?;
+    bytes.truncate(count);
+    Some(bytes)
+}
+
+/// The filter of a container, in its state directory.
+const OF_CONTAINER: &str = "seccomp";
+
+/// Keeps a filter in the state directory of a container. A copy: the one that is kept for the next container may go, the container's may not.
+///
+/// # Errors
+/// Those of open(2) and write(2).
+pub fn keep_for(directory: impl AsFd, filter: &Filter) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&directory, OF_CONTAINER, flags, Mode::RUSR | Mode::WUSR)?;
+    crate::files::write_all(&file, &encode(&[], filter)?)
+}
+
+/// The filter that `keep_for` left in a state directory, which is trusted. None where the file is missing, damaged or somebody else's.
+pub fn read_for(directory: impl AsFd) -> Option<Filter> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&directory, OF_CONTAINER, flags, Mode::empty()).ok()?;
+    let stat = rustix::fs::fstat(&file).ok()?;
+    require_private(&stat, FileType::RegularFile).ok()?;
+    decode(&read_whole(&file, &stat)?, &[])
 }
 
 const DIRECTORY_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);

@@ -10,11 +10,15 @@ mod text;
 
 use std::os::fd::BorrowedFd;
 
-use tsrunc_plan::failure::Failure;
+use tsrunc_common::protocol::SeccompFilter;
+use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::seccomp::{SeccompListener, SeccompProfile};
 use tsrunc_plan::warning::Warning;
+use tsrunc_sys::errno::During;
 use tsrunc_sys::libseccomp;
 use tsrunc_sys::seccomp::Instruction;
+
+use crate::store::Lock;
 
 pub use compile::facts;
 pub use listener::{hand_over, process_state};
@@ -29,6 +33,18 @@ pub struct Filter {
     pub listener: Option<SeccompListener>,
     /// What to tell whoever makes a container with it.
     pub warnings: Vec<Warning>,
+}
+
+impl Filter {
+    /// What the init needs of it.
+    pub fn for_init(&self) -> SeccompFilter {
+        SeccompFilter { program: self.program.clone(), flags: self.flags }
+    }
+
+    /// What config.json wants the receiver of the listener to be told.
+    pub fn metadata(&self) -> Option<&str> {
+        self.listener.as_ref().and_then(|listener| listener.metadata.as_deref())
+    }
 }
 
 /// The seccomp profile of one container to be.
@@ -61,13 +77,27 @@ impl Seccomp {
         self.filter.as_ref()
     }
 
-    /// Keeps the filter for the next container with this profile.
-    pub fn keep(&self, root: BorrowedFd<'_>) {
-        if let (Some(key), Some(filter), false) = (&self.key, &self.filter, self.is_kept) {
+    /// Keeps the filter for the next container with this profile, and in the container's state directory for the processes that `exec` brings in.
+    ///
+    /// # Errors
+    /// It cannot be kept in the state directory.
+    pub fn keep(&self, lock: &Lock) -> Result<(), Failure> {
+        let Some(filter) = &self.filter else { return Ok(()) };
+        if let (Some(key), false) = (&self.key, self.is_kept) {
             // Without it the next container takes longer to make, that is all.
-            if let Err(_not_kept) = cache::keep(root, key, filter) {}
+            if let Err(_not_kept) = cache::keep(lock.root_fd(), key, filter) {}
         }
+        cache::keep_for(lock.dir_fd(), filter).during(|| format!("keep the seccomp filter in {:?}", lock.path()))
     }
+}
+
+/// The filter of a container, for a process that is brought into it. `directory`: its state directory, which is trusted.
+///
+/// # Errors
+/// The file is missing or damaged: the process would run unconfined.
+pub fn of_container(directory: BorrowedFd<'_>) -> Result<Filter, Failure> {
+    let cause = "its file in the state directory is missing or damaged";
+    cache::read_for(directory).ok_or_else(|| Failure::new(FailureCode::Other, "confine the process (/linux/seccomp)", cause))
 }
 
 /// Everything that a filter depends on: the versions of this program and of libseccomp, the kernel with its flags and actions, the profile.

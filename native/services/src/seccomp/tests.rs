@@ -318,8 +318,11 @@ fn a_profile_is_cut_out_of_its_configuration_once_its_filter_is_kept() {
         r#"{"defaultAction":{"kind":"log"},"architectures":[],"flags":[],"preferredFlags":["specAllow"],"rules":[],"denyNewer":false,"defaultNames":[]}"#,
     );
     let compiled = Seccomp::compile(Some(found), &made).unwrap();
-    use std::os::fd::AsFd;
-    compiled.keep(fs::File::open(temp.path()).unwrap().as_fd());
+    let lock = reserve(&Reservation { root: temp.path(), root_mode: 0o700, record: &record("c"), endable: false }).unwrap();
+    compiled.keep(&lock).unwrap();
+    assert_eq!(Some(&of_container(lock.dir_fd()).unwrap()), compiled.filter());
+    fs::write(format!("{}/seccomp", lock.path()), "cut").unwrap();
+    assert!(of_container(lock.dir_fd()).unwrap_err().to_string().contains("missing or damaged"));
     let (text, again) = Seccomp::take_from(config.into(), temp.path());
     assert_eq!(text, r#"{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_KILL_PROCESS"},"x":1},"y":2}"#);
     assert_eq!(again.unwrap().filter(), compiled.filter());

@@ -1,0 +1,127 @@
+//! A process that is brought into a container (`exec`): from the first message, outside, to its program.
+//!
+//! Until it has joined the namespaces it is out of the container's sight: in none of its namespaces, executing the sealed init, undumpable
+//! (CVE-2016-9962), with no descriptor of the caller's (CVE-2024-21626). A pid namespace takes children only; the child is a copy of this process and
+//! the creator's child.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::termios::Winsize;
+use tsrunc_common::hooks::Output;
+use tsrunc_common::protocol::{require_filter, unexpected, Channel, ExecStart, FromInit, ToInit};
+use tsrunc_plan::container::{ExecAffinity, Namespace};
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::errno::During;
+use tsrunc_sys::namespaces::join_all_of;
+use tsrunc_sys::process as sys;
+use tsrunc_sys::schedule::set_cpu_affinity;
+use tsrunc_sys::spawn::fork_sibling;
+
+use crate::devices::{open_terminal, Terminal};
+use crate::gate::{Never, OverChannel};
+use crate::launch::{await_release, become_program, begin_session, execute, hand_over_terminal, join_cgroups, launch_descriptors, reset_cpu_affinity};
+use crate::root::Root;
+use crate::setup::Setup;
+
+/// `received`: what came with the message, in the order that protocol.rs gives.
+pub fn exec(channel: &Channel, start: &ExecStart<'_>, received: Vec<OwnedFd>) -> Result<Never, Failure> {
+    let launch = &start.launch;
+    let mut received = received.into_iter();
+    let missing = || unexpected("a descriptor");
+    let init = received.next().ok_or_else(missing)?;
+    let root = if start.chroot { Some(received.next().ok_or_else(missing)?) } else { None };
+    join_cgroups_with_affinity(received.collect(), start.affinity.as_ref().as_ref())?;
+    let mut open = vec![channel.socket().as_raw_fd(), init.as_raw_fd()];
+    open.extend(root.iter().map(AsRawFd::as_raw_fd));
+    open.extend(launch_descriptors(launch));
+    sys::close_all_but(&open).during(|| "close the caller's descriptors".into())?;
+    require_filter(&launch.process, launch.seccomp.is_some())?;
+    enter(start, init, root)?;
+    if start.namespaces.contains(&Namespace::Pid) {
+        go_on_in_child(channel)?;
+    }
+    begin_session(&launch.process)?;
+    let terminal = set_up(channel, start)?;
+    let program = become_program(channel, launch, terminal)?;
+    await_release(channel)?;
+    execute(channel, launch, &program)
+}
+
+/// execCPUAffinity has CPUs for the time before the cgroups are joined, whose cpuset may allow others, and for the time after it.
+fn join_cgroups_with_affinity(tasks: Vec<OwnedFd>, affinity: Option<&ExecAffinity>) -> Result<(), Failure> {
+    let set = |cpus: Option<&Vec<u32>>, name: &str| {
+        cpus.map_or(Ok(()), |cpus| set_cpu_affinity(cpus).during(|| format!("set the CPU affinity to {cpus:?} (/process/execCPUAffinity/{name})")))
+    };
+    set(affinity.and_then(|affinity| affinity.initial.as_ref()), "initial")?;
+    join_cgroups(tasks)?;
+    match affinity {
+        None => reset_cpu_affinity(),
+        Some(affinity) => set(affinity.last.as_ref(), "final"),
+    }
+}
+
+/// Joins the namespaces of the container's first process, all in one step, and its root where that is not the root of a mount namespace.
+fn enter(start: &ExecStart<'_>, init: OwnedFd, root: Option<OwnedFd>) -> Result<(), Failure> {
+    if !start.namespaces.is_empty() {
+        match join_all_of(init.as_fd(), &start.namespaces) {
+            Err(rustix::io::Errno::SRCH) => return Err(Failure::new(FailureCode::Finished, "join the container's namespaces", "its first process has ended")),
+            result => result.during(|| "join the container's namespaces".into())?,
+        }
+    }
+    if start.namespaces.contains(&Namespace::User) {
+        sys::set_gid(0).during(|| "become root of the user namespace".into())?;
+        sys::set_uid(0).during(|| "become root of the user namespace".into())?;
+    }
+    // Both may have made it dumpable again (fs.suid_dumpable in proc_sys_fs(5)).
+    sys::set_dumpable(false).during(|| "become undumpable".into())?;
+    if let Some(root) = root {
+        let during = || "enter the container's root".to_owned();
+        rustix::process::fchdir(&root).during(during)?;
+        rustix::process::chroot(".").during(during)?;
+    }
+    rustix::process::chdir("/").during(|| "enter \"/\"".into())
+}
+
+/// Makes the process that goes on in the pid namespace; this one ends.
+fn go_on_in_child(channel: &Channel) -> Result<(), Failure> {
+    let forked = match fork_sibling() {
+        // The first process of the namespace has ended.
+        Err(rustix::io::Errno::NOMEM) => Err(rustix::io::Errno::NOMEM)
+            .during(|| "make a process in the container".into())
+            .map_err(|failure: Failure| Failure { cause: format!("{}; its first process may have ended", failure.cause), ..failure })?,
+        result => result.during(|| "make a process in the container".into())?,
+    };
+    if let Some(pid) = forked {
+        channel.send(&FromInit::Forked(pid))?;
+        std::process::exit(0);
+    }
+    match channel.receive()? {
+        Some(ToInit::Continue { .. }) => Ok(()),
+        _ => Err(unexpected("to go on")),
+    }
+}
+
+/// What is done in the container before the process becomes its user: a terminal, the operations of the process.
+fn set_up(channel: &Channel, start: &ExecStart<'_>) -> Result<Option<Terminal>, Failure> {
+    let launch = &start.launch;
+    if start.terminal_size.is_none() && launch.process.operations.is_empty() {
+        return Ok(None);
+    }
+    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(|| "open \"/\"".into())?;
+    let root = Root::new(root);
+    let mut terminal = None;
+    if let Some([height, width]) = start.terminal_size {
+        let opened = open_terminal(&root, Winsize { ws_row: height, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 })?;
+        hand_over_terminal(channel, &launch.console, &opened.master)?;
+        terminal = Some(opened);
+    }
+    let (none, no_output) = (Default::default(), Output::default());
+    let mut setup = Setup::new(&none, &launch.process, &no_output);
+    setup.enter(root);
+    let mut creator = OverChannel { channel, console: &launch.console };
+    for (index, operation) in launch.process.operations.iter().enumerate() {
+        setup.run(index, operation, &mut creator)?;
+    }
+    Ok(terminal)
+}

@@ -1,0 +1,124 @@
+//! What the init of a container and a process that is brought into one have in common: cgroups, session, terminal, limits, user, filter, exec.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::process::{setrlimit, Resource, Rlimit};
+use tsrunc_common::descriptors::send_descriptor;
+use tsrunc_common::limits::{low_open_files, set_limits};
+use tsrunc_common::protocol::{unexpected, Channel, Console, FromInit, Gate, Launch, ToInit};
+use tsrunc_plan::container::Process;
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_sys::errno::During;
+use tsrunc_sys::process as sys;
+
+use crate::devices::Terminal;
+use crate::gate::Never;
+use crate::kernel_files::set_key_label;
+use crate::process::{become_user, own_stdio, take_terminal, Program};
+use crate::seccomp::{load_when, Moment};
+
+/// Moves this process, its only thread, into v1 cgroups (`tasks` in cgroups(7)).
+pub fn join_cgroups(tasks: Vec<OwnedFd>) -> Result<(), Failure> {
+    tasks.iter().try_for_each(|tasks| rustix::io::write(tasks, b"0").map(drop)).during(|| "join the container's cgroups".into())
+}
+
+/// The caller's affinity is for the caller: a manager that systemd bound to some CPUs would bind its containers to them.
+pub fn reset_cpu_affinity() -> Result<(), Failure> {
+    match tsrunc_sys::schedule::reset_cpu_affinity() {
+        // A seccomp filter that the caller runs under. What is left is narrower than what the cpuset allows.
+        Err(Errno::PERM | Errno::NOSYS) => Ok(()),
+        result => result.during(|| "allow the container all CPUs of its cpuset".into()),
+    }
+}
+
+/// Begins a session of its own, before a terminal is opened: only a leader may have a controlling one. Joins the session keyring.
+pub fn begin_session(process: &Process) -> Result<(), Failure> {
+    rustix::process::setsid().during(|| "setsid".into())?;
+    match &process.keyring {
+        Some(name) => join_keyring(name, process.keyring_label.as_deref()),
+        None => Ok(()),
+    }
+}
+
+/// A session keyring of its own, where the kernel has keyrings.
+fn join_keyring(name: &str, label: Option<&str>) -> Result<(), Failure> {
+    label.map_or(Ok(()), set_key_label)?;
+    match sys::new_session_keyring(name) {
+        Err(rustix::io::Errno::NOSYS) => {} // a kernel without keyrings shares none
+        result => result.during(|| "join a new session keyring".into()).map_err(explain_quota)?,
+    }
+    label.map_or(Ok(()), |_| set_key_label(""))
+}
+
+/// A user has few keys (200 by default), and a keyring is one.
+fn explain_quota(mut failure: Failure) -> Failure {
+    if failure.errno.as_deref() == Some("EDQUOT") {
+        failure.cause += "; the user has all the keys that /proc/sys/kernel/keys allows, with --no-new-keyring the container makes none";
+    }
+    failure
+}
+
+/// Numbers of the descriptors that come with any launch.
+pub fn launch_descriptors(launch: &Launch<'_>) -> impl Iterator<Item = i32> {
+    let console = match launch.console {
+        Console::Socket(number) => Some(number),
+        Console::None | Console::Channel => None,
+    };
+    console.into_iter().chain((0..launch.process.preserve_fds as i32).map(|index| 3 + index))
+}
+
+/// Sends the terminal's master to whom the caller wants to have it.
+pub fn hand_over_terminal(channel: &Channel, console: &Console, master: &OwnedFd) -> Result<(), Failure> {
+    match console {
+        Console::Socket(number) => {
+            let socket = sys::inherited(*number).during(|| "take over the console socket".into())?;
+            send_descriptor(socket.as_fd(), master.as_fd()).during(|| "send the terminal to the console socket".into())
+        }
+        Console::Channel => {
+            channel.send(&FromInit::Terminal)?;
+            send_descriptor(channel.socket().as_fd(), master.as_fd()).during(|| "send the terminal to the creator".into())
+        }
+        Console::None => Err(Failure::new(FailureCode::BadRequest, "send the terminal", "nobody wants it")),
+    }
+}
+
+/// Takes the terminal or owns stdio, sets limits, becomes the user, finds the program, and loads a filter whose listener the creator is to have.
+pub fn become_program(channel: &Channel, launch: &Launch<'_>, terminal: Option<Terminal>) -> Result<Program, Failure> {
+    let process = &launch.process;
+    match terminal {
+        Some(terminal) => take_terminal(terminal, process.uid)?,
+        None => own_stdio(process.uid)?,
+    }
+    // After the setup, which they must not hinder, and before the change of user, who may not set them.
+    if launch.in_user_namespace && !process.rlimits.is_empty() {
+        channel.ask(&FromInit::Limits)?;
+    } else {
+        set_limits(0, process)?;
+    }
+    let program = become_user(process, || load_when(Moment::Privileged, launch, channel))?;
+    load_when(Moment::Created, launch, channel)?;
+    Ok(program)
+}
+
+/// Says that all is ready, and waits until the creator lets go. Returns the state that startContainer hooks read.
+pub fn await_release(channel: &Channel) -> Result<String, Failure> {
+    channel.send(&FromInit::Ready)?;
+    match channel.receive()? {
+        Some(ToInit::Release { state }) => Ok(state),
+        _ => Err(unexpected("a release")),
+    }
+}
+
+/// Replaces this process by the program.
+pub fn execute(channel: &Channel, launch: &Launch<'_>, program: &Program) -> Result<Never, Failure> {
+    if let Some([current, maximum]) = low_open_files(&launch.process)?.map(|limit| limit.map(Some)) {
+        setrlimit(Resource::Nofile, Rlimit { current, maximum }).during(|| "set RLIMIT_NOFILE".into())?;
+    }
+    match (channel.send(&FromInit::Executing), &launch.gate) {
+        // The container is started, whatever became of the starter while startContainer hooks ran.
+        (Err(_starter_gone), Gate::Socket(_)) => {}
+        (result, _) => result?,
+    }
+    Err(program.execute(&launch.process, || load_when(Moment::Exec, launch, channel)))
+}

@@ -1,0 +1,194 @@
+//! Brings a process into a container that runs: the creator's side. What the process does itself is in native/init/src/exec.rs.
+
+use std::borrow::Cow;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{socketpair, AddressFamily, SocketFlags, SocketType};
+use tsrunc_common::protocol::{require_filter, Channel, ExecStart, Gate, Launch, ToInit};
+use tsrunc_plan::container::{ConsolePlan, ExecPlan, Namespace};
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::request::ProcessIdentity;
+use tsrunc_sys::errno::During;
+use tsrunc_sys::spawn::{spawn, Spawn, Spawned};
+
+use crate::clone::init_arguments;
+use crate::conversation::{converse, Conversation, ListenerReceiver};
+use crate::create::{console, stdio};
+use crate::init_program::{self, InitProgram};
+use crate::interrupts::Interrupt;
+use crate::pending::Pending;
+use crate::seccomp::{self, Filter};
+use crate::{cgroup, gate, preserved, processes, state_root};
+
+/// Makes a process in the container `id` below the state directory `root`, up to its release.
+///
+/// # Errors
+/// `Finished` where the container's first process has ended; the failing operation. Nothing is left of the process.
+pub fn exec(init: InitProgram, (root, id): (&str, &str), plan: &ExecPlan, interrupt: Interrupt<'_>) -> Result<Pending, Failure> {
+    let directory = state_root::open_trusted(root, id)?;
+    let filter = plan.process.seccomp.then(|| seccomp::of_container(directory.as_fd())).transpose()?;
+    require_filter(&plan.process, filter.is_some())?;
+    let opened = open_all(plan, filter.as_ref())?;
+    let program = init_program::open(init, directory.as_fd(), plan.namespaces.contains(&Namespace::User))?;
+    let during = || "make the socket of the process".to_owned();
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
+    let args = init_arguments(&theirs)?;
+    let inherit: Vec<i32> =
+        stdio().chain([theirs.as_raw_fd()]).chain(opened.console.iter().map(AsRawFd::as_raw_fd)).chain(preserved::numbers(plan.process.preserve_fds)).collect();
+    let request = Spawn {
+        namespaces: 0,
+        joins: &[],
+        wait: None,
+        clock_offsets: None,
+        become_root: false,
+        cgroup: None,
+        // Before it executes the process shares our memory, and the container may be short of memory.
+        cgroup_limits_memory: true,
+        program: program.file.as_fd(),
+        args: &args,
+        inherit: &inherit,
+        report: theirs.as_fd(),
+    };
+    let Spawned { pid, pidfd, mut memory } = clone_into(&request, plan, &opened)?;
+    memory.wait();
+    let mut pending = Pending::new(pid, pidfd);
+    pending.starts = true;
+    drop(theirs);
+    pending.identity.start_time_ticks = processes::start_time(pid)?;
+    if let Some(score) = plan.oom_score_adj {
+        let path = format!("/proc/{pid}/oom_score_adj");
+        std::fs::write(&path, score.to_string()).during(|| format!("write {score} to {path:?} (/process/oomScoreAdj)"))?;
+    }
+    let channel = Channel::new(ours);
+    let sent = channel.send_with(&ToInit::Exec(Box::new(first_message(plan, &opened, filter.as_ref()))), opened.descriptors());
+    drop(program);
+    let mut receiver = opened.listener.map(|socket| ListenerReceiver { socket, metadata: filter.as_ref().and_then(Filter::metadata) });
+    let conversation = Conversation { channel: &channel, process: &plan.process, state: &plan.state, hooks: None, interrupt };
+    converse(&conversation, &mut pending, &mut receiver)
+        .map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))
+        .map_err(|failure| explain_end(failure, plan))?;
+    pending.announce(opened.pidfd_receiver.as_ref(), plan.pid_file.as_ref())?;
+    pending.channel = Some(channel);
+    Ok(pending)
+}
+
+/// A process that was killed while it was made most likely ended with its container.
+fn explain_end(failure: Failure, plan: &ExecPlan) -> Failure {
+    match processes::alive(&plan.init) {
+        Ok(false) => Failure { code: FailureCode::Finished, ..failure },
+        _ => failure,
+    }
+}
+
+/// What is opened on the host for the process.
+struct Opened {
+    /// First what the process gets with its first message: a pidfd of the container's init, its root where it is to be entered, files to write
+    /// "0" to.
+    sent: Vec<OwnedFd>,
+    unified: Option<OwnedFd>,
+    console: Option<OwnedFd>,
+    pidfd_receiver: Option<OwnedFd>,
+    listener: Option<OwnedFd>,
+}
+
+impl Opened {
+    fn descriptors(&self) -> &[OwnedFd] {
+        &self.sent
+    }
+}
+
+fn open_all(plan: &ExecPlan, filter: Option<&Filter>) -> Result<Opened, Failure> {
+    let init = processes::open(&plan.init)?.ok_or_else(|| ended(&plan.init))?;
+    // CPUs for the time before it is in its cgroups: then it has to join them all itself.
+    let joins_itself = plan.affinity.as_ref().is_some_and(|affinity| affinity.initial.is_some());
+    let root = plan.chroot.then(|| open_root(&plan.init)).transpose()?;
+    let mut files = Vec::new();
+    for directory in &plan.cgroup.join_tasks {
+        files.push(open_to_join(&format!("{directory}/tasks"))?);
+    }
+    let mut unified = None;
+    if let Some(path) = &plan.cgroup.clone_into {
+        match joins_itself {
+            true => files.push(open_to_join(&format!("{path}/cgroup.procs"))?),
+            false => unified = Some(open_cgroup(path)?),
+        }
+    }
+    // Only now is it certain that all of these were the container's: they go with its first process, or after it.
+    if has_ended(&init)? {
+        return Err(ended(&plan.init));
+    }
+    let listener = filter.and_then(|filter| filter.listener.as_ref());
+    Ok(Opened {
+        sent: std::iter::once(init).chain(root).chain(files).collect(),
+        unified,
+        console: match &plan.console {
+            ConsolePlan::Socket { path } => Some(gate::connect_to(path, "console socket")?),
+            ConsolePlan::None | ConsolePlan::Keep => None,
+        },
+        pidfd_receiver: plan.pidfd_socket.as_ref().map(|path| gate::connect_to(path, "pidfd socket")).transpose()?,
+        listener: listener.map(|listener| gate::connect_to(&listener.path, "seccomp listener")).transpose()?,
+    })
+}
+
+fn ended(init: &ProcessIdentity) -> Failure {
+    Failure::new(FailureCode::Finished, format!("find the container's first process {}", init.pid), "it has ended")
+}
+
+/// A pidfd is readable once its process has ended (pidfd_open(2)).
+fn has_ended(pidfd: &OwnedFd) -> Result<bool, Failure> {
+    let mut watched = [PollFd::new(pidfd, PollFlags::IN)];
+    let count = rustix::io::retry_on_intr(|| poll(&mut watched, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })));
+    count.map(|count| count > 0).during(|| "look at the container's first process".into())
+}
+
+fn open_root(init: &ProcessIdentity) -> Result<OwnedFd, Failure> {
+    let path = format!("/proc/{}/root", init.pid);
+    rustix::fs::open(path.as_str(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(|| format!("open {path:?}"))
+}
+
+fn open_to_join(path: &str) -> Result<OwnedFd, Failure> {
+    rustix::fs::open(path, OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        .during(|| format!("open {path:?}"))
+        .map_err(cgroup::explain_denial)
+}
+
+fn open_cgroup(path: &str) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).during(|| format!("open cgroup {path:?}"))
+}
+
+/// Clones the process into the container's v2 cgroup. In a container that has made cgroups itself and handed controllers on to them that one takes no
+/// process any more ("no internal processes", cgroups(7)): then into the one that the container's first process is in.
+fn clone_into(request: &Spawn<'_>, plan: &ExecPlan, opened: &Opened) -> Result<Spawned, Failure> {
+    let during = || "clone the process".to_owned();
+    let Some(unified) = &opened.unified else { return spawn(request).during(during) };
+    match spawn(&Spawn { cgroup: Some(unified.as_fd()), ..*request }) {
+        Err(errno @ (Errno::BUSY | Errno::OPNOTSUPP)) if plan.cgroup.or_where_init_is => {
+            let own = plan.cgroup.clone_into.as_deref().unwrap_or_default();
+            match cgroup::unified_cgroup_of(plan.init.pid, own)? {
+                Some(path) => spawn(&Spawn { cgroup: Some(open_cgroup(&path)?.as_fd()), ..*request }).during(during),
+                None => Err(errno).during(during),
+            }
+        }
+        result => result.during(during).map_err(cgroup::explain_denial),
+    }
+}
+
+fn first_message<'a>(plan: &'a ExecPlan, opened: &Opened, filter: Option<&Filter>) -> ExecStart<'a> {
+    ExecStart {
+        launch: Launch {
+            process: Cow::Borrowed(&plan.process),
+            in_user_namespace: plan.namespaces.contains(&Namespace::User),
+            gate: Gate::Channel,
+            console: console(&plan.console, opened.console.as_ref()),
+            seccomp: filter.map(Filter::for_init),
+        },
+        namespaces: Cow::Borrowed(&plan.namespaces),
+        chroot: plan.chroot,
+        terminal_size: plan.terminal_size,
+        affinity: Cow::Borrowed(&plan.affinity),
+    }
+}
