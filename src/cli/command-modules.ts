@@ -3,6 +3,7 @@
 import type { CommandModule } from "./command.js";
 import * as create from "./commands/create.js";
 import * as deletion from "./commands/delete.js";
+import * as exec from "./commands/exec.js";
 import * as kill from "./commands/kill.js";
 import * as list from "./commands/list.js";
 import * as run from "./commands/run.js";
@@ -14,6 +15,7 @@ import type { LateCommandName, LateCommands } from "./late-commands.js";
 const modules: Readonly<Record<Exclude<CommandName, LateCommandName>, CommandModule>> = {
   create,
   delete: deletion,
+  exec,
   kill,
   list,
   run,

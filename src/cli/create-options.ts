@@ -27,7 +27,8 @@ export function createOptions(subject: string, { door, global, values, switches 
 /** More descriptors than a process can have (fs.nr_open's default) are a mistake. */
 const MAX_DESCRIPTORS = 1_048_576;
 
-function preserveFds(subject: string, value: string | undefined): number {
+/** @throws RuntimeError on what is no number of descriptors */
+export function preserveFds(subject: string, value: string | undefined): number {
   if (value === undefined) return 0;
   const number = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
   if (!(number <= MAX_DESCRIPTORS))

@@ -3,6 +3,8 @@ export const EXIT_STATUS = {
   success: 0,
   /** Any error: bad usage, a configuration with faults, an operation that failed. */
   failure: 1,
+  /** `exec` could not start the program. */
+  notExecuted: 255,
 } as const;
 
 /** The status for something that was thrown. Each bundle has its own copy of the error classes: told by shape, not by class. */

@@ -4,6 +4,7 @@ import type { Flag, Grammar } from "./table.js";
 import * as completion from "./table/completion.js";
 import * as create from "./table/create.js";
 import * as deletion from "./table/delete.js";
+import * as exec from "./table/exec.js";
 import * as events from "./table/events.js";
 import * as features from "./table/features.js";
 import * as help from "./table/help.js";
@@ -23,6 +24,7 @@ const grammars = {
   completion: completion.grammar,
   create: create.grammar,
   delete: deletion.grammar,
+  exec: exec.grammar,
   events: events.grammar,
   features: features.grammar,
   help: help.grammar,

@@ -5,6 +5,7 @@ import type { Manual } from "./table.js";
 import * as completion from "./table/completion.js";
 import * as create from "./table/create.js";
 import * as deletion from "./table/delete.js";
+import * as exec from "./table/exec.js";
 import * as events from "./table/events.js";
 import * as features from "./table/features.js";
 import * as help from "./table/help.js";
@@ -24,6 +25,7 @@ const manuals: Readonly<Record<CommandName, () => Manual>> = {
   completion: completion.manual,
   create: create.manual,
   delete: deletion.manual,
+  exec: exec.manual,
   events: events.manual,
   features: features.manual,
   help: help.manual,

@@ -6,7 +6,7 @@ import type { Failure, Reply, Request } from "./generated/plan.js";
 import { attempt, perform } from "./native.js";
 import fits from "./spec/generated/validate-config-fast.js";
 import { loadSpec } from "./spec/load.js";
-import type { LoadOptions, ValidatedSpec } from "./spec/load.js";
+import type { LoadOptions, Loaders, ValidatedSpec } from "./spec/load.js";
 
 /** Longer configurations are refused: a mistake, or an attack on memory. */
 export const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
@@ -26,12 +26,7 @@ export interface ReadConfig {
 export function readConfig({ door, root }: RuntimeContext, bundle: string, check: LoadOptions): ReadConfig {
   const path = `${bundle}/config.json`;
   const { text, seccomp } = read(door, "config", { op: "readConfig", path, maxBytes: MAX_CONFIG_BYTES, root });
-  const load = (text: string, seccompIsReady: boolean): ValidatedSpec =>
-    loadSpec(
-      text,
-      { fits, rare: () => door.part("rare").rareRules, careful: () => door.part("careful").readCarefully },
-      { ...check, seccompIsReady },
-    );
+  const load = (text: string, seccompIsReady: boolean): ValidatedSpec => loadSpec(text, loadersOf(door), { ...check, seccompIsReady });
   try {
     return { spec: load(text, seccomp?.isReady ?? false), seccomp: seccomp ?? undefined };
   } catch (error) {
@@ -41,6 +36,11 @@ export function readConfig({ door, root }: RuntimeContext, bundle: string, check
     // Not the text that its author knows: the faults are told from that.
     return { spec: load(read(door, "text", { op: "readFile", path, maxBytes: MAX_CONFIG_BYTES }).text, false), seccomp: undefined };
   }
+}
+
+/** What `loadSpec` loads when it needs it. */
+export function loadersOf(door: LibraryDoor): Loaders {
+  return { fits, rare: () => door.part("rare").rareRules, careful: () => door.part("careful").readCarefully };
 }
 
 type ReadRequest = Extract<Request, { op: "readConfig" | "readFile" }>;

@@ -14,6 +14,8 @@ export type { DeleteOptions } from "./operations/delete.js";
 export { RuntimeError, isRuntimeError } from "./errors.js";
 export type { ErrorCode, ErrorFacts } from "./errors.js";
 export type { Warning } from "./generated/plan.js";
+export { execInContainer } from "./operations/exec.js";
+export type { ExecOptions } from "./operations/exec.js";
 export { containerEvents, containerStats } from "./operations/events.js";
 export type { EventsOptions } from "./operations/events.js";
 export { features } from "./operations/features.js";

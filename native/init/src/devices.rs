@@ -12,8 +12,8 @@ use tsrunc_sys::errno::During;
 
 use crate::attributes::set_attributes;
 use crate::mounts::{attach, in_config};
-use tsrunc_common::clones::clone_mount;
 use crate::root::Root;
+use tsrunc_common::clones::clone_mount;
 
 const DEVPTS_SUPER_MAGIC: u64 = 0x1cd1;
 

@@ -12,8 +12,8 @@ use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 use crate::attributes::attribute_bits;
 use crate::file_system::{new_file_system, NewFileSystem};
 use crate::mounts::attach;
-use tsrunc_common::clones::clone_mount;
 use crate::root::Root;
+use tsrunc_common::clones::clone_mount;
 
 /// What masks are made of: found once, mounted many times.
 #[derive(Default)]

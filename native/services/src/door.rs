@@ -315,7 +315,7 @@ fn unknown(handle: u32) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TempDir;
+    use crate::testing::{record, TempDir};
 
     fn ask(services: &mut Services, request: &str) -> String {
         String::from_utf8(services.call(request.as_bytes())).unwrap()
@@ -334,7 +334,8 @@ mod tests {
     fn a_handle_is_good_for_its_kind_until_it_is_closed() {
         let temp = TempDir::new();
         let mut services = Services::new(InitProgram::Embedded);
-        let reserve = format!(r#"{{"op":"reserve","root":{:?},"rootMode":448,"id":"c","state":"{{}}","endable":false}}"#, temp.path());
+        let record = serde_json::to_string(&record("c")).unwrap();
+        let reserve = format!(r#"{{"op":"reserve","root":{:?},"rootMode":448,"record":{record},"endable":false}}"#, temp.path());
         assert_eq!(ask(&mut services, &reserve), r#"{"kind":"handle","handle":1}"#);
         assert!(ask(&mut services, r#"{"op":"release","handle":1}"#).contains(r#""operation":"use handle 1","cause":"there is none""#));
         assert_eq!(ask(&mut services, r#"{"op":"removeContainer","handle":1}"#), r#"{"kind":"done"}"#);

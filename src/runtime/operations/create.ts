@@ -2,6 +2,8 @@
 
 import { readConfig } from "../config.js";
 import { stateError } from "../container/container.js";
+import { planConsole, refuseUnusableConsole, unusable } from "../container/console.js";
+import type { ConsoleRequest } from "../container/console.js";
 import type { LibraryDoor, RuntimeContext } from "../container/context.js";
 import { RuntimeError, isRuntimeError, messageOf, withOperation } from "../errors.js";
 import type { HostFacts, Request, Undo, Warning } from "../generated/plan.js";
@@ -122,9 +124,17 @@ interface Found {
 function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts, spec, seccomp }: Found): NewContainer {
   const { door } = context;
   const { id, options, continuation } = request;
-  refuseUnusableConsole(door, spec, request);
+  const console = {
+    terminal: spec.process?.terminal ?? false,
+    consoleSocket: options.consoleSocket,
+    detaches: continuation !== "foreground",
+  };
+  refuseUnusableConsole(door, console, {
+    without: "set /process/terminal to false",
+    socketIsFor: "create or --detach, with /process/terminal",
+  });
   const scope = options.systemdCgroup ? planUnit(context, request, spec, facts) : undefined;
-  const planning = planOptions(context, request, bundle, spec);
+  const planning = planOptions(context, request, { bundle, spec, console });
   const planned = planContainer(door, spec, facts, { ...planning, scope });
   refuseUnusableRootfs(door, planned.rootfs);
   warnOf(context, spec, { leftOut: planned.leftOut, hasUnit: scope !== undefined, rootless: isRootless(facts, options) });
@@ -181,10 +191,8 @@ function rootfsMountId(door: LibraryDoor, spec: ValidatedSpec, bundle: string): 
 function planOptions(
   context: RuntimeContext,
   { id, options, continuation }: CreateRequest,
-  bundle: string,
-  spec: ValidatedSpec,
+  { bundle, spec, console }: { bundle: string; spec: ValidatedSpec; console: ConsoleRequest },
 ): PlanOptions {
-  const { consoleSocket } = options;
   return {
     id,
     bundle,
@@ -193,8 +201,7 @@ function planOptions(
     newKeyring: options.newKeyring ?? true,
     preserveFds: options.preserveFds ?? 0,
     listenFds: options.listenFds ?? 0,
-    console:
-      consoleSocket !== undefined ? { kind: "socket", path: consoleSocket } : { kind: continuation === "foreground" ? "keep" : "none" },
+    console: planConsole(console),
     gate: { kind: continuation === "wait" ? "socket" : "channel" },
     notifySocket: options.notifySocket ? `${context.root}/${id}/notify.sock` : undefined,
     pidFile: options.pidFile,
@@ -209,46 +216,10 @@ function refuseUnknownCalls(warnings: readonly Warning[]): void {
   if (unknown) throw new RuntimeError(unknown.message, { code: "invalidConfig", operation: unknown.pointer, path: unknown.pointer });
 }
 
-/** A terminal needs somebody who takes its master: a socket, or the caller who stays. */
-function refuseUnusableConsole(door: LibraryDoor, spec: ValidatedSpec, { options, continuation }: CreateRequest): void {
-  const terminal = spec.process?.terminal ?? false;
-  const { consoleSocket } = options;
-  const detaches = continuation !== "foreground";
-  if (terminal && detaches && consoleSocket === undefined) {
-    throw new RuntimeError(
-      "cannot allocate tty if tsrunc will detach without setting console socket: name one with --console-socket, or set /process/terminal to false",
-      { code: "invalidArgument" },
-    );
-  }
-  if (consoleSocket === undefined) {
-    if (terminal) perform(door, { op: "findTerminal" });
-    return;
-  }
-  if (!terminal || !detaches) {
-    throw new RuntimeError(
-      "cannot use console socket if tsrunc will not detach or allocate tty: --console-socket is for create or --detach, with /process/terminal",
-      { code: "invalidArgument" },
-    );
-  }
-  const kind = askText(door, { op: "pathKind", path: consoleSocket });
-  if (kind !== "socket" && kind !== "symlink") {
-    throw unusable("console socket", consoleSocket, kind);
-  }
-}
-
 /** The native layer refuses these too; here the text says what is there instead. */
 function refuseUnusableRootfs(door: LibraryDoor, rootfs: string): void {
   const kind = askText(door, { op: "pathKind", path: rootfs });
   if (kind !== "directory") throw unusable("rootfs", rootfs, kind);
-}
-
-function unusable(what: string, path: string, kind: string): RuntimeError {
-  const cause = kind === "missing" ? "it does not exist" : `it is a ${kind}`;
-  return new RuntimeError(cause, {
-    code: kind === "missing" ? "notFound" : "invalidArgument",
-    operation: `use the ${what} ${JSON.stringify(path)}`,
-    path,
-  });
 }
 
 interface RecordParts {
@@ -270,6 +241,7 @@ function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: RecordParts
     ...(spec.annotations && { annotations: spec.annotations }),
     created: askText(door, { op: "now" }),
     ownerUid: planned.ownerUid,
+    ...(!createsNamespace(spec, "mount") && { chroot: true }),
     ownPidNamespace: createsNamespace(spec, "pid"),
     namespaces: [...planned.plan.spawn.create, ...planned.plan.spawn.join.map(({ namespace }) => namespace)],
     cgroups: planned.cgroups,

@@ -9,7 +9,8 @@ use super::bpf::{run, Call, Step};
 use super::compile::{compile, whole_program};
 use super::flatten::flatten;
 use super::*;
-use crate::testing::TempDir;
+use crate::store::{reserve, Reservation};
+use crate::testing::{record, TempDir};
 
 const X86_64: u32 = 0xc000_003e;
 const I386: u32 = 0x4000_0003;

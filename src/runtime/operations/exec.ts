@@ -1,0 +1,117 @@
+/** `exec`: brings a process into a container that runs. */
+
+import { observedStatus, peekRecord } from "../container/container.js";
+import { planConsole, refuseUnusableConsole } from "../container/console.js";
+import type { RuntimeContext } from "../container/context.js";
+import { hookState } from "../container/oci-state.js";
+import type { ContainerRecord } from "../container/record.js";
+import { RuntimeError, errorFromFailure, isRuntimeError, withOperation } from "../errors.js";
+import type { ExecPlan, HostFacts } from "../generated/plan.js";
+import { attempt, hostFacts, perform, send } from "../native.js";
+import { execDefaults, planCgroupJoin, planExecAffinity, planExecProcess } from "../plan/exec.js";
+import type { ExecProcessOptions } from "../plan/exec.js";
+import { readProcess } from "../process-document.js";
+
+/** What a caller decides about a process. Every path may be relative to the working directory. */
+export interface ExecOptions extends ExecProcessOptions {
+  /** File with a process as in config.json; the other options change it. */
+  processFile?: string | undefined;
+  /** Socket that gets the terminal's master by SCM_RIGHTS. */
+  consoleSocket?: string | undefined;
+  /** Socket that gets a pidfd of the process. */
+  pidfdSocket?: string | undefined;
+  /** File that gets the pid of the process. */
+  pidFile?: string | undefined;
+  /** Leave the process once its program runs. */
+  detach?: boolean | undefined;
+  /** Cgroups below the container's own: `[controller[,controller]:]path`. */
+  cgroups?: readonly string[] | undefined;
+  /** Also where the container is paused: the process begins when it is resumed. */
+  ignorePaused?: boolean | undefined;
+}
+
+/**
+ * Brings a process into a container. Unless detached, forwards signals and the terminal until its program ends.
+ * @returns the exit status as a shell tells it, 0 when detached. @throws RuntimeError when it cannot be brought in; nothing is left of it then.
+ */
+export function execInContainer(context: RuntimeContext, id: string, options: ExecOptions): number {
+  try {
+    const record = peekRecord(context, id);
+    refuseStatus(context, record, options);
+    return bringIn(context, record, options);
+  } catch (error) {
+    throw withOperation("exec failed", error);
+  }
+}
+
+/** @throws RuntimeError in runc's words, which callers look for */
+function refuseStatus(context: RuntimeContext, record: ContainerRecord, { ignorePaused }: ExecOptions): void {
+  const status = observedStatus(context, record);
+  if (status === "stopped") throw stopped();
+  if (status === "creating") throw new RuntimeError("cannot exec in a container that is being created", { code: "wrongStatus" });
+  if (status === "paused" && !ignorePaused) {
+    throw new RuntimeError("cannot exec in a paused container (use --ignore-paused to override)", { code: "wrongStatus" });
+  }
+}
+
+function stopped(): RuntimeError {
+  return new RuntimeError("cannot exec in a stopped container", { code: "wrongStatus" });
+}
+
+function bringIn(context: RuntimeContext, record: ContainerRecord, options: ExecOptions): number {
+  const { door, root, endable } = context;
+  const plan = planExec(context, record, options);
+  const { preserveFds } = plan.process;
+  if (preserveFds > 0) perform(door, { op: "requireOpen", count: preserveFds });
+  const { reply, failure } = attempt(door, "created", { op: "exec", root, id: record.id, plan, endable: endable ?? false });
+  if (failure)
+    throw failure.code === "finished" ? stopped() : withOperation("unable to start container process", errorFromFailure(failure));
+  const { handle } = reply;
+  try {
+    release(context, handle);
+    return options.detach ? 0 : send(door, "exit", { op: "foreground", handle, subreaper: false, notify: null }).status;
+  } finally {
+    perform(door, { op: "close", handle });
+  }
+}
+
+function release({ door }: RuntimeContext, handle: number): void {
+  try {
+    perform(door, { op: "release", handle });
+  } catch (error) {
+    throw isRuntimeError(error) && error.code === "finished" ? stopped() : withOperation("unable to start container process", error);
+  }
+}
+
+function planExec(context: RuntimeContext, record: ContainerRecord, options: ExecOptions): ExecPlan {
+  const { door } = context;
+  const defaults = execDefaults(record);
+  const needsFacts = options.processFile !== undefined || (options.capabilities?.length ?? 0) > 0;
+  const facts = needsFacts ? hostFacts(door) : undefined;
+  const given =
+    facts && options.processFile !== undefined ? readProcess(context, record, { file: options.processFile, defaults, facts }) : undefined;
+  const process = planExecProcess(given?.process ?? defaults, options, facts && limitsOf(facts, record));
+  if (process.args.length === 0) throw new RuntimeError("missing the program to execute", { code: "invalidArgument" });
+  const request = { terminal: process.terminal, consoleSocket: options.consoleSocket, detaches: options.detach ?? false };
+  refuseUnusableConsole(door, request, { without: "leave --tty out", socketIsFor: "--detach with --tty" });
+  if (!record.process) throw stopped();
+  return {
+    init: record.process,
+    namespaces: record.namespaces,
+    chroot: record.chroot ?? false,
+    cgroup: planCgroupJoin(record.cgroups, options.cgroups ?? []),
+    process,
+    terminalSize: process.terminal ? (given?.terminalSize ?? [0, 0]) : null,
+    console: planConsole(request),
+    affinity: planExecAffinity(given?.affinity ?? record.execAffinity),
+    oomScoreAdj: given?.oomScoreAdj ?? record.oomScoreAdj ?? null,
+    pidFile: options.pidFile ?? null,
+    pidfdSocket: options.pidfdSocket ?? null,
+    state: hookState(record, "running"),
+  };
+}
+
+/** In a user namespace of its own a process lacks no capability. */
+function limitsOf(facts: HostFacts, { namespaces }: ContainerRecord): HostFacts {
+  return namespaces.includes("user") ? { ...facts, lackedCapabilities: [] } : facts;
+}
