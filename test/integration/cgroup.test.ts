@@ -315,6 +315,14 @@ const deviceRules: [title: string, rules: DeviceRule[], expected: Record<string,
     { "open r /dev/zero": "EPERM", "open rw /dev/null": "opened", "open rw /dev/ptmx": "opened" },
   ],
   [
+    "one device is denied after everything, as Docker does",
+    [
+      { allow: false, access: "rwm" },
+      { allow: false, type: "c", major: 10, minor: 229, access: "rwm" },
+    ],
+    { "mknod c 1 3 /n": "made", "open r /n": "opened", "mknod c 1 11 /k": "made", "open r /k": "EPERM" },
+  ],
+  [
     "writing to a default device is denied",
     [
       { allow: false, access: "rwm" },

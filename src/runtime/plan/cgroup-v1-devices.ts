@@ -35,10 +35,12 @@ export function planV1DeviceWrites({ base, implied, configured }: DeviceRules, d
 
 /**
  * What is left of an implied rule beside the denials of the configuration: the kernel has no exceptions from exceptions, so a denial of one
- * device takes the access away from a rule for many.
+ * device takes the access away from a rule for many. The right to make any node is an exception: Docker denies one device (10:229) by
+ * default and its containers make others. A node of the denied device may be made then, but not opened.
  */
 function withoutDenied(rule: DeviceRule, configured: readonly DeviceRule[]): DeviceRule[] {
-  const denials = configured.filter((other) => !other.allow && overlaps(rule, other));
+  const anyNode = rule.major === null;
+  const denials = configured.filter((other) => !other.allow && overlaps(rule, other) && (!anyNode || other.major === null));
   const access = [...rule.access].filter((letter) => !denials.some((denial) => denial.access.includes(letter))).join("");
   return access === "" ? [] : [{ ...rule, access }];
 }

@@ -46,8 +46,8 @@ export const slowness = Number(process.env["TSRUNC_TEST_SLOWNESS"] ?? "1");
 /** Nothing else uses this machine, so whatever is new after a test came from it. */
 export const exclusive = process.env["CI"] === "true";
 
-/** Part of every container id, and so of every cgroup, socket and file that a test makes. */
-export const prefix = `tsrunc-test-${process.pid}`;
+/** In a pid namespace of its own the process id is not unique on the machine: TSRUNC_TEST_ID makes it so. Part of every container id, and so of every cgroup, socket and file that a test makes. */
+export const prefix = `tsrunc-test-${process.env["TSRUNC_TEST_ID"] ?? ""}${process.pid}`;
 
 /** A file of test/fixtures as text. */
 export function fixture(name: string): string {

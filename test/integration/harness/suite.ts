@@ -21,7 +21,7 @@ const only = process.env["TSRUNC_TEST_ONLY"]?.split("\n");
 const slowMilliseconds = 120_000 * slowness;
 
 /** A test is run on another runtime to show that it can pass, and there it races now and then. On ours it must pass each time. */
-const tries = isTsrunc || resultsFile !== undefined ? 1 : 3;
+const tries = isTsrunc ? 1 : Number(process.env["TSRUNC_TEST_TRIES"] ?? (resultsFile === undefined ? 3 : 1));
 
 /** What tsrunc keeps in --root between containers. */
 const kept = "#seccomp";
@@ -84,23 +84,33 @@ function timeLimit(): Promise<never> {
   });
 }
 
+/** A context and the state of the host before it. */
+class Trial {
+  readonly before = snapshot();
+  readonly context = new Context();
+
+  /** Runs what was deferred, compares the host with before and cleans up. Returns the errors. */
+  async finish(): Promise<unknown[]> {
+    const errors = await this.context.finish();
+    const left = [...(await settledDifferences(this.before)), ...leftFiles(this.context)];
+    if (left.length > 0) {
+      errors.push(new Error(`the test left something behind:\n${left.join("\n")}`));
+      await clean(this.before);
+    }
+    removeDirectory(this.context);
+    return errors;
+  }
+}
+
 async function attempt(body: (context: Context) => Promise<void>): Promise<unknown[]> {
-  const before = snapshot();
-  const context = new Context();
+  const trial = new Trial();
   const errors: unknown[] = [];
   try {
-    await Promise.race([body(context), timeLimit()]);
+    await Promise.race([body(trial.context), timeLimit()]);
   } catch (error) {
     errors.push(error);
   }
-  errors.push(...(await context.finish()));
-  const left = [...(await settledDifferences(before)), ...leftFiles(context)];
-  if (left.length > 0) {
-    errors.push(new Error(`the test left something behind:\n${left.join("\n")}`));
-    await clean(before);
-  }
-  removeDirectory(context);
-  return errors;
+  return [...errors, ...(await trial.finish())];
 }
 
 /** Attempts until one passes, is skipped, or the last has failed; an attempt returns its errors. */
@@ -132,10 +142,18 @@ function record(name: string, outcome: Outcome["outcome"], detail: string): void
  * A test; `name` is a sentence. It runs after all tests declared before it.
  */
 export function test(name: string, body: (context: Context) => Promise<void>): void {
-  if (only?.every((part) => !name.includes(part))) return;
+  if (isSelected(name)) judge(name, () => attempt(body));
+}
+
+function isSelected(name: string): boolean {
+  return only === undefined || only.some((part) => name.includes(part));
+}
+
+/** Has tap run a test; `makeAttempt` returns the errors of one attempt. */
+function judge(name: string, makeAttempt: () => Promise<unknown[]>): void {
   void t.test(name, { timeout: tries * (slowMilliseconds + 60_000) }, async (report) => {
     const difference = expected.get(`${file} > ${name}`);
-    const { errors, failures } = await tryUpTo(difference === undefined ? tries : 1, () => attempt(body));
+    const { errors, failures } = await tryUpTo(difference === undefined ? tries : 1, makeAttempt);
     const skip = errors.find((error) => error instanceof Skip);
     if (skip instanceof Skip) {
       record(name, "skip", skip.message);
@@ -156,6 +174,37 @@ export function test(name: string, body: (context: Context) => Promise<void>): v
       report.pass("passed");
     }
   });
+}
+
+/** Declares one of the tests that share a subject. */
+export type SharingTest<T> = (name: string, body: (context: Context, subject: T) => Promise<void>) => void;
+
+/**
+ * Tests that share what takes long to start, such as a daemon. It is started before the first of them that runs; what `start` deferred runs
+ * after the last, in a test of its own that fails when anything is left behind. If it does not start, each of the tests fails.
+ */
+export function sharing<T>(subject: string, start: (context: Context) => Promise<T>, declare: (test: SharingTest<T>) => void): void {
+  let trial: Trial | undefined;
+  let started: Promise<T> | undefined;
+  let declared = false;
+  const begin = (): Promise<T> => {
+    trial ??= new Trial();
+    started ??= start(trial.context);
+    return started;
+  };
+  declare((name, body) => {
+    if (!isSelected(name)) return;
+    declared = true;
+    judge(name, async () => {
+      try {
+        const shared = await begin();
+        return await attempt((context) => body(context, shared));
+      } catch (error) {
+        return [error];
+      }
+    });
+  });
+  if (declared) judge(`${subject} ends and leaves nothing behind`, async () => (await trial?.finish()) ?? []);
 }
 
 /**

@@ -1,0 +1,127 @@
+/**
+ * Debian's podman for a plain user, with the user namespace that newuidmap makes.
+ */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { describe, until } from "../integration/harness/execute.js";
+import { sharing } from "../integration/harness/suite.js";
+import { imageArchive } from "../integration/harness/image.js";
+import { Engine, makeUser, publicFolder } from "./engine.js";
+import type { Context } from "../integration/harness/context.js";
+
+const uid = 902;
+
+async function start(c: Context): Promise<Engine> {
+  const podman = "/usr/bin/podman";
+  if (!existsSync(podman)) c.skip(`${podman} is missing: scripts/bootstrap clients`);
+  makeUser("rootless", uid);
+  const config = c.file(
+    "containers.conf",
+    `[containers]\nnetns = "none"\n[engine]\nlock_type = "file"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "tested"\n` +
+      `[engine.runtimes]\ntested = ["${c.program}"]\n`,
+  );
+  const home = publicFolder(c, "home");
+  const runtimeDirectory = `/run/user/${uid}`; // with a long path podman waits 20 s for each end of a container
+  mkdirSync(runtimeDirectory, { recursive: true });
+  c.defer(() => rmSync(runtimeDirectory, { recursive: true, force: true }));
+  const temporary = c.folder("tmp");
+  const archive = imageArchive(c);
+  for (const path of [home, runtimeDirectory, temporary, archive]) assert.equal(spawnSync("chown", [`${uid}:${uid}`, path]).status, 0);
+  const user = ["/usr/bin/setpriv", "--reuid", String(uid), "--regid", String(uid), "--clear-groups", "--"];
+  const storage = ["--storage-driver", "vfs"];
+  const engine = new Engine({
+    name: "podman",
+    program: [...user, podman, ...storage],
+    env: {
+      PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+      HOME: home,
+      TMPDIR: temporary,
+      XDG_RUNTIME_DIR: runtimeDirectory,
+      CONTAINERS_CONF: config,
+    },
+    runFlags: ["--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1000:1000"],
+    removeFlags: ["--time", "0"],
+  });
+  const e = engine.in(c);
+  // What keeps the user namespace alive between calls.
+  c.defer(() => e.ok("system", "migrate"));
+  await e.ok("load", "--input", archive);
+  return engine;
+}
+
+sharing("rootless podman", start, (test) => {
+  test("rootless: run prints the output and returns the exit status", async (c, engine) => {
+    const result = await engine.in(c).run(["--env", "A=b"], "sh", "-c", "echo out $A $(id -u); echo problem >&2; exit 23");
+    assert.equal(result.stdout, "out b 0\n", describe(result));
+    assert.match(result.stderr, /problem/);
+    assert.equal(result.status, 23);
+  });
+
+  test("rootless: root of the container is the user, others are of /etc/subuid", async (c, engine) => {
+    const lines = await engine.in(c).lines([], "cat /proc/self/uid_map");
+    assert.deepEqual(
+      lines.map((line) => line.trim().split(/\s+/)),
+      [
+        ["0", String(uid), "1"],
+        ["1", "200000", "65536"],
+      ],
+    );
+  });
+
+  test("rootless: --userns keep-id keeps the user's id", async (c, engine) => {
+    assert.deepEqual(await engine.in(c).lines(["--userns", "keep-id"], "id -u; touch /tmp/x && echo written"), [String(uid), "written"]);
+  });
+
+  test("rootless: --user, --cap-drop, --read-only, --tmpfs and a volume", async (c, engine) => {
+    const source = publicFolder(c, "source");
+    const flags = ["--user", "1000:1001", "--cap-drop", "ALL", "--read-only", "--tmpfs", "/mnt", "--volume", `${source}:/srv:ro`];
+    const lines = await engine
+      .in(c)
+      .lines(flags, "id -u; id -g; grep CapBnd /proc/self/status; touch /mnt/x && echo written; touch /x 2>&1; touch /srv/x 2>&1; true");
+    assert.deepEqual(lines.slice(0, 4), ["1000", "1001", "CapBnd: 0000000000000000", "written"]);
+    for (const line of lines.slice(4)) assert.match(line, /Read-only file system/);
+  });
+
+  test("rootless: a detached container is stopped, started again, killed and removed", async (c, engine) => {
+    const e = engine.in(c);
+    const name = await e.detached([], "probe", "wait");
+    await e.ok("stop", name);
+    assert.equal(await e.inspect(name, "{{.State.ExitCode}}"), "0");
+    await e.ok("start", name);
+    await e.ok("kill", name);
+    assert.equal(await e.ok("wait", name), "137");
+    await until("the log is complete", async () => (await e.ok("logs", name)).includes("signal 15"));
+  });
+
+  test("rootless: exec prints the output and returns the exit status", async (c, engine) => {
+    const e = engine.in(c);
+    const name = await e.detached(["--env", "A=b"], "probe", "wait");
+    const result = await e.call(["exec", "--env", "C=d", name, "sh", "-c", "echo out $A $C $(id -u); exit 23"]);
+    assert.equal(result.stdout, "out b d 0\n", describe(result));
+    assert.equal(result.status, 23);
+    assert.equal(await e.ok("exec", "--user", "1000", name, "id", "-u"), "1000");
+    const namespaces = (pid: string): Promise<string> =>
+      e.ok("exec", name, "sh", "-c", `for n in user pid mnt uts ipc; do readlink /proc/${pid}/ns/$n; done`);
+    assert.equal(await namespaces("self"), await namespaces("1"));
+  });
+
+  test("rootless: run -it and exec -it give a terminal", async (c, engine) => {
+    const e = engine.in(c);
+    const run = e.runTerminal([], "sh", "-c", "echo on $(tty); read line; echo got $line; exit 9");
+    await run.shows(/on \/dev\/(pts\/0|console)\s/);
+    run.type("typed\r");
+    await run.shows("got typed");
+    assert.equal(await run.end(), "exited 9");
+    const name = await e.detached([], "probe", "wait");
+    const exec = e.terminal("exec", "-it", name, "sh", "-c", "echo on $(tty); exit 8");
+    await exec.shows(/on \/dev\/pts\/\d+\s/);
+    assert.equal(await exec.end(), "exited 8");
+  });
+
+  test("rootless: top lists the container's processes", async (c, engine) => {
+    const e = engine.in(c);
+    const name = await e.detached([], "sh", "-c", "sleep 1000 & probe wait");
+    await until("all processes run", async () => /probe wait[^]*sleep 1000|sleep 1000[^]*probe wait/.test(await e.ok("top", name)));
+  });
+});
