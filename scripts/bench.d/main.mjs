@@ -23,13 +23,15 @@ Times tsrunc, tsrunc-node, runc, crun and the kernel's floor in turns, on one bu
       --only NAME,...    of the measures only these: run, idleRun, create, dockerRun, unconfinedRun, userNamespaceRun, unifiedRun,
                          unifiedIdleRun, version, state, ps
       --note TEXT        a line for the report
+      --clients      also podman run --rm, podman exec and docker run --rm with each runtime (podmanRunClient, podmanExecClient,
+                     dockerRunClient): takes minutes; Docker as test/integration/prepare unpacked it
       --keep-unified     keep the v2 hierarchy of a hybrid host in sight; crun 1.8 refuses to run then
       --count            the last line is "N passed, N failed": measures of tsrunc and the floor, and the targets that are no times
       --profile SUBJECT  no table: write the timeline of one "run" of SUBJECT (default tsrunc) to build/bench/
   -h, --help             this text
 `;
 
-/** @returns {{rounds: number, also: {name: string, path: string}[], only?: string[], note?: string, keepUnified: boolean, count: boolean, profile?: string}} */
+/** @returns {{rounds: number, also: {name: string, path: string}[], only?: string[], note?: string, clients: boolean, keepUnified: boolean, count: boolean, profile?: string}} */
 function readOptions(argv) {
   // a bare `--profile` means tsrunc
   const words = argv.map((word, index) => (word === "--profile" && (argv[index + 1] ?? "-").startsWith("-") ? "--profile=tsrunc" : word));
@@ -40,6 +42,7 @@ function readOptions(argv) {
       also: { type: "string", multiple: true, default: [] },
       only: { type: "string" },
       note: { type: "string" },
+      clients: { type: "boolean", default: false },
       "keep-unified": { type: "boolean", default: false },
       count: { type: "boolean", default: false },
       profile: { type: "string" },
@@ -51,8 +54,8 @@ function readOptions(argv) {
     if (!name) throw new Error(`read --also "${text}": not NAME=PATH`);
     return { name, path };
   });
-  const { only, note, count, profile } = values;
-  return { rounds: Number(values.rounds), also, only: only?.split(","), note, keepUnified: values["keep-unified"], count, profile };
+  const { only, note, clients, count, profile } = values;
+  return { rounds: Number(values.rounds), also, only: only?.split(","), note, clients, keepUnified: values["keep-unified"], count, profile };
 }
 
 async function main() {
@@ -76,7 +79,7 @@ async function main() {
       return;
     }
     const host = describeHost(); // before: the load is that of the others
-    await measureAll({ workspace, rounds: options.rounds, only: options.only, signal: stop.signal }, subjects);
+    await measureAll({ workspace, rounds: options.rounds, only: options.only, clients: options.clients, signal: stop.signal }, subjects);
     const result = {
       date: new Date().toISOString(),
       host,

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { startClients } from "./clients.mjs";
 import { commandEnvironment } from "./workspace.mjs";
 
 /**
@@ -25,6 +26,7 @@ const idleMicroseconds = 50_000;
  * @property {import("./workspace.mjs").Workspace} workspace
  * @property {number} rounds
  * @property {string[]} [only] the measures that are taken, by the names of their first steps; all without it
+ * @property {boolean} clients whether podman and Docker are measured too
  * @property {AbortSignal} signal
  */
 
@@ -47,6 +49,7 @@ export async function measureAll(context, subjects) {
   ]) {
     await measure(context, runtimes, (subject) => run(workspace, subject, name, bundle));
   }
+  if (context.clients) await measureClients(context, runtimes);
   const unified = { ...context, wrapper: onUnified(workspace) };
   await measure(unified, containers, (subject) => run(workspace, subject, "unifiedRun"));
   await measure(unified, containers, (subject) => ({ ...run(workspace, subject, "unifiedIdleRun"), idle: idleMicroseconds }));
@@ -56,6 +59,20 @@ export async function measureAll(context, subjects) {
   // As JSON: for a table crun does not run ps(1).
   await measure(context, created, (subject) => ({ steps: [step("ps", base(workspace, subject, "ps", "--format", "json"))] }));
   deleteEach(context, created);
+}
+
+/** The commands of podman and Docker, which take long: at most 40 rounds. */
+async function measureClients(context, runtimes) {
+  const clients = await startClients(context.workspace, runtimes);
+  const fewer = { ...context, rounds: Math.min(slowRounds, context.rounds) };
+  try {
+    for (const name of ["podmanRun", "podmanExec", "dockerRun"]) {
+      const commandOf = clients[name];
+      if (commandOf) await measure(fewer, runtimes, (subject) => ({ steps: [step(`${name}Client`, commandOf(subject))] }));
+    }
+  } finally {
+    await clients.stop();
+  }
 }
 
 /** Runs a command where /sys/fs/cgroup is the v2 hierarchy alone, as on most hosts of today, and where crun can use it (memlock.c). */

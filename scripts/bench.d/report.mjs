@@ -21,6 +21,12 @@ const kinds = [
   ["unifiedIdleRun", "on cgroup v2 after 50 ms of rest"],
 ];
 
+const clientCommands = [
+  ["podmanRunClient", "`podman run --rm`"],
+  ["podmanExecClient", "`podman exec`"],
+  ["dockerRunClient", "`docker run --rm`"],
+];
+
 const pretendedMemlock =
   "On cgroup v2 crun raises RLIMIT_MEMLOCK, which may not be done here and which Linux since 5.11 does not need for BPF: there a seccomp filter, " +
   "the same for all subjects, answers that it was done (memlock.c).";
@@ -58,6 +64,7 @@ export function renderReport({ date, host, rounds, note, subjects, targets }) {
           ...kinds.map(([key]) => (subject.measures[key] ? milliseconds(subject.measures[key].medianMilliseconds) : "")),
         ]),
     ),
+    ...clientTable(present),
     "Ratios of `run`:",
     ratios(present),
     "Targets:",
@@ -73,6 +80,15 @@ export function renderReport({ date, host, rounds, note, subjects, targets }) {
     ...notes(subjects),
   ];
   return `${sections.join("\n\n")}\n`;
+}
+
+/** The commands of clients with each runtime, where they were measured. */
+function clientTable(present) {
+  const measured = present.filter(({ measures }) => clientCommands.some(([key]) => measures[key]));
+  if (measured.length === 0) return [];
+  const cell = (summary) => (summary ? `${milliseconds(summary.medianMilliseconds)} (${spread(summary)})` : "");
+  const rows = measured.map((subject) => [subject.name, ...clientCommands.map(([key]) => cell(subject.measures[key]))]);
+  return ["Clients with each runtime, median and spread:", table(["", ...clientCommands.map(([, title]) => title)], rows)];
 }
 
 function slowCounts(subjects, rounds) {

@@ -32,6 +32,15 @@ export function judgeTargets(subjects) {
         "ms",
       ),
     ),
+    ...[
+      ["podmanRunClient", "podman run --rm"],
+      ["podmanExecClient", "podman exec"],
+      ["dockerRunClient", "docker run --rm"],
+    ]
+      .filter(([measure]) => by("crun")?.measures[measure])
+      .map(([measure, command]) =>
+        judge(`${command} with tsrunc, at most with crun`, milliseconds("tsrunc", measure), milliseconds("crun", measure), "ms"),
+      ),
     judge(
       "a seccomp profile that is cached, at most 0.3 ms",
       plus(milliseconds("tsrunc", "dockerRun"), times(-1, milliseconds("tsrunc", "unconfinedRun"))),
