@@ -40,17 +40,29 @@ export async function startClients(workspace, runtimes) {
     for (const { name, command, failures } of runtimes) {
       const container = `${parent}-${name}`;
       const run = ["run", ...podman.runFlags, "--detach", "--name", container, "--rootfs", workspace.bundles.rootfs];
-      const { status, stderr } = spawnSync(podman.of(command)[0], [...podman.of(command).slice(1), ...run, "/bin/busybox", "sleep", "100000"], {
-        encoding: "utf8",
-        env: commandEnvironment,
-      });
+      const { status, stderr } = spawnSync(
+        podman.of(command)[0],
+        [...podman.of(command).slice(1), ...run, "/bin/busybox", "sleep", "100000"],
+        {
+          encoding: "utf8",
+          env: commandEnvironment,
+        },
+      );
       if (status !== 0) failures.podmanExec = stderr.trim();
       else stops.push(() => call([...podman.of(command), "rm", "--force", "--time", "0", container]));
     }
     const docker = existsSync(`${cache}/docker/usr/sbin/dockerd`) ? await startDocker(workspace, directory, parent, runtimes) : undefined;
     if (docker) stops.push(docker.stop);
     return {
-      podmanRun: ({ command }) => [...podman.of(command), "run", "--rm", ...podman.runFlags, "--rootfs", workspace.bundles.rootfs, "/bin/true"],
+      podmanRun: ({ command }) => [
+        ...podman.of(command),
+        "run",
+        "--rm",
+        ...podman.runFlags,
+        "--rootfs",
+        workspace.bundles.rootfs,
+        "/bin/true",
+      ],
       podmanExec: ({ command, name }) => [...podman.of(command), "exec", `${parent}-${name}`, "/bin/true"],
       dockerRun: docker?.run,
       stop: () => stopAll(stops),
@@ -71,7 +83,16 @@ function preparePodman(workspace, directory, parent) {
     '[engine]\nlock_type = "file"\ncgroup_manager = "cgroupfs"\nevents_logger = "none"',
   ];
   writeFileSync("/etc/containers/containers.conf", `${config.join("\n")}\n`);
-  const folders = ["--root", join(directory, "podman"), "--runroot", "/run/containers", "--tmpdir", "/run/podman", "--storage-driver", "vfs"];
+  const folders = [
+    "--root",
+    join(directory, "podman"),
+    "--runroot",
+    "/run/containers",
+    "--tmpdir",
+    "/run/podman",
+    "--storage-driver",
+    "vfs",
+  ];
   // Its own limits are higher than a caller without CAP_SYS_RESOURCE may set.
   const runFlags = ["--cgroup-parent", `/${parent}`, "--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1000:1000"];
   return { of: (runtime) => ["/usr/bin/podman", ...folders, "--runtime", runtime], runFlags };

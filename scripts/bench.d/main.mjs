@@ -55,7 +55,16 @@ function readOptions(argv) {
     return { name, path };
   });
   const { only, note, clients, count, profile } = values;
-  return { rounds: Number(values.rounds), also, only: only?.split(","), note, clients, keepUnified: values["keep-unified"], count, profile };
+  return {
+    rounds: Number(values.rounds),
+    also,
+    only: only?.split(","),
+    note,
+    clients,
+    keepUnified: values["keep-unified"],
+    count,
+    profile,
+  };
 }
 
 async function main() {
