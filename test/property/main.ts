@@ -6,6 +6,7 @@
 import * as fc from "fast-check";
 import { configurations, damagedConfigurations } from "./configurations.js";
 import { checkConfiguration, checkDamage } from "./properties.js";
+import { checkNumberList, numberLists } from "./number-lists.js";
 import { checkProfile, profiles } from "./seccomp.js";
 
 const runs = Number(process.env["PROPERTY_RUNS"] ?? 100_000);
@@ -39,6 +40,7 @@ function tryAll<T>(what: string, values: fc.Arbitrary<T>, numRuns: number, check
 const failed =
   tryAll("configurations", configurations, runs, checkConfiguration) +
   tryAll("damaged configurations", damagedConfigurations, Math.ceil(runs / 10), checkDamage) +
-  tryAll("seccomp profiles", profiles, Math.ceil(runs / 10), checkProfile);
-console.log(`${6 - failed} passed, ${failed} failed`);
+  tryAll("seccomp profiles", profiles, Math.ceil(runs / 10), checkProfile) +
+  tryAll("lists of numbers", numberLists, Math.ceil(runs / 10), checkNumberList);
+console.log(`${8 - failed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -50,32 +50,15 @@ export function parseBandwidth(text: string): Bandwidth | undefined {
   return { quota: quota === "max" ? undefined : BigInt(quota), period: period === undefined ? undefined : BigInt(period) };
 }
 
-/** More than any kernel is built for. */
-const HIGHEST_BIT = 65535;
-
-/**
- * cpuset.cpus and cpuset.mems: `0-2,4`, and `0-31:2/8` for the first two of every eight (lib/bitmap.c, bitmap_parselist). Its words
- * `all` and `N` depend on the machine: they are none here.
- * @returns bytes, the lowest first
- */
-export function parseBitList(text: string): number[] | undefined {
+/** A set of numbers as systemd takes it: bytes, the lowest first. */
+export function bitsOf(numbers: readonly number[]): number[] {
   const bytes: number[] = [];
-  for (const part of text.split(/[\s,]+/).filter((part) => part !== "")) {
-    const match = /^([0-9]+)(?:-([0-9]+)(?::([0-9]+)\/([0-9]+))?)?$/.exec(part);
-    if (!match) return undefined;
-    const first = Number(match[1]);
-    const last = Number(match[2] ?? first);
-    const [used, group] = [Number(match[3] ?? 1), Number(match[4] ?? 1)];
-    if (first > last || last > HIGHEST_BIT || used > group || group === 0) return undefined;
-    for (let bit = first; bit <= last; bit++) if ((bit - first) % group < used) setBit(bytes, bit);
+  for (const number of numbers) {
+    const index = number >> 3;
+    while (bytes.length <= index) bytes.push(0);
+    bytes[index] = (bytes[index] ?? 0) | (1 << (number & 7));
   }
   return bytes;
-}
-
-function setBit(bytes: number[], bit: number): void {
-  const index = bit >> 3;
-  while (bytes.length <= index) bytes.push(0);
-  bytes[index] = (bytes[index] ?? 0) | (1 << (bit & 7));
 }
 
 /** A line of io.weight or io.bfq.weight. */

@@ -6,7 +6,8 @@
 import type { RuntimeError } from "../errors.js";
 import type { CgroupWrite, SystemdFacts, UnitProperty } from "../generated/plan.js";
 import { quote } from "../spec/fault.js";
-import { NO_LIMIT, parseBandwidth, parseBitList, parseInteger, parseSize } from "./cgroup-values.js";
+import { isNumberList, numbersOf } from "../spec/number-list.js";
+import { NO_LIMIT, bitsOf, parseBandwidth, parseInteger, parseSize } from "./cgroup-values.js";
 import type { BusTyped } from "./gvariant.js";
 import { refused } from "./limit-error.js";
 import { lastComponent } from "./paths.js";
@@ -107,9 +108,9 @@ function tellLimit(write: CgroupWrite, { version, oomPolicy }: LimitFacts, tell:
     if (value === undefined || value < least || value > greatest) throw notTaken(write, number.allowed);
     if (version >= (number.since ?? 0)) tell(number.name, write, { signature: "t", value: String(value) });
   } else if (set !== undefined) {
-    const value = parseBitList(write.value);
-    if (!value) throw notTaken(write, "a list such as 0-2,4");
-    if (version >= SETS_SINCE) tell(set, write, { signature: "ay", value });
+    // An empty one, which `unified` may have, takes the limit away.
+    if (write.value.trim() !== "" && !isNumberList(write.value)) throw notTaken(write, "a list such as 0-2,4");
+    if (version >= SETS_SINCE) tell(set, write, { signature: "ay", value: bitsOf(numbersOf(write.value)) });
   } else if (file === "memory.oom.group") {
     const kills = booleanOf(write);
     if (oomPolicy) tell("OOMPolicy", write, { signature: "s", value: kills ? "kill" : "continue" });

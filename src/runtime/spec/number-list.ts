@@ -1,21 +1,45 @@
-/** Lists of numbers as the kernel takes them for CPUs and memory nodes: `0-3,7` (cpuset(7), "List format"). */
+/**
+ * Lists of CPUs and memory nodes as the kernel takes them (cpuset(7), "List format"; lib/bitmap.c, bitmap_parselist): `0-3,7`, and
+ * `0-31:2/8` for the first two of every eight. Its words `all` and `N` depend on the machine and are refused.
+ */
 
-/** Whether a list is one: numbers and ranges. */
-export function isNumberList(list: string): boolean {
-  return list.split(",").every((part) => {
-    const [, first, last] = RANGE.exec(part) ?? [];
-    return first !== undefined && (last === undefined || Number(first) <= Number(last));
-  });
+interface Range {
+  first: number;
+  last: number;
+  /** How many of each group are meant, and how long a group is. */
+  used: number;
+  group: number;
 }
 
-/** The numbers of a list, each once, in ascending order; none of an empty one. */
+/** More than any kernel is built for. */
+const HIGHEST = 65_535;
+const RANGE = /^([0-9]+)(?:-([0-9]+)(?::([0-9]+)\/([0-9]+))?)?$/;
+
+/** Whether a list is one, and names at least one number. */
+export function isNumberList(list: string): boolean {
+  return rangesOf(list) !== undefined;
+}
+
+/** The numbers of a list, each once, in ascending order; none of what is no list. */
 export function numbersOf(list: string): number[] {
   const numbers = new Set<number>();
-  for (const part of list.split(",")) {
-    const [, first, last = first] = RANGE.exec(part) ?? [];
-    for (let number = Number(first); number <= Number(last); number++) numbers.add(number);
+  for (const { first, last, used, group } of rangesOf(list) ?? []) {
+    for (let number = first; number <= last; number++) if ((number - first) % group < used) numbers.add(number);
   }
   return [...numbers].sort((a, b) => a - b);
 }
 
-const RANGE = /^\s*([0-9]{1,5})(?:-([0-9]{1,5}))?\s*$/;
+function rangesOf(list: string): Range[] | undefined {
+  const ranges: Range[] = [];
+  for (const part of list.split(/[\s,]+/)) {
+    if (part === "") continue;
+    const match = RANGE.exec(part);
+    if (!match) return undefined;
+    const first = Number(match[1]);
+    const last = Number(match[2] ?? first);
+    const [used, group] = [Number(match[3] ?? 1), Number(match[4] ?? 1)];
+    if (first > last || last > HIGHEST || used === 0 || used > group) return undefined;
+    ranges.push({ first, last, used, group });
+  }
+  return ranges.length > 0 ? ranges : undefined;
+}

@@ -2,6 +2,7 @@
 
 import { segment, type Report } from "../fault.js";
 import type { CpuResources, Integer64, Resources } from "../generated/spec-types.js";
+import { isNumberList } from "../number-list.js";
 import { isInt64, isUint64, uint64Range } from "../numbers.js";
 import { each, type Rules, type Subject } from "../rule.js";
 
@@ -69,7 +70,8 @@ export const resourceRules: Rules = {
   "cpu-lists": (subject, report) => {
     each(["cpus", "mems"] as const, (name) => {
       const list = cpuOf(subject)[name];
-      if (list !== undefined && !isNumberList(list)) report(`${place}/cpu/${name}`, list, 'numbers and ranges, such as "0-3,7"');
+      // Empty stands for unset.
+      if (list && !isNumberList(list)) report(`${place}/cpu/${name}`, list, 'numbers and ranges, such as "0-3,7"');
     });
   },
 
@@ -150,15 +152,3 @@ export const resourceRules: Rules = {
     }
   },
 };
-
-/** The kernel's bitmap_parselist: numbers, ranges, and every nth group of a range as in `0-31:2/8`. Empty is unset. */
-function isNumberList(list: string): boolean {
-  if (list === "") return true; // as if it were not given
-  return list
-    .trim()
-    .split(",")
-    .every((part) => {
-      const match = /^\s*([0-9]{1,6})(?:-([0-9]{1,6})(?::[0-9]+\/[1-9][0-9]*)?)?\s*$/.exec(part);
-      return match !== null && (match[2] === undefined || Number(match[1]) <= Number(match[2]));
-    });
-}
