@@ -22,8 +22,6 @@ export interface Door {
   call(request: string): string;
   /** Writes all of `text`; only src/cli calls it. */
   write(fd: 1 | 2, text: string): void;
-  /** Ends the process; only src/cli calls it. */
-  exit(status: number): never;
   /** Version facts baked in at build time. */
   readonly build: { version: string; commit: string; hostName: "static" | "node" };
   /** Loads a part of the core that few calls need. */

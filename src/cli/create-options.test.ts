@@ -16,7 +16,6 @@ function call(
       argv: [],
       env,
       write: () => undefined,
-      exit: () => undefined as never,
       build: { version: "", commit: "", hostName: "node" },
     },
     global: { rootless: undefined, systemdCgroup },

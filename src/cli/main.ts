@@ -114,7 +114,6 @@ function logRequests(door: Door, options: LogOptions): Door {
       return door.call(request);
     },
     write: (fd, text) => door.write(fd, text),
-    exit: (status) => door.exit(status),
     part: (name) => door.part(name),
   };
 }

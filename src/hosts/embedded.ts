@@ -11,7 +11,6 @@ export interface Native {
   readonly env: Readonly<Record<string, string>>;
   call(request: string): string;
   write(fd: 1 | 2, text: string): void;
-  exit(status: number): never;
   /** Evaluates another embedded script and gives its exports. @throws Error where there is none of that name. */
   load(script: string): unknown;
 }

@@ -20,7 +20,6 @@ const door: Door = {
   env: process.env,
   call: (request) => (call ??= openDoor())(request),
   write,
-  exit: (status) => process.exit(status),
   build: { version: TSRUNC_VERSION, commit: TSRUNC_COMMIT, hostName: "node" },
   part,
 };

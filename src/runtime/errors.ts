@@ -14,8 +14,7 @@ export type ErrorCode =
   /** The container's status does not allow the operation. */
   | "wrongStatus"
   /** state.json cannot be understood. */
-  | "corruptState"
-  | "hook";
+  | "corruptState";
 
 /** The facts of an error beside its text. */
 export interface ErrorFacts {

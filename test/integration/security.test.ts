@@ -48,7 +48,9 @@ function attacker(c: Context, args: string[]): Bundle {
       withoutNamespaces(config, "pid");
       const capabilities = ["CAP_DAC_OVERRIDE", "CAP_SYS_PTRACE"];
       config.process.capabilities = { bounding: capabilities, permitted: capabilities, effective: capabilities };
-      config.hooks = { startContainer: [{ path: "/bin/sh", args: ["sh", "-c", "probe seize $PPID 0.6 >/result &"], env: ["PATH=/bin"] }] };
+      // The same attack on a process that does not defend itself shows that it sees what it can.
+      const attacks = "sleep 1 & probe seize $! 0.2 >/control & probe seize $PPID 0.6 >/result &";
+      config.hooks = { startContainer: [{ path: "/bin/sh", args: ["sh", "-c", attacks], env: ["PATH=/bin"] }] };
     },
   });
   writeFileSync(`${bundle.rootfs}/script`, "#!/proc/self/exe\n", { mode: 0o755 });
@@ -69,9 +71,10 @@ for (const [name, args] of [
     const created = await c.runtime(["create", "-b", bundle.directory, c.id]);
     assert.equal(created.status, 0, describe(created));
     await c.runtime(["start", c.id]); // whether it starts does not matter
-    await until("the attack begins", () => existsSync(`${bundle.rootfs}/result`));
+    const log = (name: string): string => (existsSync(`${bundle.rootfs}/${name}`) ? readFileSync(`${bundle.rootfs}/${name}`, "utf8") : "");
+    await until("the attack sees the executable of another process", () => log("control") !== "");
     await new Promise((resolve) => setTimeout(resolve, 700));
-    const result = readFileSync(`${bundle.rootfs}/result`, "utf8");
+    const result = log("result");
     const own = new Set(
       ["probe", "busybox"].map((file) => statSync(`${bundle.rootfs}/bin/${file}`)).map((info) => `${info.dev}:${info.ino}`),
     );

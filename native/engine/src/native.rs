@@ -21,7 +21,6 @@ pub fn object<'js>(ctx: &Ctx<'js>, parts: &'static [(String, Bytecode)]) -> Resu
     object.set("call", Function::new(ctx.clone(), move |ctx: Ctx<'js>, request: String| call(&ctx, &services, &request))?)?;
     object.set("write", Function::new(ctx.clone(), |fd: i32, text: String| stdio::write(if fd == 1 { Stream::Output } else { Stream::Error }, &text))?)?;
     object.set("load", Function::new(ctx.clone(), |ctx: Ctx<'js>, name: String| load(&ctx, parts, &name))?)?;
-    object.set("exit", Function::new(ctx.clone(), exit)?)?;
     Ok(object)
 }
 
@@ -35,10 +34,6 @@ fn load<'js>(ctx: &Ctx<'js>, parts: &[(String, Bytecode)], name: &str) -> Result
 
 fn call<'js>(ctx: &Ctx<'js>, services: &RefCell<Services>, request: &str) -> Result<String, Error> {
     String::from_utf8(services.borrow_mut().call(request.as_bytes())).map_err(|error| Exception::throw_message(ctx, &format!("read reply: {error}")))
-}
-
-fn exit(status: i32) {
-    std::process::exit(status)
 }
 
 /// The arguments after the program's name; bytes that are not UTF-8 become U+FFFD, as in Node.

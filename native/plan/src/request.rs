@@ -201,8 +201,6 @@ pub enum Request {
     MountId { path: String },
     /// Where a file system of that type is mounted last; empty where it is not. -> `Text`
     FindMount { fs_type: String },
-    /// Owner uid of a path. -> `Number`
-    OwnerOf { path: String },
 }
 }
 

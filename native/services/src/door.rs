@@ -222,7 +222,6 @@ impl Services {
             Request::UserName { uid } => Ok(text(files::user_name(uid))),
             Request::MountId { path } => undo::mount_id(&path).map(|number| Reply::Number { number }),
             Request::FindMount { fs_type } => resctrl::find_mount(&fs_type).map(text),
-            Request::OwnerOf { path } => files::owner(&path).map(|number| Reply::Number { number }),
         }
     }
 

@@ -191,11 +191,6 @@ pub fn kind(path: &str) -> Result<&'static str, Failure> {
     })
 }
 
-/// Owner of what a path leads to.
-pub fn owner(path: &str) -> Result<u32, Failure> {
-    rustix::fs::stat(path).map(|stat| stat.st_uid).during(|| format!("look at {path:?}"))
-}
-
 /// Login name of a uid by the host's passwd(5); the number where it has none or cannot be read.
 pub fn user_name(uid: u32) -> String {
     let table = std::fs::read(Path::new("/etc/passwd")).unwrap_or_default();

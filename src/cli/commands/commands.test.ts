@@ -2,7 +2,7 @@ import t from "tap";
 import type { RuntimeContext } from "../../runtime/runtime.js";
 import { defaultSpec } from "../../runtime/runtime.js";
 import { failed, fakeContext, fakeDoor } from "../../runtime/testing/fake-door.js";
-import type { FakeHostOptions } from "../../runtime/testing/fake-door.js";
+import type { FakeDoorOptions } from "../../runtime/testing/fake-door.js";
 import type { CommandCall, CommandModule } from "../command.js";
 import { commandNames } from "../grammars.js";
 import * as completion from "./completion.js";
@@ -21,7 +21,7 @@ interface Given {
   args?: string[];
   values?: Record<string, string>;
   switches?: string[];
-  door?: FakeHostOptions;
+  door?: FakeDoorOptions;
 }
 
 function run(command: CommandModule, { args = [], values = {}, switches = [], door = {} }: Given = {}) {
@@ -34,7 +34,6 @@ function run(command: CommandModule, { args = [], values = {}, switches = [], do
       argv: [],
       env: {},
       write: (fd, text) => void (fd === 1 && (out += text)),
-      exit: () => undefined as never,
       build: { version: "1", commit: "c", hostName: "node" },
     },
     global: { rootless: undefined, systemdCgroup: false },
@@ -68,7 +67,7 @@ const record = {
 const running = {
   files: { "/run/test/c1/state.json": JSON.stringify(record) },
   answers: { listContainers: () => ({ kind: "names", names: ["c1"] }) },
-} satisfies FakeHostOptions;
+} satisfies FakeDoorOptions;
 
 t.test("create and run take the id and print nothing", async (t) => {
   t.match(run(create, { args: ["c1"], door: bundle }), { status: 0, out: "" });

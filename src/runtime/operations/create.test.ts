@@ -3,14 +3,14 @@ import { createContainer } from "./create.js";
 import { defaultSpec } from "./default-spec.js";
 import type { Request } from "../generated/plan.js";
 import { FACTS, failed, fakeContext, fakeDoor } from "../testing/fake-door.js";
-import type { Answers, FakeHostOptions } from "../testing/fake-door.js";
+import type { Answers, FakeDoorOptions } from "../testing/fake-door.js";
 
 const plain = () => {
   const spec = defaultSpec({});
   return { ...spec, process: { ...spec.process, terminal: false } };
 };
 
-function setUp(spec: object = plain(), options: FakeHostOptions = {}) {
+function setUp(spec: object = plain(), options: FakeDoorOptions = {}) {
   const fake = fakeDoor({ files: { "/work/config.json": JSON.stringify(spec) }, ...options });
   return { ...fake, context: fakeContext(fake.door) };
 }
@@ -75,8 +75,8 @@ t.test("options reach the plan", async (t) => {
 
 t.test("nothing is reserved for what is refused", async (t) => {
   const terminal = { ...plain(), process: { ...plain().process, terminal: true } };
-  const kinds = (kind: string): FakeHostOptions => ({ answers: { pathKind: () => ({ kind: "text", text: kind }) } });
-  const cases: [name: string, spec: object, options: object, door: FakeHostOptions, message: string][] = [
+  const kinds = (kind: string): FakeDoorOptions => ({ answers: { pathKind: () => ({ kind: "text", text: kind }) } });
+  const cases: [name: string, spec: object, options: object, door: FakeDoorOptions, message: string][] = [
     [
       "a terminal without a socket",
       terminal,

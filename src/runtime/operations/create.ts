@@ -157,7 +157,7 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
     });
     const { process, warnings } = attempted.created;
     attempted.record = { ...standing, process };
-    if (planning.rare.wishes.refusesUnknownCalls) refuseUnknownCalls(warnings);
+    if (planning.rare.crun.refusesUnknownCalls) refuseUnknownCalls(warnings);
     warn(context, warnings);
     perform(door, { op: "release", handle: attempted.created.handle });
     return { lock: attempted.lock, process: attempted.created, record: attempted.record, notify: attempted.notify };

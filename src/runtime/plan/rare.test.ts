@@ -76,10 +76,10 @@ t.test("clocks have their offsets, with every digit", async (t) => {
   ]);
 });
 
-t.test("annotations of crun that are carried out are wishes", async (t) => {
-  const wishes = (annotations: Record<string, string>): unknown => planRare({ ...configuration(), annotations }).wishes;
+t.test("annotations of crun that are carried out are settings of the plan", async (t) => {
+  const settings = (annotations: Record<string, string>): unknown => planRare({ ...configuration(), annotations }).crun;
   t.same(
-    wishes({
+    settings({
       "run.oci.keep_original_groups": "1",
       "run.oci.seccomp_fail_unknown_syscall": "1",
       "run.oci.mount_context_type": "fscontext",
@@ -95,5 +95,5 @@ t.test("annotations of crun that are carried out are wishes", async (t) => {
       hookOutput: { stdout: null, stderr: "/log" },
     },
   );
-  t.same(wishes({ "run.oci.keep_original_groups": "0", "run.oci.seccomp_fail_unknown_syscall": "0", other: "1" }), {});
+  t.same(settings({ "run.oci.keep_original_groups": "0", "run.oci.seccomp_fail_unknown_syscall": "0", other: "1" }), {});
 });

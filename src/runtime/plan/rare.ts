@@ -3,19 +3,19 @@
 import type { ClockOffset, Operation, Scheduler } from "../generated/plan.js";
 import type { MemoryPolicyFlag, MemoryPolicyMode, Process, SchedulerFlag, SchedulerPolicy, Spec } from "../spec/generated/spec-types.js";
 import { numbersOf } from "../spec/number-list.js";
-import { planCrunWishes } from "./crun-wishes.js";
-import type { CrunWishes } from "./crun-wishes.js";
+import { planCrunSettings } from "./crun-settings.js";
+import type { CrunSettings } from "./crun-settings.js";
 
 export interface RarePlan {
   /** For the end of the setup. */
   operations: Operation[];
   clockOffsets: ClockOffset[];
   /** By annotations of crun. */
-  wishes: CrunWishes;
+  crun: CrunSettings;
 }
 
 /** What a configuration without such fields has. */
-export const NOTHING_RARE: RarePlan = { operations: [], clockOffsets: [], wishes: {} };
+export const NOTHING_RARE: RarePlan = { operations: [], clockOffsets: [], crun: {} };
 
 /** linux/sched.h */
 const POLICIES: Record<SchedulerPolicy, number> = {
@@ -74,7 +74,7 @@ export function planRare({ process, linux, annotations }: Spec): RarePlan {
   }
   // Last: from then on this process itself may wait long for its turn, or may not fork (SCHED_DEADLINE).
   if (process?.scheduler ?? process?.ioPriority) operations.push(planSchedule(process as Process));
-  return { operations, clockOffsets: planClockOffsets(linux?.timeOffsets), wishes: planCrunWishes(annotations) };
+  return { operations, clockOffsets: planClockOffsets(linux?.timeOffsets), crun: planCrunSettings(annotations) };
 }
 
 function planSchedule({ scheduler, ioPriority }: Process): Operation {

@@ -1,5 +1,5 @@
 import t from "tap";
-import { describe, faultText, inDocumentOrder, segment, segmentsOf, valueAt, Words, type Fault } from "./fault.js";
+import { describe, faultText, inDocumentOrder, segment, segmentsOf, valueAt, Description, type Fault } from "./fault.js";
 
 const fault = (pointer: string, allowed = "another"): Fault => ({ pointer, found: "1", allowed, rule: "test" });
 
@@ -17,7 +17,7 @@ t.test("values are shown short", async (t) => {
     [[], "an empty array"],
     [[1], "an array"],
     [{}, "an object"],
-    [new Words("no mount namespace"), "no mount namespace"],
+    [new Description("no mount namespace"), "no mount namespace"],
   ];
   for (const [value, text] of shown) t.equal(describe(value), text);
 });

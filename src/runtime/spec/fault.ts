@@ -15,15 +15,15 @@ export interface Fault {
 /** Takes the faults of one rule: where, the value found there (shown by `describe`), what is allowed. */
 export type Report = (pointer: string, found: unknown, allowed: string) => void;
 
-/** Marks `Words`: the scripts of the static host have a class of their own each, and no JSON has such a member. */
-const WORDS = Symbol.for("tsrunc.words");
+/** Marks a `Description`: each script of the static host has a class of its own, and no JSON has such a member. */
+const DESCRIPTION = Symbol.for("tsrunc.description");
 
-/** Words about what was found, for `Report` where the value itself would not say it. */
-export class Words {
-  readonly [WORDS]: string;
+/** Description about what was found, for `Report` where the value itself would not say it. */
+export class Description {
+  readonly [DESCRIPTION]: string;
 
   constructor(text: string) {
-    this[WORDS] = text;
+    this[DESCRIPTION] = text;
   }
 }
 
@@ -32,15 +32,15 @@ const shownLength = 80;
 /** How a value is shown in an error: scalars as JSON, cut where long; containers by their kind; `undefined` as `nothing`. */
 export function describe(value: unknown): string {
   if (value === undefined) return "nothing";
-  if (isWords(value)) return value[WORDS];
+  if (isDescription(value)) return value[DESCRIPTION];
   if (typeof value === "string") return quote(value);
   if (Array.isArray(value)) return value.length === 0 ? "an empty array" : "an array";
   if (typeof value === "object" && value !== null) return "an object";
   return shortened(String(value), (text) => text);
 }
 
-function isWords(value: unknown): value is Words {
-  return typeof value === "object" && value !== null && WORDS in value;
+function isDescription(value: unknown): value is Description {
+  return typeof value === "object" && value !== null && DESCRIPTION in value;
 }
 
 /** Text in double quotes with control characters escaped, cut to a line's length. */

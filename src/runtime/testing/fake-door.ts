@@ -13,7 +13,7 @@ import { warningsOf } from "../warnings.js";
 /** Answers to requests by their `op`; one that is not here is answered as a healthy host would. */
 export type Answers = { [Op in Request["op"]]?: (request: Extract<Request, { op: Op }>) => Reply };
 
-export interface FakeHostOptions {
+export interface FakeDoorOptions {
   facts?: Partial<HostFacts>;
   /** Texts by path. */
   files?: Record<string, string>;
@@ -62,7 +62,7 @@ const PARTS: LazyParts = {
   systemd: { deviceProperties, factsWanted, planScope, planUnitLimits, unitRules },
 };
 
-export function fakeDoor({ facts, files, answers }: FakeHostOptions = {}): FakeDoor {
+export function fakeDoor({ facts, files, answers }: FakeDoorOptions = {}): FakeDoor {
   const requests: Request[] = [];
   const texts = new Map(Object.entries(files ?? {}));
   /** Where the state of a locked container is, by the lock's handle. */
@@ -150,8 +150,6 @@ export function fakeDoor({ facts, files, answers }: FakeHostOptions = {}): FakeD
         return { kind: "text", text: "2026-01-02T03:04:05.000000006Z" };
       case "userName":
         return { kind: "text", text: request.uid === 0 ? "root" : String(request.uid) };
-      case "ownerOf":
-        return { kind: "number", number: 0 };
       default:
         return done;
     }

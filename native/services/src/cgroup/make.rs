@@ -35,7 +35,7 @@ pub struct Making<'a> {
 
 impl<'a> Making<'a> {
     pub fn new(plan: CgroupPlan, lock: &'a Lock) -> Self {
-        Making { plan, attempt: Attempt::new(Taker::Nobody(lock)) }
+        Making { plan, attempt: Attempt::new(Occupant::None(lock)) }
     }
 
     /// What is there now and was not there before, also after a failure.
@@ -115,7 +115,7 @@ pub fn replace_device_filter(cgroup: &str, rules: &[DeviceRule]) -> Result<(), F
 /// # Errors
 /// What could not be made or written; what was made is removed again.
 pub fn complete(plan: &CgroupPlan, pid: i32) -> Result<(), Failure> {
-    let mut attempt = Attempt::new(Taker::Inhabitant(pid));
+    let mut attempt = Attempt::new(Occupant::Process(pid));
     complete_all(plan, pid, &mut attempt).map_err(|failure| after_removal(failure, &attempt.made))
 }
 
@@ -167,17 +167,17 @@ pub fn after_removal(failure: Failure, made: &Made) -> Failure {
     }
 }
 
-/// Who is to be in the cgroups.
-enum Taker<'a> {
-    /// Nobody yet; the lock of the container's state.
-    Nobody(&'a Lock),
+/// Which process is in the cgroups while they are made.
+enum Occupant<'a> {
+    /// None yet. The lock of the container's state.
+    None(&'a Lock),
     /// The container's own process, which is there already.
-    Inhabitant(i32),
+    Process(i32),
 }
 
 /// What came of making directories so far.
 struct Attempt<'a> {
-    taker: Taker<'a>,
+    occupant: Occupant<'a>,
     made: Made,
     claims: Vec<OwnedFd>,
     /// v2 controllers that a cgroup did not hand on, and why: of interest only if one of their files is written to.
@@ -185,15 +185,15 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn new(taker: Taker<'a>) -> Self {
-        Attempt { taker, made: Made::default(), claims: Vec::new(), refused: Vec::new() }
+    fn new(occupant: Occupant<'a>) -> Self {
+        Attempt { occupant, made: Made::default(), claims: Vec::new(), refused: Vec::new() }
     }
 
     /// Takes a cgroup that was there before.
     fn take(&mut self, path: &str) -> Result<(), Failure> {
-        match self.taker {
-            Taker::Nobody(lock) => self.claims.push(claim(path, lock)?),
-            Taker::Inhabitant(pid) => refuse_occupied(path, Some(pid))?,
+        match self.occupant {
+            Occupant::None(lock) => self.claims.push(claim(path, lock)?),
+            Occupant::Process(pid) => refuse_occupied(path, Some(pid))?,
         }
         Ok(())
     }

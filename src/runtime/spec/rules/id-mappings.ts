@@ -1,6 +1,6 @@
 /** Rules for `linux.uidMappings` and `linux.gidMappings` (config-linux.md, "User namespace mappings"; user_namespaces(7)). */
 
-import { Words, type Report } from "../fault.js";
+import { Description, type Report } from "../fault.js";
 import type { IDMapping } from "../generated/spec-types.js";
 import { noId } from "../numbers.js";
 import { each, isNew, type Rules } from "../rule.js";
@@ -43,7 +43,7 @@ export const idMappingRules: Rules = {
     each(lists, (list) => {
       const mappings = spec.linux?.[list] ?? [];
       if (mappings.length > 0 && !isMapped(0, mappings))
-        report(`/linux/${list}`, new Words("no mapping of container id 0"), "mappings with container id 0");
+        report(`/linux/${list}`, new Description("no mapping of container id 0"), "mappings with container id 0");
     });
   },
 
@@ -73,7 +73,7 @@ export const idMappingRules: Rules = {
 
 /** Reports what the kernel takes in no map. */
 export function reportMappings(mappings: readonly IDMapping[], pointer: string, report: Report): void {
-  if (mappings.length > mostLines) report(pointer, new Words(`${mappings.length} mappings`), `at most ${mostLines}`);
+  if (mappings.length > mostLines) report(pointer, new Description(`${mappings.length} mappings`), `at most ${mostLines}`);
   else reportLines(mappings, pointer, report);
 }
 

@@ -1,6 +1,6 @@
 /** Rules for `linux.namespaces` and what stands or falls with one (config-linux.md, "Namespaces"). */
 
-import { Words } from "../fault.js";
+import { Description } from "../fault.js";
 import { each, type Rules } from "../rule.js";
 
 /** __NEW_UTS_LEN of the kernel, in bytes. */
@@ -25,7 +25,7 @@ export const namespaceRules: Rules = {
   // An unprivileged process gets the right to mount and to set ids only in a user namespace.
   "rootless-user-namespace": ({ rootless, namespaces }, report) => {
     if (rootless && !namespaces.has("user"))
-      report("/linux/namespaces", new Words("no user namespace"), 'an entry of type "user": not running as root');
+      report("/linux/namespaces", new Description("no user namespace"), 'an entry of type "user": not running as root');
   },
 
   // Names set without a namespace would be the host's.

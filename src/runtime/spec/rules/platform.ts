@@ -1,6 +1,6 @@
 /** Rules for what configures containers of other platforms (config.md, "Platform-specific configuration"). */
 
-import { Words } from "../fault.js";
+import { Description } from "../fault.js";
 import { each, type Rules } from "../rule.js";
 
 /** Name of the rule whose faults are no mistakes, but meant for another runtime. */
@@ -12,11 +12,11 @@ export const platformRules: Rules = {
   [OTHER_PLATFORM]: [
     ({ spec }, report) => {
       each(["solaris", "windows", "vm", "zos", "freebsd"] as const, (platform) => {
-        if (spec[platform] !== undefined) report(`/${platform}`, new Words("a section"), allowed);
+        if (spec[platform] !== undefined) report(`/${platform}`, new Description("a section"), allowed);
       });
     },
     ({ spec: { process } }, report) => {
-      if (process?.commandLine) report("/process/commandLine", new Words("a command line"), allowed);
+      if (process?.commandLine) report("/process/commandLine", new Description("a command line"), allowed);
     },
   ],
 };

@@ -1,6 +1,6 @@
 /** Rules for `process` (config.md, "Process"), but its capabilities and limits. */
 
-import { Words } from "../fault.js";
+import { Description } from "../fault.js";
 import { each, type Rules } from "../rule.js";
 import { noId } from "../numbers.js";
 
@@ -43,7 +43,7 @@ export const processRules: Rules = {
       if (gid === noId) report(`/process/user/additionalGids/${i}`, gid, allowed);
     });
     const groups = user.additionalGids?.length ?? 0;
-    if (groups > mostGroups) report("/process/user/additionalGids", new Words(`${groups} groups`), `at most ${mostGroups} groups`);
+    if (groups > mostGroups) report("/process/user/additionalGids", new Description(`${groups} groups`), `at most ${mostGroups} groups`);
   },
 
   "umask-range": ({ spec: { process } }, report) => {

@@ -1,6 +1,6 @@
 /** Rules for `linux.seccomp` (config-linux.md, "Seccomp"; seccomp(2)). Only the careful way has them: a profile goes no other. */
 
-import { Words, type Report } from "../fault.js";
+import { Description, type Report } from "../fault.js";
 import type { Seccomp, SeccompAction } from "../generated/spec-types.js";
 import { isUint64, uint64Range } from "../numbers.js";
 import { each, type Rules } from "../rule.js";
@@ -83,6 +83,6 @@ function checkErrno(action: SeccompAction, errno: number | undefined, place: str
   if (errno === undefined) return;
   const most = mostOf[action];
   if (most === undefined)
-    report(place, new Words(String(errno)), `nothing: ${action} takes no number, only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do`);
+    report(place, new Description(String(errno)), `nothing: ${action} takes no number, only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do`);
   else if (errno > most) report(place, errno, `0 to ${most}`);
 }

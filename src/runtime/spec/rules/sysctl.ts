@@ -1,6 +1,6 @@
 /** Rules for `linux.sysctl`: parameters that belong to a namespace of the container, and no others (config-linux.md, "Sysctl"). */
 
-import { segment, Words } from "../fault.js";
+import { segment, Description } from "../fault.js";
 import type { NamespaceType } from "../generated/spec-types.js";
 import { each, type Rules } from "../rule.js";
 import { sysctlPath } from "../sysctl-name.js";
@@ -14,7 +14,7 @@ export const sysctlRules: Rules = {
     each(Object.keys(spec.linux?.sysctl ?? {}), (name) => {
       const pointer = `/linux/sysctl/${segment(name)}`;
       const path = sysctlPath(name);
-      if (path === "kernel/hostname") report(pointer, new Words(`"${name}"`), "/hostname in its place");
+      if (path === "kernel/hostname") report(pointer, new Description(`"${name}"`), "/hostname in its place");
       else if (path === undefined || namespaceOf(path) === undefined) report(pointer, name, allowedNames());
       else if (written.has(path)) report(pointer, name, `each parameter once: "${written.get(path)}" is the same`);
       else written.set(path, name);

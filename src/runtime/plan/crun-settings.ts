@@ -3,7 +3,7 @@
 import type { HookOutput } from "../generated/plan.js";
 import { crunAnnotationsOf } from "../spec/crun-annotations.js";
 
-export interface CrunWishes {
+export interface CrunSettings {
   /** The program keeps the supplementary groups of the runtime: setgroups(2) is not called. */
   keepsGroups?: boolean;
   /** Which kind of SELinux context `linux.mountLabel` is for a mount. */
@@ -17,7 +17,7 @@ export interface CrunWishes {
 }
 
 /** Those of a valid configuration. */
-export function planCrunWishes(annotations: Readonly<Record<string, string>> | undefined): CrunWishes {
+export function planCrunSettings(annotations: Readonly<Record<string, string>> | undefined): CrunSettings {
   const given = new Map(crunAnnotationsOf(annotations));
   const contextType = given.get("mount_context_type");
   const pidfdSocket = given.get("pidfd_receiver");
