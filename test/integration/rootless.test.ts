@@ -137,6 +137,20 @@ test("a plain user goes from create to delete", async (c) => {
   assert.equal(removed.status, 0, describe(removed));
 });
 
+test("a plain user reads the statistics of a container", async (c) => {
+  const rootless = new Rootless(c);
+  const bundle = await rootless.bundle((config) => (config.process.args = ["probe", "wait"]));
+  const created = await rootless.runtime("create", "-b", bundle, c.id);
+  assert.equal(created.status, 0, describe(created));
+  const { status, stdout, stderr } = await rootless.runtime("events", "--stats", c.id);
+  assert.equal(status, 0, stderr);
+  const { type, id, data } = JSON.parse(stdout) as { type: string; id: string; data: { memory: object } };
+  assert.deepEqual([type, id], ["stats", c.id]);
+  assert.ok("usage" in data.memory);
+  const removed = await rootless.runtime("delete", "-f", c.id);
+  assert.equal(removed.status, 0, describe(removed));
+});
+
 test("ranges of ids are mapped through newuidmap and newgidmap", async (c) => {
   if (!existsSync("/usr/bin/newuidmap")) c.skip("newuidmap is missing: apt-get install uidmap");
   addUser(c);
