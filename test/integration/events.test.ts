@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { cgroupDirectory, hierarchyOf, readCgroup } from "./harness/cgroups.js";
+import { isTsrunc } from "./harness/environment.js";
 import { describe, until } from "./harness/execute.js";
 import { limit } from "./harness/limits.js";
 import { test, testOn } from "./harness/suite.js";
@@ -138,7 +139,7 @@ test("memory that runs out is told at once, before the interval is over", async 
   assert.equal("data" in (eventsOf(started.output())[0] ?? {}), false);
 });
 
-/** Whether `events` waits: it has what tells of memory open, an eventfd on v1, memory.events or runc's inotify on v2. */
+/** Whether `events` waits: it has opened what it waits for, the container's process or (runc) what tells of memory. */
 function isWatching(pid: number): boolean {
   const links = readdirSync(`/proc/${pid}/fd`).map((fd) => {
     try {
@@ -147,8 +148,8 @@ function isWatching(pid: number): boolean {
       return "";
     }
   });
-  const hears = links.some((link) => (hierarchyOf("memory") ? link.includes("[eventfd]") : /inotify|memory\.events/.test(link)));
-  return hears && /^State:\s+S/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  const isWaitedFor = isTsrunc ? /\[pidfd\]/ : /\[eventfd\]|inotify/;
+  return links.some((link) => isWaitedFor.test(link)) && /^State:\s+S/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 }
 
 test("the last thing told of a container that is killed for want of memory is that", async (c) => {
