@@ -257,6 +257,17 @@ test("a plain user's container cannot write to the host's cgroups (CVE-2023-2580
   assert.equal(result.stdout, "");
 });
 
+test("update of a plain user's container that has no cgroup of its own is refused", async (c) => {
+  const rootless = new Rootless(c);
+  const bundle = await rootless.bundle((config) => (config.process.args = ["probe", "wait"]));
+  const run = await rootless.runtime("run", "-d", "-b", bundle, c.id);
+  c.defer(() => rootless.runtime("delete", "-f", c.id));
+  assert.equal(run.status, 0, describe(run));
+  const { status, stderr } = await rootless.runtime("update", "--pids-limit", "5", c.id);
+  assert.equal(status, 1);
+  if (isTsrunc) assert.equal(stderr, `update "${c.id}": the container has no cgroup of its own\n`);
+});
+
 test("a plain user's container has its oomScoreAdj", async (c) => {
   const rootless = new Rootless(c);
   const bundle = await rootless.bundle((config) => {

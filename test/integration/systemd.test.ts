@@ -213,6 +213,12 @@ test("a plain user's containers are units of the user's own manager, with limits
   assert.equal(readCgroup(cgroup, "memory.max"), String(64 * megabyte));
   assert.equal(readCgroup(cgroup, "pids.max"), "33");
   if (oomGroup) assert.equal(readCgroup(cgroup, "memory.oom.group"), "1");
+
+  await as("update", "--memory", "80m", c.id);
+  assert.equal(readCgroup(cgroup, "memory.max"), String(80 * megabyte));
+  const half = await attempt("update", "--pids-limit", "44", "--cpuset-cpus", "0", c.id);
+  assert.equal(half.status, 1, describe(half));
+  assert.equal(readCgroup(cgroup, "pids.max"), "33");
   await as("delete", "-f", c.id);
   assert.ok(!existsSync(cgroup));
 
