@@ -62,6 +62,7 @@ t.test("a record of version 1 is read, and its cgroups get the controllers of th
   const old = (paths: string[], freezer?: string): object => ({
     ...common,
     version: 1,
+    undo: [{ op: "stopUnit", unit: "a.scope", description: "ours", bus: { path: "/bus", direct: true } }],
     cgroups: { paths, freezer },
     execCPUAffinity: { final: "0" },
   });
@@ -73,7 +74,7 @@ t.test("a record of version 1 is read, and its cgroups get the controllers of th
     { controllers: ["name=systemd"], path: v1[2] },
     { controllers: [], path: v1[3] },
   ]);
-  t.match(read, { version: 2, namespaces: ["pid"], execAffinity: { final: "0" }, id: "c1" });
+  t.match(read, { version: 2, namespaces: ["pid"], execAffinity: { final: "0" }, unit: { name: "a.scope" }, id: "c1" });
   t.equal(freezerOf(read), v1[0]);
   t.equal(freezerOf(parseRecord(JSON.stringify(old(["/sys/fs/cgroup/a/c1"], "/sys/fs/cgroup/a/c1")), "/p")), "/sys/fs/cgroup/a/c1");
   t.equal(freezerOf(parseRecord(JSON.stringify(old([])), "/p")), undefined);

@@ -55,12 +55,14 @@ function fromVersion1({ execCPUAffinity, cgroups: { paths, freezer }, ...record 
     if (path === freezer) return hierarchy === "freezer" ? ["freezer"] : [];
     return hierarchy === "unified" ? [] : hierarchy === "systemd" ? ["name=systemd"] : hierarchy.split(",");
   };
+  const stop = record.undo.find(({ op }) => op === "stopUnit");
   return {
     ...record,
     version: RECORD_VERSION,
     namespaces: record.ownPidNamespace ? ["pid"] : [],
     cgroups: paths.map((path) => ({ controllers: controllersOf(path), path })),
     ...(execCPUAffinity && { execAffinity: execCPUAffinity }),
+    ...(stop?.op === "stopUnit" && { unit: { name: stop.unit, bus: stop.bus } }),
   };
 }
 
