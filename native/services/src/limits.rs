@@ -78,15 +78,7 @@ mod tests {
     use crate::testing::TempDir;
 
     fn write(path: &str, value: &str) -> CgroupWrite {
-        CgroupWrite {
-            path: path.into(),
-            value: value.into(),
-            more: Vec::new(),
-            pointer: "--flag".into(),
-            if_missing: None,
-            may_be_denied: 0,
-            at_least: None,
-        }
+        CgroupWrite { path: path.into(), value: value.into(), more: Vec::new(), pointer: "--flag".into(), if_missing: None, may_be_denied: 0, at_least: None }
     }
 
     fn limit(path: &str, value: &str, before: &str) -> LimitWrite {

@@ -35,7 +35,8 @@ fn make(plan: &ResctrlPlan) -> Result<(), Failure> {
     let make = plan.make.then_some((&plan.group, "/linux/intelRdt/closID"));
     let monitor = plan.monitor.as_ref().map(|path| (path, "/linux/intelRdt/enableMonitoring"));
     for (path, pointer) in make.into_iter().chain(monitor) {
-        rustix::fs::mkdir(path.as_str(), Mode::from_raw_mode(0o755)).map_err(|errno| explained(&plan.mountpoint, format!("make {path:?} ({pointer})"), errno))?;
+        rustix::fs::mkdir(path.as_str(), Mode::from_raw_mode(0o755))
+            .map_err(|errno| explained(&plan.mountpoint, format!("make {path:?} ({pointer})"), errno))?;
     }
     Ok(())
 }

@@ -97,9 +97,7 @@ fn owned(value: Param<'_, '_>) -> Result<Property, Failure> {
         Param::Container(Container::Array(Array { element_sig, values })) => {
             Param::Container(Container::Array(Array { element_sig, values: values.into_iter().map(owned).collect::<Result<_, _>>()? }))
         }
-        Param::Container(Container::Struct(values)) => {
-            Param::Container(Container::Struct(values.into_iter().map(owned).collect::<Result<_, _>>()?))
-        }
+        Param::Container(Container::Struct(values)) => Param::Container(Container::Struct(values.into_iter().map(owned).collect::<Result<_, _>>()?)),
         Param::Container(_) => return Err(unknown()),
     })
 }
@@ -132,8 +130,7 @@ mod tests {
 
     fn changed(answers: Vec<Answer>) -> (Result<(), String>, Option<PreviousProperties>, Vec<String>) {
         let manager = Manager::with(answers);
-        let property =
-            UnitProperty { name: "DevicePolicy".into(), signature: "s".into(), value: "strict".into(), pointer: "/devices".into() };
+        let property = UnitProperty { name: "DevicePolicy".into(), signature: "s".into(), value: "strict".into(), pointer: "/devices".into() };
         let wanted = UnitChange { name: "a.scope".into(), bus: manager.address.clone(), properties: vec![property] };
         let mut previous = None;
         let result = change(&wanted, &mut previous).map_err(|failure| failure.to_string());
