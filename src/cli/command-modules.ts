@@ -10,7 +10,7 @@ import * as run from "./commands/run.js";
 import * as start from "./commands/start.js";
 import * as state from "./commands/state.js";
 import type { CommandName } from "./grammars.js";
-import type { LateCommandName, LateCommands } from "./late-commands.js";
+import type { LateCommandName, LateParts } from "./late-commands.js";
 
 const modules: Readonly<Record<Exclude<CommandName, LateCommandName>, CommandModule>> = {
   create,
@@ -24,7 +24,7 @@ const modules: Readonly<Record<Exclude<CommandName, LateCommandName>, CommandMod
 };
 
 /** @param loadLate gives the exports of src/cli/late-commands.ts */
-export function commandModule(name: CommandName, loadLate: () => LateCommands): CommandModule {
+export function commandModule(name: CommandName, loadLate: () => Pick<LateParts, "lateCommands">): CommandModule {
   return isEarly(name) ? modules[name] : loadLate().lateCommands[name];
 }
 

@@ -1,14 +1,15 @@
 /** What a command is to `main`: each is a module of its own, loaded only when it is asked for. */
 
 import type { Door } from "../door.js";
-import type { RuntimeContext } from "../runtime/runtime.js";
+import type { CgroupManager, RuntimeContext } from "../runtime/runtime.js";
 import type { CommandName } from "./grammars.js";
+import type { LateParts } from "./late-commands.js";
 
 /** The flags given before the command. */
 export interface GlobalFlags {
   /** Undefined: by the caller's privilege. */
   rootless: boolean | undefined;
-  systemdCgroup: boolean;
+  cgroupManager: CgroupManager;
 }
 
 /** A command as it was given. */
@@ -23,6 +24,8 @@ export interface CommandCall {
   switches: ReadonlySet<string>;
   /** What is no flag. */
   args: readonly string[];
+  /** Loads what few calls need. */
+  late(): LateParts;
   /**
    * The state directory and where messages go.
    * @param root in place of the flag --root

@@ -1,5 +1,6 @@
 import t from "tap";
 import { fakeDoor } from "../runtime/testing/fake-door.js";
+import type { CgroupManager } from "../runtime/runtime.js";
 import type { CommandCall } from "./command.js";
 import { createOptions } from "./create-options.js";
 
@@ -7,7 +8,7 @@ function call(
   values: Record<string, string> = {},
   switches: string[] = [],
   env: Record<string, string> = {},
-  systemdCgroup = false,
+  cgroupManager: CgroupManager = "cgroupfs",
 ): CommandCall {
   const { door } = fakeDoor({ files: { "/proc/self/stat": "77 (tsrunc) R 1" } });
   return {
@@ -18,11 +19,14 @@ function call(
       write: () => undefined,
       build: { version: "", commit: "", hostName: "node" },
     },
-    global: { rootless: undefined, systemdCgroup },
+    global: { rootless: undefined, cgroupManager },
     values,
     lists: {},
     switches: new Set(switches),
     args: ["c1"],
+    late: () => {
+      throw new Error("not needed");
+    },
     context: () => {
       throw new Error("not needed");
     },
@@ -33,13 +37,14 @@ t.test("flags become options", async (t) => {
   t.match(
     createOptions(
       "create",
-      call({ bundle: "/b", "console-socket": "/c", "pidfd-socket": "/p", "pid-file": "/f", "preserve-fds": "3" }, [
+      call({ bundle: "/b", config: "/c.json", "console-socket": "/c", "pidfd-socket": "/p", "pid-file": "/f", "preserve-fds": "3" }, [
         "no-pivot",
         "no-new-keyring",
       ]),
     ),
     {
       bundle: "/b",
+      config: "/c.json",
       consoleSocket: "/c",
       pidfdSocket: "/p",
       pidFile: "/f",
@@ -67,8 +72,8 @@ t.test("socket activation that was meant for another process is left alone", asy
   t.equal(createOptions("run", call({}, [], { LISTEN_FDS: "2" })).listenFds, 0);
 });
 
-t.test("the systemd cgroup driver is asked for by its flag, the user's manager is below XDG_RUNTIME_DIR", async (t) => {
+t.test("the cgroup manager is that of the flag, the user's manager is below XDG_RUNTIME_DIR", async (t) => {
   const env = { XDG_RUNTIME_DIR: "/run/user/7" };
-  t.match(createOptions("run", call({}, [], env, true)), { systemdCgroup: true, runtimeDirectory: "/run/user/7" });
-  t.equal(createOptions("run", call()).systemdCgroup, false);
+  t.match(createOptions("run", call({}, [], env, "systemd")), { cgroupManager: "systemd", runtimeDirectory: "/run/user/7" });
+  t.equal(createOptions("run", call()).cgroupManager, "cgroupfs");
 });

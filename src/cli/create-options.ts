@@ -10,6 +10,7 @@ import { usageError } from "./usage.js";
 export function createOptions(subject: string, { door, global, values, switches }: CommandCall): CreateOptions {
   return {
     bundle: values["bundle"],
+    config: values["config"],
     consoleSocket: values["console-socket"],
     pidfdSocket: values["pidfd-socket"],
     pidFile: values["pid-file"],
@@ -18,7 +19,7 @@ export function createOptions(subject: string, { door, global, values, switches 
     preserveFds: preserveFds(subject, values["preserve-fds"]),
     listenFds: listenFds(door),
     notifySocket: door.env["NOTIFY_SOCKET"],
-    systemdCgroup: global.systemdCgroup,
+    cgroupManager: global.cgroupManager,
     runtimeDirectory: door.env["XDG_RUNTIME_DIR"],
     rootless: global.rootless,
   };

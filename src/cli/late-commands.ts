@@ -1,4 +1,4 @@
-/** The modules of the commands that few calls run, with the texts of the manual; a script of its own in the static program (scripts/bundle.mjs). */
+/** What few calls need: the modules of rarely used commands, with the texts of the manual, and what rarely used flags do; a script of its own in the static program (scripts/bundle.mjs). */
 
 import type { CommandModule } from "./command.js";
 import * as completion from "./commands/completion.js";
@@ -10,12 +10,18 @@ import * as ps from "./commands/ps.js";
 import * as resume from "./commands/resume.js";
 import * as spec from "./commands/spec.js";
 import * as update from "./commands/update.js";
+import { daemonRequest } from "./log-daemons.js";
+import { forMatching } from "./matching-containers.js";
 
 export type LateCommandName = "completion" | "events" | "features" | "help" | "pause" | "ps" | "resume" | "spec" | "update";
 
 /** The exports of this module. */
-export interface LateCommands {
+export interface LateParts {
   lateCommands: Readonly<Record<LateCommandName, CommandModule>>;
+  forMatching: typeof forMatching;
+  daemonRequest: typeof daemonRequest;
 }
 
-export const lateCommands: LateCommands["lateCommands"] = { completion, events, features, help, pause, ps, resume, spec, update };
+export { daemonRequest, forMatching };
+
+export const lateCommands: LateParts["lateCommands"] = { completion, events, features, help, pause, ps, resume, spec, update };

@@ -1,28 +1,65 @@
-/** Where messages go: the log file, standard error. */
+/** Where messages go: the log that --log names, standard error. */
 
 import type { Door } from "../door.js";
 import { askText, perform } from "../runtime/native.js";
+import type { LateParts } from "./late-commands.js";
+import type { Daemon } from "./log-daemons.js";
+import { LOG_LEVELS } from "./log-level.js";
+import type { LogLevel } from "./log-level.js";
+import { usageError } from "./usage.js";
 
-export type LogLevel = "error" | "warning" | "debug";
+export type LogDestination =
+  | { kind: "file"; path: string }
+  /** `request` is `daemonRequest`, which is loaded late. */
+  | { kind: "daemon"; daemon: Daemon; request: LateParts["daemonRequest"] };
 
-/** What the flags --log, --log-format and --debug say. */
+/** What the flags about logs say. */
 export interface LogOptions {
-  file: string | undefined;
+  /** Undefined: standard error alone. */
+  destination: LogDestination | undefined;
   format: "text" | "json";
-  debug: boolean;
+  /** Messages of lower levels are dropped. */
+  level: LogLevel;
 }
 
 /**
- * Logs a message: a line in the log file, or on standard error where there is none. An error is on standard error in any
+ * What --log names: `file:PATH`, `journald:ID` or `syslog:ID`, as with crun; anything else is the path of a file, as with runc.
+ * @throws RuntimeError where nothing follows `file:`
+ */
+export function logDestination(value: string, late: () => Pick<LateParts, "daemonRequest">): LogDestination {
+  const [, kind, rest = ""] = /^(file|journald|syslog):([^]*)$/.exec(value) ?? [];
+  if (kind === "journald" || kind === "syslog")
+    return { kind: "daemon", daemon: { kind, identifier: rest === "" ? "tsrunc" : rest }, request: late().daemonRequest };
+  const path = kind === undefined ? value : rest;
+  if (path === "") throw usageError("tsrunc", `flag "--log" names no file: ${JSON.stringify(value)}`);
+  return { kind: "file", path };
+}
+
+/** Makes the log file or finds the daemon, so that a log that cannot be written is told before anything is done. */
+export function openLog(door: Door, destination: LogDestination): void {
+  perform(
+    door,
+    destination.kind === "file" ? { op: "appendFile", path: destination.path, text: "" } : destination.request(destination.daemon),
+  );
+}
+
+/**
+ * Logs a message: a line in the log, or on standard error where there is none. An error is on standard error in any
  * case: callers who only keep that show it to their users.
- * @throws RuntimeError when the log file cannot be written.
+ * @throws RuntimeError when the log cannot be written.
  */
 export function log(door: Door, options: LogOptions, level: LogLevel, message: string): void {
-  if (level === "debug" && !options.debug) return;
-  const { file, format } = options;
-  if (file === undefined || level === "error")
-    door.write(2, `${file === undefined && format === "json" ? line(door, "json", level, message) : plain(level, message)}\n`);
-  if (file !== undefined) perform(door, { op: "appendFile", path: file, text: `${line(door, format, level, message)}\n` });
+  if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(options.level)) return;
+  const { destination, format } = options;
+  if (destination === undefined || level === "error")
+    door.write(2, `${destination === undefined && format === "json" ? line(door, "json", level, message) : plain(level, message)}\n`);
+  if (destination === undefined) return;
+  if (destination.kind === "file") {
+    perform(door, { op: "appendFile", path: destination.path, text: `${line(door, format, level, message)}\n` });
+  } else {
+    const text = format === "json" ? line(door, format, level, message) : message;
+    perform(door, destination.request(destination.daemon, { level, text }));
+  }
 }
 
 function plain(level: LogLevel, message: string): string {

@@ -1,8 +1,10 @@
 import t from "tap";
 import type { Door } from "../door.js";
 import { RuntimeError } from "../runtime/errors.js";
+import type { Request } from "../runtime/generated/plan.js";
 import { fakeDoor } from "../runtime/testing/fake-door.js";
-import type { CommandCall } from "./command.js";
+import type { CommandCall, LoadCommand } from "./command.js";
+import * as late from "./late-commands.js";
 import { main } from "./main.js";
 
 interface Ran {
@@ -11,6 +13,8 @@ interface Ran {
   err: string;
   /** Appended to the log file. */
   log: string;
+  /** Sent to log daemons. */
+  sent: Extract<Request, { op: "sendDatagram" }>[];
   /** Commands that were loaded. */
   loaded: string[];
   call: CommandCall | undefined;
@@ -18,8 +22,13 @@ interface Ran {
 
 /** Runs the program with commands that record how they were called, or do what `act` does. */
 function runMain(argv: readonly string[], act: (call: CommandCall) => number = () => 0): Ran {
-  const ran: Ran = { status: -1, out: "", err: "", log: "", loaded: [], call: undefined };
-  const fake = fakeDoor({ answers: { appendFile: ({ text }) => ((ran.log += text), { kind: "done" }) } });
+  const ran: Ran = { status: -1, out: "", err: "", log: "", sent: [], loaded: [], call: undefined };
+  const fake = fakeDoor({
+    answers: {
+      appendFile: ({ text }) => ((ran.log += text), { kind: "done" }),
+      sendDatagram: (request) => (ran.sent.push(request), { kind: "done" }),
+    },
+  });
   const door: Door = {
     ...fake.door,
     argv,
@@ -27,10 +36,11 @@ function runMain(argv: readonly string[], act: (call: CommandCall) => number = (
     write: (fd, text) => void (fd === 1 ? (ran.out += text) : (ran.err += text)),
     build: { version: "1.2.3", commit: "abc", hostName: "node" },
   };
-  ran.status = main(door, (name) => {
+  const load: LoadCommand = (name) => {
     ran.loaded.push(name);
     return { run: (call) => ((ran.call = call), act(call)) };
-  });
+  };
+  ran.status = main(door, load, () => late);
   return ran;
 }
 
@@ -67,7 +77,7 @@ t.test("a command gets its flags and arguments", async (t) => {
   t.same(call?.values, { bundle: "/b" });
   t.same([...(call?.switches ?? [])], ["detach"]);
   t.same(call?.args, ["c1"]);
-  t.same(call?.global, { rootless: true, systemdCgroup: true });
+  t.same(call?.global, { rootless: true, cgroupManager: "systemd" });
   t.match(call?.context(), { root: "/r", rootMode: 0o700 });
 });
 
@@ -154,8 +164,75 @@ t.test("a log file that cannot be written is told before anything is done", asyn
     build: { version: "", commit: "", hostName: "node" },
   };
   t.equal(
-    main(door, () => ({ run: fails("no") })),
+    main(
+      door,
+      () => ({ run: fails("no") }),
+      () => late,
+    ),
     1,
   );
   t.equal(err, 'append to "/l": EACCES\n');
+});
+
+t.test("--log names a file, the journal or syslog", async (t) => {
+  t.match(runMain(["--log", "file:/l", "list"], fails("no")), { log: /level=error msg="no"\n$/, sent: [] });
+  t.match(runMain(["--log", "other:/l", "list"], fails("no")), { log: /level=error msg="no"\n$/, sent: [] });
+
+  const journal = runMain(["--log", "journald:web", "list"], fails("no:\n 2 faults"));
+  t.equal(journal.err, "no:\n 2 faults\n");
+  t.equal(journal.log, "");
+  const sized = (text: string) => ({ text, sized: true });
+  const plain = (text: string) => ({ text, sized: false });
+  t.same(journal.sent, [
+    { op: "sendDatagram", path: "/run/systemd/journal/socket", parts: [] },
+    {
+      op: "sendDatagram",
+      path: "/run/systemd/journal/socket",
+      parts: [
+        ...[plain("PRIORITY\n"), sized("3"), plain("\n")],
+        ...[plain("SYSLOG_IDENTIFIER\n"), sized("web"), plain("\n")],
+        ...[plain("MESSAGE\n"), sized("no:\n 2 faults"), plain("\n")],
+      ],
+    },
+  ]);
+
+  const warns = (call: CommandCall): number => (call.context().log("warning", "careful"), 0);
+  t.match(runMain(["--log", "syslog:", "list"], warns), {
+    err: "",
+    sent: [{ parts: [] }, { path: "/dev/log", parts: [{ text: "<12>tsrunc: careful", sized: false }] }],
+  });
+  t.match(
+    runMain(["--log=syslog:a:b", "--log-format=json", "list"], warns).sent[1]?.parts[0]?.text,
+    /^<12>a:b: \{"level":"warning","msg":"careful"/,
+  );
+  t.ok(JSON.stringify(runMain(["--log=syslog:x", "list"], fails("x".repeat(1 << 20))).sent).length < 40_000);
+  t.match(runMain(["--log", "file:", "list"]), { status: 1, err: 'tsrunc: flag "--log" names no file: "file:"\n', loaded: [] });
+});
+
+t.test("--log-level drops what is below it", async (t) => {
+  const act = (call: CommandCall): number => {
+    call.context().log("warning", "careful");
+    call.context().log("debug", "detail");
+    return 0;
+  };
+  t.match(runMain(["--log-level", "error", "list"], act), { err: "" });
+  t.match(runMain(["--log-level", "info", "list"], act), { err: "warning: careful\n" });
+  t.match(runMain(["--log-level", "debug", "--debug", "list"], act), { err: "warning: careful\ndebug: detail\n" });
+  t.match(runMain(["--log-level", "error", "list"], fails("no")), { status: 1, err: "no\n" });
+});
+
+t.test("the cgroup manager has two flags, which may not differ", async (t) => {
+  const manager = (...argv: string[]) => runMain([...argv, "list"]).call?.global.cgroupManager;
+  t.equal(manager(), "cgroupfs");
+  t.equal(manager("--cgroup-manager", "disabled"), "disabled");
+  t.equal(manager("--cgroup-manager=systemd", "--systemd-cgroup"), "systemd");
+  t.match(runMain(["--cgroup-manager=disabled", "--systemd-cgroup", "list"]), {
+    status: 1,
+    err: 'tsrunc: flags "--systemd-cgroup" and "--cgroup-manager disabled" exclude each other\n',
+    loaded: [],
+  });
+  t.match(runMain(["--debug", "--log-level=error", "list"]), {
+    status: 1,
+    err: 'tsrunc: flags "--debug" and "--log-level error" exclude each other\n',
+  });
 });

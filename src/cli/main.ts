@@ -2,16 +2,17 @@
 
 import type { Door } from "../door.js";
 import { messageOf } from "../runtime/errors.js";
-import { perform } from "../runtime/native.js";
 import { OCI_VERSION, defaultStateRoot, namedStateRoot } from "../runtime/runtime.js";
-import type { RuntimeContext } from "../runtime/runtime.js";
+import type { CgroupManager, RuntimeContext, RuntimeError } from "../runtime/runtime.js";
 import { checkArguments, parseArguments } from "./arguments.js";
 import type { ParsedArguments } from "./arguments.js";
 import type { CommandCall, GlobalFlags, LoadCommand } from "./command.js";
 import { commandGrammar, commandNames, isCommand, programGrammar } from "./grammars.js";
 import type { CommandName } from "./grammars.js";
 import { EXIT_STATUS, exitStatusOf } from "./exit-status.js";
-import { log } from "./log.js";
+import type { LateParts } from "./late-commands.js";
+import type { LogLevel } from "./log-level.js";
+import { log, logDestination, openLog } from "./log.js";
 import type { LogOptions } from "./log.js";
 import { withoutSecrets } from "./secrets.js";
 import { suggestion } from "./suggestion.js";
@@ -22,12 +23,13 @@ const PROGRAM = "tsrunc";
 /**
  * Runs the program once.
  * @param load gives the module src/cli/commands/NAME.ts; called at most once
+ * @param late gives the exports of src/cli/late-commands.ts
  * @returns the exit status
  */
-export function main(door: Door, load: LoadCommand): number {
-  const options: LogOptions = { file: undefined, format: "text", debug: false };
+export function main(door: Door, load: LoadCommand, late: () => LateParts): number {
+  const options: LogOptions = { destination: undefined, format: "text", level: "warning" };
   try {
-    return dispatch(door, load, options);
+    return dispatch(door, { load, late }, options);
   } catch (error) {
     return fail(door, options, error);
   }
@@ -44,16 +46,17 @@ function fail(door: Door, options: LogOptions, error: unknown): number {
 }
 
 /** @param options filled from the flags as soon as they are known, so that later errors go where they should */
-function dispatch(door: Door, load: LoadCommand, options: LogOptions): number {
+function dispatch(door: Door, { load, late }: { load: LoadCommand; late: () => LateParts }, options: LogOptions): number {
   // What hosts have in place of bytes that are not UTF-8.
   const garbled = door.argv.find((argument) => argument.includes("\ufffd"));
   if (garbled !== undefined) throw usageError(PROGRAM, `argument ${JSON.stringify(garbled)} is not UTF-8`);
   const global = parseArguments(door.argv, PROGRAM, programGrammar());
-  openLog(door, global.values["log"]);
-  options.file = global.values["log"];
-  options.debug = global.switches.has("debug");
+  const destination = global.values["log"] === undefined ? undefined : logDestination(global.values["log"], late);
+  if (destination) openLog(door, destination);
+  options.destination = destination;
   options.format = global.values["log-format"] === "json" ? "json" : "text";
-  const flags: GlobalFlags = { rootless: rootlessFlag(global), systemdCgroup: global.switches.has("systemd-cgroup") };
+  options.level = logLevel(global);
+  const flags: GlobalFlags = { rootless: rootlessFlag(global), cgroupManager: cgroupManager(global) };
   const [command, ...argv] = global.rest;
 
   if (global.switches.has("version")) {
@@ -61,7 +64,7 @@ function dispatch(door: Door, load: LoadCommand, options: LogOptions): number {
     door.write(1, `${PROGRAM} version ${version}\ncommit: ${commit}\nspec: ${OCI_VERSION}\n`);
     return EXIT_STATUS.success;
   }
-  const observed = options.debug ? logRequests(door, options) : door;
+  const observed = options.level === "debug" ? logRequests(door, options) : door;
   const start = (name: CommandName, parsed: ParsedArguments): number =>
     load(name).run({
       door: observed,
@@ -70,6 +73,7 @@ function dispatch(door: Door, load: LoadCommand, options: LogOptions): number {
       lists: parsed.lists,
       switches: parsed.switches,
       args: parsed.rest,
+      late,
       context: (root = global.values["root"]) => makeContext(observed, root, options),
     } satisfies CommandCall);
 
@@ -88,14 +92,29 @@ function helpAbout(command: string | undefined): ParsedArguments {
   return { values: {}, lists: {}, switches: new Set(), rest: command === undefined ? [] : [command] };
 }
 
-/** Makes the log file, so that one that cannot be written is told before anything is done. */
-function openLog(door: Door, file: string | undefined): void {
-  if (file !== undefined) perform(door, { op: "appendFile", path: file, text: "" });
-}
-
 function makeContext(door: Door, root: string | undefined, options: LogOptions): RuntimeContext {
   const stateRoot = root === undefined ? defaultStateRoot(door, door.env) : namedStateRoot(door, root);
   return { door, ...stateRoot, endable: true, log: (level, message) => log(door, options, level, message) };
+}
+
+/** `--debug` is `--log-level debug`. */
+function logLevel({ values, switches }: ParsedArguments): LogLevel {
+  const level = values["log-level"] as LogLevel | undefined;
+  if (!switches.has("debug")) return level ?? "warning";
+  if (level !== undefined && level !== "debug") throw exclusive("debug", `log-level ${level}`);
+  return "debug";
+}
+
+/** `--systemd-cgroup` is `--cgroup-manager systemd`. */
+function cgroupManager({ values, switches }: ParsedArguments): CgroupManager {
+  const manager = values["cgroup-manager"] as CgroupManager | undefined;
+  if (!switches.has("systemd-cgroup")) return manager ?? "cgroupfs";
+  if (manager !== undefined && manager !== "systemd") throw exclusive("systemd-cgroup", `cgroup-manager ${manager}`);
+  return "systemd";
+}
+
+function exclusive(flag: string, other: string): RuntimeError {
+  return usageError(PROGRAM, `flags "--${flag}" and "--${other}" exclude each other`);
 }
 
 function rootlessFlag({ values }: ParsedArguments): boolean | undefined {
@@ -103,7 +122,7 @@ function rootlessFlag({ values }: ParsedArguments): boolean | undefined {
   return when === "auto" ? undefined : when === "true";
 }
 
-/** The host with every request to the native layer logged (--debug). */
+/** The host with every request to the native layer logged (--log-level debug). */
 function logRequests(door: Door, options: LogOptions): Door {
   return {
     argv: door.argv,

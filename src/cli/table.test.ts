@@ -30,7 +30,7 @@ t.test("every command has a row and a module, and the other way round", async (t
 t.test("the manual describes the flags of the grammar, in whole sentences, and no others", async (t) => {
   for (const { name, grammar, manual } of rows) {
     t.same(Object.keys(manual.flags).sort(), grammar.flags.map((flag) => flag.name).sort(), name);
-    for (const [flag, text] of Object.entries(manual.flags)) t.match(text, /^[A-Z/][^]*\.$/, `${name} --${flag}`);
+    for (const [flag, text] of Object.entries(manual.flags)) t.match(text, /^\s*[A-Z/][^]*\.$/, `${name} --${flag}`);
     t.match(manual.summary, /^[a-z].*[^.]$/, name);
     t.match(manual.description, /^\s*[A-Z][^]*\.$/, name);
     t.ok(manual.example.length > 0, name);
@@ -68,13 +68,13 @@ t.test("required arguments come before optional ones, and only the last may be r
   }
 });
 
-t.test("the flags are runc's", async (t) => {
+t.test("the flags are those of runc and crun", async (t) => {
   const names = (command: CommandName): string[] => commandGrammar(command).flags.map(({ name }) => name);
-  const create = ["bundle", "console-socket", "pidfd-socket", "pid-file", "no-pivot", "no-new-keyring", "preserve-fds"];
+  const create = ["bundle", "config", "console-socket", "pidfd-socket", "pid-file", "no-pivot", "no-new-keyring", "preserve-fds"];
   t.same(names("create"), [...create, "help"]);
   t.same(names("run"), [...create, "detach", "keep", "no-subreaper", "help"]);
-  t.same(names("kill"), ["all", "help"]);
-  t.same(names("delete"), ["force", "help"]);
+  t.same(names("kill"), ["all", "regex", "help"]);
+  t.same(names("delete"), ["force", "regex", "help"]);
   t.same(names("list"), ["format", "quiet", "help"]);
   t.same(names("events"), ["interval", "stats", "help"]);
   t.same(names("spec"), ["bundle", "rootless", "help"]);

@@ -3,6 +3,8 @@ export const tests: Readonly<Record<string, string>> = {
   "--root": "cli > the last --root counts",
   "--log": "cli > --log writes the error to the file and to stderr",
   "--log-format": "cli > --log-format json writes one object a line with level, msg and time",
+  "--log-level": "log-daemons > --log-level drops messages of lower levels, and debug logs every request",
+  "--cgroup-manager": "crun-flags > --cgroup-manager disabled makes no cgroup: the container is in its caller's, and all commands work",
   "--rootless": "cli > --rootless takes true, false and auto",
   "--debug": "cli > --debug writes debug lines to the log and changes nothing else",
   "--systemd-cgroup": "systemd > cgroupsPath names slice, prefix and unit; delete stops the unit",
@@ -12,6 +14,7 @@ export const tests: Readonly<Record<string, string>> = {
 
   create: "lifecycle > create leaves a container whose program waits for start",
   "create --bundle": "lifecycle > a relative bundle and a relative rootfs are resolved",
+  "create --config": "crun-flags > create --config reads a configuration elsewhere, whose paths are relative to the bundle",
   "create --console-socket": "terminal > --console-socket receives the terminal of a created container",
   "create --pidfd-socket": "terminal > --pidfd-socket receives a pidfd of the container's init",
   "create --pid-file": "handover > the pid-file holds the pid and replaces an older one at once",
@@ -21,12 +24,14 @@ export const tests: Readonly<Record<string, string>> = {
 
   delete: "lifecycle > delete works when the bundle is gone",
   "delete --force": "lifecycle > delete -f ends all processes of a container without a pid namespace",
+  "delete --regex": "crun-flags > delete --regex deletes the containers whose ids match, with --force also those that are not stopped",
 
   features: "cli > features fits the specification's schema",
   help: "cli > --help and -h of the program and of each command print usage and end with 0",
 
   kill: "lifecycle > kill of a created container works",
   "kill --all": "kill-all > kill --all reaches what the init left, and is no error when nothing is left",
+  "kill --regex": "crun-flags > kill --regex signals the containers whose ids match, and no others",
 
   list: "cli > list prints a table with the columns that callers know",
   "list --format": "cli > list -f json prints an array of states",
@@ -39,6 +44,7 @@ export const tests: Readonly<Record<string, string>> = {
 
   run: "hooks > run carries out all six hooks",
   "run --bundle": "lifecycle > the bundle is the current directory where none is named",
+  "run --config": "crun-flags > run --config reads a configuration elsewhere, whose paths are relative to the bundle",
   "run --console-socket": "terminal > --console-socket works with run --detach",
   "run --pidfd-socket": "terminal > --pidfd-socket receives a pidfd of the container's init",
   "run --pid-file": "handover > run writes the pid-file while the program runs",
@@ -46,6 +52,7 @@ export const tests: Readonly<Record<string, string>> = {
   "run --no-new-keyring": "process > the container has a session keyring of its own unless --no-new-keyring is given",
   "run --preserve-fds": "handover > --preserve-fds passes that many descriptors and no more",
   "run --detach": "lifecycle > run --detach returns while the program runs",
+  "run --no-subreaper": "lifecycle > run --no-subreaper leaves orphans to the next reaper",
   "run --keep": "lifecycle > run --keep keeps the stopped container",
 
   spec: "cli > spec writes a config.json that runs once it has a root file system",

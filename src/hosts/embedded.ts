@@ -1,7 +1,7 @@
 /** The static host: this runs in QuickJS; the rest of the host is native/engine. */
 
 import { commandModule } from "../cli/command-modules.js";
-import type { LateCommands } from "../cli/late-commands.js";
+import type { LateParts } from "../cli/late-commands.js";
 import { main } from "../cli/main.js";
 import type { LazyParts } from "../door.js";
 
@@ -26,5 +26,6 @@ export function start(native: Native): number {
     build: { version: TSRUNC_VERSION, commit: TSRUNC_COMMIT, hostName: "static" as const },
     part: <Name extends keyof LazyParts>(name: Name) => native.load(name) as LazyParts[Name],
   };
-  return main(door, (name) => commandModule(name, () => native.load("late-commands") as LateCommands));
+  const loadLate = () => native.load("late-commands") as LateParts;
+  return main(door, (name) => commandModule(name, loadLate), loadLate);
 }

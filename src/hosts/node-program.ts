@@ -1,7 +1,7 @@
 /** The Node host: the program as a single executable, with ffi-rs and the native layer inside. */
 
 import { commandModule } from "../cli/command-modules.js";
-import { lateCommands } from "../cli/late-commands.js";
+import * as late from "../cli/late-commands.js";
 import { main } from "../cli/main.js";
 import type { Door } from "../door.js";
 import { type Ffi, nativeDoor } from "./node.js";
@@ -30,4 +30,10 @@ function openDoor(): (request: string) => string {
   return loadAsset("libtsrunc.so", (path) => nativeDoor(ffi, path));
 }
 
-process.exit(main(door, (name) => commandModule(name, () => ({ lateCommands }))));
+process.exit(
+  main(
+    door,
+    (name) => commandModule(name, () => late),
+    () => late,
+  ),
+);

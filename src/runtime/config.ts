@@ -20,11 +20,11 @@ export interface ReadConfig {
 }
 
 /**
- * The configuration of a bundle, checked.
+ * A configuration, checked.
+ * @param path of config.json
  * @throws RuntimeError with every fault at once
  */
-export function readConfig({ door, root }: RuntimeContext, bundle: string, check: LoadOptions): ReadConfig {
-  const path = `${bundle}/config.json`;
+export function readConfig({ door, root }: RuntimeContext, path: string, check: LoadOptions): ReadConfig {
   const { text, seccomp } = read(door, "config", { op: "readConfig", path, maxBytes: MAX_CONFIG_BYTES, root });
   const load = (text: string, seccompIsReady: boolean): ValidatedSpec => loadSpec(text, loadersOf(door), { ...check, seccompIsReady });
   try {

@@ -6,7 +6,7 @@
 export { defaultStateRoot, namedStateRoot } from "./container/context.js";
 export type { LibraryDoor, RuntimeContext, StateRoot } from "./container/context.js";
 export { createContainer } from "./operations/create.js";
-export type { CreateOptions } from "./operations/create.js";
+export type { CgroupManager, CreateOptions } from "./operations/create.js";
 export { defaultSpec } from "./operations/default-spec.js";
 export type { DefaultSpecOptions } from "./operations/default-spec.js";
 export { deleteContainer } from "./operations/delete.js";

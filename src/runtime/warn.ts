@@ -15,11 +15,12 @@ export function warnOf(context: RuntimeContext, spec: Spec, findings: PlanFindin
 }
 
 /** Whether there may be something to tell, beside capabilities. */
-function isDubious(spec: Spec, { hasUnit, rootless }: PlanFindings): boolean {
+function isDubious(spec: Spec, { hasUnit, cgroupDisabled, rootless }: PlanFindings): boolean {
   return (
     Number(spec.linux?.resources?.memory?.kernel ?? 0) > 0 ||
     hasAnnotation(spec.annotations, CRUN_PREFIX) ||
     (!hasUnit && hasAnnotation(spec.annotations, SYSTEMD_PREFIX)) ||
+    (cgroupDisabled === true && (Boolean(spec.linux?.cgroupsPath) || spec.linux?.resources?.devices !== undefined)) ||
     sharesNamespace(spec, "mount") ||
     (rootless && sharesNamespace(spec, "pid")) ||
     (spec.domainname !== undefined && spec.linux?.sysctl !== undefined) ||

@@ -233,3 +233,18 @@ t.test("the warnings are loaded for what may be worth one", async (t) => {
     ["/linux/namespaces"],
   );
 });
+
+t.test("what asks for a cgroup is told where none is made", async (t) => {
+  const spec = configuration(({ linux }) => {
+    linux.cgroupsPath = "/a";
+    linux.resources = { devices: [{ allow: false, access: "rwm" }] };
+  });
+  const disabled = { ...nothing, cgroupDisabled: true };
+  const rules = (findings: typeof disabled) => warningsOf(spec, findings).map(({ pointer, rule }) => `${rule} ${pointer}`);
+  t.strictSame(rules(disabled), ["cgroup-disabled /linux/cgroupsPath", "cgroup-disabled /linux/resources/devices"]);
+  t.strictSame(rules({ ...disabled, rootless: true }), ["cgroup-disabled /linux/cgroupsPath"]);
+  t.strictSame(rules({ ...disabled, cgroupDisabled: false }), []);
+  const context = fakeContext(fakeDoor().door);
+  warnOf(context, spec, disabled);
+  t.equal(context.logged.length, 2);
+});

@@ -15,7 +15,7 @@ import { sysctlPath } from "./spec/sysctl-name.js";
 import type { PlanFindings } from "./plan/findings.js";
 
 /** The warnings about a configuration (runtime.md#warnings), those of mounts first. */
-export function warningsOf(spec: Spec, { leftOut, hasUnit, rootless }: PlanFindings): Warning[] {
+export function warningsOf(spec: Spec, { leftOut, hasUnit, cgroupDisabled, rootless }: PlanFindings): Warning[] {
   return [
     ...mountWarnings(spec),
     ...namespaceWarnings(spec, rootless),
@@ -23,6 +23,7 @@ export function warningsOf(spec: Spec, { leftOut, hasUnit, rootless }: PlanFindi
     ...kernelMemoryWarnings(spec),
     ...annotationWarnings(spec),
     ...(hasUnit ? [] : unitWarnings(spec)),
+    ...(cgroupDisabled ? cgroupWarnings(spec, rootless) : []),
     ...capabilityWarnings(leftOut),
   ];
 }
@@ -122,6 +123,18 @@ function unitWarnings({ annotations }: Spec): Warning[] {
     message: "it has no effect: without --systemd-cgroup the container's cgroup is no unit of systemd",
     rule: "systemd-annotation",
   }));
+}
+
+/** What asks for a cgroup where none is made. Limits are refused. In a user namespace there are no devices to be made anyway. */
+function cgroupWarnings({ linux }: Spec, rootless: boolean): Warning[] {
+  const rule = "cgroup-disabled";
+  const why = "the cgroup manager is disabled";
+  const warnings: Warning[] = [];
+  if (linux?.cgroupsPath)
+    warnings.push({ pointer: "/linux/cgroupsPath", message: `${quote(linux.cgroupsPath)} has no effect: ${why}`, rule });
+  if (!rootless && linux?.resources?.devices?.some(({ allow }) => !allow))
+    warnings.push({ pointer: "/linux/resources/devices", message: `they have no effect, and every device may be used: ${why}`, rule });
+  return warnings;
 }
 
 /** config.md#linux-process, capabilities: what cannot be granted is logged as a warning. */

@@ -1249,6 +1249,98 @@ const commandLine: BadInput[] = [
   ...["list", "features", "spec"].map((command) => call(`${command} of something`, `${command}: unexpected argument "x"`, command, "x")),
 ];
 
+/** With a flag before the command, and a configuration that is changed. */
+function createWith(
+  name: string,
+  message: string,
+  flags: (c: Context) => { global?: string[]; own?: string[] },
+  options: BundleOptions = {},
+): BadInput {
+  const prepare = (c: Context): Prepared => {
+    const bundle = c.bundle(options);
+    const { global = [], own = [] } = flags(c);
+    return { args: [...global, "create", ...own, "-b", bundle.directory, c.id], bundle };
+  };
+  return { name, message, prepare };
+}
+
+const disabled = () => ({ global: ["--cgroup-manager", "disabled"] });
+
+const crunFlags: BadInput[] = [
+  call(
+    "a cgroup manager that does not exist",
+    'tsrunc: flag "--cgroup-manager" is cgroupfs or systemd or disabled, not "none"',
+    "--cgroup-manager=none",
+    "list",
+  ),
+  call(
+    "two cgroup managers",
+    'tsrunc: flags "--systemd-cgroup" and "--cgroup-manager cgroupfs" exclude each other',
+    "--systemd-cgroup",
+    "--cgroup-manager=cgroupfs",
+    "list",
+  ),
+  createWith(
+    "a limit without a cgroup",
+    'create "{id}": /linux/resources/pids: the cgroup manager is disabled: without a cgroup there are no limits',
+    disabled,
+    { config: (config) => (config.linux.resources = { pids: { limit: 10 } }) },
+  ),
+  call(
+    "a log level that does not exist",
+    'tsrunc: flag "--log-level" is error or warning or info or debug, not "fatal"',
+    "--log-level",
+    "fatal",
+    "list",
+  ),
+  call("two log levels", 'tsrunc: flags "--debug" and "--log-level error" exclude each other', "--debug", "--log-level", "error", "list"),
+  call("a log without a file", 'tsrunc: flag "--log" names no file: "file:"', "--log", "file:", "list"),
+  call("a log that is a directory", 'append to "{dir}": EISDIR (is a directory)', "--log", "{dir}", "list"),
+  createWith("a configuration that is not there", 'create "{id}": read "{dir}/none.json": ENOENT (no such file or directory)', (c) => ({
+    own: ["--config", `${c.directory}/none.json`],
+  })),
+  createWith("a configuration that is a directory", 'create "{id}": read "{dir}": EISDIR (is a directory)', (c) => ({
+    own: ["--config", c.directory],
+  })),
+  createWith("a configuration without a name", 'create "{id}": read "": ENOENT (no such file or directory)', () => ({
+    own: ["--config="],
+  })),
+  createWith(
+    "a configuration elsewhere that is no JSON",
+    'create "{id}": parse "{dir}/own.json": line 1, column 1: expected a JSON object, found the end of the file',
+    (c) => ({ own: ["--config", c.file("own.json", "")] }),
+  ),
+  createWith(
+    "a configuration elsewhere with faults",
+    [
+      'create "{id}": {dir}/own.json: 3 faults:',
+      "  /ociVersion: found 1, allowed: a string",
+      '  /process: found nothing, allowed: an object with "args" and "cwd"',
+      '  /root: found nothing, allowed: an object with "path"',
+    ].join("\n"),
+    (c) => ({ own: ["--config", c.file("own.json", '{"ociVersion": 1}')] }),
+  ),
+  call(
+    "a regular expression that is not one",
+    'kill: the regular expression "(" is not valid: a "(" is not closed',
+    "kill",
+    "--regex",
+    "(",
+    "KILL",
+  ),
+  call(
+    "a regular expression that is empty",
+    'delete: the regular expression is empty: "." matches every container',
+    "delete",
+    "--force",
+    "--regex",
+    "",
+  ),
+  call("a wrong signal for those that match", 'use the signal "NONE": unknown signal', "kill", "--regex", "x", "NONE"),
+  call("a completion for no shell", 'completion: shell is bash or zsh or fish, not "csh"', "completion", "csh"),
+  call("a completion without a shell", "completion: missing shell", "completion"),
+];
+
 export const cases: BadInput[] = [
   ...files,
   ...whole,
@@ -1267,4 +1359,5 @@ export const cases: BadInput[] = [
   ...crunAnnotations,
   ...badUpdates,
   ...commandLine,
+  ...crunFlags,
 ];

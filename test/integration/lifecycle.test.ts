@@ -466,6 +466,33 @@ test("run --keep keeps the stopped container", async (c) => {
   await c.ok(["delete", c.id]);
 });
 
+/** The parent that a process of the container has once its own one is gone. */
+async function adopter(c: Context, ...flags: string[]): Promise<{ runtime: number; parent: number }> {
+  const orphan = "while [ -d /proc/$0 ]; do sleep 0.01; done; grep PPid: /proc/$$/status";
+  const bundle = c.bundle({
+    args: ["sh", "-c", `make() { sh -c 'sh -c "$0" $$ &' '${orphan}'; }; trap make USR1; echo ready; while :; do sleep 0.01; done`],
+    config: (config) => (config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid")),
+  });
+  c.deleteLater();
+  const started = await c.startRuntime(["run", "-b", bundle.directory, ...flags, c.id]);
+  await c.printed(started, "ready");
+  await c.ok(["kill", c.id, "USR1"]);
+  await c.printed(started, "PPid:");
+  await c.ok(["delete", "-f", c.id]);
+  await started.wait();
+  return { runtime: started.pid, parent: Number(/PPid:\s+(\d+)/.exec(started.output())?.[1]) };
+}
+
+test("run adopts the orphans of a container without a pid namespace", async (c) => {
+  const { runtime, parent } = await adopter(c);
+  assert.equal(parent, runtime);
+});
+
+test("run --no-subreaper leaves orphans to the next reaper", async (c) => {
+  const { runtime, parent } = await adopter(c, "--no-subreaper");
+  assert.notEqual(parent, runtime);
+});
+
 test("run --detach returns while the program runs", async (c) => {
   c.deleteLater();
   for (const flag of ["-d", "--detach"]) {

@@ -61,6 +61,15 @@ pub enum EventSource {
 }
 }
 
+plain! {
+/// A part of a datagram. One that is sized follows its length in bytes, as 64 bits in little endian (the native protocol of systemd's journal).
+pub struct DatagramPart {
+    pub text: String,
+    #[serde(default)]
+    pub sized: bool,
+}
+}
+
 tagged! { "op", request_reader, "Request";
 pub enum Request {
     /// -> `Reply::Text`
@@ -77,6 +86,9 @@ pub enum Request {
     CreateFile { path: String, text: String, mode: u32 },
     /// Append a line to a file, made with mode 0644 when missing (log). -> `Done`
     AppendFile { path: String, text: String },
+    /// Send one datagram to a socket of the file system (a daemon that takes log messages); none where there are no parts, but the socket must
+    /// be there. -> `Done`
+    SendDatagram { path: String, parts: Vec<DatagramPart> },
     /// Absolute path without symbolic links of a directory; fails when it is none. -> `Text`
     ResolveDirectory { path: String },
     /// Absolute path without resolving symbolic links in it (cwd joined). -> `Text`

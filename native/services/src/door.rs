@@ -17,7 +17,7 @@ use crate::notify::Proxy;
 use crate::pending::Pending;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, exec, facts, files, gate, holder, limits, preserved, processes, program, resctrl, state_root, systemd, terminal, undo};
+use crate::{cgroup, clock, datagram, exec, facts, files, gate, holder, limits, preserved, processes, program, resctrl, state_root, systemd, terminal, undo};
 
 /// Something that outlives a request, named by a number.
 enum Handle {
@@ -97,6 +97,7 @@ impl Services {
             Request::ReadConfig { path, max_bytes, root } => files::read_text(&path, max_bytes).map(|text| self.take_profile(text, &root)),
             Request::CreateFile { path, text, mode } => files::create(&path, &text, mode).map(done),
             Request::AppendFile { path, text } => files::append(&path, &text).map(done),
+            Request::SendDatagram { path, parts } => datagram::send(&path, &parts).map(done),
             Request::ResolveDirectory { path } => files::resolve_directory(&path).map(text),
             Request::AbsolutePath { path } => files::absolute_path(&path).map(text),
             Request::FindTerminal => terminal::find().map(done),

@@ -5,6 +5,7 @@ import { failed, fakeContext, fakeDoor } from "../../runtime/testing/fake-door.j
 import type { FakeDoorOptions } from "../../runtime/testing/fake-door.js";
 import type { CommandCall, CommandModule } from "../command.js";
 import { commandNames } from "../grammars.js";
+import * as lateParts from "../late-commands.js";
 import * as completion from "./completion.js";
 import * as create from "./create.js";
 import * as deletes from "./delete.js";
@@ -27,7 +28,8 @@ interface Given {
 function run(command: CommandModule, { args = [], values = {}, switches = [], door = {} }: Given = {}) {
   const fake = fakeDoor(door);
   let out = "";
-  const context: RuntimeContext = fakeContext(fake.door);
+  const warnings: string[] = [];
+  const context: RuntimeContext = { ...fakeContext(fake.door), log: (_level, message) => void warnings.push(message) };
   const call: CommandCall = {
     door: {
       ...fake.door,
@@ -36,15 +38,16 @@ function run(command: CommandModule, { args = [], values = {}, switches = [], do
       write: (fd, text) => void (fd === 1 && (out += text)),
       build: { version: "1", commit: "c", hostName: "node" },
     },
-    global: { rootless: undefined, systemdCgroup: false },
+    global: { rootless: undefined, cgroupManager: "cgroupfs" },
     values,
     lists: {},
     switches: new Set(switches),
     args,
+    late: () => lateParts,
     context: () => context,
   };
   const status = command.run(call);
-  return { status, out, ops: fake.ops(), requests: fake.requests, context, call };
+  return { status, out, warnings, ops: fake.ops(), requests: fake.requests, context, call };
 }
 
 const spec0 = defaultSpec({});
@@ -150,4 +153,33 @@ t.test("completion prints a script, or what a word may become; what it may not s
   t.equal(run(completion, { args: ["bash", "state", ""], door: running }).out, "words\nc1\n");
   const hidden = { answers: { listContainers: () => failed("other", "list", "EACCES") } };
   t.equal(run(completion, { args: ["fish", "state", ""], door: hidden }).out, "words\n");
+});
+
+t.test("--regex is for every container whose id matches, and one that fails is a warning", async (t) => {
+  const three: FakeDoorOptions = {
+    files: running.files,
+    answers: {
+      listContainers: () => ({ kind: "names", names: ["a1", "a2", "b1"] }),
+      readState: () => ({ kind: "text", text: JSON.stringify(record) }),
+      lockContainer: ({ id }) => (id === "a2" ? failed("other", "lock", "EACCES") : { kind: "handle", handle: 1 }),
+    },
+  };
+  const locked = ({ requests }: ReturnType<typeof run>): unknown[] =>
+    requests.flatMap((request) => (request.op === "lockContainer" || request.op === "takeOver" ? [request.id] : []));
+  const killed = run(kill, { args: ["^a", "HUP"], switches: ["regex"], door: three });
+  t.match(killed, { status: 0, out: "" });
+  t.same(locked(killed), ["a1", "a2"]);
+  t.same(killed.warnings, ['kill "a2": lock: EACCES']);
+  t.same(locked(run(deletes, { args: ["1$"], switches: ["regex", "force"], door: three })), ["a1", "b1"]);
+  t.match(run(kill, { args: ["none"], switches: ["regex"], door: three }), { status: 0, warnings: [] });
+
+  t.throws(() => run(kill, { args: ["a", "NONE"], switches: ["regex"], door: three }), {
+    message: 'use the signal "NONE": unknown signal',
+  });
+  t.throws(() => run(kill, { args: [""], switches: ["regex"] }), {
+    message: 'kill: the regular expression is empty: "." matches every container',
+  });
+  t.throws(() => run(deletes, { args: ["("], switches: ["regex"] }), {
+    message: 'delete: the regular expression "(" is not valid: a "(" is not closed',
+  });
 });

@@ -1,8 +1,14 @@
 import type { Grammar, Manual } from "../table.js";
-import { containerId } from "./shared.js";
+import { containerId, regexText } from "./shared.js";
 
 export function grammar(): Grammar {
-  return { arguments: [containerId()], flags: [{ name: "force", short: "f" }] };
+  return {
+    arguments: [containerId()],
+    flags: [
+      { name: "force", short: "f" },
+      { name: "regex", short: "r" },
+    ],
+  };
 }
 
 export function manual(): Manual {
@@ -13,6 +19,7 @@ export function manual(): Manual {
       that was created and never started, is refused without --force.`,
     flags: {
       force: "Kill the container's processes first if it has not stopped. An id that does not exist is no error.",
+      regex: regexText(),
     },
     example: ["tsrunc delete --force web"],
   };

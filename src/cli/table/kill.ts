@@ -1,10 +1,13 @@
 import type { Grammar, Manual } from "../table.js";
-import { containerId } from "./shared.js";
+import { containerId, regexText } from "./shared.js";
 
 export function grammar(): Grammar {
   return {
     arguments: [containerId("created", "running", "paused"), { name: "signal", placeholder: "SIGNAL", optional: true }],
-    flags: [{ name: "all", short: "a" }],
+    flags: [
+      { name: "all", short: "a" },
+      { name: "regex", short: "r" },
+    ],
   };
 }
 
@@ -17,6 +20,7 @@ export function manual(): Manual {
       its own.`,
     flags: {
       all: "Signal every process of the container, also those that one without a pid namespace of its own has left behind. It is no error when there are none.",
+      regex: regexText(),
     },
     example: ["tsrunc kill web HUP"],
   };

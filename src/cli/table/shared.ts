@@ -17,6 +17,7 @@ export function newContainerId(): Argument {
 export function createFlags(): Flag[] {
   return [
     { name: "bundle", short: "b", value: "DIR" },
+    { name: "config", short: "f", value: "FILE" },
     { name: "console-socket", value: "SOCKET" },
     { name: "pidfd-socket", value: "SOCKET" },
     { name: "pid-file", value: "FILE" },
@@ -30,6 +31,7 @@ export function createFlags(): Flag[] {
 export function createFlagTexts() {
   return {
     bundle: "Directory with config.json. Default: the working directory.",
+    config: "The configuration, where it is not the bundle's config.json. Paths in it are relative to the bundle all the same.",
     "console-socket":
       "Unix socket that gets the master of the terminal. A container with a terminal needs it unless the caller stays with it.",
     "pidfd-socket": "Unix socket that gets a pidfd of the first process.",
@@ -38,4 +40,11 @@ export function createFlagTexts() {
     "no-new-keyring": "Let the container keep the session keyring of the caller.",
     "preserve-fds": "Pass this many descriptors, from 3 on, to the program.",
   };
+}
+
+/** What `--regex` does for `kill` and `delete`. */
+export function regexText(): string {
+  return `
+    The ID is an extended regular expression (regex(7)), and the command is for every container whose id matches it in any part.
+    A container for which it fails is a warning; that none matches is no error.`;
 }

@@ -27,10 +27,19 @@ import type { ContainerRecord } from "../container/record.js";
 import { runPoststop } from "../container/teardown.js";
 import { warn, warnOf } from "../warn.js";
 
+/**
+ * Who makes the container's cgroup: `cgroupfs` is the runtime itself. With `systemd` it is a unit, `cgroupsPath` is `slice:prefix:name`, and
+ * for a caller without privilege the user's own service manager makes it. With `disabled` there is none: the container stays in the cgroups
+ * of its caller, and a configuration with limits is refused.
+ */
+export type CgroupManager = "cgroupfs" | "systemd" | "disabled";
+
 /** What a caller decides about a new container. Every path may be relative to the working directory. */
 export interface CreateOptions {
   /** Directory with config.json; the working directory when absent. */
   bundle?: string | undefined;
+  /** The configuration, where it is not the bundle's config.json. What it says of the root file system is relative to the bundle all the same. */
+  config?: string | undefined;
   /** Socket that gets the terminal's master by SCM_RIGHTS; needed with a terminal, an error without. */
   consoleSocket?: string | undefined;
   /** Socket that gets a pidfd of the container's first process. */
@@ -47,11 +56,8 @@ export interface CreateOptions {
   listenFds?: number | undefined;
   /** Socket of the caller's service manager (sd_notify(3)): the container gets one of its own, whose readiness is passed on. */
   notifySocket?: string | undefined;
-  /**
-   * The container's cgroup is a unit of systemd, `cgroupsPath` is `slice:prefix:name`. Without privilege the caller's own service manager
-   * makes it.
-   */
-  systemdCgroup?: boolean | undefined;
+  /** Who makes the container's cgroup. Default `cgroupfs`. */
+  cgroupManager?: CgroupManager | undefined;
   /** The caller's XDG_RUNTIME_DIR, where its service manager listens. Default /run/user/UID. */
   runtimeDirectory?: string | undefined;
   /** Whether to do without privilege over cgroups and devices; by the caller's privilege when absent. */
@@ -107,8 +113,12 @@ export function launchContainer(context: RuntimeContext, request: CreateRequest)
   checkId(request.id);
   const bundle = askText(door, { op: "resolveDirectory", path: request.options.bundle ?? "." });
   const facts = hostFacts(door);
-  const more = request.options.systemdCgroup ? { more: door.part("systemd").unitRules } : {};
-  const config = readConfig(context, bundle, { rootless: facts.euid !== 0, ...more });
+  const { config: path = `${bundle}/config.json`, cgroupManager } = request.options;
+  const config = readConfig(context, path, {
+    rootless: facts.euid !== 0,
+    ...(request.options.config !== undefined && { name: request.options.config }),
+    ...(cgroupManager === "systemd" && { more: door.part("systemd").unitRules }),
+  });
   return withFilter(door, config, (seccomp) => launch(context, request, { bundle, facts, spec: config.spec, seccomp }));
 }
 
@@ -133,11 +143,16 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
     without: "set /process/terminal to false",
     socketIsFor: "create or --detach, with /process/terminal",
   });
-  const scope = options.systemdCgroup ? planUnit(context, request, spec, facts) : undefined;
+  const scope = options.cgroupManager === "systemd" ? planUnit(context, request, spec, facts) : undefined;
   const planning = planOptions(context, request, { bundle, spec, console });
   const planned = planContainer(door, spec, facts, { ...planning, scope });
   refuseUnusableRootfs(door, planned.rootfs);
-  warnOf(context, spec, { leftOut: planned.leftOut, hasUnit: scope !== undefined, rootless: isRootless(facts, options) });
+  warnOf(context, spec, {
+    leftOut: planned.leftOut,
+    hasUnit: scope !== undefined,
+    cgroupDisabled: !planning.makesCgroup,
+    rootless: isRootless(facts, options),
+  });
   const attempted: Attempt = { lock: 0, notify: undefined, created: undefined, record: newRecord(door, { id, bundle, spec, planned }) };
   if (planned.plan.process.preserveFds > 0) perform(door, { op: "requireOpen", count: planned.plan.process.preserveFds });
   attempted.lock = reserve(context, attempted.record);
@@ -197,6 +212,7 @@ function planOptions(
     id,
     bundle,
     rootless: options.rootless,
+    makesCgroup: options.cgroupManager !== "disabled",
     pivot: options.pivot ?? true,
     newKeyring: options.newKeyring ?? true,
     preserveFds: options.preserveFds ?? 0,

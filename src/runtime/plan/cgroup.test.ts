@@ -154,3 +154,17 @@ t.test("a hybrid host's limits go to v2 where only that has the controller", asy
   t.same(unified?.enableControllers, ["hugetlb"]);
   t.ok(planned.writes.some(({ path, value }) => path.endsWith("/unified/c1/hugetlb.2MB.max") && value === "4096"));
 });
+
+t.test("with the cgroup manager disabled none is made, whatever asks for one, and limits are refused", async (t) => {
+  const disabled = { ...request(HYBRID, "/x"), disabled: true };
+  t.notOk(makesCgroups(disabled));
+  const placements = placeCgroups(disabled);
+  t.equal(placements[0]?.path, "/sys/fs/cgroup/memory/api/x");
+  t.match(planCgroup(disabled, placements), { directories: [], writes: [], joinTasks: [], cloneInto: null });
+  const limited = { ...disabled, spec: { ociVersion: "1.0.0", linux: { resources: { devices: [], memory: { limit: 5 } } } } };
+  t.throws(() => planCgroup(limited, placements), {
+    code: "unsupported",
+    path: "/linux/resources/memory",
+    message: "/linux/resources/memory: the cgroup manager is disabled: without a cgroup there are no limits",
+  });
+});

@@ -25,6 +25,8 @@ export interface CgroupRequest {
   facts: HostFacts;
   /** The caller has no privilege over the host's cgroups. */
   rootless: boolean;
+  /** No cgroup is to be made, whatever the configuration asks for. */
+  disabled?: boolean | undefined;
   /** The cgroup is one that systemd makes. */
   scope?: Scope | undefined;
 }
@@ -36,15 +38,16 @@ const V2_CONTROLLERS = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdm
  * True where the container gets cgroups of its own. Without privilege only a configuration that asks for
  * something needs them: the caller may well be unable to make any.
  */
-export function makesCgroups({ spec, facts, rootless, scope }: Omit<CgroupRequest, "id">): boolean {
-  if (facts.cgroupMode === "none") return false;
-  return scope !== undefined || !rootless || Boolean(spec.linux?.cgroupsPath) || asksForLimits(spec.linux?.resources);
+export function makesCgroups({ spec, facts, rootless, disabled, scope }: Omit<CgroupRequest, "id">): boolean {
+  if (facts.cgroupMode === "none" || disabled) return false;
+  return scope !== undefined || !rootless || Boolean(spec.linux?.cgroupsPath) || firstLimit(spec.linux?.resources) !== undefined;
 }
 
-function asksForLimits(resources: Resources | undefined): boolean {
-  return Object.entries(resources ?? {}).some(
+/** The name of a resource that is limited, but for devices. */
+function firstLimit(resources: Resources | undefined): string | undefined {
+  return Object.entries(resources ?? {}).find(
     ([name, value]) => name !== "devices" && typeof value === "object" && value !== null && Object.keys(value).length > 0,
-  );
+  )?.[0];
 }
 
 /**
@@ -109,6 +112,7 @@ function isManagedBySystemd({ controllers }: Hierarchy): boolean {
 /** The plan for placements that are to be made. @throws RuntimeError on a limit that the host's cgroups cannot carry out. */
 export function planCgroup(request: CgroupRequest, placements: readonly CgroupPlacement[]): CgroupPlan {
   const { facts, rootless, scope } = request;
+  if (request.disabled) refuseLimits(request.spec);
   if (!makesCgroups(request)) return stayInCallersCgroups();
   const resources = request.spec.linux?.resources ?? {};
   const unified = unifiedPlacement(placements);
@@ -192,6 +196,18 @@ export function unknownToSystemd(writes: readonly CgroupWrite[]): string[] {
 /** The controllers that `unified` needs of those that there are (config-linux.md#unified: the runtime enables them). */
 function unifiedControllers({ unified }: Resources, available: readonly string[]): string[] {
   return available.filter((controller) => Object.keys(unified ?? {}).some((file) => file.startsWith(`${controller}.`)));
+}
+
+/** A container without a cgroup has no limits: better none than one that runs unlimited. */
+function refuseLimits({ linux }: Spec): void {
+  const limit = firstLimit(linux?.resources);
+  if (limit === undefined) return;
+  const pointer = `/linux/resources/${limit}`;
+  throw new RuntimeError("the cgroup manager is disabled: without a cgroup there are no limits", {
+    code: "unsupported",
+    operation: pointer,
+    path: pointer,
+  });
 }
 
 function stayInCallersCgroups(): CgroupPlan {

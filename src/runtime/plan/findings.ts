@@ -8,6 +8,8 @@ export interface PlanFindings {
   leftOut: readonly LeftOut[];
   /** The container's cgroup is a unit of systemd. */
   hasUnit: boolean;
+  /** No cgroup was to be made (`PlanOptions.makesCgroup`). */
+  cgroupDisabled?: boolean | undefined;
   /** The caller does without privilege. */
   rootless: boolean;
 }

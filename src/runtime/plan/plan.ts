@@ -37,6 +37,8 @@ export interface PlanOptions {
   bundle: string;
   /** Undefined: by the caller's privilege. */
   rootless?: boolean | undefined;
+  /** False: the container stays in its caller's cgroups. */
+  makesCgroup: boolean;
   pivot: boolean;
   newKeyring: boolean;
   preserveFds: number;
@@ -73,7 +75,14 @@ const NOTIFY_SOCKET = "/run/notify/notify.sock";
 
 /** Paths whose existence the plan depends on; the caller asks the host and puts the answer in `PlanFacts.missing`. */
 export function pathsToProbe(spec: ValidatedSpec, facts: Omit<PlanFacts, "missing">, options: PlanOptions): string[] {
-  const request = { spec, id: options.id, facts, rootless: isRootless(facts, options), scope: options.scope };
+  const request = {
+    spec,
+    id: options.id,
+    facts,
+    rootless: isRootless(facts, options),
+    disabled: !options.makesCgroup,
+    scope: options.scope,
+  };
   const paths = [KCORE, ...modulePaths(spec)];
   const resctrl = resctrlRequest(spec, facts, options.id);
   if (resctrl) paths.push(...resctrlDirectories(resctrl));
@@ -89,7 +98,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   const { id, bundle } = options;
   const { process, root } = spec;
   if (!process || !root) throw new RuntimeError("process and root are needed", { code: "invalidConfig", operation: "plan" });
-  const request = { spec, id, facts, rootless: isRootless(facts, options), scope: options.scope };
+  const request = { spec, id, facts, rootless: isRootless(facts, options), disabled: !options.makesCgroup, scope: options.scope };
   const missing = new Set(facts.missing);
   refuseInactiveModules(spec, missing);
   const placements = placeCgroups(request);

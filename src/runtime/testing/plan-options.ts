@@ -5,6 +5,7 @@ import { NOTHING_RARE } from "../plan/rare.js";
 export const PLAN_OPTIONS: PlanOptions = {
   id: "c1",
   bundle: "/bundle",
+  makesCgroup: true,
   pivot: true,
   newKeyring: true,
   preserveFds: 0,
