@@ -54,10 +54,17 @@ export async function measureAll(context, subjects) {
   await measure(unified, containers, (subject) => run(workspace, subject, "unifiedRun"));
   await measure(unified, containers, (subject) => ({ ...run(workspace, subject, "unifiedIdleRun"), idle: idleMicroseconds }));
   await measure(context, runtimes, (subject) => ({ steps: [step("version", [subject.command, "--version"])] }));
-  const created = ["state", "ps"].some((name) => wanted(context, name)) ? createEach(context, runtimes) : [];
+  const created = ["state", "ps", "exec", "execDetached", "kill"].some((name) => wanted(context, name))
+    ? createEach(context, runtimes)
+    : [];
   await measure(context, created, (subject) => ({ steps: [step("state", base(workspace, subject, "state"))] }));
   // As JSON: for a table crun does not run ps(1).
   await measure(context, created, (subject) => ({ steps: [step("ps", base(workspace, subject, "ps", "--format", "json"))] }));
+  await measure(context, created, (subject) => ({ steps: [step("exec", [...base(workspace, subject, "exec"), "/bin/true"])] }));
+  await measure(context, created, (subject) => ({
+    steps: [step("execDetached", [...base(workspace, subject, "exec", "--detach"), "/bin/true"])],
+  }));
+  await measure(context, created, (subject) => ({ steps: [step("kill", [...base(workspace, subject, "kill"), "0"])] }));
   deleteEach(context, created);
 }
 
@@ -208,7 +215,7 @@ function quantile(sorted, fraction) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))];
 }
 
-/** Leaves one created container of each runtime for `state` and `ps` to look at. */
+/** Leaves one created container of each runtime for `state`, `ps` and `exec`. */
 function createEach({ workspace, signal }, runtimes) {
   return runtimes.filter((subject) => {
     signal.throwIfAborted();

@@ -10,6 +10,9 @@ const columns = [
   ["version", "`--version`"],
   ["state", "`state`"],
   ["ps", "`ps -f json`"],
+  ["exec", "`exec`"],
+  ["execDetached", "`exec -d`"],
+  ["kill", "`kill 0`"],
 ];
 
 const kinds = [

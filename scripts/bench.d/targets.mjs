@@ -19,6 +19,10 @@ export function judgeTargets(subjects) {
   const bytes = by("tsrunc")?.bytes;
   return [
     judge("run of tsrunc, at most 0.6 x crun's", milliseconds("tsrunc"), times(0.6, milliseconds("crun")), "ms"),
+    judge("exec of tsrunc, at most 0.6 x crun's", milliseconds("tsrunc", "exec"), times(0.6, milliseconds("crun", "exec")), "ms"),
+    ...["state", "kill"].map((name) =>
+      judge(`${name} of tsrunc, at most 0.5 x crun's`, milliseconds("tsrunc", name), times(0.5, milliseconds("crun", name)), "ms"),
+    ),
     judge("run of tsrunc, at most 1.7 x the floor", milliseconds("tsrunc"), times(1.7, milliseconds("floor")), "ms"),
     ...[
       ["dockerRun", "with Docker's default configuration"],
