@@ -4,7 +4,7 @@
 guest_cache=${TSRUNC_TEST_CACHE:-/var/tmp/tsrunc-test-cache}/guest
 guest_release=bookworm
 # dbus-user-session and libpam-systemd: the user manager of rootless containers. runc and crun: to compare with.
-guest_packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,procps,iproute2,runc,crun,apparmor,busybox-static,uidmap,strace,libstdc++6
+guest_packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,procps,iproute2,runc,crun,criu,iptables,apparmor,busybox-static,uidmap,strace,libstdc++6
 # Of the kernel's modules only these: file systems, networks, and what a virtual machine has.
 guest_modules=(arch block crypto fs lib mm net drivers/block drivers/char drivers/virtio drivers/net/{veth,dummy,tun,virtio_net,net_failover}.ko)
 # Loaded by the initramfs, with what they need.

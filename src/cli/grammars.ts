@@ -1,6 +1,7 @@
 /** The grammars of all commands: the half of the table that parses argv. Nothing is built before it is asked for: every command starts here. */
 
 import type { Flag, Grammar } from "./table.js";
+import * as checkpoint from "./table/checkpoint.js";
 import * as completion from "./table/completion.js";
 import * as create from "./table/create.js";
 import * as deletion from "./table/delete.js";
@@ -14,6 +15,7 @@ import * as pause from "./table/pause.js";
 import * as program from "./table/program.js";
 import * as ps from "./table/ps.js";
 import * as resume from "./table/resume.js";
+import * as restore from "./table/restore.js";
 import * as run from "./table/run.js";
 import * as spec from "./table/spec.js";
 import * as start from "./table/start.js";
@@ -21,6 +23,7 @@ import * as state from "./table/state.js";
 import * as update from "./table/update.js";
 
 const grammars = {
+  checkpoint: checkpoint.grammar,
   completion: completion.grammar,
   create: create.grammar,
   delete: deletion.grammar,
@@ -33,6 +36,7 @@ const grammars = {
   pause: pause.grammar,
   ps: ps.grammar,
   resume: resume.grammar,
+  restore: restore.grammar,
   run: run.grammar,
   spec: spec.grammar,
   start: start.grammar,

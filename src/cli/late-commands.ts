@@ -1,19 +1,22 @@
 /** What few calls need: the modules of rarely used commands, with the texts of the manual, and what rarely used flags do; a script of its own in the static program (scripts/bundle.mjs). */
 
 import type { CommandModule } from "./command.js";
+import * as checkpoint from "./commands/checkpoint.js";
 import * as completion from "./commands/completion.js";
 import * as events from "./commands/events.js";
 import * as features from "./commands/features.js";
 import * as help from "./commands/help.js";
 import * as pause from "./commands/pause.js";
 import * as ps from "./commands/ps.js";
+import * as restore from "./commands/restore.js";
 import * as resume from "./commands/resume.js";
 import * as spec from "./commands/spec.js";
 import * as update from "./commands/update.js";
 import { daemonRequest } from "./log-daemons.js";
 import { forMatching } from "./matching-containers.js";
 
-export type LateCommandName = "completion" | "events" | "features" | "help" | "pause" | "ps" | "resume" | "spec" | "update";
+export type LateCommandName =
+  "checkpoint" | "completion" | "events" | "features" | "help" | "pause" | "ps" | "restore" | "resume" | "spec" | "update";
 
 /** The exports of this module. */
 export interface LateParts {
@@ -24,4 +27,16 @@ export interface LateParts {
 
 export { daemonRequest, forMatching };
 
-export const lateCommands: LateParts["lateCommands"] = { completion, events, features, help, pause, ps, resume, spec, update };
+export const lateCommands: LateParts["lateCommands"] = {
+  checkpoint,
+  completion,
+  events,
+  features,
+  help,
+  pause,
+  ps,
+  restore,
+  resume,
+  spec,
+  update,
+};

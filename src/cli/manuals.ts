@@ -2,6 +2,7 @@
 
 import type { CommandName } from "./grammars.js";
 import type { Manual } from "./table.js";
+import * as checkpoint from "./table/checkpoint.js";
 import * as completion from "./table/completion.js";
 import * as create from "./table/create.js";
 import * as deletion from "./table/delete.js";
@@ -15,6 +16,7 @@ import * as pause from "./table/pause.js";
 import * as program from "./table/program.js";
 import * as ps from "./table/ps.js";
 import * as resume from "./table/resume.js";
+import * as restore from "./table/restore.js";
 import * as run from "./table/run.js";
 import * as spec from "./table/spec.js";
 import * as start from "./table/start.js";
@@ -22,6 +24,7 @@ import * as state from "./table/state.js";
 import * as update from "./table/update.js";
 
 const manuals: Readonly<Record<CommandName, () => Manual>> = {
+  checkpoint: checkpoint.manual,
   completion: completion.manual,
   create: create.manual,
   delete: deletion.manual,
@@ -34,6 +37,7 @@ const manuals: Readonly<Record<CommandName, () => Manual>> = {
   pause: pause.manual,
   ps: ps.manual,
   resume: resume.manual,
+  restore: restore.manual,
   run: run.manual,
   spec: spec.manual,
   start: start.manual,

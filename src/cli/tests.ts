@@ -10,6 +10,16 @@ export const tests: Readonly<Record<string, string>> = {
   "--systemd-cgroup": "systemd > cgroupsPath names slice, prefix and unit; delete stops the unit",
   "--version": "cli > --version and -v print name, version, commit and spec",
 
+  checkpoint: "checkpoint > a container that was checkpointed is gone, and restore -d goes on where it was",
+  "checkpoint --image-path": "checkpoint > a container that was checkpointed is gone, and restore -d goes on where it was",
+  "checkpoint --work-path": "checkpoint > with --work-path CRIU's log is there, and not among the images",
+  "checkpoint --leave-running": "checkpoint > with --leave-running the container runs on, and its images restore another one",
+  "checkpoint --pre-dump": "checkpoint > checkpoint after --pre-dump saves what has changed, with --parent-path",
+  "checkpoint --parent-path": "checkpoint > checkpoint after --pre-dump saves what has changed, with --parent-path",
+  "checkpoint --shell-job": "checkpoint > the terminal of a restored container is sent to the console socket",
+  "checkpoint --file-locks": "checkpoint > --file-locks keeps a lock that a program holds",
+  "checkpoint --manage-cgroups-mode": "checkpoint > all modes of --manage-cgroups-mode save and restore",
+
   completion: "completion > bash completes commands, flags, values, containers and files",
 
   create: "lifecycle > create leaves a container whose program waits for start",
@@ -41,6 +51,16 @@ export const tests: Readonly<Record<string, string>> = {
   ps: "ps > ps prints the table of ps -ef for the container's processes alone",
   "ps --format": "ps > ps prints the pids as JSON",
   resume: "pause > a container that waits for its start can be paused, and starts once it is resumed",
+  restore: "checkpoint > a container that was checkpointed is gone, and restore -d goes on where it was",
+  "restore --bundle": "checkpoint > a container that was checkpointed is gone, and restore -d goes on where it was",
+  "restore --detach": "checkpoint > a container that was checkpointed is gone, and restore -d goes on where it was",
+  "restore --image-path": "checkpoint > a container that was checkpointed is gone, and restore -d goes on where it was",
+  "restore --pid-file": "checkpoint > a container that was checkpointed is gone, and restore -d goes on where it was",
+  "restore --work-path": "checkpoint > with --work-path CRIU's log is there, and not among the images",
+  "restore --console-socket": "checkpoint > the terminal of a restored container is sent to the console socket",
+  "restore --shell-job": "checkpoint > a container on the caller's terminal is restored to another one",
+  "restore --file-locks": "checkpoint > --file-locks keeps a lock that a program holds",
+  "restore --manage-cgroups-mode": "checkpoint > all modes of --manage-cgroups-mode save and restore",
 
   run: "hooks > run carries out all six hooks",
   "run --bundle": "lifecycle > the bundle is the current directory where none is named",

@@ -5,6 +5,8 @@
 
 export { defaultStateRoot, namedStateRoot } from "./container/context.js";
 export type { LibraryDoor, RuntimeContext, StateRoot } from "./container/context.js";
+export { checkpointContainer } from "./operations/checkpoint.js";
+export type { CheckpointOptions } from "./operations/checkpoint.js";
 export { createContainer } from "./operations/create.js";
 export type { CgroupManager, CreateOptions } from "./operations/create.js";
 export { defaultSpec } from "./operations/default-spec.js";
@@ -26,6 +28,8 @@ export { OCI_VERSION } from "./oci.js";
 export { pauseContainer, resumeContainer } from "./operations/pause.js";
 export { containerProcesses, processTable } from "./operations/processes.js";
 export type { ProcessTableOptions } from "./operations/processes.js";
+export { restoreContainer } from "./operations/restore.js";
+export type { RestoreOptions } from "./operations/restore.js";
 export { runContainer } from "./operations/run.js";
 export type { RunOptions } from "./operations/run.js";
 export type { Spec } from "./spec/generated/spec-types.js";

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { badUpdates } from "./bad-updates.js";
+import { badCheckpoints } from "./bad-checkpoints.js";
 import { badValueCases } from "./bad-values.js";
 import { setNamespace, withoutNamespaces } from "./harness/config.js";
 import type { Config, Seccomp } from "./harness/config.js";
@@ -1360,4 +1361,5 @@ export const cases: BadInput[] = [
   ...badUpdates,
   ...commandLine,
   ...crunFlags,
+  ...badCheckpoints,
 ];

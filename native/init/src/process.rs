@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -30,12 +30,41 @@ pub fn take_terminal(terminal: Terminal, uid: u32) -> Result<(), Failure> {
     rustix::stdio::dup2_stderr(&terminal.slave).during(during)
 }
 
+fn is_null_device(stat: &rustix::fs::Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == rustix::fs::makedev(1, 3)
+}
+
+/// Puts the container's /dev/null in place of the host's: CRIU cannot save a file of a mount that the container does not have. Without one in
+/// the container the host's stays.
+fn open_own_null(stream: BorrowedFd<'_>) -> Result<(), Failure> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let Ok(found) = rustix::fs::lstat("/dev/null") else { return Ok(()) };
+    // Anything else may do something when it is opened.
+    if !is_null_device(&found) {
+        return Ok(());
+    }
+    let Ok(null) = rustix::fs::open("/dev/null", flags, Mode::empty()) else { return Ok(()) };
+    if !is_null_device(&rustix::fs::fstat(&null).during(|| "look at \"/dev/null\"".into())?) {
+        return Ok(());
+    }
+    let replaced = match stream.as_raw_fd() {
+        0 => rustix::stdio::dup2_stdin(&null),
+        1 => rustix::stdio::dup2_stdout(&null),
+        _ => rustix::stdio::dup2_stderr(&null),
+    };
+    replaced.during(|| "use the container's /dev/null".into())
+}
+
 /// Gives the pipes and sockets among stdin, stdout and stderr to the user, who may want to open them again by
 /// /proc/self/fd. Devices and files are the caller's and stay as they are.
 pub fn own_stdio(uid: u32) -> Result<(), Failure> {
     for fd in [rustix::stdio::stdin().as_fd(), rustix::stdio::stdout().as_fd(), rustix::stdio::stderr().as_fd()] {
         let Ok(stat) = rustix::fs::fstat(fd) else { continue }; // a closed one
         let kind = FileType::from_raw_mode(stat.st_mode);
+        if is_null_device(&stat) {
+            open_own_null(fd)?;
+            continue;
+        }
         if stat.st_uid == uid || !matches!(kind, FileType::Fifo | FileType::Socket) {
             continue;
         }

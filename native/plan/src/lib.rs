@@ -6,6 +6,7 @@
 
 pub mod cgroup;
 pub mod container;
+pub mod criu;
 pub mod failure;
 pub mod id_mapping;
 pub mod operation;

@@ -1,6 +1,8 @@
 //! The requests of the core and their replies: `Door.call(request) -> reply`.
 
+use crate::cgroup::CgroupPlan;
 use crate::container::{ContainerPlan, ExecPlan};
+use crate::criu::{CriuRequest, CriuResponse};
 use crate::failure::Failure;
 use crate::operation::{Hook, HookOutput, HookState};
 use crate::record::ContainerRecord;
@@ -213,6 +215,41 @@ pub enum Request {
     MountId { path: String },
     /// Where a file system of that type is mounted last; empty where it is not. -> `Text`
     FindMount { fs_type: String },
+    /// Make a directory with mode 0700, and those above it; one that is there stays as it is. -> `Done`
+    MakeDirectory { path: String },
+    /// Write a file with mode 0600, in place of what it held. -> `Done`
+    WriteFile { path: String, text: String },
+    /// What a symbolic link says, also one of procfs. -> `Text`
+    ReadLink { path: String },
+    /// Where a path leads below the root directory `root` (openat2(2), RESOLVE_IN_ROOT), absolute from there. -> `Text`
+    ResolveInRoot { root: String, path: String },
+    /// Make what is to be mounted on at a path below the root directory `root`, where it is missing: a directory, or a file where `source` is
+    /// none. -> `Done`
+    MakeMountPoint { root: String, path: String, source: Option<String> },
+    /// Check that a descriptor of the caller can be written to. -> `Done`
+    RequireWritable { descriptor: i32 },
+    /// Write one zero byte to a descriptor of the caller. -> `Done`
+    WriteZero { descriptor: i32 },
+
+    /// Start CRIU (`criu swrk`), found by PATH; `NotFound` where it is not. It gets the caller's standard streams (`stdio`) or /dev/null, and
+    /// descriptors of the files `inherit`; `directories` are opened for it to find in this process. -> `Criu`
+    StartCriu { stdio: bool, directories: Vec<String>, inherit: Vec<String> },
+    /// Send CRIU a message and wait for its next one. -> `CriuAnswer`
+    AskCriu { handle: u32, request: Box<CriuRequest> },
+    /// Make the container's cgroups and put CRIU into them, with the processes that it restores. On failure none is left.
+    /// -> `Text`: CRIU's /proc/PID/cgroup
+    PlaceCriu { handle: u32, lock: u32, cgroup: Box<CgroupPlan> },
+    /// Wait for CRIU's end. -> `Number`: its exit status, or 128 + signal
+    EndCriu { handle: u32 },
+    /// Take over the restored process `pid`, which dies with the handle unless it is released. `stays`: with the terminal that CRIU handed over.
+    /// `pidFile` gets its pid, and is removed if it dies. -> `Created`
+    AdoptRestored { handle: u32, pid: i32, stays: bool, pid_file: Option<String> },
+    /// Send the master of the restored terminal, which CRIU handed over, to a Unix socket. -> `Done`
+    SendMaster { handle: u32, path: String },
+    /// Mount a root file system in the state directory, for CRIU: it wants a mount point with nothing above it. -> `Text`: where
+    MountRoot { lock: u32, rootfs: String },
+    /// Undo that. -> `Done`
+    UnmountRoot { lock: u32 },
 }
 }
 
@@ -282,6 +319,9 @@ pub enum Reply {
     Started { #[serde(default)] notify: Option<u32> },
     /// `source`: index of the source in `watch`. `text`: the contents or the number of times that the source tells.
     Event { source: u32, #[serde(default)] text: Option<String> },
+    /// `directories` are numbers of this process, `inherited` of CRIU's; in the order of the request.
+    Criu { handle: u32, directories: Vec<i32>, inherited: Vec<i32> },
+    CriuAnswer { response: CriuResponse },
     /// Exit status as a shell tells it: the code, or 128 + signal.
     Exit { status: u32 },
     Failed { failure: Failure },

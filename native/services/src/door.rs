@@ -9,6 +9,7 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::{Reply, Request, SeccompText};
 
 use crate::create;
+use crate::criu;
 use crate::events::{Event, Events};
 use crate::foreground::{self, Foreground};
 use crate::init_program::InitProgram;
@@ -26,6 +27,7 @@ enum Handle {
     Notify(Proxy),
     Seccomp(Box<Seccomp>),
     Events(Box<Events>),
+    Criu(Box<criu::Session>),
 }
 
 struct Container {
@@ -223,6 +225,37 @@ impl Services {
             Request::UserName { uid } => Ok(text(files::user_name(uid))),
             Request::MountId { path } => undo::mount_id(&path).map(|number| Reply::Number { number }),
             Request::FindMount { fs_type } => resctrl::find_mount(&fs_type).map(text),
+            Request::MakeDirectory { path } => files::make_directory(&path).map(done),
+            Request::WriteFile { path, text } => files::write(&path, &text).map(done),
+            Request::ReadLink { path } => files::read_link(&path).map(text),
+            Request::ResolveInRoot { root, path } => criu::rootfs::resolve(&root, &path).map(text),
+            Request::MakeMountPoint { root, path, source } => criu::rootfs::make_mount_point(&root, &path, source.as_deref()).map(done),
+            Request::RequireWritable { descriptor } => preserved::require_writable(descriptor).map(done),
+            Request::WriteZero { descriptor } => preserved::write_zero(descriptor).map(done),
+            Request::StartCriu { stdio, directories, inherit } => {
+                let session = criu::Session::start(stdio, &directories, &inherit)?;
+                let (directories, inherited) = (session.directories(), session.inherited());
+                let handle = self.insert(Handle::Criu(Box::new(session)));
+                Ok(Reply::Criu { handle, directories, inherited })
+            }
+            Request::AskCriu { handle, request } => {
+                // The session is taken out: what interrupts is borrowed at the same time.
+                let mut session = self.take_criu(handle)?;
+                let response = session.ask(&request, self.interrupt());
+                self.handles.insert(handle, Handle::Criu(session));
+                response.map(|response| Reply::CriuAnswer { response })
+            }
+            Request::PlaceCriu { handle, lock, cgroup } => criu::place(self.criu(handle)?, self.lock(lock)?, *cgroup).map(text),
+            Request::EndCriu { handle } => self.criu_mut(handle)?.end().map(|number| Reply::Number { number }),
+            Request::AdoptRestored { handle, pid, stays, pid_file } => {
+                let pending = self.criu_mut(handle)?.adopt(pid, stays, pid_file)?;
+                let process = pending.identity.clone();
+                let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, runs_hooks: false })));
+                Ok(Reply::Created { handle, process, warnings: Vec::new() })
+            }
+            Request::SendMaster { handle, path } => self.criu(handle)?.send_master(&path).map(done),
+            Request::MountRoot { lock, rootfs } => criu::rootfs::mount(self.lock(lock)?, &rootfs).map(text),
+            Request::UnmountRoot { lock } => criu::rootfs::unmount(self.lock(lock)?).map(done),
         }
     }
 
@@ -296,6 +329,27 @@ impl Services {
     fn take_notify(&mut self, handle: u32) -> Result<Proxy, Failure> {
         match self.handles.remove(&handle) {
             Some(Handle::Notify(proxy)) => Ok(proxy),
+            _ => Err(unknown(handle)),
+        }
+    }
+
+    fn criu(&self, handle: u32) -> Result<&criu::Session, Failure> {
+        match self.handles.get(&handle) {
+            Some(Handle::Criu(session)) => Ok(session),
+            _ => Err(unknown(handle)),
+        }
+    }
+
+    fn criu_mut(&mut self, handle: u32) -> Result<&mut criu::Session, Failure> {
+        match self.handles.get_mut(&handle) {
+            Some(Handle::Criu(session)) => Ok(session),
+            _ => Err(unknown(handle)),
+        }
+    }
+
+    fn take_criu(&mut self, handle: u32) -> Result<Box<criu::Session>, Failure> {
+        match self.handles.remove(&handle) {
+            Some(Handle::Criu(session)) => Ok(session),
             _ => Err(unknown(handle)),
         }
     }

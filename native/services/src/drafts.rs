@@ -10,6 +10,9 @@ use rustix::io::Errno;
 /// How a state directory is opened.
 pub const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// Where the root file system of a container is mounted while CRIU restores it (criu/rootfs.rs).
+pub const RESTORE_ROOT: &CStr = c"criu-root";
+
 /// `#id.` and 8 hexadecimal digits.
 pub fn draft_name(id: &str) -> String {
     let mut bytes = [0u8; 4];
@@ -39,10 +42,11 @@ pub fn is_entry(root: &OwnedFd, name: &str, dir: &OwnedFd) -> Result<bool, Errno
 /// Removes a state directory with its files.
 ///
 /// # Errors
-/// `EISDIR` for a directory in it: we make only files there.
+/// `EISDIR` for a directory in it: we make only files there, but for the mount point of a restore; `EBUSY` where something is mounted on that.
 pub fn remove_directory(root: &OwnedFd, dir: &OwnedFd, name: &str) -> Result<(), Errno> {
     for entry in names(dir)? {
-        rustix::fs::unlinkat(dir, &*entry, AtFlags::empty())?;
+        let flags = if &*entry == RESTORE_ROOT { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        rustix::fs::unlinkat(dir, &*entry, flags)?;
     }
     rustix::fs::unlinkat(root, name, AtFlags::REMOVEDIR)
 }

@@ -109,6 +109,27 @@ pub fn create(path: &str, text: &str, mode: u32) -> Result<(), Failure> {
     write_all(&file, text.as_bytes()).during(during)
 }
 
+/// Makes a file, or puts other content into one.
+pub fn write(path: &str, text: &str) -> Result<(), Failure> {
+    let during = || format!("write {path:?}");
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).during(during)?;
+    write_all(&file, text.as_bytes()).during(during)
+}
+
+/// Makes a directory and those above it, with mode 0700; those that are there stay as they are.
+pub fn make_directory(path: &str) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).during(|| format!("make directory {path:?}"))
+}
+
+/// What a symbolic link says.
+pub fn read_link(path: &str) -> Result<String, Failure> {
+    let during = || format!("read link {path:?}");
+    let target = rustix::fs::readlink(path, Vec::new()).during(during)?;
+    target.into_string().map_err(|_| Failure::new(FailureCode::NotUtf8, during(), "not UTF-8"))
+}
+
 /// Appends `text` as it is, in one write where the file takes it (lines of several writers stay whole).
 pub fn append(path: &str, text: &str) -> Result<(), Failure> {
     let during = || format!("append to {path:?}");

@@ -1,7 +1,7 @@
 //! Signals that ask this process to end while it makes a container: whatever it waits for fails, what it made is undone, and its exit status
 //! names the signal.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -76,11 +76,16 @@ fn not_busy(caught: Result<Caught, Errno>) -> Result<Option<Caught>, Failure> {
 /// # Errors
 /// `Interrupted`.
 pub fn wait_for(channel: &Channel, interrupt: Interrupt<'_>, what: &str) -> Result<(), Failure> {
+    wait_readable(channel.socket().as_fd(), interrupt, what)
+}
+
+/// The same for any descriptor.
+pub fn wait_readable(fd: BorrowedFd<'_>, interrupt: Interrupt<'_>, what: &str) -> Result<(), Failure> {
     let Some(interrupt) = interrupt else { return Ok(()) };
     let during = || format!("wait for {what}");
     let mut asked = interrupt.was_asked_to_end();
     while !asked {
-        let mut watched = [PollFd::from_borrowed_fd(interrupt.fd(), PollFlags::IN), PollFd::from_borrowed_fd(channel.socket().as_fd(), PollFlags::IN)];
+        let mut watched = [PollFd::from_borrowed_fd(interrupt.fd(), PollFlags::IN), PollFd::from_borrowed_fd(fd, PollFlags::IN)];
         wait::any(&mut watched, None).during(during)?;
         if watched[0].revents().is_empty() {
             return Ok(());

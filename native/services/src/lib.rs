@@ -7,6 +7,7 @@ mod clock;
 mod clone;
 mod conversation;
 mod create;
+mod criu;
 mod datagram;
 pub mod door;
 mod drafts;

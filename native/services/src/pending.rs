@@ -39,10 +39,12 @@ pub struct Pending {
 impl Pending {
     /// Lets the container live on; with `GatePlan::Channel` starts it and waits for the exec.
     pub fn release(&mut self, interrupt: Interrupt<'_>) -> Result<(), Failure> {
-        let Some(channel) = self.channel.take() else { return Ok(()) };
-        channel.send(&ToInit::Release { state: std::mem::take(&mut self.state) })?;
-        if self.starts {
-            let _notify_of_ours = gate::await_exec(&channel, interrupt)?; // none: only a `create` gives it to the init
+        // A process that CRIU restored has no init to tell.
+        if let Some(channel) = self.channel.take() {
+            channel.send(&ToInit::Release { state: std::mem::take(&mut self.state) })?;
+            if self.starts {
+                let _notify_of_ours = gate::await_exec(&channel, interrupt)?; // none: only a `create` gives it to the init
+            }
         }
         if let Some(moved) = &mut self.net_devices {
             moved.keep();

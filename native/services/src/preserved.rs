@@ -1,7 +1,9 @@
 //! The caller's descriptors that `--preserve-fds` and socket activation hand to the program, from number 3 on.
 
+use rustix::fs::OFlags;
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_sys::process::is_open;
+use tsrunc_sys::errno::During;
+use tsrunc_sys::process::{duplicate, is_open};
 
 /// Their numbers.
 pub fn numbers(count: u32) -> impl Iterator<Item = i32> {
@@ -23,6 +25,22 @@ pub fn require_open(count: u32) -> Result<(), Failure> {
 /// Node.js makes an epoll(7) instance first of all, so it takes the first number after those it was given.
 fn is_epoll(number: i32) -> bool {
     std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|link| link.as_os_str() == "anon_inode:[eventpoll]")
+}
+
+/// Checks that the caller's descriptor can be written to (`--status-fd`).
+pub fn require_writable(number: i32) -> Result<(), Failure> {
+    let during = || format!("use file descriptor {number}");
+    let file = duplicate(number).during(during)?;
+    match rustix::fs::fcntl_getfl(&file).during(during)? & OFlags::ACCMODE {
+        OFlags::WRONLY | OFlags::RDWR => Ok(()),
+        _ => Err(Failure::new(FailureCode::BadRequest, during(), "it is not open for writing")),
+    }
+}
+
+/// Writes one zero byte to the caller's descriptor.
+pub fn write_zero(number: i32) -> Result<(), Failure> {
+    let during = || format!("write to file descriptor {number}");
+    crate::files::write_all(&duplicate(number).during(during)?, &[0]).during(during)
 }
 
 #[cfg(test)]

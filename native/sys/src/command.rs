@@ -14,7 +14,7 @@ use crate::raw::{end_process, raw};
 use crate::seccomp::{Filter, SET_MODE_FILTER};
 use crate::signals::with_all_blocked;
 
-/// A program with all it gets: nothing else is inherited but descriptors that are not close-on-exec.
+/// A program with all it gets.
 pub struct Command<'a> {
     pub path: &'a CStr,
     pub args: &'a [CString],
@@ -24,6 +24,8 @@ pub struct Command<'a> {
     pub input: BorrowedFd<'a>,
     pub output: BorrowedFd<'a>,
     pub error: BorrowedFd<'a>,
+    /// The other descriptors that it inherits, with their numbers. None: those that are not close-on-exec.
+    pub inherit: Option<&'a [BorrowedFd<'a>]>,
     /// RLIMIT_NOFILE, soft and hard. None: the caller's.
     pub open_files: Option<[u64; 2]>,
     /// Loaded last, so that it need allow execve(2) alone. The caller has no_new_privs.
@@ -53,6 +55,9 @@ struct Child {
     directory: *const libc::c_char,
     /// What becomes stdin, stdout and stderr.
     descriptors: [i32; 3],
+    /// Null: see `Command::inherit`.
+    inherit: *const i32,
+    inherit_count: usize,
     /// Null: the caller's limit.
     open_files: *const [u64; 2],
     /// Null: none.
@@ -73,12 +78,15 @@ const STACK_BYTES: usize = 16 * 1024;
 pub fn spawn(command: &Command<'_>) -> Result<Pid, NotStarted> {
     let (argv, envp) = (pointers(command.args), pointers(command.env));
     let filter = command.filter.as_ref().map(Filter::program).transpose()?;
+    let inherit = command.inherit.map(|inherit| inherit.iter().map(AsRawFd::as_raw_fd).collect::<Vec<i32>>());
     let child = Child {
         path: command.path.as_ptr(),
         argv: argv.as_ptr(),
         envp: envp.as_ptr(),
         directory: command.directory.map_or(std::ptr::null(), CStr::as_ptr),
         descriptors: [command.input.as_raw_fd(), command.output.as_raw_fd(), command.error.as_raw_fd()],
+        inherit: inherit.as_ref().map_or(std::ptr::null(), |inherit| inherit.as_ptr()),
+        inherit_count: inherit.as_ref().map_or(0, Vec::len),
         open_files: command.open_files.as_ref().map_or(std::ptr::null(), std::ptr::from_ref),
         filter: filter.as_ref().map_or(std::ptr::null(), std::ptr::from_ref),
         filter_flags: command.filter.as_ref().map_or(0, |filter| filter.flags),
@@ -120,6 +128,12 @@ extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
         call(libc::SYS_setpgid, [0; 5]);
         if !child.directory.is_null() {
             call(libc::SYS_chdir, [child.directory as u64, 0, 0, 0, 0]);
+        }
+        if !child.inherit.is_null() {
+            call(libc::SYS_close_range, [3, u32::MAX.into(), libc::CLOSE_RANGE_CLOEXEC.into(), 0, 0]);
+            for index in 0..child.inherit_count {
+                call(libc::SYS_fcntl, [*child.inherit.add(index) as u64, libc::F_SETFD as u64, 0, 0, 0]);
+            }
         }
         for (number, descriptor) in (0..).zip(child.descriptors) {
             // dup3(2) refuses a descriptor that has the number already.
@@ -172,7 +186,7 @@ mod tests {
         let (script, null) = (CString::new(script).unwrap(), std::fs::File::open("/dev/null").unwrap());
         let [input, output, error] = [&null, &null, &null].map(AsFd::as_fd);
         let args = [c"sh".into(), c"-c".into(), script];
-        let pid = spawn(&Command { path: c"/bin/sh", args: &args, env: &[], directory, input, output, error, open_files: None, filter })?;
+        let pid = spawn(&Command { path: c"/bin/sh", args: &args, env: &[], directory, input, output, error, inherit: None, open_files: None, filter })?;
         Ok(waitpid(Some(pid), WaitOptions::empty()).unwrap().and_then(|(_, status)| status.exit_status()))
     }
 

@@ -207,6 +207,19 @@ pub fn inherited(number: i32) -> Result<std::os::fd::OwnedFd, Errno> {
     }
 }
 
+/// A descriptor of our own, close-on-exec, for what a parent left open at a number.
+///
+/// # Errors
+/// `EBADF` if no such descriptor is open.
+pub fn duplicate(number: i32) -> Result<std::os::fd::OwnedFd, Errno> {
+    use std::os::fd::FromRawFd;
+    // SAFETY: a bad number is refused with EBADF; the new descriptor has no other owner.
+    unsafe {
+        let copy = check(libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3).into())?;
+        Ok(std::os::fd::OwnedFd::from_raw_fd(copy as i32))
+    }
+}
+
 /// Whether a descriptor of this number is open: `EBADF` if not.
 pub fn is_open(number: i32) -> Result<(), Errno> {
     // SAFETY: F_GETFD only asks.

@@ -48,3 +48,33 @@ export function regexText(): string {
     The ID is an extended regular expression (regex(7)), and the command is for every container whose id matches it in any part.
     A container for which it fails is a warning; that none matches is no error.`;
 }
+
+/** The flags that `checkpoint` and `restore` share. */
+export function criuFlags(): Flag[] {
+  return [
+    { name: "image-path", value: "DIR" },
+    { name: "work-path", value: "DIR" },
+    { name: "tcp-established" },
+    { name: "ext-unix-sk" },
+    { name: "shell-job" },
+    { name: "file-locks" },
+    { name: "lazy-pages" },
+    { name: "auto-dedup" },
+    { name: "manage-cgroups-mode", value: "MODE", choices: ["soft", "full", "strict", "ignore"] },
+    { name: "empty-ns", value: "NAMESPACE", choices: ["network"], repeatable: true },
+  ];
+}
+
+/** What `criuFlags` do, but for those whose text differs. */
+export function criuFlagTexts() {
+  return {
+    "image-path": "Directory of CRIU's images. Default: checkpoint, in the working directory.",
+    "tcp-established": "Keep established TCP connections.",
+    "ext-unix-sk": "Allow connections to Unix sockets outside of the container.",
+    "shell-job": "Allow a session or a terminal that belongs to a process outside of the container.",
+    "file-locks": "Keep file locks.",
+    "auto-dedup": "Remove memory from the images as soon as it is not needed there any more.",
+    "manage-cgroups-mode": "How CRIU treats cgroups below the container's: soft (default), full, strict or ignore.",
+    "empty-ns": "Make the namespace anew and without content. Always so for network, the only one that can be named.",
+  };
+}

@@ -39,7 +39,7 @@ export function ociState(record: ContainerRecord, status: Status, owner: string)
 }
 
 /** The state on the standard input of a hook. */
-export function hookState(record: ContainerRecord, status: "running" | "stopped"): HookState {
+export function hookState(record: ContainerRecord, status: HookState["status"]): HookState {
   const pid = status === "stopped" ? 0 : (record.process?.pid ?? 0);
   return {
     ociVersion: OCI_VERSION,

@@ -215,6 +215,105 @@ undo: Array<Undo>, poststart: Array<Hook>, poststop: Array<Hook>,
 hookOutput?: HookOutput, };
 
 /**
+ * `cgroup_root`
+ */
+export type CriuCgroupRoot = { 
+/**
+ * Controllers of a v1 hierarchy; empty for all.
+ */
+ctrl?: string, path: string, };
+
+/**
+ * `ext_mount_map`
+ */
+export type CriuExternalMount = { key: string, val: string, };
+
+/**
+ * `criu_features`
+ */
+export type CriuFeatures = { memTrack?: boolean, lazyPages?: boolean, };
+
+/**
+ * `inherit_fd`
+ */
+export type CriuInheritedDescriptor = { key: string, 
+/**
+ * Its number in CRIU's process.
+ */
+fd: number, };
+
+/**
+ * `join_namespace`
+ */
+export type CriuJoinNamespace = { ns: string, nsFile: string, };
+
+/**
+ * `criu_notify`
+ */
+export type CriuNotification = { script: string | null, pid: number | null, };
+
+/**
+ * `criu_opts`
+ */
+export type CriuOptions = { 
+/**
+ * A number of this process, which CRIU finds by its peer's pid.
+ */
+imagesDirFd: number, pid?: number, leaveRunning?: boolean, extUnixSk?: boolean, tcpEstablished?: boolean, evasiveDevices?: boolean, shellJob?: boolean, fileLocks?: boolean, logLevel?: number, logFile?: string, ps?: CriuPageServer, notifyScripts?: boolean, root?: string, parentImg?: string, trackMem?: boolean, autoDedup?: boolean, 
+/**
+ * As `images_dir_fd`.
+ */
+workDirFd?: number, linkRemap?: boolean, extMnt?: Array<CriuExternalMount>, 
+/**
+ * Obsoleted by `manage_cgroups_mode`, which works with it alone.
+ */
+manageCgroups?: boolean, cgRoot?: Array<CriuCgroupRoot>, rstSibling?: boolean, inheritFd?: Array<CriuInheritedDescriptor>, extMasters?: boolean, 
+/**
+ * `criu_cg_mode`
+ */
+manageCgroupsMode?: number, external?: Array<string>, 
+/**
+ * `CLONE_NEW*` bits.
+ */
+emptyNs?: number, joinNs?: Array<CriuJoinNamespace>, freezeCgroup?: string, tcpSkipInFlight?: boolean, lazyPages?: boolean, orphanPtsMaster?: boolean, configFile?: string, lsmProfile?: string, lsmMountContext?: string, };
+
+/**
+ * `criu_page_server_info`
+ */
+export type CriuPageServer = { address?: string, port?: number, };
+
+/**
+ * `criu_req`
+ */
+export type CriuRequest = { 
+/**
+ * `criu_req_type`
+ */
+type: number, opts?: CriuOptions, notifySuccess?: boolean, 
+/**
+ * CRIU waits for another request afterwards.
+ */
+keepOpen?: boolean, features?: CriuFeatures, };
+
+/**
+ * `criu_resp`
+ */
+export type CriuResponse = { 
+/**
+ * `criu_req_type`
+ */
+type: number, success: boolean, notify: CriuNotification | null, crErrno: number | null, features: CriuFeatures | null, 
+/**
+ * The first error.
+ */
+crErrmsg: string | null, version: CriuVersion | null, };
+
+/**
+ * `criu_version`
+ */
+export type CriuVersion = { majorNumber: number, minorNumber: number, sublevel: number | null, };
+
+/**
  * The device filter of a v2 cgroup, replaced at once.
  */
 export type DeviceFilterChange = { 
@@ -545,9 +644,9 @@ export type RecordedStatus = "creating" | "created" | "running";
  */
 export type RecordedUnit = { name: string, bus: BusAddress, };
 
-export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "config", text: string, seccomp: SeccompText | null, } | { "kind": "seccompFacts", facts: SeccompFacts, } | { "kind": "names", names: Array<string>, } | { "kind": "values", values: Array<string | null>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "pids", pids: Array<number>, } | { "kind": "finished", status: number, stdout: string, stderr: string, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "started", notify: number | null, } | { "kind": "event", source: number, text: string | null, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
+export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "config", text: string, seccomp: SeccompText | null, } | { "kind": "seccompFacts", facts: SeccompFacts, } | { "kind": "names", names: Array<string>, } | { "kind": "values", values: Array<string | null>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "pids", pids: Array<number>, } | { "kind": "finished", status: number, stdout: string, stderr: string, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "started", notify: number | null, } | { "kind": "event", source: number, text: string | null, } | { "kind": "criu", handle: number, directories: Array<number>, inherited: Array<number>, } | { "kind": "criuAnswer", response: CriuResponse, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
 
-export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readStdin", maxBytes: number, } | { "op": "readValues", paths: Array<string>, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "sendDatagram", path: string, parts: Array<DatagramPart>, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "findTerminal" } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "requireOpen", count: number, } | { "op": "reserve", root: string, rootMode: number, record: ContainerRecord, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "endHalfMade", lock: number, } | { "op": "saveState", handle: number, record: ContainerRecord, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, record: ContainerRecord, seccomp: number | null, notify?: number, } | { "op": "exec", root: string, id: string, plan: ExecPlan, endable: boolean, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "watch", sources: Array<EventSource>, } | { "op": "nextEvent", handle: number, endable: boolean, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: HookState, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "changeLimits", change: LimitChange, } | { "op": "frozen", path: string, } | { "op": "freeze", path: string, timeoutMilliseconds: number, } | { "op": "thaw", path: string, } | { "op": "thawKilled", path: string, } | { "op": "cgroupProcesses", path: string, } | { "op": "runProgram", candidates: Array<string>, args: Array<string>, } | { "op": "listDirectory", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, };
+export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readStdin", maxBytes: number, } | { "op": "readValues", paths: Array<string>, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "sendDatagram", path: string, parts: Array<DatagramPart>, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "findTerminal" } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "requireOpen", count: number, } | { "op": "reserve", root: string, rootMode: number, record: ContainerRecord, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "endHalfMade", lock: number, } | { "op": "saveState", handle: number, record: ContainerRecord, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, record: ContainerRecord, seccomp: number | null, notify?: number, } | { "op": "exec", root: string, id: string, plan: ExecPlan, endable: boolean, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "watch", sources: Array<EventSource>, } | { "op": "nextEvent", handle: number, endable: boolean, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: HookState, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "changeLimits", change: LimitChange, } | { "op": "frozen", path: string, } | { "op": "freeze", path: string, timeoutMilliseconds: number, } | { "op": "thaw", path: string, } | { "op": "thawKilled", path: string, } | { "op": "cgroupProcesses", path: string, } | { "op": "runProgram", candidates: Array<string>, args: Array<string>, } | { "op": "listDirectory", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "makeDirectory", path: string, } | { "op": "writeFile", path: string, text: string, } | { "op": "readLink", path: string, } | { "op": "resolveInRoot", root: string, path: string, } | { "op": "makeMountPoint", root: string, path: string, source: string | null, } | { "op": "requireWritable", descriptor: number, } | { "op": "writeZero", descriptor: number, } | { "op": "startCriu", stdio: boolean, directories: Array<string>, inherit: Array<string>, } | { "op": "askCriu", handle: number, request: CriuRequest, } | { "op": "placeCriu", handle: number, lock: number, cgroup: CgroupPlan, } | { "op": "endCriu", handle: number, } | { "op": "adoptRestored", handle: number, pid: number, stays: boolean, pidFile: string | null, } | { "op": "sendMaster", handle: number, path: string, } | { "op": "mountRoot", lock: number, rootfs: string, } | { "op": "unmountRoot", lock: number, };
 
 /**
  * The container's class of service of Intel RDT (Documentation/filesystems/resctrl.rst).

@@ -134,15 +134,7 @@ interface Found {
 function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts, spec, seccomp }: Found): NewContainer {
   const { door } = context;
   const { id, options, continuation } = request;
-  const console = {
-    terminal: spec.process?.terminal ?? false,
-    consoleSocket: options.consoleSocket,
-    detaches: continuation !== "foreground",
-  };
-  refuseUnusableConsole(door, console, {
-    without: "set /process/terminal to false",
-    socketIsFor: "create or --detach, with /process/terminal",
-  });
+  const console = usableConsole(door, spec, request);
   const scope = options.cgroupManager === "systemd" ? planUnit(context, request, spec, facts) : undefined;
   const planning = planOptions(context, request, { bundle, spec, console });
   const planned = planContainer(door, spec, facts, { ...planning, scope });
@@ -179,6 +171,60 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
   } catch (error) {
     throw rollBack(context, attempted, explainOom(context, attempted.record, error));
   }
+}
+
+/** A bundle with its plan, for operations that make no process by it. */
+export interface BundlePlan {
+  /** Absolute path. */
+  bundle: string;
+  spec: ValidatedSpec;
+  planned: PlannedContainer;
+}
+
+/** Plans the container of a bundle anew. @throws RuntimeError of a configuration with faults, and on what this host cannot carry out */
+export function planOfBundle(
+  context: RuntimeContext,
+  id: string,
+  { continuation, ...options }: CreateOptions & { continuation?: Continuation },
+): BundlePlan {
+  const { door } = context;
+  checkId(id);
+  const bundle = askText(door, { op: "resolveDirectory", path: options.bundle ?? "." });
+  const facts = hostFacts(door);
+  const { spec, seccomp } = readConfig(context, `${bundle}/config.json`, {
+    rootless: facts.euid !== 0,
+    ...(options.cgroupManager === "systemd" && { more: door.part("systemd").unitRules }),
+  });
+  if (seccomp) perform(door, { op: "close", handle: seccomp.handle });
+  const request: CreateRequest = { id, options, continuation: continuation ?? "wait" };
+  const scope = options.cgroupManager === "systemd" ? planUnit(context, request, spec, facts) : undefined;
+  const planned = planContainer(door, spec, facts, {
+    ...planOptions(context, request, { bundle, spec, console: consoleOf(spec, request) }),
+    scope,
+  });
+  return { bundle, spec, planned };
+}
+
+function consoleOf(spec: ValidatedSpec, { options, continuation }: Pick<CreateRequest, "options" | "continuation">): ConsoleRequest {
+  return {
+    terminal: spec.process?.terminal ?? false,
+    consoleSocket: options.consoleSocket,
+    detaches: continuation !== "foreground",
+  };
+}
+
+/** Who takes the master of the container's terminal. @throws RuntimeError where nobody does */
+export function usableConsole(
+  door: LibraryDoor,
+  spec: ValidatedSpec,
+  request: Pick<CreateRequest, "options" | "continuation">,
+): ConsoleRequest {
+  const console = consoleOf(spec, request);
+  refuseUnusableConsole(door, console, {
+    without: "set /process/terminal to false",
+    socketIsFor: "create or --detach, with /process/terminal",
+  });
+  return console;
 }
 
 /** The container's cgroup as a unit. @throws RuntimeError where systemd does not run */
@@ -233,7 +279,7 @@ function refuseUnknownCalls(warnings: readonly Warning[]): void {
 }
 
 /** The native layer refuses these too; here the text says what is there instead. */
-function refuseUnusableRootfs(door: LibraryDoor, rootfs: string): void {
+export function refuseUnusableRootfs(door: LibraryDoor, rootfs: string): void {
   const kind = askText(door, { op: "pathKind", path: rootfs });
   if (kind !== "directory") throw unusable("rootfs", rootfs, kind);
 }
@@ -246,7 +292,7 @@ interface RecordParts {
 }
 
 /** What is recorded before the first clone. */
-function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: RecordParts): ContainerRecord {
+export function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: RecordParts): ContainerRecord {
   const unit = planned.plan.cgroup.systemd;
   return {
     version: RECORD_VERSION,
@@ -273,7 +319,7 @@ function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: RecordParts
 }
 
 /** @returns the handle of the new container's lock. @throws RuntimeError with runc's text for an id that is taken. */
-function reserve({ door, root, rootMode, endable }: RuntimeContext, record: ContainerRecord): number {
+export function reserve({ door, root, rootMode, endable }: RuntimeContext, record: ContainerRecord): number {
   const { reply, failure } = attempt(door, "handle", {
     op: "reserve",
     root,

@@ -2,6 +2,7 @@
 
 import type { Door } from "../../door.js";
 import { send } from "../native.js";
+import { CONFIG_ANNOTATION } from "../criu/options.js";
 import { OCI_VERSION, OCI_VERSION_MIN } from "../oci.js";
 import { MEMORY_FLAGS, MEMORY_MODES } from "../plan/rare.js";
 import { capabilityNumbers } from "../spec/capability-names.js";
@@ -41,11 +42,13 @@ export function features(door: Pick<Door, "build" | "call">): object {
       netDevices: { enabled: true },
     },
     annotations: {
+      // What managers ask for before they offer checkpoints; CRIU itself is looked for when it is used.
+      "org.opencontainers.runc.checkpoint.enabled": "true",
       "io.github.tsrunc.version": build.version,
       "io.github.tsrunc.commit": build.commit,
       "io.github.tsrunc.host": build.hostName,
       "io.github.tsrunc.libseccomp": seccomp.libseccomp,
     },
-    potentiallyUnsafeConfigAnnotations: [SYSTEMD_PREFIX, CRUN_PREFIX],
+    potentiallyUnsafeConfigAnnotations: [SYSTEMD_PREFIX, CRUN_PREFIX, CONFIG_ANNOTATION],
   };
 }

@@ -69,7 +69,7 @@ function runForeground(context: RuntimeContext, id: string, options: RunOptions)
 }
 
 /** Somebody else may have deleted the container meanwhile; what cannot be removed is a warning: the program's status counts. */
-function removeAfterExit(context: RuntimeContext, id: string): void {
+export function removeAfterExit(context: RuntimeContext, id: string): void {
   try {
     deleteContainer(context, id, { force: true });
   } catch (error) {

@@ -98,6 +98,7 @@ fn run_hook(hook: &Hook, context: &HookContext<'_>) -> Result<(), Failure> {
         input: state.as_fd(),
         output: context.output.stdout.as_ref().unwrap_or(&output_end).as_fd(),
         error: context.output.stderr.as_ref().unwrap_or(&output_end).as_fd(),
+        inherit: None,
         open_files: context.open_files,
         filter: context.filter,
     };

@@ -1,0 +1,48 @@
+//! Checkpoint and restore through CRIU's RPC (`criu swrk`). What is asked of it is the core's to say; here are its process, its socket and
+//! the mounts and cgroups that it wants. Runs in the runtime's process.
+
+pub mod rootfs;
+mod session;
+
+pub use session::Session;
+
+use tsrunc_plan::cgroup::CgroupPlan;
+use tsrunc_plan::failure::Failure;
+use tsrunc_plan::systemd::SystemdUnit;
+use tsrunc_sys::errno::During;
+
+use crate::store::Lock;
+use crate::{cgroup, systemd};
+
+/// Makes the cgroups of a container that is about to be restored and puts CRIU into them: what it restores is born there. Returns what
+/// /proc/PID/cgroup says of it then.
+///
+/// # Errors
+/// What could not be made, written or joined; what was made is removed again.
+pub fn place(session: &Session, lock: &Lock, plan: CgroupPlan) -> Result<String, Failure> {
+    let pid = session.pid();
+    let mut cgroups = cgroup::Making::new(plan, lock);
+    join(&mut cgroups, pid).map_err(|failure| {
+        if let Some(SystemdUnit { name, description, bus, .. }) = &cgroups.plan.systemd {
+            // The first failure is the one to tell; the state's undo list has the unit too.
+            if let Err(_second) = systemd::stop(name, description, bus) {}
+        }
+        cgroup::after_removal(failure, cgroups.made())
+    })?;
+    let path = format!("/proc/{pid}/cgroup");
+    std::fs::read_to_string(&path).during(|| format!("read {path:?}"))
+}
+
+fn join(cgroups: &mut cgroup::Making<'_>, pid: i32) -> Result<(), Failure> {
+    if let Some(unit) = &cgroups.plan.systemd {
+        systemd::start(unit, pid)?;
+        return cgroup::complete(&cgroups.plan, pid);
+    }
+    cgroups.unified()?;
+    cgroups.tasks()?;
+    for directory in cgroups.plan.join_tasks.iter().chain(&cgroups.plan.clone_into) {
+        let path = format!("{directory}/cgroup.procs");
+        std::fs::write(&path, pid.to_string()).during(|| format!("write {pid} to {path:?}")).map_err(cgroup::explain_denial)?;
+    }
+    Ok(())
+}

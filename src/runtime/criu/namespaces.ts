@@ -1,0 +1,49 @@
+/** Namespaces that a container joined: CRIU leaves them alone at dump and joins them again at restore. Pure. */
+
+import { RuntimeError } from "../errors.js";
+import type { CriuJoinNamespace } from "../generated/plan.js";
+import type { Spec } from "../spec/generated/spec-types.js";
+
+/** Namespaces that CRIU calls external: name, and the key that connects dump and restore. The keys are runc's. */
+const EXTERNAL = { network: { name: "net", key: "extRootNetNS" }, pid: { name: "pid", key: "extRootPidNS" } } as const;
+
+/** The others that it can join. */
+const JOINED = { ipc: "ipc", uts: "uts", user: "user", mount: "mnt", time: "time" } as const;
+
+/** A namespace with the path of its file, and the key for CRIU. */
+export interface ExternalNamespace {
+  name: string;
+  key: string;
+  path: string;
+}
+
+/** The external namespaces of a configuration, in its order. */
+export function externalNamespaces(spec: Spec): ExternalNamespace[] {
+  return (spec.linux?.namespaces ?? []).flatMap(({ type, path }) =>
+    path && (type === "network" || type === "pid") ? [{ ...EXTERNAL[type], path }] : [],
+  );
+}
+
+/** CRIU's word for one at dump. @param link what its file's link says: `net:[4026531840]` */
+export function externalName({ name, key }: ExternalNamespace, link: string): string {
+  const inode = /\[([0-9]+)\]/.exec(link)?.[1];
+  if (inode === undefined) throw new RuntimeError(`${JSON.stringify(link)} is no namespace`, { code: "other" });
+  return `${name}[${inode}]:${key}`;
+}
+
+/** The namespaces that a restored container joins by CRIU's own means. @throws RuntimeError on one that it cannot join. */
+export function joinedNamespaces(spec: Spec): CriuJoinNamespace[] {
+  return (spec.linux?.namespaces ?? []).flatMap(({ type, path }, index) => {
+    if (!path || type === "network" || type === "pid") return [];
+    const ns = (JOINED as Readonly<Record<string, string>>)[type];
+    if (ns === undefined) {
+      const pointer = `/linux/namespaces/${index}/path`;
+      throw new RuntimeError(`CRIU cannot restore into a ${type} namespace that is there already`, {
+        code: "unsupported",
+        operation: pointer,
+        path: pointer,
+      });
+    }
+    return [{ ns, nsFile: path }];
+  });
+}

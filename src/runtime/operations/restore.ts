@@ -1,0 +1,223 @@
+/** `restore`: brings a container back from what `checkpoint` saved, through CRIU. */
+
+import type { RuntimeContext } from "../container/context.js";
+import { hookState } from "../container/oci-state.js";
+import type { ContainerRecord } from "../container/record.js";
+import { runPoststop } from "../container/teardown.js";
+import { checkCriu, converse, withCriu } from "../criu/conversation.js";
+import type { Session } from "../criu/conversation.js";
+import { cgroupRoots, inheritedStreams, restoreRequest } from "../criu/messages.js";
+import type { RestoreFlags } from "../criu/messages.js";
+import { externalMounts, mountPoints, restoredMounts } from "../criu/mounts.js";
+import { externalNamespaces, joinedNamespaces } from "../criu/namespaces.js";
+import { CONFIG_FILES, DEFAULT_IMAGE_PATH, configFile } from "../criu/options.js";
+import { RuntimeError, isRuntimeError, messageOf, withOperation } from "../errors.js";
+import type { Request } from "../generated/plan.js";
+import { askNames, askText, attempt, perform, send } from "../native.js";
+import type { CreatedProcess } from "../native.js";
+import { DESCRIPTORS_FILE, refuseUnprivileged } from "./checkpoint.js";
+import { newRecord, planOfBundle, refuseUnusableRootfs, reserve, usableConsole } from "./create.js";
+import type { BundlePlan, CreateOptions } from "./create.js";
+import { removeAfterExit } from "./run.js";
+
+/** What a caller decides about a restore. */
+export interface RestoreOptions
+  extends RestoreFlags, Pick<CreateOptions, "bundle" | "consoleSocket" | "pidFile" | "cgroupManager" | "runtimeDirectory" | "rootless"> {
+  /** Leave the container once it runs. */
+  detach?: boolean | undefined;
+  /** Adopt and reap the container's orphans while staying with it. Default true. */
+  subreaper?: boolean | undefined;
+}
+
+const LOG_FILE = "restore.log";
+
+/**
+ * Restores a container under an id that nobody has. Unless detached, stays with it as `run` does.
+ * @returns the exit status as a shell tells it, 0 when detached. @throws RuntimeError; nothing is left of the container then.
+ */
+export function restoreContainer(context: RuntimeContext, id: string, options: RestoreOptions): number {
+  const { door } = context;
+  try {
+    const { lock, process } = bringBack(context, id, options);
+    perform(door, { op: "close", handle: lock });
+    try {
+      if (options.detach) return 0;
+      const { status } = send(door, "exit", {
+        op: "foreground",
+        handle: process.handle,
+        subreaper: options.subreaper ?? true,
+        notify: null,
+      });
+      removeAfterExit(context, id);
+      return status;
+    } finally {
+      perform(door, { op: "close", handle: process.handle });
+    }
+  } catch (error) {
+    throw withOperation(`restore ${JSON.stringify(id)}`, error);
+  }
+}
+
+/** What is there of a restore, for it to be undone. */
+interface Attempt {
+  lock: number;
+  record: ContainerRecord;
+  process: CreatedProcess | undefined;
+  /** The container's cgroups are its own. */
+  placed: boolean;
+}
+
+function bringBack(context: RuntimeContext, id: string, options: RestoreOptions): { lock: number; process: CreatedProcess } {
+  const { door } = context;
+  refuseUnprivileged(context);
+  const bundle = planOfBundle(context, id, { ...options, continuation: options.detach ? "detach" : "foreground" });
+  usableConsole(door, bundle.spec, { options, continuation: options.detach ? "detach" : "foreground" });
+  refuseUnusableRootfs(door, bundle.planned.rootfs);
+  const join = joinedNamespaces(bundle.spec);
+  const images = askText(door, { op: "resolveDirectory", path: options.imagePath ?? DEFAULT_IMAGE_PATH });
+  const streams = inheritedStreams(readDescriptors(context, images));
+  checkCriu(door, options.lazyPages ? { lazyPages: true } : {});
+  const work = options.workPath === undefined ? undefined : askText(door, { op: "absolutePath", path: options.workPath });
+  if (work !== undefined) perform(door, { op: "makeDirectory", path: work });
+  const { planned } = bundle;
+  const record = newRecord(door, { id, bundle: bundle.bundle, spec: bundle.spec, planned });
+  const attempted: Attempt = { lock: reserve(context, record), record, process: undefined, placed: false };
+  try {
+    recordMount(context, attempted);
+    const root = askText(door, { op: "mountRoot", lock: attempted.lock, rootfs: planned.rootfs });
+    for (const point of mountPoints(planned.rootfs, planned.plan.operations))
+      perform(door, { op: "makeMountPoint", source: null, ...point });
+    const external = externalNamespaces(bundle.spec);
+    const start = { stdio: true, directories: work === undefined ? [images] : [images, work], inherit: external.map(({ path }) => path) };
+    withCriu(door, start, (session) => {
+      const cgroups = cgroupRoots(
+        askText(door, { op: "placeCriu", handle: session.handle, lock: attempted.lock, cgroup: planned.plan.cgroup }),
+      );
+      attempted.placed = true;
+      const request = restoreRequest(options, {
+        directories: { images: session.directories[0] ?? -1, work: session.directories[1] },
+        logFile: LOG_FILE,
+        configFile: configFile(bundle.spec.annotations, askNames(door, { op: "missing", paths: [...CONFIG_FILES] })),
+        root,
+        cgroups,
+        inherit: [...streams, ...external.map(({ key }, index) => ({ key, fd: session.inherited[index] ?? -1 }))],
+        join,
+        mounts: restoredMounts(placesOnHost(context, bundle), (bundle.spec.linux?.maskedPaths ?? []).length > 0),
+      });
+      restore(context, { session, attempted, options, bundle }, { request, log: `${work ?? images}/${LOG_FILE}` });
+    });
+    perform(door, { op: "unmountRoot", lock: attempted.lock });
+    const { process } = attempted;
+    if (!process) throw new RuntimeError("CRIU did not say which process it restored", { code: "other" });
+    const state: ContainerRecord = {
+      ...attempted.record,
+      status: "running",
+      process: process.process,
+      defaults: { ...planned.plan.process, args: [] },
+      undo: planned.undo,
+    };
+    perform(door, { op: "saveState", handle: attempted.lock, record: state });
+    perform(door, { op: "release", handle: process.handle });
+    return { lock: attempted.lock, process };
+  } catch (error) {
+    throw rollBack(context, attempted, error);
+  }
+}
+
+/** Records, before it is made, the mount that a restore leaves which is killed. */
+function recordMount({ door, root }: RuntimeContext, attempted: Attempt): void {
+  const directory = `${root}/${attempted.record.id}`;
+  const { number: above } = send(door, "number", { op: "mountId", path: directory });
+  const unmount = { op: "unmount" as const, path: `${directory}/criu-root`, above };
+  const record = { ...attempted.record, undo: [unmount, ...attempted.record.undo] };
+  perform(door, { op: "saveState", handle: attempted.lock, record });
+  attempted.record = record;
+}
+
+/** What CRIU tells on its way. */
+function restore(
+  context: RuntimeContext,
+  { session, attempted, options, bundle }: { session: Session; attempted: Attempt; options: RestoreOptions; bundle: BundlePlan },
+  { request, log }: { request: Parameters<typeof converse>[2]["request"]; log: string },
+): void {
+  const { door } = context;
+  const { runtimeHooks, hookOutput } = bundle.planned.plan;
+  converse(door, session, {
+    request,
+    log,
+    onNotify: ({ script, pid }) => {
+      switch (script) {
+        case "setup-namespaces": {
+          if (runtimeHooks.length === 0) return;
+          const process = { pid: pid ?? 0, startTimeTicks: "" };
+          const state = hookState({ ...attempted.record, process }, "creating");
+          perform(door, { op: "runHooks", hooks: runtimeHooks, state, output: hookOutput ?? null });
+          return;
+        }
+        case "orphan-pts-master":
+          if (options.consoleSocket !== undefined) perform(door, { op: "sendMaster", handle: session.handle, path: options.consoleSocket });
+          return;
+        case "post-restore":
+          attempted.process = send(door, "created", {
+            op: "adoptRestored",
+            handle: session.handle,
+            pid: pid ?? 0,
+            stays: !options.detach,
+            pidFile: options.pidFile ?? null,
+          });
+          return;
+        default:
+          return;
+      }
+    },
+  });
+}
+
+/** The external mounts as CRIU named them at the dump: links in the root file system are followed. */
+function placesOnHost({ door }: RuntimeContext, { planned }: BundlePlan): ReturnType<typeof externalMounts> {
+  return externalMounts(planned.plan.operations).map(({ destination, source }) => {
+    const { reply } = attempt(door, "text", { op: "resolveInRoot", root: planned.rootfs, path: destination });
+    return { destination: reply?.text ?? destination, source };
+  });
+}
+
+/** What the standard streams were. @throws RuntimeError for a file that `checkpoint` did not write */
+function readDescriptors({ door }: RuntimeContext, images: string): string[] {
+  const path = `${images}/${DESCRIPTORS_FILE}`;
+  const text = askText(door, { op: "readFile", path, maxBytes: 64 << 10 });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined; // the engines' own words differ
+  }
+  const isText = (entry: unknown): entry is string => typeof entry === "string";
+  if (Array.isArray(value) && value.length <= 3 && value.every(isText)) return value;
+  throw new RuntimeError("it is no list of up to 3 descriptors", { code: "other", operation: `read ${JSON.stringify(path)}`, path });
+}
+
+/** Undoes a failed restore. Each step is tried. */
+function rollBack(context: RuntimeContext, { lock, record, process, placed }: Attempt, error: unknown): unknown {
+  const { door } = context;
+  const failures: string[] = [];
+  const tryTo = (request: Request): void => {
+    try {
+      perform(door, request);
+    } catch (failure) {
+      failures.push(messageOf(failure));
+    }
+  };
+  if (process) tryTo({ op: "close", handle: process.handle });
+  tryTo({ op: "unmountRoot", lock });
+  // Where the cgroups could not be made those that are there belong to others.
+  const steps = placed
+    ? record.undo
+    : record.undo.filter(({ op }) => op !== "removeCgroup" && op !== "removeVacatedCgroup" && op !== "removeEmptyCgroup");
+  if (steps.length > 0) tryTo({ op: "undo", steps });
+  tryTo({ op: "removeContainer", handle: lock });
+  tryTo({ op: "close", handle: lock });
+  runPoststop(context, record);
+  if (failures.length === 0) return error;
+  const facts = isRuntimeError(error) ? { code: error.code, exitStatus: error.exitStatus } : { code: "other" as const };
+  return new RuntimeError(`${messageOf(error)}; undoing it failed too: ${failures.join("; ")}`, facts);
+}
