@@ -11,6 +11,7 @@ import * as features from "./table/features.js";
 import * as help from "./table/help.js";
 import * as kill from "./table/kill.js";
 import * as list from "./table/list.js";
+import * as mounts from "./table/mounts.js";
 import * as pause from "./table/pause.js";
 import * as program from "./table/program.js";
 import * as ps from "./table/ps.js";
@@ -33,6 +34,7 @@ const grammars = {
   help: help.grammar,
   kill: kill.grammar,
   list: list.grammar,
+  mounts: mounts.grammar,
   pause: pause.grammar,
   ps: ps.grammar,
   resume: resume.grammar,

@@ -6,6 +6,7 @@ import * as completion from "./commands/completion.js";
 import * as events from "./commands/events.js";
 import * as features from "./commands/features.js";
 import * as help from "./commands/help.js";
+import * as mounts from "./commands/mounts.js";
 import * as pause from "./commands/pause.js";
 import * as ps from "./commands/ps.js";
 import * as restore from "./commands/restore.js";
@@ -16,7 +17,7 @@ import { daemonRequest } from "./log-daemons.js";
 import { forMatching } from "./matching-containers.js";
 
 export type LateCommandName =
-  "checkpoint" | "completion" | "events" | "features" | "help" | "pause" | "ps" | "restore" | "resume" | "spec" | "update";
+  "checkpoint" | "completion" | "events" | "features" | "help" | "mounts" | "pause" | "ps" | "restore" | "resume" | "spec" | "update";
 
 /** The exports of this module. */
 export interface LateParts {
@@ -33,6 +34,7 @@ export const lateCommands: LateParts["lateCommands"] = {
   events,
   features,
   help,
+  mounts,
   pause,
   ps,
   restore,

@@ -12,6 +12,7 @@ import * as features from "./table/features.js";
 import * as help from "./table/help.js";
 import * as kill from "./table/kill.js";
 import * as list from "./table/list.js";
+import * as mounts from "./table/mounts.js";
 import * as pause from "./table/pause.js";
 import * as program from "./table/program.js";
 import * as ps from "./table/ps.js";
@@ -34,6 +35,7 @@ const manuals: Readonly<Record<CommandName, () => Manual>> = {
   help: help.manual,
   kill: kill.manual,
   list: list.manual,
+  mounts: mounts.manual,
   pause: pause.manual,
   ps: ps.manual,
   resume: resume.manual,

@@ -25,6 +25,7 @@ export { containerIds, containerState, listContainers } from "./operations/inspe
 export { killContainer } from "./operations/kill.js";
 export type { KillOptions } from "./operations/kill.js";
 export { OCI_VERSION } from "./oci.js";
+export { addMounts, removeMounts } from "./operations/mounts.js";
 export { pauseContainer, resumeContainer } from "./operations/pause.js";
 export { containerProcesses, processTable } from "./operations/processes.js";
 export type { ProcessTableOptions } from "./operations/processes.js";

@@ -27,6 +27,11 @@
 //!                      <-           Forked            (a pid namespace is for children; that process says so and ends)
 //!   Continue           ->           its child goes on
 //!                                   from here on as above: Terminal, Schedule, Limits, Listener, Ready, Release, Executing
+//!
+//! mounts                          the process that joins
+//!   Mounts, and by SCM_RIGHTS a pidfd of the container's init, its root where that is entered
+//!                      ->           joins namespaces (Forked as above), mounts or unmounts
+//!                      <-           Ready, all is done; or Failed, nothing is
 //! ```
 //! Every message is a 32-bit native-endian length and that many bytes of JSON.
 
@@ -35,7 +40,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
-use tsrunc_plan::container::{ExecAffinity, Namespace, Process};
+use tsrunc_plan::container::{ExecAffinity, MountPoint, Namespace, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::id_mapping::IdMapping;
 use tsrunc_plan::operation::{Hook, Operation};
@@ -92,6 +97,19 @@ pub struct ExecStart<'a> {
     pub chroot: bool,
     pub terminal_size: Option<[u16; 2]>,
     pub affinity: Cow<'a, Option<ExecAffinity>>,
+}
+
+/// The first message to a process that changes the mounts of a container.
+#[derive(Serialize, Deserialize)]
+pub struct MountsStart<'a> {
+    /// Namespaces of the container's first process to join.
+    pub namespaces: Cow<'a, [Namespace]>,
+    /// The root of that process comes with the message and is entered by chroot(2).
+    pub chroot: bool,
+    pub add: Cow<'a, [Operation]>,
+    /// Detached clones of bind sources: index of the operation, descriptor.
+    pub lent_mounts: Vec<(usize, i32)>,
+    pub remove: Cow<'a, [MountPoint]>,
 }
 
 /// A filter of system calls.
@@ -156,6 +174,7 @@ pub enum FromInit {
 pub enum ToInit<'a> {
     Plan(Box<InitPlan<'a>>),
     Exec(Box<ExecStart<'a>>),
+    Mounts(Box<MountsStart<'a>>),
     /// `state`: the JSON that createContainer hooks read.
     Continue {
         state: String,

@@ -37,7 +37,7 @@ pub fn exec(channel: &Channel, start: &ExecStart<'_>, received: Vec<OwnedFd>) ->
     open.extend(launch_descriptors(launch));
     sys::close_all_but(&open).during(|| "close the caller's descriptors".into())?;
     require_filter(&launch.process, launch.seccomp.is_some())?;
-    enter(start, init, root)?;
+    enter(&start.namespaces, init, root)?;
     if start.namespaces.contains(&Namespace::Pid) {
         go_on_in_child(channel)?;
     }
@@ -62,14 +62,14 @@ fn join_cgroups_with_affinity(tasks: Vec<OwnedFd>, affinity: Option<&ExecAffinit
 }
 
 /// Joins the namespaces of the container's first process, all in one step, and its root where that is not the root of a mount namespace.
-fn enter(start: &ExecStart<'_>, init: OwnedFd, root: Option<OwnedFd>) -> Result<(), Failure> {
-    if !start.namespaces.is_empty() {
-        match join_all_of(init.as_fd(), &start.namespaces) {
+pub fn enter(namespaces: &[Namespace], init: OwnedFd, root: Option<OwnedFd>) -> Result<(), Failure> {
+    if !namespaces.is_empty() {
+        match join_all_of(init.as_fd(), namespaces) {
             Err(rustix::io::Errno::SRCH) => return Err(Failure::new(FailureCode::Finished, "join the container's namespaces", "its first process has ended")),
             result => result.during(|| "join the container's namespaces".into())?,
         }
     }
-    if start.namespaces.contains(&Namespace::User) {
+    if namespaces.contains(&Namespace::User) {
         sys::set_gid(0).during(|| "become root of the user namespace".into())?;
         sys::set_uid(0).during(|| "become root of the user namespace".into())?;
     }
@@ -84,7 +84,7 @@ fn enter(start: &ExecStart<'_>, init: OwnedFd, root: Option<OwnedFd>) -> Result<
 }
 
 /// Makes the process that goes on in the pid namespace; this one ends.
-fn go_on_in_child(channel: &Channel) -> Result<(), Failure> {
+pub fn go_on_in_child(channel: &Channel) -> Result<(), Failure> {
     let forked = match fork_sibling() {
         // The first process of the namespace has ended.
         Err(rustix::io::Errno::NOMEM) => Err(rustix::io::Errno::NOMEM)

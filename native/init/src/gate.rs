@@ -18,6 +18,7 @@ use tsrunc_sys::errno::During;
 use tsrunc_sys::signals::end_process_1_on_signals;
 use tsrunc_sys::{namespaces, process as sys};
 
+use crate::change_mounts::change_mounts;
 use crate::exec::exec;
 use crate::launch::{await_release, become_program, begin_session, execute, hand_over_terminal, join_cgroups, launch_descriptors, reset_cpu_affinity};
 use crate::seccomp::filter_of_hooks;
@@ -51,6 +52,7 @@ fn live(channel: &mut Channel) -> Result<Never, Failure> {
     match channel.receive_with()? {
         (ToInit::Plan(plan), tasks) => container(channel, *plan, tasks),
         (ToInit::Exec(start), descriptors) => exec(channel, &start, descriptors),
+        (ToInit::Mounts(start), descriptors) => change_mounts(channel, &start, descriptors),
         _ => Err(unexpected("a plan")),
     }
 }

@@ -2,6 +2,7 @@
 //! from a place that leads to no file of the host, so that nothing in the container can reach the runtime's own executable (CVE-2019-5736).
 
 pub mod attributes;
+mod change_mounts;
 pub mod copy_up;
 pub mod devices;
 pub mod exec;

@@ -32,6 +32,8 @@ pub struct Mount<'a> {
     pub source: &'a MountSource,
     pub target: MountTarget,
     pub in_place: bool,
+    /// The source is a path of another mount namespace: only the creator's clone is it.
+    pub lent_only: bool,
     pub attributes: &'a MountAttributes,
     pub recursive: &'a MountAttributes,
     pub propagation: &'a [Propagation],
@@ -72,6 +74,7 @@ fn detached(root: &Root, entry: &Mount<'_>, lent: Option<&OwnedFd>, during: &dyn
             return file_system(root, entry, (fs_type, source, data)).map_err(|failure| within(failure, during))
         }
         MountSource::CopyUp { source, data } => return file_system(root, entry, ("tmpfs", source, data)).map_err(|failure| within(failure, during)),
+        MountSource::Bind { .. } if entry.lent_only => copy_of(lent.ok_or_else(|| bad("the creator did not make its clone"))?),
         MountSource::Bind { source, recursive, link } => match (clone_path(source.as_bytes(), *recursive, *link), lent) {
             // Root of a user namespace may not reach it.
             (Err(Errno::ACCESS | Errno::PERM), Some(lent)) => copy_of(lent),

@@ -26,6 +26,8 @@ pub struct Root {
     mounts: OwnMounts,
     /// The directory of the last place, by its path: devices and links are made one after the other in /dev.
     last_parent: RefCell<Option<(String, Rc<Spot>)>>,
+    /// Each mount by the path without links that it was attached at, where that is wanted.
+    record: Option<Vec<(String, OwnedFd)>>,
 }
 
 /// A file or directory of the container to mount on.
@@ -58,7 +60,7 @@ impl Place {
 
 impl Root {
     pub fn new(directory: OwnedFd) -> Self {
-        Root { directory, mounts: OwnMounts::default(), last_parent: RefCell::new(None) }
+        Root { directory, mounts: OwnMounts::default(), last_parent: RefCell::new(None), record: None }
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {
@@ -68,7 +70,29 @@ impl Root {
     /// Keeps the descriptor of a mount that was attached at `spot`: paths below it are resolved from there. Returns the descriptor.
     pub fn keep_mount(&mut self, spot: Spot, mount: OwnedFd) -> BorrowedFd<'_> {
         self.last_parent.take();
+        if let (Some(record), Ok(copy)) = (&mut self.record, rustix::io::fcntl_dupfd_cloexec(&mount, 3)) {
+            record.push((spot.path.clone(), copy));
+        }
         self.mounts.add(spot.path, spot.alias, mount)
+    }
+
+    /// From now on each mount is remembered, for `recorded_mounts`.
+    pub fn record_mounts(&mut self) {
+        self.record = Some(Vec::new());
+    }
+
+    /// The mounts that were attached, in order, each by its path without links.
+    pub fn recorded_mounts(&self) -> &[(String, OwnedFd)] {
+        self.record.as_deref().unwrap_or_default()
+    }
+
+    /// The directory that holds what `path` leads to, and its name there; nothing is made. The root itself has none: `EINVAL`.
+    pub fn existing_place(&self, path: &str) -> Result<Place, Errno> {
+        let (real, opened) = self.resolve(path, OFlags::PATH)?;
+        opened?;
+        let (parent, name) = real.rsplit_once('/').filter(|(_, name)| !name.is_empty()).ok_or(Errno::INVAL)?;
+        let fd = self.open_without_links(parent, DIRECTORY)?;
+        Ok(Place { parent: Rc::new(Spot { fd, path: parent.to_owned(), alias: None }), name: name.to_owned() })
     }
 
     /// Looks for what hooks did: mounts that they put on ours are used in their place, and those that they removed are forgotten.

@@ -101,7 +101,7 @@ impl<'a> Setup<'a> {
             Operation::Rootfs { path } => self.rootfs(path, false),
             Operation::SharedRootfs { path } => self.rootfs(path, true),
             Operation::Mount { destination, source, target, in_place, attributes, recursive, propagation, pointer } => {
-                let entry = Mount { destination, source, target: *target, in_place: *in_place, attributes, recursive, propagation, pointer };
+                let entry = Mount { destination, source, target: *target, in_place: *in_place, attributes, recursive, propagation, pointer, lent_only: false };
                 let lent = self.lent_mounts.get(&index);
                 mount(self.root_mut()?, &entry, lent)
             }

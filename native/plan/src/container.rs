@@ -246,3 +246,29 @@ pub struct ExecPlan {
     pub state: HookState,
 }
 }
+
+plain! {
+/// A place in a container.
+pub struct MountPoint {
+    /// Clean absolute path.
+    pub path: String,
+    /// JSON pointer of the mount that names it.
+    pub pointer: String,
+}
+}
+
+plain! {
+/// What changes of the mounts of a container that runs.
+pub struct MountsPlan {
+    /// The container's first process.
+    pub init: ProcessIdentity,
+    /// Those of its namespaces to join.
+    pub namespaces: Vec<Namespace>,
+    /// Its root is a directory of a mount namespace that others have, to be entered by chroot(2).
+    pub chroot: bool,
+    /// `Mount` operations, in order: all of them or none.
+    pub add: Vec<Operation>,
+    /// Where to unmount, in order: all of them or none.
+    pub remove: Vec<MountPoint>,
+}
+}

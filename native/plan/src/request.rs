@@ -1,7 +1,7 @@
 //! The requests of the core and their replies: `Door.call(request) -> reply`.
 
 use crate::cgroup::CgroupPlan;
-use crate::container::{ContainerPlan, ExecPlan};
+use crate::container::{ContainerPlan, ExecPlan, MountsPlan};
 use crate::criu::{CriuRequest, CriuResponse};
 use crate::failure::Failure;
 use crate::operation::{Hook, HookOutput, HookState};
@@ -213,6 +213,8 @@ pub enum Request {
     UserName { uid: u32 },
     /// Id of the mount that a path lies on (statx(2), STATX_MNT_ID). -> `Number`
     MountId { path: String },
+    /// Mounts into a container that runs, or unmounts there. -> `Done`
+    ChangeMounts { root: String, id: String, plan: MountsPlan },
     /// Where a file system of that type is mounted last; empty where it is not. -> `Text`
     FindMount { fs_type: String },
     /// Make a directory with mode 0700, and those above it; one that is there stays as it is. -> `Done`

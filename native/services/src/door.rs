@@ -18,7 +18,7 @@ use crate::notify::Proxy;
 use crate::pending::Pending;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, datagram, exec, facts, files, gate, holder, limits, preserved, processes, program, resctrl, state_root, systemd, terminal, undo};
+use crate::{cgroup, clock, datagram, exec, facts, files, gate, holder, limits, mounts, preserved, processes, program, resctrl, state_root, systemd, terminal, undo};
 
 /// Something that outlives a request, named by a number.
 enum Handle {
@@ -224,6 +224,7 @@ impl Services {
             Request::Now => Ok(text(clock::now())),
             Request::UserName { uid } => Ok(text(files::user_name(uid))),
             Request::MountId { path } => undo::mount_id(&path).map(|number| Reply::Number { number }),
+            Request::ChangeMounts { root, id, plan } => mounts::change(self.init, (&root, &id), &plan).map(done),
             Request::FindMount { fs_type } => resctrl::find_mount(&fs_type).map(text),
             Request::MakeDirectory { path } => files::make_directory(&path).map(done),
             Request::WriteFile { path, text } => files::write(&path, &text).map(done),

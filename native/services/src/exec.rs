@@ -133,18 +133,18 @@ fn open_all(plan: &ExecPlan, filter: Option<&Filter>) -> Result<Opened, Failure>
     })
 }
 
-fn ended(init: &ProcessIdentity) -> Failure {
+pub fn ended(init: &ProcessIdentity) -> Failure {
     Failure::new(FailureCode::Finished, format!("find the container's first process {}", init.pid), "it has ended")
 }
 
 /// A pidfd is readable once its process has ended (pidfd_open(2)).
-fn has_ended(pidfd: &OwnedFd) -> Result<bool, Failure> {
+pub fn has_ended(pidfd: &OwnedFd) -> Result<bool, Failure> {
     let mut watched = [PollFd::new(pidfd, PollFlags::IN)];
     let count = rustix::io::retry_on_intr(|| poll(&mut watched, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })));
     count.map(|count| count > 0).during(|| "look at the container's first process".into())
 }
 
-fn open_root(init: &ProcessIdentity) -> Result<OwnedFd, Failure> {
+pub fn open_root(init: &ProcessIdentity) -> Result<OwnedFd, Failure> {
     let path = format!("/proc/{}/root", init.pid);
     rustix::fs::open(path.as_str(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(|| format!("open {path:?}"))
 }

@@ -24,6 +24,7 @@ mod interrupts;
 mod joins;
 mod limits;
 mod mapped_mounts;
+mod mounts;
 mod net_devices;
 mod netlink;
 mod notify;

@@ -314,6 +314,11 @@ crErrmsg: string | null, version: CriuVersion | null, };
 export type CriuVersion = { majorNumber: number, minorNumber: number, sublevel: number | null, };
 
 /**
+ * A part of a datagram. One that is sized follows its length in bytes, as 64 bits in little endian (the native protocol of systemd's journal).
+ */
+export type DatagramPart = { text: string, sized: boolean, };
+
+/**
  * The device filter of a v2 cgroup, replaced at once.
  */
 export type DeviceFilterChange = { 
@@ -321,11 +326,6 @@ export type DeviceFilterChange = {
  * Absolute path of the cgroup.
  */
 cgroup: string, rules: Array<DeviceRule>, };
-
-/**
- * A part of a datagram. One that is sized follows its length in bytes, as 64 bits in little endian (the native protocol of systemd's journal).
- */
-export type DatagramPart = { text: string, sized: boolean, };
 
 export type DeviceKind = "char" | "block" | "fifo";
 
@@ -523,6 +523,19 @@ export type MountAttributes = { set: Array<MountAttribute>, clear?: Array<MountA
 reset?: boolean, };
 
 /**
+ * A place in a container.
+ */
+export type MountPoint = { 
+/**
+ * Clean absolute path.
+ */
+path: string, 
+/**
+ * JSON pointer of the mount that names it.
+ */
+pointer: string, };
+
+/**
  * Where a mount's content comes from.
  */
 export type MountSource = { "kind": "fileSystem", fsType: string, source: string, data?: Array<string>, } | { "kind": "copyUp", source: string, data?: Array<string>, } | { "kind": "bind", source: string, recursive: boolean, link?: SourceLink, } | { "kind": "mappedBind", source: string, recursive: boolean, link?: SourceLink, owners: OwnerMap, mapRecursive: boolean, } | { "kind": "remount", bind: boolean, data?: Array<string>, };
@@ -531,6 +544,31 @@ export type MountSource = { "kind": "fileSystem", fsType: string, source: string
  * The object made at a mount's destination when it is missing.
  */
 export type MountTarget = "directory" | "likeSource";
+
+/**
+ * What changes of the mounts of a container that runs.
+ */
+export type MountsPlan = { 
+/**
+ * The container's first process.
+ */
+init: ProcessIdentity, 
+/**
+ * Those of its namespaces to join.
+ */
+namespaces: Array<Namespace>, 
+/**
+ * Its root is a directory of a mount namespace that others have, to be entered by chroot(2).
+ */
+chroot: boolean, 
+/**
+ * `Mount` operations, in order: all of them or none.
+ */
+add: Array<Operation>, 
+/**
+ * Where to unmount, in order: all of them or none.
+ */
+remove: Array<MountPoint>, };
 
 export type Namespace = "user" | "mount" | "pid" | "network" | "ipc" | "uts" | "cgroup" | "time";
 
@@ -646,7 +684,7 @@ export type RecordedUnit = { name: string, bus: BusAddress, };
 
 export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "config", text: string, seccomp: SeccompText | null, } | { "kind": "seccompFacts", facts: SeccompFacts, } | { "kind": "names", names: Array<string>, } | { "kind": "values", values: Array<string | null>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "pids", pids: Array<number>, } | { "kind": "finished", status: number, stdout: string, stderr: string, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "started", notify: number | null, } | { "kind": "event", source: number, text: string | null, } | { "kind": "criu", handle: number, directories: Array<number>, inherited: Array<number>, } | { "kind": "criuAnswer", response: CriuResponse, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
 
-export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readStdin", maxBytes: number, } | { "op": "readValues", paths: Array<string>, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "sendDatagram", path: string, parts: Array<DatagramPart>, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "findTerminal" } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "requireOpen", count: number, } | { "op": "reserve", root: string, rootMode: number, record: ContainerRecord, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "endHalfMade", lock: number, } | { "op": "saveState", handle: number, record: ContainerRecord, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, record: ContainerRecord, seccomp: number | null, notify?: number, } | { "op": "exec", root: string, id: string, plan: ExecPlan, endable: boolean, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "watch", sources: Array<EventSource>, } | { "op": "nextEvent", handle: number, endable: boolean, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: HookState, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "changeLimits", change: LimitChange, } | { "op": "frozen", path: string, } | { "op": "freeze", path: string, timeoutMilliseconds: number, } | { "op": "thaw", path: string, } | { "op": "thawKilled", path: string, } | { "op": "cgroupProcesses", path: string, } | { "op": "runProgram", candidates: Array<string>, args: Array<string>, } | { "op": "listDirectory", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "findMount", fsType: string, } | { "op": "makeDirectory", path: string, } | { "op": "writeFile", path: string, text: string, } | { "op": "readLink", path: string, } | { "op": "resolveInRoot", root: string, path: string, } | { "op": "makeMountPoint", root: string, path: string, source: string | null, } | { "op": "requireWritable", descriptor: number, } | { "op": "writeZero", descriptor: number, } | { "op": "startCriu", stdio: boolean, directories: Array<string>, inherit: Array<string>, } | { "op": "askCriu", handle: number, request: CriuRequest, } | { "op": "placeCriu", handle: number, lock: number, cgroup: CgroupPlan, } | { "op": "endCriu", handle: number, } | { "op": "adoptRestored", handle: number, pid: number, stays: boolean, pidFile: string | null, } | { "op": "sendMaster", handle: number, path: string, } | { "op": "mountRoot", lock: number, rootfs: string, } | { "op": "unmountRoot", lock: number, };
+export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readStdin", maxBytes: number, } | { "op": "readValues", paths: Array<string>, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "sendDatagram", path: string, parts: Array<DatagramPart>, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "findTerminal" } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "requireOpen", count: number, } | { "op": "reserve", root: string, rootMode: number, record: ContainerRecord, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "endHalfMade", lock: number, } | { "op": "saveState", handle: number, record: ContainerRecord, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, record: ContainerRecord, seccomp: number | null, notify?: number, } | { "op": "exec", root: string, id: string, plan: ExecPlan, endable: boolean, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "watch", sources: Array<EventSource>, } | { "op": "nextEvent", handle: number, endable: boolean, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: HookState, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "changeLimits", change: LimitChange, } | { "op": "frozen", path: string, } | { "op": "freeze", path: string, timeoutMilliseconds: number, } | { "op": "thaw", path: string, } | { "op": "thawKilled", path: string, } | { "op": "cgroupProcesses", path: string, } | { "op": "runProgram", candidates: Array<string>, args: Array<string>, } | { "op": "listDirectory", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "changeMounts", root: string, id: string, plan: MountsPlan, } | { "op": "findMount", fsType: string, } | { "op": "makeDirectory", path: string, } | { "op": "writeFile", path: string, text: string, } | { "op": "readLink", path: string, } | { "op": "resolveInRoot", root: string, path: string, } | { "op": "makeMountPoint", root: string, path: string, source: string | null, } | { "op": "requireWritable", descriptor: number, } | { "op": "writeZero", descriptor: number, } | { "op": "startCriu", stdio: boolean, directories: Array<string>, inherit: Array<string>, } | { "op": "askCriu", handle: number, request: CriuRequest, } | { "op": "placeCriu", handle: number, lock: number, cgroup: CgroupPlan, } | { "op": "endCriu", handle: number, } | { "op": "adoptRestored", handle: number, pid: number, stays: boolean, pidFile: string | null, } | { "op": "sendMaster", handle: number, path: string, } | { "op": "mountRoot", lock: number, rootfs: string, } | { "op": "unmountRoot", lock: number, };
 
 /**
  * The container's class of service of Intel RDT (Documentation/filesystems/resctrl.rst).

@@ -1,0 +1,109 @@
+//! Changes the mounts of a container that runs: the caller's side. What happens in the container is in native/init/src/change_mounts.rs.
+
+use std::borrow::Cow;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{socketpair, AddressFamily, SocketFlags, SocketType};
+use tsrunc_common::clones::clone_path;
+use tsrunc_common::protocol::{Channel, FromInit, MountsStart, ToInit};
+use tsrunc_plan::container::{MountsPlan, Namespace};
+use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::operation::{MountSource, Operation, Propagation};
+use tsrunc_common::propagation::set_propagation;
+use tsrunc_sys::errno::During;
+use tsrunc_sys::spawn::{spawn, Spawn, Spawned};
+
+use crate::bind_sources::{clone_for_user_namespace, LentMount};
+use crate::clone::init_arguments;
+use crate::exec::{ended, has_ended, open_root};
+use crate::init_program::{self, InitProgram};
+use crate::mapped_mounts::{self, User};
+use crate::pending::Pending;
+use crate::{processes, state_root};
+
+/// Mounts and unmounts in the container `id` below the state directory `root`.
+///
+/// # Errors
+/// `Finished` where the container's first process has ended; the failing operation. Nothing has changed then.
+pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan) -> Result<(), Failure> {
+    let directory = state_root::open_trusted(root, id)?;
+    let init = processes::open(&plan.init)?.ok_or_else(|| ended(&plan.init))?;
+    let in_user_namespace = plan.namespaces.contains(&Namespace::User);
+    let lent = clone_sources(plan, in_user_namespace)?;
+    let container_root = plan.chroot.then(|| open_root(&plan.init)).transpose()?;
+    // Only now is it certain that all of these were the container's.
+    if has_ended(&init)? {
+        return Err(ended(&plan.init));
+    }
+    let program = init_program::open(program, directory.as_fd(), in_user_namespace)?;
+    let during = || "make the socket of the process".to_owned();
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
+    let args = init_arguments(&theirs)?;
+    let inherit: Vec<i32> = std::iter::once(theirs.as_raw_fd()).chain(lent.iter().map(|lent| lent.clone.as_raw_fd())).collect();
+    let request = Spawn {
+        namespaces: 0,
+        joins: &[],
+        wait: None,
+        clock_offsets: None,
+        become_root: false,
+        cgroup: None,
+        cgroup_limits_memory: false,
+        program: program.file.as_fd(),
+        args: &args,
+        inherit: &inherit,
+        report: theirs.as_fd(),
+    };
+    let Spawned { pid, pidfd, mut memory } = spawn(&request).during(|| "clone the process".into())?;
+    memory.wait();
+    // It is killed and reaped with this.
+    let mut pending = Pending::new(pid, pidfd);
+    pending.starts = true;
+    drop(theirs);
+    let start = MountsStart {
+        namespaces: Cow::Borrowed(&plan.namespaces),
+        chroot: plan.chroot,
+        add: Cow::Borrowed(&plan.add),
+        lent_mounts: lent.iter().map(|lent| (lent.operation, lent.clone.as_raw_fd())).collect(),
+        remove: Cow::Borrowed(&plan.remove),
+    };
+    let channel = Channel::new(ours);
+    let descriptors: Vec<OwnedFd> = std::iter::once(init).chain(container_root).collect();
+    channel.send_with(&ToInit::Mounts(Box::new(start)), &descriptors)?;
+    loop {
+        match channel.receive::<FromInit>()? {
+            Some(FromInit::Forked(pid)) => {
+                pending.go_on_as(pid)?;
+                channel.send(&ToInit::Continue { state: String::new() })?;
+            }
+            Some(FromInit::Ready) => return Ok(()),
+            Some(FromInit::Failed(failure)) => return Err(failure),
+            Some(_) => return Err(Failure::new(FailureCode::Other, "change the mounts", "the process answered out of turn")),
+            None => return Err(Failure::new(FailureCode::Finished, "change the mounts", "the process in the container was killed")),
+        }
+    }
+}
+
+/// Clones of all the bind sources: where the process goes their paths lead elsewhere.
+fn clone_sources(plan: &MountsPlan, in_user_namespace: bool) -> Result<Vec<LentMount>, Failure> {
+    let mut sources = Vec::new();
+    for (index, operation) in plan.add.iter().enumerate() {
+        let Operation::Mount { source: MountSource::Bind { source, recursive, link }, pointer, .. } = operation else { continue };
+        let during = || format!("clone bind source {source:?} ({pointer})");
+        let clone = match in_user_namespace {
+            true => clone_for_user_namespace(source, *recursive, *link, during)?,
+            false => clone_path(source.as_bytes(), *recursive, *link).during(during)?,
+        };
+        // As the container's own copies of the host's mounts are.
+        set_propagation(&clone, Propagation::Rslave).during(during)?;
+        sources.push(LentMount { operation: index, clone });
+    }
+    let path = format!("/proc/{}/ns/user", plan.init.pid);
+    let namespace = match in_user_namespace {
+        true => Some(rustix::fs::open(path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(|| format!("open {path:?}"))?),
+        false => None,
+    };
+    let user = namespace.as_ref().map_or(User::Callers, |namespace| User::Joined(namespace.as_fd()));
+    mapped_mounts::lend(&plan.add, user, &mut sources)?;
+    Ok(sources)
+}

@@ -1,0 +1,139 @@
+/** `mounts add` and `mounts remove`: changes the mounts of a container that runs. */
+
+import { MAX_CONFIG_BYTES, loadersOf } from "../config.js";
+import { observedStatus, peekRecord } from "../container/container.js";
+import type { RuntimeContext } from "../container/context.js";
+import type { ContainerRecord } from "../container/record.js";
+import { RuntimeError, errorFromFailure, withOperation } from "../errors.js";
+import type { HostFacts, MountPoint, Operation } from "../generated/plan.js";
+import { askText, attempt, hostFacts } from "../native.js";
+import { planMounts } from "../plan/mounts.js";
+import { cleanAbsolute } from "../plan/paths.js";
+import { faultText } from "../spec/fault.js";
+import type { Fault } from "../spec/fault.js";
+import type { Mount } from "../spec/generated/spec-types.js";
+import { loadSpec } from "../spec/load.js";
+import type { ValidatedSpec } from "../spec/load.js";
+
+/**
+ * Makes the mounts of a file in a container, all or none. The sources are those of the caller.
+ * @param file a JSON array in the form of `mounts` in config.json
+ */
+export function addMounts(context: RuntimeContext, id: string, file: string): void {
+  change(context, { id, file, verb: "add" });
+}
+
+/** Unmounts at the destinations of a file in a container, all or none: at each the mount on top. @param file as for `addMounts` */
+export function removeMounts(context: RuntimeContext, id: string, file: string): void {
+  change(context, { id, file, verb: "remove" });
+}
+
+interface ChangeRequest {
+  id: string;
+  file: string;
+  verb: "add" | "remove";
+}
+
+function change(context: RuntimeContext, { id, file, verb }: ChangeRequest): void {
+  try {
+    const record = peekRecord(context, id);
+    const status = observedStatus(context, record);
+    if (status === "paused") throw new RuntimeError("cannot change the mounts of a paused container", { code: "wrongStatus" });
+    if (!record.process || status === "stopped" || status === "creating") throw notRunning();
+    if (!record.namespaces.includes("mount"))
+      throw new RuntimeError("the container has no mount namespace of its own", { code: "unsupported" });
+    const facts = hostFacts(context.door);
+    const spec = load(context, record, { file, facts });
+    const { namespaces, chroot = false, process: init } = record;
+    const changes =
+      verb === "add" ? { add: planAdded(spec, record, { file, facts }), remove: [] } : { add: [], remove: pointsOf(spec.mounts) };
+    const plan = { init, namespaces, chroot, ...changes };
+    const { failure } = attempt(context.door, "done", { op: "changeMounts", root: context.root, id, plan });
+    if (failure) throw failure.code === "finished" ? notRunning() : errorFromFailure(failure);
+  } catch (error) {
+    throw withOperation(`mounts ${verb} ${JSON.stringify(id)}`, error);
+  }
+}
+
+function notRunning(): RuntimeError {
+  return new RuntimeError("container not running", { code: "wrongStatus" });
+}
+
+interface FileContext {
+  file: string;
+  facts: HostFacts;
+}
+
+/** The file as the mounts of a configuration with the container's namespaces, which all rules for mounts look at. */
+function load({ door }: RuntimeContext, record: ContainerRecord, { file, facts }: FileContext): ValidatedSpec {
+  const text = askText(door, { op: "readFile", path: file, maxBytes: MAX_CONFIG_BYTES });
+  const options = { rootless: facts.euid !== 0, name: file };
+  try {
+    JSON.parse(text);
+  } catch {
+    return loadSpec(text, loadersOf(door), options); // says where it is no JSON
+  }
+  const namespaces = record.namespaces.map((type) => ({ type, path: "/" }));
+  const rest = JSON.stringify({
+    ociVersion: "1.0.0",
+    root: { path: "rootfs" },
+    process: { args: ["none"], cwd: "/" },
+    linux: { namespaces },
+  });
+  try {
+    return loadSpec(`{"mounts":${text},${rest.slice(1)}`, loadersOf(door), options);
+  } catch (error) {
+    const { faults } = error as { faults?: readonly Fault[] };
+    if (!faults) throw error;
+    throw faultsOf(file, faults, error);
+  }
+}
+
+function faultsOf(file: string, faults: readonly Fault[], original?: unknown): RuntimeError {
+  const own = faults.map((fault) => ({
+    ...fault,
+    pointer: placeInFile(fault.pointer),
+    allowed: fault.allowed.replaceAll(/\/mounts(?=\/)/g, ""),
+  }));
+  return new RuntimeError(faultText(file, own), { code: "invalidConfig", path: file }, original);
+}
+
+/** The file holds what is at `/mounts` of config.json. */
+function placeInFile(pointer: string): string {
+  return pointer.replace(/^\/mounts/, "");
+}
+
+function planAdded(spec: ValidatedSpec, record: ContainerRecord, { file, facts }: FileContext): Operation[] {
+  refuse(spec.mounts ?? [], file);
+  const inUserNamespace = record.namespaces.includes("user");
+  const { operations, late } = planMounts(spec, {
+    facts,
+    placements: [],
+    ownCgroupNamespace: false,
+    joinsCgroupNamespace: false,
+    inUserNamespace,
+    bundle: record.bundle,
+    ownerMap: inUserNamespace ? { uidMappings: [], gidMappings: [] } : undefined,
+    mappings: {},
+  });
+  return [...operations, ...late].map((operation) =>
+    operation.op === "mount" ? { ...operation, pointer: placeInFile(operation.pointer) } : operation,
+  );
+}
+
+/** What works while a container is created alone. */
+function refuse(mounts: readonly Mount[], file: string): void {
+  const faults = mounts.flatMap(({ type, options = [] }, index): Fault[] => {
+    const remount = options.indexOf("remount");
+    if (remount >= 0)
+      return [{ pointer: `/${index}/options/${remount}`, found: '"remount"', allowed: "mounts that are new", rule: "mounts-add" }];
+    if (type === "cgroup" || type === "cgroup2")
+      return [{ pointer: `/${index}/type`, found: JSON.stringify(type), allowed: "any type but cgroup and cgroup2", rule: "mounts-add" }];
+    return [];
+  });
+  if (faults.length > 0) throw faultsOf(file, faults);
+}
+
+function pointsOf(mounts: readonly Mount[] = []): MountPoint[] {
+  return mounts.map(({ destination }, index) => ({ path: cleanAbsolute(destination), pointer: `/${index}` }));
+}

@@ -1,0 +1,117 @@
+/**
+ * `mounts add` and `mounts remove`: the mounts of a container change while it runs (crun's command).
+ */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { test } from "./harness/suite.js";
+import { describe } from "./harness/execute.js";
+import { parseMountinfo } from "./harness/mountinfo.js";
+import { mappedBundle } from "./harness/user-namespace.js";
+import type { Bundle, Context } from "./harness/context.js";
+import type { Mount } from "./harness/config.js";
+
+const kinds: { kind: string; make: (c: Context) => Bundle }[] = [
+  { kind: "", make: (c) => c.bundle({}) },
+  { kind: " in a user namespace", make: (c) => mappedBundle(c, {}) },
+];
+
+async function change(c: Context, verb: "add" | "remove", mounts: Mount[]): Promise<{ status: number | null; stderr: string }> {
+  return c.runtime(["mounts", verb, c.id, c.file("mounts.json", JSON.stringify(mounts))]);
+}
+
+/** What the container has mounted below /mnt. */
+async function seen(c: Context): Promise<{ target: string; type: string; options: string[] }[]> {
+  const { pid } = await c.state();
+  return parseMountinfo(readFileSync(`/proc/${pid}/mountinfo`, "utf8")).filter(({ target }) => target.startsWith("/mnt"));
+}
+
+for (const { kind, make } of kinds) {
+  test(`mounts are added to a container that runs, and removed again${kind}`, async (c) => {
+    const source = c.folder("source");
+    writeFileSync(`${source}/file`, "from the host\n");
+    await c.createAndStart(make(c));
+    const mounts: Mount[] = [
+      { destination: "/mnt/bind", source, options: ["bind", "ro"] },
+      { destination: "/mnt/tmpfs", type: "tmpfs", source: "tmpfs", options: ["nosuid", "size=1m"] },
+      { destination: "/mnt/bind-of-file", source: c.file("one", "a file\n"), options: ["bind"] },
+      { destination: "/mnt/tmpfs/proc", type: "proc", source: "proc" },
+    ];
+    const added = await change(c, "add", mounts);
+    assert.equal(added.status, 0, added.stderr);
+    const { pid } = await c.state();
+    assert.deepEqual(
+      (await seen(c)).map(({ target, type }) => `${target} ${type === "ext4" ? "bind" : type}`).filter((line) => !line.includes("bind")),
+      ["/mnt/tmpfs tmpfs", "/mnt/tmpfs/proc proc"],
+    );
+    assert.equal(readFileSync(`/proc/${pid}/root/mnt/bind/file`, "utf8"), "from the host\n");
+    assert.equal(readFileSync(`/proc/${pid}/root/mnt/bind-of-file`, "utf8"), "a file\n");
+    assert.match(readFileSync(`/proc/${pid}/root/mnt/tmpfs/proc/1/status`, "utf8"), /^Name:\tprobe$/m);
+    assert.throws(() => writeFileSync(`/proc/${pid}/root/mnt/bind/new`, ""), /EROFS/);
+    const removed = await change(c, "remove", mounts.toReversed());
+    assert.equal(removed.status, 0, removed.stderr);
+    assert.deepEqual(await seen(c), []);
+  });
+
+  test(`when one mount fails, none is added${kind}`, async (c) => {
+    await c.createAndStart(make(c));
+    const failed = await change(c, "add", [
+      { destination: "/mnt/a", type: "tmpfs", source: "tmpfs" },
+      { destination: "/mnt/file", source: c.file("one", ""), options: ["bind"] },
+      { destination: "/mnt/a/below", type: "tmpfs", source: "tmpfs" },
+      { destination: "/mnt/c", type: "tmpfs", source: "tmpfs", options: ["nosuchoption=1"] },
+    ]);
+    assert.equal(failed.status, 1);
+    assert.match(failed.stderr, /mount "tmpfs" on "\/mnt\/c" \(\/3\): set "nosuchoption=1": EINVAL/);
+    assert.deepEqual(await seen(c), []);
+  });
+}
+
+test("when one cannot be removed, all stay", async (c) => {
+  await c.createAndStart(c.bundle({}));
+  const mounts: Mount[] = [{ destination: "/mnt/a", type: "tmpfs", source: "tmpfs" }];
+  assert.equal((await change(c, "add", mounts)).status, 0);
+  const failed = await change(c, "remove", [...mounts, { destination: "/tmp", type: "tmpfs" }]);
+  assert.equal(failed.status, 1);
+  assert.match(failed.stderr, /unmount "\/tmp" \(\/1\): nothing is mounted there/);
+  assert.deepEqual(
+    (await seen(c)).map(({ target }) => target),
+    ["/mnt/a"],
+  );
+});
+
+test("a destination stays in the container, whatever its links say, and a source is the host's", async (c) => {
+  const source = c.folder("source");
+  writeFileSync(`${source}/file`, "the host's\n");
+  const bundle = c.bundle({});
+  symlinkSync(`../../../..${c.directory}`, `${bundle.rootfs}/mnt`);
+  await c.createAndStart(bundle);
+  const added = await change(c, "add", [{ destination: "/mnt/new", source, options: ["bind"] }]);
+  assert.equal(added.status, 0, added.stderr);
+  assert.ok(!existsSync(`${c.directory}/new`));
+  const { pid } = await c.state();
+  assert.equal(readFileSync(`/proc/${pid}/root${c.directory}/new/file`, "utf8"), "the host's\n");
+});
+
+test("a container that has stopped, or is paused, gets no mounts", async (c) => {
+  const mounts: Mount[] = [{ destination: "/mnt", type: "tmpfs", source: "tmpfs" }];
+  await c.createAndStart(c.bundle({}));
+  const paused = await c.runtime(["pause", c.id]);
+  assert.equal(paused.status, 0, describe(paused));
+  assert.match((await change(c, "add", mounts)).stderr, /cannot change the mounts of a paused container/);
+  assert.equal((await c.runtime(["resume", c.id])).status, 0);
+  assert.equal((await c.runtime(["kill", c.id, "KILL"])).status, 0);
+  await c.status("stopped");
+  assert.match((await change(c, "add", mounts)).stderr, /container not running/);
+});
+
+test("a file of mounts is checked as config.json is, with its own pointers", async (c) => {
+  await c.createAndStart(c.bundle({}));
+  const faults = await change(c, "add", [
+    { destination: "/", type: "tmpfs" },
+    { destination: "/mnt", source: "/etc", options: ["bind", "idmap"] },
+  ]);
+  assert.match(
+    faults.stderr,
+    /mounts\.json: 2 faults:\n {2}\/0\/destination: found "\/", allowed: a path below \/\n {2}\/1\/options\/1: found "idmap"/,
+  );
+});
