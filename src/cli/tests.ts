@@ -47,6 +47,7 @@ export const tests: Readonly<Record<string, string>> = {
   "list --format": "cli > list -f json prints an array of states",
   "list --quiet": "cli > list -q prints ids only",
 
+  mounts: "mounts-command > mounts are added to a container that runs, and removed again",
   pause: "pause > a paused container notices a signal when it is resumed",
   ps: "ps > ps prints the table of ps -ef for the container's processes alone",
   "ps --format": "ps > ps prints the pids as JSON",

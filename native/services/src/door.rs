@@ -18,7 +18,9 @@ use crate::notify::Proxy;
 use crate::pending::Pending;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
-use crate::{cgroup, clock, datagram, exec, facts, files, gate, holder, limits, mounts, preserved, processes, program, resctrl, state_root, systemd, terminal, undo};
+use crate::{
+    cgroup, clock, datagram, exec, facts, files, gate, holder, limits, mounts, preserved, processes, program, resctrl, state_root, systemd, terminal, undo,
+};
 
 /// Something that outlives a request, named by a number.
 enum Handle {

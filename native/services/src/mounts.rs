@@ -6,11 +6,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{socketpair, AddressFamily, SocketFlags, SocketType};
 use tsrunc_common::clones::clone_path;
+use tsrunc_common::propagation::set_propagation;
 use tsrunc_common::protocol::{Channel, FromInit, MountsStart, ToInit};
 use tsrunc_plan::container::{MountsPlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{MountSource, Operation, Propagation};
-use tsrunc_common::propagation::set_propagation;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::spawn::{spawn, Spawn, Spawned};
 
