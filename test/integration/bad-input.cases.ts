@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
+import { badExecs } from "./bad-execs.js";
 import { badUpdates } from "./bad-updates.js";
 import { badCheckpoints } from "./bad-checkpoints.js";
 import { badValueCases } from "./bad-values.js";
@@ -22,6 +23,8 @@ export interface BadInput {
   name: string;
   message: string;
   prepare(c: Context): Prepared | Promise<Prepared>;
+  /** The exit status. Default 1. */
+  status?: number;
 }
 
 function create(c: Context, bundle: Bundle, ...flags: string[]): Prepared {
@@ -1358,6 +1361,7 @@ export const cases: BadInput[] = [
   ...consoles,
   ...units,
   ...crunAnnotations,
+  ...badExecs,
   ...badUpdates,
   ...commandLine,
   ...crunFlags,

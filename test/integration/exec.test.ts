@@ -2,10 +2,11 @@
  * `exec`: a program in a container that runs.
  */
 import assert from "node:assert/strict";
-import { chmodSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
-import { cgroupsOf, membership } from "./harness/cgroups.js";
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { cgroupDirectory, cgroupsOf, hierarchyOf, membership } from "./harness/cgroups.js";
 import { setNamespace, toJson, withoutNamespaces } from "./harness/config.js";
-import { describe, until } from "./harness/execute.js";
+import { isTsrunc } from "./harness/environment.js";
+import { describe } from "./harness/execute.js";
 import { capabilities, environmentOf } from "./harness/report.js";
 import { test } from "./harness/suite.js";
 import { Terminal } from "./harness/terminal.js";
@@ -310,13 +311,42 @@ test("exec in a container with the host's mount namespace has the container's ro
   assert.ok(statSync(`${rootfs}/bin/probe`));
 });
 
-test("exec --cgroup takes a cgroup below the container's, and no other", async (c) => {
+test("exec --cgroup puts the process into a cgroup below the container's", async (c) => {
+  const pid = await running(c);
+  const freezer = hierarchyOf("freezer");
+  const controllers = freezer ? "freezer" : "";
+  const below = `${cgroupDirectory(pid, controllers)}/below`;
+  mkdirSync(below);
+  const seen = membership((await report(c, ["--cgroup", freezer ? "freezer:below" : "below"])).cgroups);
+  const own = cgroupsOf(pid).get(controllers) ?? "";
+  assert.equal(seen.get(controllers), `${own}/below`);
+});
+
+test("exec --preserve-fds passes descriptors, and no others", async (c) => {
   await running(c);
-  for (const path of ["../..", "a/../../b"]) {
-    const result = await exec(c, ["true"], ["--cgroup", path]);
-    assert.notEqual(result.status, 0, describe(result));
-    assert.notEqual(result.status, null);
-  }
+  const descriptors = [0, 1, 2].map((number) => openSync(c.file(`mark${number}`, ""), "r"));
+  const extra = async (flags: string[]): Promise<string[]> =>
+    Object.entries((await report(c, flags, { descriptors })).descriptors)
+      .filter(([number]) => Number(number) > 2)
+      .map(([number, target]) => `${number}=${target.split("/").at(-1)}`);
+  assert.deepEqual(await extra([]), []);
+  assert.deepEqual(await extra(["--preserve-fds", "2"]), ["3=mark0", "4=mark1"]);
+  assert.equal((await exec(c, ["true"], ["--preserve-fds", "9"], { descriptors })).status, 255);
+  for (const descriptor of descriptors) closeSync(descriptor);
+});
+
+test("exec --pidfd-socket gets a pidfd of the process", async (c) => {
+  if (!isTsrunc) return; // runc 1.1 has no such flag
+  await running(c);
+  const socket = `${c.directory}/pidfd.sock`;
+  const receiver = await c.helper("recvfd", ["pidfd", socket]);
+  await c.printed(receiver, "listening");
+  const file = `${c.directory}/pid`;
+  await c.ok(["exec", "-d", "--pid-file", file, "--pidfd-socket", socket, c.id, "sleep", "100"]);
+  const pid = Number(readFileSync(file, "utf8"));
+  await c.printed(receiver, `pid ${pid}\n`);
+  process.kill(pid, "SIGKILL");
+  await c.printed(receiver, "ended");
 });
 
 test("neither a process of exec nor what joins for it shows a host's descriptor or executable to a container that may trace", async (c) => {

@@ -69,6 +69,16 @@ const confined =
   "cat /proc/self/attr/apparmor/current 2>/dev/null || cat /proc/self/attr/current; touch /allowed && echo made; touch /forbidden || echo refused";
 
 if (hasApparmor) {
+  test("a process of exec runs under the container's AppArmor profile, or another", async (c) => {
+    const profile = loadProfile(c);
+    await c.createAndStart(c.bundle({ config: (config) => (config.process.apparmorProfile = profile) }));
+    const run = async (...flags: string[]): Promise<string> => (await c.ok(["exec", ...flags, c.id, "sh", "-c", confined])).stdout.trim();
+    assert.equal(await run(), `${profile} (enforce)\nmade\nrefused`);
+    assert.match(await run("--apparmor", "unconfined"), /^unconfined\nmade$/);
+    const missing = await c.runtime(["exec", "--apparmor", "no-such-profile", c.id, "true"]);
+    assert.equal(missing.status, 255, describe(missing));
+  });
+
   test("the program runs under its AppArmor profile", async (c) => {
     const profile = loadProfile(c);
     const output = await c.shell(confined, (config) => (config.process.apparmorProfile = profile));
@@ -151,6 +161,15 @@ if (hasSelinux) {
     assert.deepEqual([current, keyring], [label, label]);
     const none = await c.shell("tr -d '\\0' </proc/self/attr/current");
     assert.equal(none, readFileSync("/proc/self/attr/current", "utf8").replaceAll("\0", ""));
+  });
+
+  test("a process of exec gets the container's SELinux label, or another", async (c) => {
+    await c.createAndStart(c.bundle({ config: labelled }));
+    const current = async (...flags: string[]): Promise<string> =>
+      (await c.ok(["exec", ...flags, c.id, "sh", "-c", "tr -d '\\0' </proc/self/attr/current"])).stdout.trim();
+    assert.equal(await current(), label);
+    const other = "system_u:system_r:container_t:s0:c3,c4";
+    assert.equal(await current("--process-label", other), other);
   });
 
   test("startContainer hooks run under the SELinux label of the program, the others as the caller", async (c) => {

@@ -1,0 +1,120 @@
+import t from "tap";
+import type { ContainerRecord, Process } from "../generated/plan.js";
+import { execDefaults, planCgroupJoin, planExecAffinity, planExecProcess } from "./exec.js";
+
+const base: Process = {
+  args: [],
+  env: ["PATH=/bin", "A=0"],
+  setHome: true,
+  cwd: "/",
+  uid: 1,
+  gid: 2,
+  additionalGids: [5],
+  umask: 0o22,
+  capabilities: { bounding: "32", effective: "32", inheritable: "33", permitted: "32", ambient: "0" },
+  rlimits: [],
+  noNewPrivileges: false,
+  terminal: false,
+  preserveFds: 0,
+  keyring: "_ses.c1",
+  keyringLabel: null,
+  operations: [
+    { op: "apparmor", profile: "old" },
+    { op: "personality", persona: 8 },
+  ],
+};
+const limits = { lastCapability: 40, lackedCapabilities: [21] };
+
+t.test("what is not said is as in the container's first process", async (t) => {
+  t.same(planExecProcess(base, { args: ["id"] }, undefined), { ...base, args: ["id"] });
+});
+
+t.test("what is said counts", async (t) => {
+  const planned = planExecProcess(
+    base,
+    {
+      args: ["id"],
+      env: ["A=1", "HOME=/h"],
+      cwd: "/t",
+      uid: 7,
+      additionalGids: [5, 6],
+      noNewPrivileges: true,
+      terminal: true,
+      apparmorProfile: "new",
+    },
+    undefined,
+  );
+  t.match(planned, { cwd: "/t", uid: 7, gid: 2, additionalGids: [5, 6], noNewPrivileges: true, terminal: true, setHome: false });
+  t.same(planned.env, ["PATH=/bin", "A=1", "HOME=/h"]);
+  t.same(planned.operations, [
+    { op: "apparmor", profile: "new" },
+    { op: "personality", persona: 8 },
+  ]);
+});
+
+t.test("a capability is added, but never to the inheritable set, and to the ambient one only where it is inheritable", async (t) => {
+  const add = (...capabilities: string[]): Process["capabilities"] => planExecProcess(base, { capabilities }, limits).capabilities;
+  // CAP_CHOWN is 0 and inheritable, CAP_NET_RAW is 13, CAP_KILL is 5 and there already.
+  t.same(add("CAP_NET_RAW", "CAP_KILL", "CAP_NET_RAW"), {
+    bounding: "8224",
+    effective: "8224",
+    inheritable: "33",
+    permitted: "8224",
+    ambient: "32",
+  });
+  t.same(add("CAP_CHOWN"), { bounding: "33", effective: "33", inheritable: "33", permitted: "33", ambient: "1" });
+  t.same(planExecProcess({ ...base, capabilities: null }, { capabilities: ["CAP_KILL"] }, limits).capabilities, {
+    bounding: "32",
+    effective: "32",
+    inheritable: "0",
+    permitted: "32",
+    ambient: "0",
+  });
+  for (const [name, cause] of [
+    ["CAP_NOSUCH", /unknown$/],
+    ["cap_kill", /unknown$/],
+    ["CAP_SYS_ADMIN", /the runtime is without it/],
+  ] as const)
+    t.throws(() => add(name), { code: "invalidArgument", message: cause }, name);
+  t.throws(() => planExecProcess(base, { capabilities: ["CAP_BPF"] }, { ...limits, lastCapability: 37 }), {
+    message: /unknown to the host's kernel/,
+  });
+});
+
+t.test("what the first process alone was given is left out", async (t) => {
+  const env = ["LISTEN_FDS=2", "LISTEN_PID=1", "NOTIFY_SOCKET=/run/notify/notify.sock", "NOTIFY_SOCKET=/mine", "PATH=/bin"];
+  t.same(execDefaults({ defaults: { ...base, env, terminal: true } } as ContainerRecord).env, ["NOTIFY_SOCKET=/mine", "PATH=/bin"]);
+  t.equal(execDefaults({ defaults: { ...base, terminal: true } } as ContainerRecord).terminal, false);
+  t.throws(() => execDefaults({} as ContainerRecord), { code: "unsupported" });
+});
+
+t.test("the CPUs are told by numbers; without any the kernel's are reset", async (t) => {
+  t.equal(planExecAffinity(undefined), null);
+  t.equal(planExecAffinity({}), null);
+  t.same(planExecAffinity({ initial: "0-2", final: "4" }), { initial: [0, 1, 2], last: [4] });
+  t.same(planExecAffinity({ final: "1" }), { initial: null, last: [1] });
+});
+
+t.test("cgroups are the container's, or below them", async (t) => {
+  const v1 = [
+    { controllers: ["cpu", "cpuacct"], path: "/cg/cpu/c1" },
+    { controllers: ["name=systemd"], path: "/cg/systemd/c1" },
+  ];
+  const v2 = [{ controllers: [], path: "/cg/c1" }];
+  t.same(planCgroupJoin(v1, []), { joinTasks: ["/cg/cpu/c1", "/cg/systemd/c1"], cloneInto: null, orWhereInitIs: false });
+  t.same(planCgroupJoin(v2, []), { joinTasks: [], cloneInto: "/cg/c1", orWhereInitIs: true });
+  t.same(planCgroupJoin(v2, ["a/b"]), { joinTasks: [], cloneInto: "/cg/c1/a/b", orWhereInitIs: false });
+  t.same(planCgroupJoin(v1, ["cpuacct:a", "systemd:/b"]).joinTasks, ["/cg/cpu/c1/a", "/cg/systemd/c1/b"]);
+  t.same(planCgroupJoin(v1, ["a"]).joinTasks, ["/cg/cpu/c1/a", "/cg/systemd/c1/a"]);
+  t.same(planCgroupJoin([], []), { joinTasks: [], cloneInto: null, orWhereInitIs: false });
+  for (const [cgroups, wanted, cause] of [
+    [v2, ["../x"], /a path with "\.\."/],
+    [v1, ["cpu:../x"], /a path with "\.\."/],
+    [v1, ["nosuch:a"], /no cgroup with the controller "nosuch"/],
+    [v1, ["a", "b"], /each needs its controller/],
+    [v1, [":a"], /an empty name/],
+    [v1, ["cpu:a", "cpu:b"], /has two cgroups/],
+    [[], ["a"], /no cgroup of its own/],
+  ] as const)
+    t.throws(() => planCgroupJoin([...cgroups], wanted), { code: "invalidArgument", message: cause }, wanted.join(" "));
+});
