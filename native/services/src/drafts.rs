@@ -45,7 +45,7 @@ pub fn is_entry(root: &OwnedFd, name: &str, dir: &OwnedFd) -> Result<bool, Errno
 /// `EISDIR` for a directory in it: we make only files there, but for the mount point of a restore; `EBUSY` where something is mounted on that.
 pub fn remove_directory(root: &OwnedFd, dir: &OwnedFd, name: &str) -> Result<(), Errno> {
     for entry in names(dir)? {
-        let flags = if &*entry == RESTORE_ROOT { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        let flags = if *entry == *RESTORE_ROOT { AtFlags::REMOVEDIR } else { AtFlags::empty() };
         rustix::fs::unlinkat(dir, &*entry, flags)?;
     }
     rustix::fs::unlinkat(root, name, AtFlags::REMOVEDIR)
