@@ -54,6 +54,10 @@ export const tests: Readonly<Record<string, string>> = {
   "exec --preserve-fds": "exec > exec --preserve-fds passes descriptors, and no others",
   "exec --cgroup": "exec > exec --cgroup puts the process into a cgroup below the container's",
   "exec --ignore-paused": "exec > exec is refused in a stopped container and in a paused one, unless that is to be ignored",
+  events: "events > events end when the container stops",
+  "events --interval": "events > statistics come at each interval and grow with what the container uses",
+  "events --stats": "events > the statistics have runc's members in runc's order",
+
   features: "cli > features fits the specification's schema",
   help: "cli > --help and -h of the program and of each command print usage and end with 0",
 
@@ -65,7 +69,7 @@ export const tests: Readonly<Record<string, string>> = {
   "list --format": "cli > list -f json prints an array of states",
   "list --quiet": "cli > list -q prints ids only",
 
-  mounts: "mounts-command > mounts are added to a container that runs, and removed again",
+  mounts: "mounts-command > a destination stays in the container, whatever its links say, and a source is the host's",
   pause: "pause > a paused container notices a signal when it is resumed",
   ps: "ps > ps prints the table of ps -ef for the container's processes alone",
   "ps --format": "ps > ps prints the pids as JSON",
