@@ -37,6 +37,13 @@ export function readProcess(context: RuntimeContext, record: ContainerRecord, { 
   const spec = load(context, record, { text: askText(door, { op: "readFile", path: file, maxBytes: MAX_CONFIG_BYTES }), file, facts });
   const given = spec.process;
   if (!given) throw new RuntimeError("it has no process", { code: "invalidConfig", operation: `read ${JSON.stringify(file)}`, path: file });
+  if (defaults.additionalGids === null && given.user?.additionalGids?.length) {
+    throw new RuntimeError("the container keeps the groups of its caller, and its processes have no additional ones", {
+      code: "unsupported",
+      operation: `${file}: /user/additionalGids`,
+      path: file,
+    });
+  }
   const limits = record.namespaces.includes("user") ? { ...facts, lackedCapabilities: [] } : facts;
   const planned = planProcess(spec, given, facts, {
     preserveFds: 0,
@@ -53,7 +60,7 @@ export function readProcess(context: RuntimeContext, record: ContainerRecord, { 
       capabilities: given.capabilities ? planned.capabilities : defaults.capabilities,
       rlimits: given.rlimits?.length ? planned.rlimits : defaults.rlimits,
       noNewPrivileges: given.noNewPrivileges ?? defaults.noNewPrivileges,
-      keyringLabel: given.selinuxLabel ?? defaults.keyringLabel,
+      keyringLabel: given.selinuxLabel || defaults.keyringLabel,
       ...(defaults.seccomp && { seccomp: true }),
     },
     terminalSize: given.consoleSize && [Number(given.consoleSize.height), Number(given.consoleSize.width)],

@@ -945,7 +945,7 @@ const identifiers: BadInput[] = [
   ),
   damaged(
     "kill of a container with another document as state.json",
-    'kill "{id}": read "{root}/{id}/state.json": the file is damaged: version undefined, expected 1',
+    'kill "{id}": read "{root}/{id}/state.json": the file is damaged: version undefined, expected 2 or an earlier one',
     "{}",
     "kill",
   ),

@@ -233,7 +233,7 @@ test("exec works in a created container", async (c) => {
 test("a detached process lives on, with its pid in a file", async (c) => {
   await running(c);
   const file = `${c.directory}/pid`;
-  const result = await c.ok(["exec", "-d", "--pid-file", file, c.id, "sh", "-c", "exec sleep 100"]);
+  const result = await c.ok(["exec", "-d", "--pid-file", file, c.id, "sleep", "100"]);
   assert.equal(result.stdout, "");
   const pid = Number(readFileSync(file, "utf8"));
   assert.match(readFileSync(`/proc/${pid}/cmdline`, "utf8"), /^sleep\0/);
@@ -348,6 +348,45 @@ test("exec --pidfd-socket gets a pidfd of the process", async (c) => {
   process.kill(pid, "SIGKILL");
   await c.printed(receiver, "ended");
 });
+
+test("nothing in the container ever has more privilege than the container, not even before the program is executed", async (c) => {
+  const pid = await running(
+    c,
+    ({ process }) => (process.capabilities = { bounding: ["CAP_KILL"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"] }),
+  );
+  const namespace = readlinkSync(`/proc/${pid}/ns/pid`);
+  const most = 1n << 5n; // CAP_KILL
+  let seen = 0;
+  for (let round = 0; round < 150; round += 1) {
+    const started = await c.startRuntime(["exec", c.id, "sleep", "0"]);
+    // Wherever it is then: its process may be anything from not there to ended.
+    const until = performance.now() + (round % 50) / 6;
+    while (performance.now() < until); // milliseconds are too coarse
+    c.defer(() => started.process.kill("SIGCONT"));
+    started.process.kill("SIGSTOP");
+    for (const name of readdirSync("/proc").filter((entry) => /^[0-9]+$/.test(entry) && Number(entry) !== pid)) {
+      const status = statusInside(name, namespace);
+      if (status === undefined) continue;
+      seen += 1;
+      for (const set of ["CapPrm", "CapEff", "CapBnd"]) {
+        const value: bigint = BigInt(`0x${new RegExp(`^${set}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0"}`);
+        assert.equal(value & ~most, 0n, status);
+      }
+    }
+    started.process.kill("SIGCONT");
+    assert.equal((await started.wait()).status, 0);
+  }
+  assert.ok(seen > 0, "no process of exec was seen in the container");
+});
+
+/** /proc/PID/status of a process in that pid namespace. */
+function statusInside(pid: string, namespace: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`) === namespace ? readFileSync(`/proc/${pid}/status`, "utf8") : undefined;
+  } catch {
+    return undefined; // it has ended
+  }
+}
 
 test("neither a process of exec nor what joins for it shows a host's descriptor or executable to a container that may trace", async (c) => {
   const bundle = c.bundle({

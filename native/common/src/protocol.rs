@@ -23,10 +23,9 @@
 //!
 //! exec                            the process that is brought in
 //!   Exec, and by SCM_RIGHTS a pidfd of the container's init, its root where that is entered, the tasks files of its v1 cgroups
-//!                      ->           joins cgroups and namespaces
+//!                      ->           joins cgroups and namespaces, becomes the container's user; as above: Terminal, Limits
 //!                      <-           Forked            (a pid namespace is for children; that process says so and ends)
-//!   Continue           ->           its child goes on
-//!                                   from here on as above: Terminal, Schedule, Limits, Listener, Ready, Release, Executing
+//!   Continue           ->           its child goes on; as above: Schedule, Listener, Ready, Release, Executing
 //!
 //! mounts                          the process that joins
 //!   Mounts, and by SCM_RIGHTS a pidfd of the container's init, its root where that is entered
@@ -96,6 +95,8 @@ pub struct ExecStart<'a> {
     /// The root of that process comes with the message and is entered by chroot(2).
     pub chroot: bool,
     pub terminal_size: Option<[u16; 2]>,
+    #[serde(default)]
+    pub oom_score_adj: Option<i32>,
     pub affinity: Cow<'a, Option<ExecAffinity>>,
 }
 

@@ -1,8 +1,8 @@
 //! A process that is brought into a container (`exec`): from the first message, outside, to its program.
 //!
-//! Until it has joined the namespaces it is out of the container's sight: in none of its namespaces, executing the sealed init, undumpable
-//! (CVE-2016-9962), with no descriptor of the caller's (CVE-2024-21626). A pid namespace takes children only; the child is a copy of this process and
-//! the creator's child.
+//! It executes the sealed init, undumpable (CVE-2016-9962) and without the caller's descriptors (CVE-2024-21626). All that takes privilege is done out of
+//! the container's sight: a pid namespace takes children only, and the child is made last, when this process has become the container's user. So whoever
+//! may trace in there finds a process with what its own container gives, and no more. The child is a copy of this process and the creator's child.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -12,6 +12,7 @@ use tsrunc_common::hooks::Output;
 use tsrunc_common::protocol::{require_filter, unexpected, Channel, ExecStart, FromInit, ToInit};
 use tsrunc_plan::container::{ExecAffinity, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::operation::Operation;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::join_all_of;
 use tsrunc_sys::process as sys;
@@ -20,13 +21,18 @@ use tsrunc_sys::spawn::fork_sibling;
 
 use crate::devices::{open_terminal, Terminal};
 use crate::gate::{Never, OverChannel};
-use crate::launch::{await_release, become_program, begin_session, execute, hand_over_terminal, join_cgroups, launch_descriptors, reset_cpu_affinity};
+use crate::kernel_files::KernelFiles;
+use crate::launch::{
+    await_release, become_program, begin_session, execute, hand_over_terminal, join_cgroups, join_session_keyring, launch_descriptors, reset_cpu_affinity,
+};
+use crate::process::control_terminal;
 use crate::root::Root;
 use crate::setup::Setup;
 
 /// `received`: what came with the message, in the order that protocol.rs gives.
 pub fn exec(channel: &Channel, start: &ExecStart<'_>, received: Vec<OwnedFd>) -> Result<Never, Failure> {
     let launch = &start.launch;
+    start.oom_score_adj.map_or(Ok(()), set_oom_score)?;
     let mut received = received.into_iter();
     let missing = || unexpected("a descriptor");
     let init = received.next().ok_or_else(missing)?;
@@ -37,15 +43,39 @@ pub fn exec(channel: &Channel, start: &ExecStart<'_>, received: Vec<OwnedFd>) ->
     open.extend(launch_descriptors(launch));
     sys::close_all_but(&open).during(|| "close the caller's descriptors".into())?;
     require_filter(&launch.process, launch.seccomp.is_some())?;
+    // Out here the caller's procfs is the true one.
+    let mut kernel = KernelFiles::of_caller()?;
     enter(&start.namespaces, init, root)?;
+    join_session_keyring(&launch.process, &mut kernel)?;
+    let terminal = set_up(channel, start, kernel)?;
+    let has_terminal = terminal.is_some();
+    let program = become_program(channel, launch, terminal)?;
     if start.namespaces.contains(&Namespace::Pid) {
         go_on_in_child(channel)?;
     }
-    begin_session(&launch.process)?;
-    let terminal = set_up(channel, start)?;
-    let program = become_program(channel, launch, terminal)?;
-    await_release(channel)?;
+    begin_session()?;
+    if has_terminal {
+        control_terminal()?;
+    }
+    if launch.process.operations.iter().any(is_schedule) {
+        channel.ask(&FromInit::Schedule)?;
+    }
+    await_release(channel, launch)?;
     execute(channel, launch, &program)
+}
+
+/// The creator carries it out, for the process that goes on.
+fn is_schedule(operation: &Operation) -> bool {
+    matches!(operation, Operation::Schedule { .. })
+}
+
+/// Before anything else: this process may set its own score only while its files in /proc are its own.
+fn set_oom_score(score: i32) -> Result<(), Failure> {
+    let during = || format!("write {score} to \"/proc/self/oom_score_adj\" (/process/oomScoreAdj)");
+    sys::set_dumpable(true).during(during)?;
+    let written = std::fs::write("/proc/self/oom_score_adj", score.to_string()).during(during);
+    sys::set_dumpable(false).during(|| "become undumpable".into())?;
+    written
 }
 
 /// execCPUAffinity has CPUs for the time before the cgroups are joined, whose cpuset may allow others, and for the time after it.
@@ -102,10 +132,12 @@ pub fn go_on_in_child(channel: &Channel) -> Result<(), Failure> {
     }
 }
 
-/// What is done in the container before the process becomes its user: a terminal, the operations of the process.
-fn set_up(channel: &Channel, start: &ExecStart<'_>) -> Result<Option<Terminal>, Failure> {
+/// What is done before the process becomes the container's user: a terminal, the operations of the process. `kernel`: the procfs of the caller,
+/// which is not kept.
+fn set_up(channel: &Channel, start: &ExecStart<'_>, kernel: KernelFiles) -> Result<Option<Terminal>, Failure> {
     let launch = &start.launch;
-    if start.terminal_size.is_none() && launch.process.operations.is_empty() {
+    let own = || launch.process.operations.iter().enumerate().filter(|(_, operation)| !is_schedule(operation));
+    if start.terminal_size.is_none() && own().next().is_none() {
         return Ok(None);
     }
     let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(|| "open \"/\"".into())?;
@@ -118,9 +150,9 @@ fn set_up(channel: &Channel, start: &ExecStart<'_>) -> Result<Option<Terminal>, 
     }
     let (none, no_output) = (Default::default(), Output::default());
     let mut setup = Setup::new(&none, &launch.process, &no_output);
-    setup.enter(root);
+    setup.enter(root, kernel);
     let mut creator = OverChannel { channel, console: &launch.console };
-    for (index, operation) in launch.process.operations.iter().enumerate() {
+    for (index, operation) in own() {
         setup.run(index, operation, &mut creator)?;
     }
     Ok(terminal)

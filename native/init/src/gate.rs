@@ -20,7 +20,11 @@ use tsrunc_sys::{namespaces, process as sys};
 
 use crate::change_mounts::change_mounts;
 use crate::exec::exec;
-use crate::launch::{await_release, become_program, begin_session, execute, hand_over_terminal, join_cgroups, launch_descriptors, reset_cpu_affinity};
+use crate::kernel_files::KernelFiles;
+use crate::launch::{
+    await_release, become_program, begin_session, execute, hand_over_terminal, join_cgroups, join_session_keyring, launch_descriptors, reset_cpu_affinity,
+};
+use crate::process::control_terminal;
 use crate::seccomp::filter_of_hooks;
 use crate::setup::{Creator, Setup};
 
@@ -69,7 +73,8 @@ fn container(channel: &mut Channel, plan: InitPlan<'_>, tasks: Vec<OwnedFd>) -> 
     let hook_output = Output::inherited(plan.hook_output).during(|| "take over the files of hooks".into())?;
     require_filter(&launch.process, launch.seccomp.is_some())?;
     join_namespaces(&plan)?;
-    begin_session(&launch.process)?;
+    begin_session()?;
+    join_session_keyring(&launch.process, &mut KernelFiles::default())?;
     let mut creator = OverChannel { channel, console: &launch.console };
     let count = plan.operations.len() + launch.process.operations.len();
     let open_files = allow_descriptors(count).during(|| "raise RLIMIT_NOFILE for the mounts".into())?;
@@ -85,13 +90,17 @@ fn container(channel: &mut Channel, plan: InitPlan<'_>, tasks: Vec<OwnedFd>) -> 
     }
     // Before the working directory is entered, whose path may be an image's: a clone of the host's mounts is no place for it.
     drop(lent_mounts);
+    let has_terminal = terminal.is_some();
     let program = become_program(channel, launch, terminal)?;
+    if has_terminal {
+        control_terminal()?;
+    }
     // The change of user made the process undumpable; from here on the creator's end of the socket tells that it died.
     let gate = match launch.gate {
         Gate::Socket(number) => Some(sys::inherited(number).during(|| "take over the gate".into())?),
         Gate::Channel => None,
     };
-    let state = await_release(channel)?;
+    let state = await_release(channel, launch)?;
     if let Some(gate) = gate {
         *channel = wait_at_gate(&gate)?;
         if let Some(notify) = notify {

@@ -21,6 +21,16 @@ use crate::root::Root;
 pub struct KernelFiles(Option<OwnedFd>);
 
 impl KernelFiles {
+    /// That of the caller, for a process that is out of every container's reach.
+    pub fn of_caller() -> Result<KernelFiles, Failure> {
+        let during = || "open \"/proc\"".to_owned();
+        let procfs = rustix::fs::open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+        if rustix::fs::fstatfs(&procfs).during(during)?.f_type as u64 != PROC_SUPER_MAGIC {
+            return Err(Failure::new(FailureCode::Other, during(), "not a procfs"));
+        }
+        Ok(KernelFiles(Some(procfs)))
+    }
+
     /// The procfs of this process's pid namespace. `root` where the container's mounts stand.
     pub fn procfs(&mut self, root: Option<&Root>) -> Result<BorrowedFd<'_>, Failure> {
         let procfs = match self.0.take() {
@@ -108,8 +118,8 @@ pub fn refused_memory_nodes(procfs: BorrowedFd<'_>, nodes: &[u32]) -> Option<Str
 }
 
 /// The label of keys that are made from now on; an empty one is the default again.
-pub fn set_key_label(label: &str) -> Result<(), Failure> {
-    write_own(private_procfs(None)?.as_fd(), "attr/keycreate", label).during(|| format!("write {label:?} to /proc/self/attr/keycreate (/process/selinuxLabel)"))
+pub fn set_key_label(procfs: BorrowedFd<'_>, label: &str) -> Result<(), Failure> {
+    write_own(procfs, "attr/keycreate", label).during(|| format!("write {label:?} to /proc/self/attr/keycreate (/process/selinuxLabel)"))
 }
 
 /// Labels what is at a path in the container.

@@ -14,8 +14,8 @@ use tsrunc_sys::process as sys;
 
 use crate::devices::Terminal;
 use crate::gate::Never;
-use crate::kernel_files::set_key_label;
-use crate::process::{become_user, own_stdio, take_terminal, Program};
+use crate::kernel_files::{set_key_label, KernelFiles};
+use crate::process::{become_user, own_stdio, use_terminal, Program};
 use crate::seccomp::{load_when, Moment};
 
 /// Moves this process, its only thread, into v1 cgroups (`tasks` in cgroups(7)).
@@ -32,23 +32,32 @@ pub fn reset_cpu_affinity() -> Result<(), Failure> {
     }
 }
 
-/// Begins a session of its own, before a terminal is opened: only a leader may have a controlling one. Joins the session keyring.
-pub fn begin_session(process: &Process) -> Result<(), Failure> {
-    rustix::process::setsid().during(|| "setsid".into())?;
+/// Begins a session of its own, before a terminal is opened: only a leader may have a controlling one.
+pub fn begin_session() -> Result<(), Failure> {
+    rustix::process::setsid().during(|| "setsid".into()).map(drop)
+}
+
+/// Joins the session keyring of the process, made if need be.
+pub fn join_session_keyring(process: &Process, kernel: &mut KernelFiles) -> Result<(), Failure> {
     match &process.keyring {
-        Some(name) => join_keyring(name, process.keyring_label.as_deref()),
+        Some(name) => join_keyring(name, process.keyring_label.as_deref(), kernel),
         None => Ok(()),
     }
 }
 
 /// A session keyring of its own, where the kernel has keyrings.
-fn join_keyring(name: &str, label: Option<&str>) -> Result<(), Failure> {
-    label.map_or(Ok(()), set_key_label)?;
+fn join_keyring(name: &str, label: Option<&str>, kernel: &mut KernelFiles) -> Result<(), Failure> {
+    if let Some(label) = label {
+        set_key_label(kernel.procfs(None)?, label)?;
+    }
     match sys::new_session_keyring(name) {
         Err(rustix::io::Errno::NOSYS) => {} // a kernel without keyrings shares none
         result => result.during(|| "join a new session keyring".into()).map_err(explain_quota)?,
     }
-    label.map_or(Ok(()), |_| set_key_label(""))
+    match label {
+        Some(_) => set_key_label(kernel.procfs(None)?, ""),
+        None => Ok(()),
+    }
 }
 
 /// A user has few keys (200 by default), and a keyring is one.
@@ -83,11 +92,11 @@ pub fn hand_over_terminal(channel: &Channel, console: &Console, master: &OwnedFd
     }
 }
 
-/// Takes the terminal or owns stdio, sets limits, becomes the user, finds the program, and loads a filter whose listener the creator is to have.
+/// Takes the terminal or owns stdio, sets limits, becomes the user and finds the program.
 pub fn become_program(channel: &Channel, launch: &Launch<'_>, terminal: Option<Terminal>) -> Result<Program, Failure> {
     let process = &launch.process;
     match terminal {
-        Some(terminal) => take_terminal(terminal, process.uid)?,
+        Some(terminal) => use_terminal(terminal, process.uid)?,
         None => own_stdio(process.uid)?,
     }
     // After the setup, which they must not hinder, and before the change of user, who may not set them.
@@ -97,12 +106,15 @@ pub fn become_program(channel: &Channel, launch: &Launch<'_>, terminal: Option<T
         set_limits(0, process)?;
     }
     let program = become_user(process, || load_when(Moment::Privileged, launch, channel))?;
-    load_when(Moment::Created, launch, channel)?;
+    // The change of user may have made it dumpable again (fs.suid_dumpable in proc_sys_fs(5)).
+    sys::set_dumpable(false).during(|| "become undumpable".into())?;
     Ok(program)
 }
 
-/// Says that all is ready, and waits until the creator lets go. Returns the state that startContainer hooks read.
-pub fn await_release(channel: &Channel) -> Result<String, Failure> {
+/// Loads a filter whose listener the creator is to have, says that all is ready, and waits until the creator lets go. Returns the state that
+/// startContainer hooks read.
+pub fn await_release(channel: &Channel, launch: &Launch<'_>) -> Result<String, Failure> {
+    load_when(Moment::Created, launch, channel)?;
     channel.send(&FromInit::Ready)?;
     match channel.receive()? {
         Some(ToInit::Release { state }) => Ok(state),

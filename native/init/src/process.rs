@@ -20,10 +20,14 @@ pub struct Program {
     env: Vec<CString>,
 }
 
-/// Makes the terminal the controlling one and stdin, stdout, stderr.
-pub fn take_terminal(terminal: Terminal, uid: u32) -> Result<(), Failure> {
-    let during = || "make the terminal the controlling one".to_owned();
-    rustix::process::ioctl_tiocsctty(&terminal.slave).during(during)?;
+/// Makes the terminal on stdin the controlling one of this session.
+pub fn control_terminal() -> Result<(), Failure> {
+    rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()).during(|| "make the terminal the controlling one".into())
+}
+
+/// Makes the terminal stdin, stdout and stderr, and gives it to the user.
+pub fn use_terminal(terminal: Terminal, uid: u32) -> Result<(), Failure> {
+    let during = || "use the terminal".to_owned();
     rustix::fs::fchown(&terminal.slave, Some(rustix::fs::Uid::from_raw(uid)), None).during(|| "chown the terminal".into())?;
     rustix::stdio::dup2_stdin(&terminal.slave).during(during)?;
     rustix::stdio::dup2_stdout(&terminal.slave).during(during)?;
@@ -251,7 +255,12 @@ fn find_program(process: &Process, env: Vec<CString>) -> Result<Program, Failure
                 false
             }
         };
-        let candidates = search.split(':').map(|directory| if directory.is_empty() { format!("./{name}") } else { format!("{directory}/{name}") });
+        // An empty element means the working directory, yet without any there is nothing to search.
+        let candidates =
+            search
+                .split(':')
+                .filter(|_| !search.is_empty())
+                .map(|directory| if directory.is_empty() { format!("./{name}") } else { format!("{directory}/{name}") });
         match (candidates.into_iter().find(is_program), refused) {
             (Some(path), _) => path,
             (None, Some(errno)) => return Err(failed(format!("exec: {name:?}"), errno)),

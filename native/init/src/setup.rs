@@ -77,9 +77,10 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Goes on in a container that is set up.
-    pub fn enter(&mut self, root: Root) {
+    /// Goes on in a container that is set up, with a procfs from elsewhere.
+    pub fn enter(&mut self, root: Root, kernel: KernelFiles) {
         self.root = Some(root);
+        self.kernel = kernel;
     }
 
     fn root(&self) -> Result<&Root, Failure> {

@@ -16,7 +16,7 @@ use tsrunc_plan::operation::{Hook, HookState};
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::spawn::Step;
 
-use crate::interrupts::{wait_for, Interrupt};
+use crate::interrupts::{wait_for, wait_for_process, Interrupt};
 use crate::pending::Pending;
 use crate::seccomp::{hand_over, process_state};
 
@@ -47,7 +47,11 @@ pub struct Conversation<'a> {
 pub fn converse(conversation: &Conversation<'_>, pending: &mut Pending, receiver: &mut Option<ListenerReceiver<'_>>) -> Result<(), Failure> {
     let Conversation { channel, process, state, hooks, interrupt } = conversation;
     loop {
-        wait_for(channel, *interrupt, "the init")?;
+        match hooks {
+            Some(_) => wait_for(channel, *interrupt, "the init")?,
+            // The process may die after it has made its child and before it has told its pid: the child keeps the conversation open.
+            None => wait_for_process(channel, &pending.pidfd, *interrupt)?,
+        }
         match next_message(channel)? {
             FromInit::Ready => return Ok(()),
             FromInit::Failed(failure) => return Err(failure),
@@ -100,7 +104,7 @@ fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
 pub fn report(channel: &Channel, flags: RecvFlags) -> Result<Option<Failure>, Failure> {
     let mut head = [0u8; 8];
     let count = match rustix::net::recv(channel.socket(), &mut head, RecvFlags::PEEK | flags) {
-        Err(Errno::AGAIN) => 0,
+        Err(Errno::AGAIN | Errno::CONNRESET) => 0, // the latter: it has ended with a message unread
         result => result.during(|| "wait for the init".into())?.0,
     };
     let number = |at: usize| i32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);

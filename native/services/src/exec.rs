@@ -58,29 +58,15 @@ pub fn exec(init: InitProgram, (root, id): (&str, &str), plan: &ExecPlan, interr
     pending.starts = true;
     drop(theirs);
     pending.identity.start_time_ticks = processes::start_time(pid)?;
-    if let Some(score) = plan.oom_score_adj {
-        let path = format!("/proc/{pid}/oom_score_adj");
-        std::fs::write(&path, score.to_string()).during(|| format!("write {score} to {path:?} (/process/oomScoreAdj)"))?;
-    }
     let channel = Channel::new(ours);
     let sent = channel.send_with(&ToInit::Exec(Box::new(first_message(plan, &opened, filter.as_ref()))), opened.descriptors());
     drop(program);
     let mut receiver = opened.listener.map(|socket| ListenerReceiver { socket, metadata: filter.as_ref().and_then(Filter::metadata) });
     let conversation = Conversation { channel: &channel, process: &plan.process, state: &plan.state, hooks: None, interrupt };
-    converse(&conversation, &mut pending, &mut receiver)
-        .map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))
-        .map_err(|failure| explain_end(failure, plan))?;
+    converse(&conversation, &mut pending, &mut receiver).map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
     pending.announce(opened.pidfd_receiver.as_ref(), plan.pid_file.as_ref())?;
     pending.channel = Some(channel);
     Ok(pending)
-}
-
-/// A process that was killed while it was made most likely ended with its container.
-fn explain_end(failure: Failure, plan: &ExecPlan) -> Failure {
-    match processes::alive(&plan.init) {
-        Ok(false) => Failure { code: FailureCode::Finished, ..failure },
-        _ => failure,
-    }
 }
 
 /// What is opened on the host for the process.
@@ -189,6 +175,7 @@ fn first_message<'a>(plan: &'a ExecPlan, opened: &Opened, filter: Option<&Filter
         namespaces: Cow::Borrowed(&plan.namespaces),
         chroot: plan.chroot,
         terminal_size: plan.terminal_size,
+        oom_score_adj: plan.oom_score_adj,
         affinity: Cow::Borrowed(&plan.affinity),
     }
 }

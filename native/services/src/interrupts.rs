@@ -1,7 +1,7 @@
 //! Signals that ask this process to end while it makes a container: whatever it waits for fails, what it made is undone, and its exit status
 //! names the signal.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -77,6 +77,31 @@ fn not_busy(caught: Result<Caught, Errno>) -> Result<Option<Caught>, Failure> {
 /// `Interrupted`.
 pub fn wait_for(channel: &Channel, interrupt: Interrupt<'_>, what: &str) -> Result<(), Failure> {
     wait_readable(channel.socket().as_fd(), interrupt, what)
+}
+
+/// The same with a process that may end without the end of the conversation.
+///
+/// # Errors
+/// `Interrupted`; `Finished` where the process has ended and has left no message.
+pub fn wait_for_process(channel: &Channel, pidfd: &OwnedFd, interrupt: Interrupt<'_>) -> Result<(), Failure> {
+    let during = || "wait for the process".to_owned();
+    loop {
+        if interrupt.is_some_and(Caught::was_asked_to_end) {
+            return Err(interrupted(during()));
+        }
+        let mut watched = vec![PollFd::from_borrowed_fd(channel.socket().as_fd(), PollFlags::IN), PollFd::new(pidfd, PollFlags::IN)];
+        watched.extend(interrupt.map(|caught| PollFd::from_borrowed_fd(caught.fd(), PollFlags::IN)));
+        wait::any(&mut watched, None).during(during)?;
+        if !watched[0].revents().is_empty() {
+            return Ok(());
+        }
+        if !watched[1].revents().is_empty() {
+            return Err(Failure::new(FailureCode::Finished, during(), "it was killed (out of memory, or a signal from outside)"));
+        }
+        if interrupt.is_some_and(Caught::asked_to_end) {
+            return Err(interrupted(during()));
+        }
+    }
 }
 
 /// The same for any descriptor.

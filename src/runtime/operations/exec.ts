@@ -3,11 +3,12 @@
 import { observedStatus, peekRecord } from "../container/container.js";
 import { planConsole, refuseUnusableConsole } from "../container/console.js";
 import type { RuntimeContext } from "../container/context.js";
+import { checkId } from "../container/identifier.js";
 import { hookState } from "../container/oci-state.js";
 import type { ContainerRecord } from "../container/record.js";
 import { RuntimeError, errorFromFailure, isRuntimeError, withOperation } from "../errors.js";
 import type { ExecPlan, HostFacts } from "../generated/plan.js";
-import { attempt, hostFacts, perform, send } from "../native.js";
+import { askFlag, attempt, hostFacts, perform, send } from "../native.js";
 import { execDefaults, planCgroupJoin, planExecAffinity, planExecProcess } from "../plan/exec.js";
 import type { ExecProcessOptions } from "../plan/exec.js";
 import { readProcess } from "../process-document.js";
@@ -36,6 +37,7 @@ export interface ExecOptions extends ExecProcessOptions {
  */
 export function execInContainer(context: RuntimeContext, id: string, options: ExecOptions): number {
   try {
+    checkId(id);
     const record = peekRecord(context, id);
     refuseStatus(context, record, options);
     return bringIn(context, record, options);
@@ -64,23 +66,35 @@ function bringIn(context: RuntimeContext, record: ContainerRecord, options: Exec
   const { preserveFds } = plan.process;
   if (preserveFds > 0) perform(door, { op: "requireOpen", count: preserveFds });
   const { reply, failure } = attempt(door, "created", { op: "exec", root, id: record.id, plan, endable: endable ?? false });
-  if (failure)
-    throw failure.code === "finished" ? stopped() : withOperation("unable to start container process", errorFromFailure(failure));
+  if (failure) throw explained(context, record, errorFromFailure(failure));
   const { handle } = reply;
   try {
-    release(context, handle);
+    release(context, record, handle);
     return options.detach ? 0 : send(door, "exit", { op: "foreground", handle, subreaper: false, notify: null }).status;
   } finally {
     perform(door, { op: "close", handle });
   }
 }
 
-function release({ door }: RuntimeContext, handle: number): void {
+function release(context: RuntimeContext, record: ContainerRecord, handle: number): void {
   try {
-    perform(door, { op: "release", handle });
+    perform(context.door, { op: "release", handle });
   } catch (error) {
-    throw isRuntimeError(error) && error.code === "finished" ? stopped() : withOperation("unable to start container process", error);
+    throw explained(context, record, error);
   }
+}
+
+/** What a process fails with that the end of its container overtakes. */
+const ERRNOS_OF_AN_END: readonly (string | undefined)[] = ["ECONNRESET", "EPIPE", "ENOENT", "ENODEV", "ENOMEM", "ESRCH"];
+/** The container's first process ends a moment after the processes that it takes with it. */
+const END_MILLISECONDS = 100;
+
+/** The error in the words that callers look for where the container has stopped meanwhile. */
+function explained({ door }: RuntimeContext, { process }: ContainerRecord, error: unknown): RuntimeError {
+  const mayHaveStopped =
+    isRuntimeError(error) && (error.code === "finished" || (error.code !== "exec" && ERRNOS_OF_AN_END.includes(error.errno)));
+  if (mayHaveStopped && process && askFlag(door, { op: "waitGone", process, timeoutMilliseconds: END_MILLISECONDS })) return stopped();
+  return withOperation("unable to start container process", error);
 }
 
 function planExec(context: RuntimeContext, record: ContainerRecord, options: ExecOptions): ExecPlan {

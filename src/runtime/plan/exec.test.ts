@@ -46,6 +46,7 @@ t.test("what is said counts", async (t) => {
   );
   t.match(planned, { cwd: "/t", uid: 7, gid: 2, additionalGids: [5, 6], noNewPrivileges: true, terminal: true, setHome: false });
   t.same(planned.env, ["PATH=/bin", "A=1", "HOME=/h"]);
+  t.same(planExecProcess(base, { apparmorProfile: "", processLabel: "" }, undefined), base, "an empty label is none");
   t.same(planned.operations, [
     { op: "apparmor", profile: "new" },
     { op: "personality", persona: 8 },

@@ -57,8 +57,8 @@ export function planExecProcess(base: Process, options: ExecProcessOptions, limi
     noNewPrivileges: options.noNewPrivileges ?? base.noNewPrivileges,
     terminal: options.terminal ?? base.terminal,
     preserveFds: options.preserveFds ?? 0,
-    keyringLabel: options.processLabel ?? base.keyringLabel,
-    ...(operations.length > 0 && { operations }),
+    keyringLabel: options.processLabel || base.keyringLabel,
+    operations,
   };
 }
 
@@ -73,10 +73,9 @@ export function execDefaults({ defaults }: ContainerRecord): Process {
   return { ...defaults, env: defaults.env.filter((entry) => !FIRST_PROCESS_ALONE.test(entry)), terminal: false };
 }
 
+/** An empty label is none: the process keeps the container's. */
 function relabelled(operations: readonly Operation[], { apparmorProfile, processLabel }: ExecProcessOptions): Operation[] {
-  const others = operations.filter(
-    ({ op }) => !(op === "apparmor" && apparmorProfile !== undefined) && !(op === "selinux" && processLabel !== undefined),
-  );
+  const others = operations.filter(({ op }) => !(op === "apparmor" && apparmorProfile) && !(op === "selinux" && processLabel));
   const labels: Operation[] = [];
   if (apparmorProfile) labels.push({ op: "apparmor", profile: apparmorProfile });
   if (processLabel) labels.push({ op: "selinux", label: processLabel });

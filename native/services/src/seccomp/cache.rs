@@ -48,7 +48,7 @@ pub fn find(root: &str, key: &[u8]) -> Option<Filter> {
     if stat.st_nlink != 1 || stat.st_size as u64 > MAX_FILE_BYTES {
         return None;
     }
-    decode(&read_whole(&file, &stat)?, key)
+    decode(MAGIC, &read_whole(&file, &stat)?, key)
 }
 
 fn read_whole(file: &OwnedFd, stat: &Stat) -> Option<Vec<u8>> {
@@ -61,6 +61,8 @@ fn read_whole(file: &OwnedFd, stat: &Stat) -> Option<Vec<u8>> {
 
 /// The filter of a container, in its state directory.
 const OF_CONTAINER: &str = "seccomp";
+/// It is read by later versions too: its number changes with the form of the file alone.
+const MAGIC_OF_CONTAINER: &[u8; 8] = b"tsruncf1";
 
 /// Keeps a filter in the state directory of a container. A copy: the one that is kept for the next container may go, the container's may not.
 ///
@@ -69,7 +71,7 @@ const OF_CONTAINER: &str = "seccomp";
 pub fn keep_for(directory: impl AsFd, filter: &Filter) -> Result<(), Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::openat(&directory, OF_CONTAINER, flags, Mode::RUSR | Mode::WUSR)?;
-    crate::files::write_all(&file, &encode(&[], filter)?)
+    crate::files::write_all(&file, &encode(MAGIC_OF_CONTAINER, &[], filter)?)
 }
 
 /// The filter that `keep_for` left in a state directory, which is trusted. None where the file is missing, damaged or somebody else's.
@@ -78,7 +80,7 @@ pub fn read_for(directory: impl AsFd) -> Option<Filter> {
     let file = rustix::fs::openat(&directory, OF_CONTAINER, flags, Mode::empty()).ok()?;
     let stat = rustix::fs::fstat(&file).ok()?;
     require_private(&stat, FileType::RegularFile).ok()?;
-    decode(&read_whole(&file, &stat)?, &[])
+    decode(MAGIC_OF_CONTAINER, &read_whole(&file, &stat)?, &[])
 }
 
 const DIRECTORY_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -96,7 +98,7 @@ fn require_private(stat: &Stat, kind: FileType) -> Result<(), Errno> {
 /// # Errors
 /// Whatever hinders it, for instance a directory that is somebody else's.
 pub fn keep(root: impl AsFd, key: &[u8], filter: &Filter) -> Result<(), Errno> {
-    let bytes = encode(key, filter)?;
+    let bytes = encode(MAGIC, key, filter)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Ok(());
     }
@@ -169,7 +171,7 @@ pub(super) fn digest(bytes: &[u8]) -> u64 {
     digest ^ digest >> 32
 }
 
-fn encode(key: &[u8], filter: &Filter) -> Result<Vec<u8>, Errno> {
+fn encode(magic: &[u8; 8], key: &[u8], filter: &Filter) -> Result<Vec<u8>, Errno> {
     let rest = Rest { flags: filter.flags, listener: filter.listener.clone(), warnings: filter.warnings.clone() };
     let rest = serde_json::to_vec(&rest).map_err(|_| Errno::INVAL)?;
     let program: Vec<u8> = filter.program.iter().flat_map(|instruction| instruction.to_le_bytes()).collect();
@@ -180,12 +182,12 @@ fn encode(key: &[u8], filter: &Filter) -> Result<Vec<u8>, Errno> {
     for part in [key, &rest, &program] {
         content.extend(part);
     }
-    Ok([MAGIC.as_slice(), &digest(&content).to_le_bytes(), &content].concat())
+    Ok([magic.as_slice(), &digest(&content).to_le_bytes(), &content].concat())
 }
 
 /// None for anything but a whole file for that key.
-fn decode(bytes: &[u8], key: &[u8]) -> Option<Filter> {
-    let content = bytes.strip_prefix(MAGIC)?;
+fn decode(magic: &[u8; 8], bytes: &[u8], key: &[u8]) -> Option<Filter> {
+    let content = bytes.strip_prefix(magic)?;
     let (expected, content) = content.split_first_chunk()?;
     if u64::from_le_bytes(*expected) != digest(content) {
         return None;
