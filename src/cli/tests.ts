@@ -17,8 +17,7 @@ export const tests: Readonly<Record<string, string>> = {
   "checkpoint --pre-dump": "checkpoint > checkpoint after --pre-dump saves what has changed, with --parent-path",
   "checkpoint --parent-path": "checkpoint > checkpoint after --pre-dump saves what has changed, with --parent-path",
   "checkpoint --shell-job": "checkpoint > the terminal of a restored container is sent to the console socket",
-  "checkpoint --file-locks": "checkpoint > --file-locks keeps a lock that a program holds",
-  "checkpoint --manage-cgroups-mode": "checkpoint > all modes of --manage-cgroups-mode save and restore",
+  "checkpoint --manage-cgroups-mode": "checkpoint > the modes of --manage-cgroups-mode that take the runtime's cgroup save and restore",
 
   completion: "completion > bash completes commands, flags, values, containers and files",
 
@@ -82,8 +81,7 @@ export const tests: Readonly<Record<string, string>> = {
   "restore --work-path": "checkpoint > with --work-path CRIU's log is there, and not among the images",
   "restore --console-socket": "checkpoint > the terminal of a restored container is sent to the console socket",
   "restore --shell-job": "checkpoint > a container on the caller's terminal is restored to another one",
-  "restore --file-locks": "checkpoint > --file-locks keeps a lock that a program holds",
-  "restore --manage-cgroups-mode": "checkpoint > all modes of --manage-cgroups-mode save and restore",
+  "restore --manage-cgroups-mode": "checkpoint > the modes of --manage-cgroups-mode that take the runtime's cgroup save and restore",
 
   run: "hooks > run carries out all six hooks",
   "run --bundle": "lifecycle > the bundle is the current directory where none is named",
