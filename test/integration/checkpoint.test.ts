@@ -13,6 +13,16 @@ import type { Config } from "./harness/config.js";
 import type { Bundle, Context } from "./harness/context.js";
 import type { Started } from "./harness/execute.js";
 
+/** CRIU may be missing, or not work with the kernel; the guest, which systemd runs, must have it. */
+const mustHaveCriu = existsSync("/run/systemd/system");
+
+/** Tests that are there where CRIU is. */
+const criu = {
+  test(title: string, run: (c: Context) => Promise<void>): void {
+    if (mustHaveCriu || existsSync("/usr/sbin/criu")) test(title, run);
+  },
+};
+
 /** Counts in memory and shows the number in a file. */
 const COUNT = "exec >/dev/null 2>&1; n=0; while sleep 0.1; do n=$((n+1)); echo $n >/count.new; mv /count.new /count; done";
 
@@ -28,7 +38,6 @@ function counter(c: Context, config?: (config: Config) => void, line = COUNT): B
 }
 
 function needCriu(c: Context): void {
-  if (!existsSync("/usr/sbin/criu")) c.skip("there is no CRIU");
   // CRIU mounts cgroup2 for itself, without the options that the file system has, which takes them away.
   const before = cgroupOptions();
   c.defer(() => {
@@ -69,7 +78,7 @@ async function saved(c: Context, bundle: Bundle, ...flags: string[]): Promise<nu
   return count(bundle);
 }
 
-test("a container that was checkpointed is gone, and restore -d goes on where it was", async (c) => {
+criu.test("a container that was checkpointed is gone, and restore -d goes on where it was", async (c) => {
   const bundle = counter(c);
   const before = await saved(c, bundle);
   await isGone(c);
@@ -85,7 +94,7 @@ test("a container that was checkpointed is gone, and restore -d goes on where it
   await c.status("stopped");
 });
 
-test("a restored container is in its cgroup, with the limits of config.json", async (c) => {
+criu.test("a restored container is in its cgroup, with the limits of config.json", async (c) => {
   const bundle = counter(c, (config) => (config.linux.resources = { pids: { limit: 77 } }));
   await saved(c, bundle);
   await c.ok(restoreArgs(c, bundle, "-d"));
@@ -97,7 +106,7 @@ test("a restored container is in its cgroup, with the limits of config.json", as
   assert.equal(existsSync(`/sys/fs/cgroup${cgroup}`), false);
 });
 
-test("with --leave-running the container runs on, and its images restore another one", async (c) => {
+criu.test("with --leave-running the container runs on, and its images restore another one", async (c) => {
   const bundle = counter(c);
   const before = await saved(c, bundle, "--leave-running");
   assert.equal((await c.state()).status, "running");
@@ -107,7 +116,7 @@ test("with --leave-running the container runs on, and its images restore another
   await counts(bundle, before - 1);
 });
 
-test("checkpoint after --pre-dump saves what has changed, with --parent-path", async (c) => {
+criu.test("checkpoint after --pre-dump saves what has changed, with --parent-path", async (c) => {
   const bundle = counter(c);
   await c.createAndStart(bundle);
   await counts(bundle);
@@ -120,7 +129,7 @@ test("checkpoint after --pre-dump saves what has changed, with --parent-path", a
   await counts(bundle, before);
 });
 
-test("restore in the foreground returns the program's exit status and deletes the container", async (c) => {
+criu.test("restore in the foreground returns the program's exit status and deletes the container", async (c) => {
   const bundle = counter(c, undefined, `exec >/dev/null 2>&1; trap 'exit 42' USR1; echo 1 >/count; while :; do sleep 0.1; done`);
   await saved(c, bundle);
   const restored = await c.startRuntime(restoreArgs(c, bundle));
@@ -130,7 +139,7 @@ test("restore in the foreground returns the program's exit status and deletes th
   await isGone(c);
 });
 
-test("a program's pipe is that of whoever restores it", async (c) => {
+criu.test("a program's pipe is that of whoever restores it", async (c) => {
   const bundle = counter(c, undefined, "echo 1 >/count; while sleep 0.1; do echo tick; done");
   c.deleteLater();
   const run = await c.startBelowShell(`"$@" </dev/null 2>&1 | cat >"${c.directory}/first"`, ["run", "-d", "-b", bundle.directory, c.id]);
@@ -147,7 +156,7 @@ test("a program's pipe is that of whoever restores it", async (c) => {
   await again.wait();
 });
 
-test("bind mounts of files and directories are restored from their sources in config.json", async (c) => {
+criu.test("bind mounts of files and directories are restored from their sources in config.json", async (c) => {
   mkdirSync(`${c.directory}/shared`);
   writeFileSync(`${c.directory}/file`, "old");
   const bundle = counter(
@@ -170,7 +179,7 @@ test("bind mounts of files and directories are restored from their sources in co
   );
 });
 
-test("mount points that the root file system lacks are made again at a restore", async (c) => {
+criu.test("mount points that the root file system lacks are made again at a restore", async (c) => {
   mkdirSync(`${c.directory}/shared`);
   const bundle = counter(c, (config) =>
     config.mounts.push({ destination: "/mnt/a/b", type: "bind", source: `${c.directory}/shared`, options: ["bind", "rprivate"] }),
@@ -181,7 +190,7 @@ test("mount points that the root file system lacks are made again at a restore",
   assert.ok(existsSync(`${bundle.rootfs}/mnt/a/b`));
 });
 
-test("a network namespace that the container joined is joined again", async (c) => {
+criu.test("a network namespace that the container joined is joined again", async (c) => {
   needCriu(c);
   const holder = await c.companion("unshare", ["--net", "sleep", "1000"]);
   await until("the namespace is there", () => readNamespace(holder.pid) !== readNamespace(process.pid));
@@ -201,7 +210,7 @@ function readNamespace(pid: number): string {
   }
 }
 
-test("prestart and createRuntime hooks run at a restore with the state and the restored pid", async (c) => {
+criu.test("prestart and createRuntime hooks run at a restore with the state and the restored pid", async (c) => {
   const hook = (name: string) => ({ path: "/bin/sh", args: ["sh", "-c", `cat >>${c.directory}/${name}`] });
   const bundle = counter(c, (config) => (config.hooks = { prestart: [hook("prestart")], createRuntime: [hook("createRuntime")] }));
   await saved(c, bundle);
@@ -214,7 +223,7 @@ test("prestart and createRuntime hooks run at a restore with the state and the r
   }
 });
 
-test("a hook that fails at a restore undoes it", async (c) => {
+criu.test("a hook that fails at a restore undoes it", async (c) => {
   const bundle = counter(c, (config) => {
     config.hooks = { createRuntime: [{ path: "/bin/sh", args: ["sh", "-c", `! test -e ${c.directory}/images`] }] };
   });
@@ -224,7 +233,7 @@ test("a hook that fails at a restore undoes it", async (c) => {
   assert.deepEqual(readdirSync(c.root), []);
 });
 
-test("the terminal of a restored container is sent to the console socket", async (c) => {
+criu.test("the terminal of a restored container is sent to the console socket", async (c) => {
   needCriu(c);
   const bundle = c.bundle({
     args: ["sh", "-c", "while read line; do echo got $line; done"],
@@ -246,7 +255,7 @@ async function listen(c: Context, name: string, input: string): Promise<{ socket
   return { socket, receiver };
 }
 
-test("a container on the caller's terminal is restored to another one", async (c) => {
+criu.test("a container on the caller's terminal is restored to another one", async (c) => {
   needCriu(c);
   const bundle = c.bundle({
     args: ["sh", "-c", "echo up; while read line; do echo got $line; done"],
@@ -266,7 +275,7 @@ test("a container on the caller's terminal is restored to another one", async (c
   await second.end();
 });
 
-test("a checkpoint that fails leaves the container running and quotes the errors of CRIU's log", async (c) => {
+criu.test("a checkpoint that fails leaves the container running and quotes the errors of CRIU's log", async (c) => {
   const bundle = counter(c, undefined, "echo 1 >/count; exec sleep 1000");
   // Its standard output is a file of the host, which CRIU cannot save.
   await c.createAndStart(bundle);
@@ -278,7 +287,7 @@ test("a checkpoint that fails leaves the container running and quotes the errors
   assert.equal((await c.state()).status, "running");
 });
 
-test("a restore that fails leaves nothing", async (c) => {
+criu.test("a restore that fails leaves nothing", async (c) => {
   const bundle = counter(c);
   await saved(c, bundle);
   rmSync(`${c.directory}/images/pstree.img`);
@@ -288,7 +297,7 @@ test("a restore that fails leaves nothing", async (c) => {
   assert.equal(readFileSync("/proc/mounts", "utf8").includes("criu-root"), false);
 });
 
-test("with --work-path CRIU's log is there, and not among the images", async (c) => {
+criu.test("with --work-path CRIU's log is there, and not among the images", async (c) => {
   const bundle = counter(c);
   await saved(c, bundle, "--work-path", `${c.directory}/work`);
   assert.ok(existsSync(`${c.directory}/work/dump.log`));
@@ -297,7 +306,7 @@ test("with --work-path CRIU's log is there, and not among the images", async (c)
   assert.ok(existsSync(`${c.directory}/work/restore.log`));
 });
 
-test("the modes of --manage-cgroups-mode that take the runtime's cgroup save and restore", async (c) => {
+criu.test("the modes of --manage-cgroups-mode that take the runtime's cgroup save and restore", async (c) => {
   // Not strict: CRIU then restores only where it makes all cgroups itself.
   for (const mode of ["soft", "full", "ignore"]) {
     const bundle = counter(c);
@@ -312,14 +321,14 @@ test("the modes of --manage-cgroups-mode that take the runtime's cgroup save and
   }
 });
 
-test("a created container cannot be checkpointed", async (c) => {
+criu.test("a created container cannot be checkpointed", async (c) => {
   const bundle = counter(c);
   await c.create(bundle);
   await c.fails(["checkpoint", "--image-path", `${c.directory}/images`, c.id], /ontainer cannot be checkpointed in created state/);
   assert.equal(existsSync(`${c.directory}/images`) && isTsrunc, false);
 });
 
-test("the annotation org.criu.config configures CRIU", async (c) => {
+criu.test("the annotation org.criu.config configures CRIU", async (c) => {
   const file = c.file("criu.conf", "no-such-option-of-criu\n");
   const bundle = counter(c, (config) => (config.annotations = { "org.criu.config": file }));
   await c.createAndStart(bundle);
