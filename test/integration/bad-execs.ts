@@ -23,7 +23,7 @@ function exec(
 
 /** A flag whose value is none: nothing else is looked at. */
 function flag(value: string[], message: string): BadInput {
-  return exec(value.join(" "), `exec: flag ${message}`, { flags: value, status: 1 });
+  return exec(value.map((part) => part || '""').join(" "), `exec: flag ${message}`, { flags: value, status: 1 });
 }
 
 /** A file with a process. */
@@ -103,7 +103,11 @@ export const badExecs: BadInput[] = [
     '2 faults:\n  /cwd: found "tmp", allowed: an absolute path\n  /user/gid: found -4, allowed: at least 0',
     '{"args":["true"],"cwd":"tmp","user":{"uid":3,"gid":-4}}',
   ),
-  file("a process without a program", "/args: found nothing, allowed: at least the name of a program", '{"cwd":"/","user":{"uid":0,"gid":0}}'),
+  file(
+    "a process without a program",
+    "/args: found nothing, allowed: at least the name of a program",
+    '{"cwd":"/","user":{"uid":0,"gid":0}}',
+  ),
   exec(
     "a working directory that is not there",
     'exec failed: unable to start container process: chdir to cwd ("/nosuch") set in config.json failed: no such file or directory',

@@ -118,7 +118,7 @@ t.test("an error can be told by its code", async (t) => {
 
 t.test("a reply larger than the buffer arrives whole", async (t) => {
   const file = join(t.testdir({ large: "ä".repeat(300_000) }), "large");
-  const reply = JSON.parse(nodeContext().host.call(JSON.stringify({ op: "readFile", path: file, maxBytes: 1_000_000 }))) as {
+  const reply = JSON.parse(nodeContext().door.call(JSON.stringify({ op: "readFile", path: file, maxBytes: 1_000_000 }))) as {
     text: string;
   };
   t.equal(reply.text, "ä".repeat(300_000));
