@@ -74,7 +74,7 @@ async function bundleLibrary() {
   const { outputFiles } = await build({
     ...common,
     entryPoints: ["src/hosts/library.ts"],
-    outfile: "build/lib/host/library.js",
+    outfile: "build/lib/hosts/library.js",
     format: "esm",
     platform: "node",
     packages: "external",
