@@ -6,7 +6,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, readdirSync, r
 import { cgroupDirectory, cgroupsOf, hierarchyOf, membership } from "./harness/cgroups.js";
 import { setNamespace, toJson, withoutNamespaces } from "./harness/config.js";
 import { isTsrunc } from "./harness/environment.js";
-import { describe } from "./harness/execute.js";
+import { describe, until } from "./harness/execute.js";
 import { capabilities, environmentOf } from "./harness/report.js";
 import { test } from "./harness/suite.js";
 import { Terminal } from "./harness/terminal.js";
@@ -223,6 +223,18 @@ test("exec is refused in a stopped container and in a paused one, unless that is
   const stopped = await exec(c, ["true"]);
   assert.equal(stopped.status, 255);
   assert.match(stopped.stderr, /cannot exec in a stopped container/);
+});
+
+test("an exec that waits for a paused container ends by a signal", async (c) => {
+  await running(c);
+  await c.ok(["pause", c.id]);
+  const waiting = await c.startRuntime(["exec", "--ignore-paused", c.id, "sh", "-c", "echo never >/never"]);
+  const directory = cgroupDirectory((await c.state()).pid, "freezer");
+  await until("its process is in the cgroup", () => readFileSync(`${directory}/cgroup.procs`, "utf8").trim().split("\n").length > 1);
+  waiting.process.kill("SIGTERM");
+  assert.equal((await waiting.wait()).status, 143);
+  await c.ok(["resume", c.id]);
+  await until("nothing is left of it", () => readFileSync(`${directory}/cgroup.procs`, "utf8").trim().split("\n").length === 1);
 });
 
 test("exec works in a created container", async (c) => {

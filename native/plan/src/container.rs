@@ -229,6 +229,8 @@ pub struct ExecPlan {
     /// Its root is a directory of a mount namespace that others have, to be entered by chroot(2).
     pub chroot: bool,
     pub cgroup: CgroupJoin,
+    /// The container may be paused: then the process goes on when that is resumed.
+    pub may_be_frozen: bool,
     pub process: Process,
     /// Of a new terminal: height and width in characters.
     #[serde(default)]

@@ -2,8 +2,11 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{pidfd_send_signal, waitid, Signal, WaitId, WaitIdOptions};
+use tsrunc_common::wait;
 use tsrunc_plan::container::{ContainerPlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
@@ -19,10 +22,16 @@ pub fn has_user_namespace(plan: &ContainerPlan) -> bool {
     plan.spawn.create.contains(&Namespace::User) || plan.spawn.join.iter().any(|join| join.namespace == Namespace::User)
 }
 
+/// How long a killed child may take to end: one that is frozen in cgroup v1, or in uninterruptible sleep, ends later, and is reaped by whoever it is left to.
+const END_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Kills a child and waits for it. A child that is gone already is what was wanted.
 pub fn kill_and_reap(pidfd: &OwnedFd) {
     if let Err(_gone) = pidfd_send_signal(pidfd, Signal::KILL) {}
-    if let Err(_reaped) = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED) {}
+    let mut watched = [PollFd::new(pidfd, PollFlags::IN)];
+    if wait::any(&mut watched, Some(Instant::now() + END_PATIENCE)) == Ok(true) {
+        if let Err(_reaped) = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED) {}
+    }
 }
 
 /// What the clone is given.
@@ -65,6 +74,7 @@ pub fn clone_init(plan: &ContainerPlan, opened: &Opened, parts: &CloneParts<'_>)
         become_root: has_user_namespace(plan),
         cgroup: parts.cgroup.map(AsFd::as_fd),
         cgroup_limits_memory: parts.cgroup_limits_memory,
+        cgroup_may_be_frozen: false, // refused
         program: parts.program.as_fd(),
         args: &args,
         inherit: parts.inherit,

@@ -47,6 +47,7 @@ pub fn exec(init: InitProgram, (root, id): (&str, &str), plan: &ExecPlan, interr
         cgroup: None,
         // Before it executes the process shares our memory, and the container may be short of memory.
         cgroup_limits_memory: true,
+        cgroup_may_be_frozen: plan.may_be_frozen,
         program: program.file.as_fd(),
         args: &args,
         inherit: &inherit,

@@ -49,6 +49,7 @@ pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan)
         become_root: false,
         cgroup: None,
         cgroup_limits_memory: false,
+        cgroup_may_be_frozen: false,
         program: program.file.as_fd(),
         args: &args,
         inherit: &inherit,

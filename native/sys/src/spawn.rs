@@ -45,6 +45,8 @@ pub struct Spawn<'a> {
     /// That cgroup may be short of memory. The kernel's OOM killer kills all who share the memory of its victim, but nobody who is
     /// suspended until the victim executes (`in_vfork` of mm/oom_kill.c): so we are.
     pub cgroup_limits_memory: bool,
+    /// That cgroup may be frozen, and the process with it before it executes: who shares its memory, or is suspended until then, would wait as long.
+    pub cgroup_may_be_frozen: bool,
     pub program: BorrowedFd<'a>,
     pub args: &'a [CString],
     /// Descriptors that stay open over the exec, at their numbers.
@@ -145,7 +147,7 @@ fn clone_child(spawn: &Spawn<'_>, pid_pipe: Option<BorrowedFd<'_>>) -> Result<Sp
     let intermediate = pid_pipe.is_some();
     let number = |fd: Option<BorrowedFd<'_>>| fd.map_or(-1, |fd| fd.as_raw_fd());
     let own_memory = libc::CLONE_NEWUSER as u64 | 0x80;
-    let shares_memory = !intermediate && spawn.namespaces & own_memory == 0;
+    let shares_memory = !intermediate && !spawn.cgroup_may_be_frozen && spawn.namespaces & own_memory == 0;
     let goes_on = shares_memory && !spawn.cgroup_limits_memory;
     // A pid namespace is for children only.
     let cloned = if goes_on { spawn.namespaces & libc::CLONE_NEWPID as u64 } else { spawn.namespaces };
@@ -307,6 +309,7 @@ mod tests {
             become_root: false,
             cgroup: None,
             cgroup_limits_memory: false,
+            cgroup_may_be_frozen: false,
             program: program.as_fd(),
             args,
             inherit: &[],

@@ -379,7 +379,11 @@ namespaces: Array<Namespace>,
 /**
  * Its root is a directory of a mount namespace that others have, to be entered by chroot(2).
  */
-chroot: boolean, cgroup: CgroupJoin, process: Process, 
+chroot: boolean, cgroup: CgroupJoin, 
+/**
+ * The container may be paused: then the process goes on when that is resumed.
+ */
+mayBeFrozen: boolean, process: Process, 
 /**
  * Of a new terminal: height and width in characters.
  */

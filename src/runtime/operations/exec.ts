@@ -114,6 +114,7 @@ function planExec(context: RuntimeContext, record: ContainerRecord, options: Exe
     namespaces: record.namespaces,
     chroot: record.chroot ?? false,
     cgroup: planCgroupJoin(record.cgroups, options.cgroups ?? []),
+    mayBeFrozen: options.ignorePaused ?? false,
     process,
     terminalSize: process.terminal ? (given?.terminalSize ?? [0, 0]) : null,
     console: planConsole(request),
