@@ -2,6 +2,7 @@
  * features.md and features-linux.md: what a runtime says of itself.
  */
 import assert from "node:assert/strict";
+import { readdirSync, symlinkSync } from "node:fs";
 import { configRefused, set } from "./black-box.js";
 import { sentence } from "./sentence.js";
 import type { Config } from "../../test/integration/harness/config.js";
@@ -155,6 +156,13 @@ sentence({ "features.md > Mount Options": [1] }, "each mount option of features 
         uidMappings: mappings,
         gidMappings: mappings,
       });
+      return;
+    }
+    if (option === "copy-symlink" || option === "src-nofollow") {
+      const link = `${c.directory}/link`;
+      if (!readdirSync(c.directory).includes("link")) symlinkSync("file", link);
+      const source = option === "copy-symlink" ? link : c.directory;
+      config.mounts.push({ destination: `/mnt/${option}`, source, options: ["bind", option] });
       return;
     }
     if (option === "remount") config.mounts.push({ destination: "/mnt", type: "tmpfs", source: "tmpfs" });
