@@ -6,6 +6,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, readdirSync, r
 import { cgroupDirectory, cgroupsOf, hierarchyOf, membership } from "./harness/cgroups.js";
 import { setNamespace, toJson, withoutNamespaces } from "./harness/config.js";
 import { isTsrunc } from "./harness/environment.js";
+import { statusesInside } from "./harness/inside.js";
 import { describe, until } from "./harness/execute.js";
 import { capabilities, environmentOf } from "./harness/report.js";
 import { test } from "./harness/suite.js";
@@ -347,19 +348,21 @@ test("exec --preserve-fds passes descriptors, and no others", async (c) => {
   for (const descriptor of descriptors) closeSync(descriptor);
 });
 
-test("exec --pidfd-socket gets a pidfd of the process", async (c) => {
-  if (!isTsrunc) return; // runc 1.1 has no such flag
-  await running(c);
-  const socket = `${c.directory}/pidfd.sock`;
-  const receiver = await c.helper("recvfd", ["pidfd", socket]);
-  await c.printed(receiver, "listening");
-  const file = `${c.directory}/pid`;
-  await c.ok(["exec", "-d", "--pid-file", file, "--pidfd-socket", socket, c.id, "sleep", "100"]);
-  const pid = Number(readFileSync(file, "utf8"));
-  await c.printed(receiver, `pid ${pid}\n`);
-  process.kill(pid, "SIGKILL");
-  await c.printed(receiver, "ended");
-});
+// runc 1.1 has no such flag.
+if (isTsrunc) {
+  test("exec --pidfd-socket gets a pidfd of the process", async (c) => {
+    await running(c);
+    const socket = `${c.directory}/pidfd.sock`;
+    const receiver = await c.helper("recvfd", ["pidfd", socket]);
+    await c.printed(receiver, "listening");
+    const file = `${c.directory}/pid`;
+    await c.ok(["exec", "-d", "--pid-file", file, "--pidfd-socket", socket, c.id, "sleep", "100"]);
+    const pid = Number(readFileSync(file, "utf8"));
+    await c.printed(receiver, `pid ${pid}\n`);
+    process.kill(pid, "SIGKILL");
+    await c.printed(receiver, "ended");
+  });
+}
 
 test("nothing in the container ever has more privilege than the container, not even before the program is executed", async (c) => {
   const pid = await running(
@@ -386,9 +389,7 @@ test("nothing in the container ever has more privilege than the container, not e
     while (performance.now() < until); // timers are too coarse
     c.defer(() => started.process.kill("SIGCONT"));
     started.process.kill("SIGSTOP");
-    for (const name of readdirSync("/proc").filter((entry) => /^[0-9]+$/.test(entry) && Number(entry) !== pid)) {
-      const status = statusInside(name, namespace);
-      if (status === undefined) continue;
+    for (const status of statusesInside(namespace, pid)) {
       seen += 1;
       for (const set of ["CapPrm", "CapEff", "CapBnd"]) {
         const value: bigint = BigInt(`0x${new RegExp(`^${set}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0"}`);
@@ -400,15 +401,6 @@ test("nothing in the container ever has more privilege than the container, not e
   }
   assert.ok(seen > 0, "no process of exec was seen in the container");
 });
-
-/** /proc/PID/status of a process in that pid namespace. */
-function statusInside(pid: string, namespace: string): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`) === namespace ? readFileSync(`/proc/${pid}/status`, "utf8") : undefined;
-  } catch {
-    return undefined; // it has ended
-  }
-}
 
 test("neither a process of exec nor what joins for it shows a host's descriptor or executable to a container that may trace", async (c) => {
   const bundle = c.bundle({

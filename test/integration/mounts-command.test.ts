@@ -2,9 +2,10 @@
  * `mounts add` and `mounts remove`: the mounts of a container change while it runs (crun's command).
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.js";
 import { describe } from "./harness/execute.js";
+import { statusesInside } from "./harness/inside.js";
 import { parseMountinfo } from "./harness/mountinfo.js";
 import { mappedBundle } from "./harness/user-namespace.js";
 import type { Bundle, Context } from "./harness/context.js";
@@ -24,6 +25,27 @@ async function seen(c: Context): Promise<{ target: string; type: string; options
   const { pid } = await c.state();
   return parseMountinfo(readFileSync(`/proc/${pid}/mountinfo`, "utf8")).filter(({ target }) => target.startsWith("/mnt"));
 }
+
+test("who changes the mounts has all privilege, and is never seen in the container", async (c) => {
+  await c.createAndStart(c.bundle());
+  const { pid } = await c.state();
+  const namespace = readlinkSync(`/proc/${pid}/ns/pid`);
+  const mounts = Array.from({ length: 100 }, (_, number) => ({ destination: `/mnt/${number}`, type: "tmpfs", source: "tmpfs" }));
+  const file = c.file("mounts.json", JSON.stringify(mounts));
+  for (const verb of ["add", "remove"]) {
+    const started = await c.startRuntime(["mounts", verb, c.id, file]);
+    const end = started.wait();
+    const watch = { ended: false };
+    void end.finally(() => (watch.ended = true));
+    while (!watch.ended) {
+      assert.deepEqual(statusesInside(namespace, pid), []);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const result = await end;
+    assert.equal(result.status, 0, describe(result));
+  }
+  assert.deepEqual(await seen(c), []);
+});
 
 for (const { kind, make } of kinds) {
   test(`mounts are added to a container that runs, and removed again${kind}`, async (c) => {

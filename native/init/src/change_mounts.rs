@@ -1,5 +1,6 @@
 //! Mounts that a container gets, or loses, while it runs (`mounts add`, `mounts remove`). As with `exec`, this process is undumpable and has no
-//! descriptor of the caller's before it joins the container's namespaces.
+//! descriptor of the caller's before it joins the container's namespaces. It has all privilege, so it stays out of the container's pid namespace, where
+//! somebody may trace: but for what takes a procfs of that namespace.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -12,7 +13,7 @@ use tsrunc_common::mountinfo;
 use tsrunc_common::protocol::{unexpected, Channel, FromInit, MountsStart};
 use tsrunc_plan::container::{MountPoint, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::operation::Operation;
+use tsrunc_plan::operation::{MountSource, Operation};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::process as sys;
 
@@ -34,7 +35,7 @@ pub fn change_mounts(channel: &Channel, start: &MountsStart<'_>, received: Vec<O
     let lent = |&(operation, number): &(usize, i32)| sys::inherited(number).map(|fd| (operation, fd));
     let lent = start.lent_mounts.iter().map(lent).collect::<Result<BTreeMap<usize, OwnedFd>, _>>().during(|| "take over bind sources".into())?;
     enter(&start.namespaces, init, root)?;
-    if start.namespaces.contains(&Namespace::Pid) {
+    if start.namespaces.contains(&Namespace::Pid) && start.add.iter().any(takes_procfs) {
         go_on_in_child(channel)?;
     }
     rustix::process::umask(Mode::empty());
@@ -44,6 +45,15 @@ pub fn change_mounts(channel: &Channel, start: &MountsStart<'_>, received: Vec<O
     remove(&Root::new(root), &start.remove)?;
     channel.send(&FromInit::Ready)?;
     std::process::exit(0);
+}
+
+/// A procfs shows the pid namespace of who mounts it; copies of extended attributes are made by paths in the one of the container.
+fn takes_procfs(operation: &Operation) -> bool {
+    match operation {
+        Operation::Mount { source: MountSource::FileSystem { fs_type, .. }, .. } => fs_type == "proc",
+        Operation::Mount { source: MountSource::CopyUp { .. }, .. } => true,
+        _ => false,
+    }
 }
 
 /// Makes all the mounts, or none.

@@ -2,11 +2,9 @@
 
 use std::os::fd::OwnedFd;
 
-use crate::schedule::schedule;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use tsrunc_common::descriptors;
-use tsrunc_common::descriptors::NAME;
+use tsrunc_common::descriptors::{self, NAME};
 use tsrunc_common::hooks::{run_runtime_hooks, Output};
 use tsrunc_common::limits::set_limits;
 use tsrunc_common::protocol::{Channel, FromInit, ToInit};
@@ -18,6 +16,7 @@ use tsrunc_sys::spawn::Step;
 
 use crate::interrupts::{wait_for, wait_for_process, Interrupt};
 use crate::pending::Pending;
+use crate::schedule::schedule;
 use crate::seccomp::{hand_over, process_state};
 
 /// Who gets the listener of the process's filter.
@@ -93,7 +92,7 @@ pub fn converse(conversation: &Conversation<'_>, pending: &mut Pending, receiver
 }
 
 /// The init's next message, or what stopped it before its exec.
-fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
+pub fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
     if let Some(failure) = report(channel, RecvFlags::WAITALL)? {
         return Err(failure);
     }

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Instant;
 
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{socketpair, AddressFamily, SocketFlags, SocketType};
 use tsrunc_common::protocol::{require_filter, Channel, ExecStart, Gate, Launch, ToInit};
+use tsrunc_common::wait;
 use tsrunc_plan::container::{ConsolePlan, ExecPlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::ProcessIdentity;
@@ -39,19 +41,10 @@ pub fn exec(init: InitProgram, (root, id): (&str, &str), plan: &ExecPlan, interr
     let inherit: Vec<i32> =
         stdio().chain([theirs.as_raw_fd()]).chain(opened.console.iter().map(AsRawFd::as_raw_fd)).chain(preserved::numbers(plan.process.preserve_fds)).collect();
     let request = Spawn {
-        namespaces: 0,
-        joins: &[],
-        wait: None,
-        clock_offsets: None,
-        become_root: false,
-        cgroup: None,
         // Before it executes the process shares our memory, and the container may be short of memory.
         cgroup_limits_memory: true,
         cgroup_may_be_frozen: plan.may_be_frozen,
-        program: program.file.as_fd(),
-        args: &args,
-        inherit: &inherit,
-        report: theirs.as_fd(),
+        ..Spawn::plain(program.file.as_fd(), &args, &inherit, theirs.as_fd())
     };
     let Spawned { pid, pidfd, mut memory } = clone_into(&request, plan, &opened)?;
     memory.wait();
@@ -60,7 +53,7 @@ pub fn exec(init: InitProgram, (root, id): (&str, &str), plan: &ExecPlan, interr
     drop(theirs);
     pending.identity.start_time_ticks = processes::start_time(pid)?;
     let channel = Channel::new(ours);
-    let sent = channel.send_with(&ToInit::Exec(Box::new(first_message(plan, &opened, filter.as_ref()))), opened.descriptors());
+    let sent = channel.send_with(&ToInit::Exec(Box::new(first_message(plan, &opened, filter.as_ref()))), &opened.sent);
     drop(program);
     let mut receiver = opened.listener.map(|socket| ListenerReceiver { socket, metadata: filter.as_ref().and_then(Filter::metadata) });
     let conversation = Conversation { channel: &channel, process: &plan.process, state: &plan.state, hooks: None, interrupt };
@@ -79,12 +72,6 @@ struct Opened {
     console: Option<OwnedFd>,
     pidfd_receiver: Option<OwnedFd>,
     listener: Option<OwnedFd>,
-}
-
-impl Opened {
-    fn descriptors(&self) -> &[OwnedFd] {
-        &self.sent
-    }
 }
 
 fn open_all(plan: &ExecPlan, filter: Option<&Filter>) -> Result<Opened, Failure> {
@@ -126,9 +113,7 @@ pub fn ended(init: &ProcessIdentity) -> Failure {
 
 /// A pidfd is readable once its process has ended (pidfd_open(2)).
 pub fn has_ended(pidfd: &OwnedFd) -> Result<bool, Failure> {
-    let mut watched = [PollFd::new(pidfd, PollFlags::IN)];
-    let count = rustix::io::retry_on_intr(|| poll(&mut watched, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })));
-    count.map(|count| count > 0).during(|| "look at the container's first process".into())
+    wait::any(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(Instant::now())).during(|| "look at the container's first process".into())
 }
 
 pub fn open_root(init: &ProcessIdentity) -> Result<OwnedFd, Failure> {

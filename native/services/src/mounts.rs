@@ -16,8 +16,10 @@ use tsrunc_sys::spawn::{spawn, Spawn, Spawned};
 
 use crate::bind_sources::{clone_for_user_namespace, LentMount};
 use crate::clone::init_arguments;
+use crate::conversation::next_message;
 use crate::exec::{ended, has_ended, open_root};
 use crate::init_program::{self, InitProgram};
+use crate::interrupts::wait_for_process;
 use crate::mapped_mounts::{self, User};
 use crate::pending::Pending;
 use crate::{processes, state_root};
@@ -41,21 +43,8 @@ pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan)
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     let args = init_arguments(&theirs)?;
     let inherit: Vec<i32> = std::iter::once(theirs.as_raw_fd()).chain(lent.iter().map(|lent| lent.clone.as_raw_fd())).collect();
-    let request = Spawn {
-        namespaces: 0,
-        joins: &[],
-        wait: None,
-        clock_offsets: None,
-        become_root: false,
-        cgroup: None,
-        cgroup_limits_memory: false,
-        cgroup_may_be_frozen: false,
-        program: program.file.as_fd(),
-        args: &args,
-        inherit: &inherit,
-        report: theirs.as_fd(),
-    };
-    let Spawned { pid, pidfd, mut memory } = spawn(&request).during(|| "clone the process".into())?;
+    let Spawned { pid, pidfd, mut memory } =
+        spawn(&Spawn::plain(program.file.as_fd(), &args, &inherit, theirs.as_fd())).during(|| "clone the process".into())?;
     memory.wait();
     // It is killed and reaped with this.
     let mut pending = Pending::new(pid, pidfd);
@@ -72,15 +61,15 @@ pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan)
     let descriptors: Vec<OwnedFd> = std::iter::once(init).chain(container_root).collect();
     channel.send_with(&ToInit::Mounts(Box::new(start)), &descriptors)?;
     loop {
-        match channel.receive::<FromInit>()? {
-            Some(FromInit::Forked(pid)) => {
+        wait_for_process(&channel, &pending.pidfd, None)?;
+        match next_message(&channel)? {
+            FromInit::Forked(pid) => {
                 pending.go_on_as(pid)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
-            Some(FromInit::Ready) => return Ok(()),
-            Some(FromInit::Failed(failure)) => return Err(failure),
-            Some(_) => return Err(Failure::new(FailureCode::Other, "change the mounts", "the process answered out of turn")),
-            None => return Err(Failure::new(FailureCode::Finished, "change the mounts", "the process in the container was killed")),
+            FromInit::Ready => return Ok(()),
+            FromInit::Failed(failure) => return Err(failure),
+            _ => return Err(Failure::new(FailureCode::Other, "change the mounts", "the process answered out of turn")),
         }
     }
 }

@@ -55,6 +55,26 @@ pub struct Spawn<'a> {
     pub report: BorrowedFd<'a>,
 }
 
+impl<'a> Spawn<'a> {
+    /// A process in the caller's namespaces and cgroups that executes `program`.
+    pub fn plain(program: BorrowedFd<'a>, args: &'a [CString], inherit: &'a [i32], report: BorrowedFd<'a>) -> Self {
+        Spawn {
+            namespaces: 0,
+            joins: &[],
+            wait: None,
+            clock_offsets: None,
+            become_root: false,
+            cgroup: None,
+            cgroup_limits_memory: false,
+            cgroup_may_be_frozen: false,
+            program,
+            args,
+            inherit,
+            report,
+        }
+    }
+}
+
 /// Both ends of a pipe. The child closes its copy of the writer: then a caller that is killed is the end of the file.
 #[derive(Clone, Copy)]
 pub struct Wait<'a> {
@@ -301,21 +321,7 @@ mod tests {
     fn spawned(program: &str, args: &[CString]) -> (Spawned, OwnedFd) {
         let program = rustix::fs::open(program, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).unwrap();
         let (report, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-        let request = Spawn {
-            namespaces: 0,
-            joins: &[],
-            wait: None,
-            clock_offsets: None,
-            become_root: false,
-            cgroup: None,
-            cgroup_limits_memory: false,
-            cgroup_may_be_frozen: false,
-            program: program.as_fd(),
-            args,
-            inherit: &[],
-            report: theirs.as_fd(),
-        };
-        (spawn(&request).unwrap(), report)
+        (spawn(&Spawn::plain(program.as_fd(), args, &[], theirs.as_fd())).unwrap(), report)
     }
 
     fn reap(pidfd: &OwnedFd) {
