@@ -1,12 +1,13 @@
 /** `create`: from a bundle to a container that waits at its start gate (runtime.md#create). */
 
 import { readConfig } from "../config.js";
+import type { ReadConfig } from "../config.js";
 import { stateError } from "../container/container.js";
 import { planConsole, refuseUnusableConsole, unusable } from "../container/console.js";
 import type { ConsoleRequest } from "../container/console.js";
 import type { LibraryDoor, RuntimeContext } from "../container/context.js";
-import { RuntimeError, isRuntimeError, messageOf, withOperation } from "../errors.js";
-import type { HostFacts, Request, Undo, Warning } from "../generated/plan.js";
+import { RuntimeError, withOperation } from "../errors.js";
+import type { HostFacts, Request, Warning } from "../generated/plan.js";
 import { checkId } from "../container/identifier.js";
 import { askNames, askText, attempt, hostFacts, perform, send } from "../native.js";
 import type { CreatedProcess } from "../native.js";
@@ -24,7 +25,7 @@ import type { ValidatedSpec } from "../spec/load.js";
 import { withFilter } from "../seccomp.js";
 import { RECORD_VERSION, exactly } from "../container/record.js";
 import type { ContainerRecord } from "../container/record.js";
-import { runPoststop } from "../container/teardown.js";
+import { rollBack } from "../container/roll-back.js";
 import { warn, warnOf } from "../warn.js";
 
 /**
@@ -109,17 +110,26 @@ export function createContainer(context: RuntimeContext, id: string, options: Cr
  * @throws RuntimeError of what failed and of what then could not be undone.
  */
 export function launchContainer(context: RuntimeContext, request: CreateRequest): NewContainer {
+  const { bundle, facts, config } = readBundle(context, request);
+  return withFilter(context.door, config, (seccomp) => launch(context, request, { bundle, facts, spec: config.spec, seccomp }));
+}
+
+/** What a container is to be made of. @throws RuntimeError with every fault of the configuration at once */
+function readBundle(
+  context: RuntimeContext,
+  { id, options }: Pick<CreateRequest, "id" | "options">,
+): { bundle: string; facts: HostFacts; config: ReadConfig } {
   const { door } = context;
-  checkId(request.id);
-  const bundle = askText(door, { op: "resolveDirectory", path: request.options.bundle ?? "." });
+  checkId(id);
+  const bundle = askText(door, { op: "resolveDirectory", path: options.bundle ?? "." });
   const facts = hostFacts(door);
-  const { config: path = `${bundle}/config.json`, cgroupManager } = request.options;
+  const { config: path = `${bundle}/config.json`, cgroupManager } = options;
   const config = readConfig(context, path, {
     rootless: facts.euid !== 0,
-    ...(request.options.config !== undefined && { name: request.options.config }),
+    ...(options.config !== undefined && { name: options.config }),
     ...(cgroupManager === "systemd" && { more: door.part("systemd").unitRules }),
   });
-  return withFilter(door, config, (seccomp) => launch(context, request, { bundle, facts, spec: config.spec, seccomp }));
+  return { bundle, facts, config };
 }
 
 /** What `launch` is given beside the request. */
@@ -169,7 +179,7 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
     perform(door, { op: "release", handle: attempted.created.handle });
     return { lock: attempted.lock, process: attempted.created, record: attempted.record, notify: attempted.notify };
   } catch (error) {
-    throw rollBack(context, attempted, explainOom(context, attempted.record, error));
+    throw undoCreation(context, attempted, explainOom(context, attempted.record, error));
   }
 }
 
@@ -188,15 +198,13 @@ export function planOfBundle(
   { continuation, ...options }: CreateOptions & { continuation?: Continuation },
 ): BundlePlan {
   const { door } = context;
-  checkId(id);
-  const bundle = askText(door, { op: "resolveDirectory", path: options.bundle ?? "." });
-  const facts = hostFacts(door);
-  const { spec, seccomp } = readConfig(context, `${bundle}/config.json`, {
-    rootless: facts.euid !== 0,
-    ...(options.cgroupManager === "systemd" && { more: door.part("systemd").unitRules }),
-  });
-  if (seccomp) perform(door, { op: "close", handle: seccomp.handle });
   const request: CreateRequest = { id, options, continuation: continuation ?? "wait" };
+  const {
+    bundle,
+    facts,
+    config: { spec, seccomp },
+  } = readBundle(context, request);
+  if (seccomp) perform(door, { op: "close", handle: seccomp.handle });
   const scope = options.cgroupManager === "systemd" ? planUnit(context, request, spec, facts) : undefined;
   const planned = planContainer(door, spec, facts, {
     ...planOptions(context, request, { bundle, spec, console: consoleOf(spec, request) }),
@@ -340,30 +348,7 @@ interface Attempt {
   record: ContainerRecord;
 }
 
-/** Undoes a failed creation: the process, what the record says, the state directory; then poststop hooks. Each step is tried. */
-function rollBack(context: RuntimeContext, { lock, notify, created, record }: Attempt, error: unknown): unknown {
-  const { door } = context;
-  const failures: string[] = [];
-  const tryTo = (request: Request): void => {
-    try {
-      perform(door, request);
-    } catch (failure) {
-      failures.push(messageOf(failure));
-    }
-  };
-  if (notify !== undefined) tryTo({ op: "close", handle: notify });
-  if (created) tryTo({ op: "close", handle: created.handle });
-  const steps = created ? record.undo : record.undo.filter(isNoCgroup);
-  if (steps.length > 0) tryTo({ op: "undo", steps });
-  tryTo({ op: "removeContainer", handle: lock });
-  tryTo({ op: "close", handle: lock });
-  runPoststop(context, record);
-  if (failures.length === 0) return error;
-  const facts = isRuntimeError(error) ? { code: error.code, exitStatus: error.exitStatus } : { code: "other" as const };
-  return new RuntimeError(`${messageOf(error)}; undoing it failed too: ${failures.join("; ")}`, facts);
-}
-
-/** The native layer has removed the cgroups that it made for a container that never reached `created`: those that are there now belong to others. */
-function isNoCgroup({ op }: Undo): boolean {
-  return op !== "removeCgroup" && op !== "removeVacatedCgroup" && op !== "removeEmptyCgroup";
+function undoCreation(context: RuntimeContext, { lock, notify, created, record }: Attempt, error: unknown): unknown {
+  const first: Request[] = [notify, created?.handle].flatMap((handle) => (handle === undefined ? [] : [{ op: "close", handle } as const]));
+  return rollBack(context, { lock, record, first, ownsCgroups: created !== undefined }, error);
 }

@@ -101,10 +101,10 @@ function planExec(context: RuntimeContext, record: ContainerRecord, options: Exe
   const { door } = context;
   const defaults = execDefaults(record);
   const needsFacts = options.processFile !== undefined || (options.capabilities?.length ?? 0) > 0;
-  const facts = needsFacts ? hostFacts(door) : undefined;
+  const facts = needsFacts ? factsFor(record, hostFacts(door)) : undefined;
   const given =
     facts && options.processFile !== undefined ? readProcess(context, record, { file: options.processFile, defaults, facts }) : undefined;
-  const process = planExecProcess(given?.process ?? defaults, options, facts && limitsOf(facts, record));
+  const process = planExecProcess(given?.process ?? defaults, options, facts);
   if (process.args.length === 0) throw new RuntimeError("missing the program to execute", { code: "invalidArgument" });
   const request = { terminal: process.terminal, consoleSocket: options.consoleSocket, detaches: options.detach ?? false };
   refuseUnusableConsole(door, request, { without: "leave --tty out", socketIsFor: "--detach with --tty" });
@@ -127,6 +127,6 @@ function planExec(context: RuntimeContext, record: ContainerRecord, options: Exe
 }
 
 /** In a user namespace of its own a process lacks no capability. */
-function limitsOf(facts: HostFacts, { namespaces }: ContainerRecord): HostFacts {
+function factsFor({ namespaces }: ContainerRecord, facts: HostFacts): HostFacts {
   return namespaces.includes("user") ? { ...facts, lackedCapabilities: [] } : facts;
 }

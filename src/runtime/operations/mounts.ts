@@ -1,18 +1,16 @@
 /** `mounts add` and `mounts remove`: changes the mounts of a container that runs. */
 
-import { MAX_CONFIG_BYTES, loadersOf } from "../config.js";
 import { observedStatus, peekRecord } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
 import type { ContainerRecord } from "../container/record.js";
 import { RuntimeError, errorFromFailure, withOperation } from "../errors.js";
 import type { HostFacts, MountPoint, Operation } from "../generated/plan.js";
-import { askText, attempt, hostFacts } from "../native.js";
+import { attempt, hostFacts } from "../native.js";
+import { faultsOf, loadPart, pointerInFile } from "../part-document.js";
 import { planMounts } from "../plan/mounts.js";
 import { cleanAbsolute } from "../plan/paths.js";
-import { faultText } from "../spec/fault.js";
 import type { Fault } from "../spec/fault.js";
 import type { Mount } from "../spec/generated/spec-types.js";
-import { loadSpec } from "../spec/load.js";
 import type { ValidatedSpec } from "../spec/load.js";
 
 /**
@@ -27,6 +25,9 @@ export function addMounts(context: RuntimeContext, id: string, file: string): vo
 export function removeMounts(context: RuntimeContext, id: string, file: string): void {
   change(context, { id, file, verb: "remove" });
 }
+
+/** A configuration needs a process. */
+const WITHOUT_PROCESS = { process: { args: ["none"], cwd: "/" } };
 
 interface ChangeRequest {
   id: string;
@@ -43,7 +44,7 @@ function change(context: RuntimeContext, { id, file, verb }: ChangeRequest): voi
     if (!record.namespaces.includes("mount"))
       throw new RuntimeError("the container has no mount namespace of its own", { code: "unsupported" });
     const facts = hostFacts(context.door);
-    const spec = load(context, record, { file, facts });
+    const spec = loadPart(context.door, record, { file, member: "mounts", rest: WITHOUT_PROCESS, rootless: facts.euid !== 0 });
     const { namespaces, chroot = false, process: init } = record;
     const changes =
       verb === "add" ? { add: planAdded(spec, record, { file, facts }), remove: [] } : { add: [], remove: pointsOf(spec.mounts) };
@@ -64,45 +65,6 @@ interface FileContext {
   facts: HostFacts;
 }
 
-/** The file as the mounts of a configuration with the container's namespaces, which all rules for mounts look at. */
-function load({ door }: RuntimeContext, record: ContainerRecord, { file, facts }: FileContext): ValidatedSpec {
-  const text = askText(door, { op: "readFile", path: file, maxBytes: MAX_CONFIG_BYTES });
-  const options = { rootless: facts.euid !== 0, name: file };
-  try {
-    JSON.parse(text);
-  } catch {
-    return loadSpec(text, loadersOf(door), options); // says where it is no JSON
-  }
-  const namespaces = record.namespaces.map((type) => ({ type, path: "/" }));
-  const rest = JSON.stringify({
-    ociVersion: "1.0.0",
-    root: { path: "rootfs" },
-    process: { args: ["none"], cwd: "/" },
-    linux: { namespaces },
-  });
-  try {
-    return loadSpec(`{"mounts":${text},${rest.slice(1)}`, loadersOf(door), options);
-  } catch (error) {
-    const { faults } = error as { faults?: readonly Fault[] };
-    if (!faults) throw error;
-    throw faultsOf(file, faults, error);
-  }
-}
-
-function faultsOf(file: string, faults: readonly Fault[], original?: unknown): RuntimeError {
-  const own = faults.map((fault) => ({
-    ...fault,
-    pointer: placeInFile(fault.pointer),
-    allowed: fault.allowed.replaceAll(/\/mounts(?=\/)/g, ""),
-  }));
-  return new RuntimeError(faultText(file, own), { code: "invalidConfig", path: file }, original);
-}
-
-/** The file holds what is at `/mounts` of config.json. */
-function placeInFile(pointer: string): string {
-  return pointer.replace(/^\/mounts/, "");
-}
-
 function planAdded(spec: ValidatedSpec, record: ContainerRecord, { file, facts }: FileContext): Operation[] {
   refuse(spec.mounts ?? [], file);
   const inUserNamespace = record.namespaces.includes("user");
@@ -117,7 +79,7 @@ function planAdded(spec: ValidatedSpec, record: ContainerRecord, { file, facts }
     mappings: {},
   });
   return [...operations, ...late].map((operation) =>
-    operation.op === "mount" ? { ...operation, pointer: placeInFile(operation.pointer) } : operation,
+    operation.op === "mount" ? { ...operation, pointer: pointerInFile("mounts", operation.pointer) } : operation,
   );
 }
 
@@ -131,7 +93,7 @@ function refuse(mounts: readonly Mount[], file: string): void {
       return [{ pointer: `/${index}/type`, found: JSON.stringify(type), allowed: "any type but cgroup and cgroup2", rule: "mounts-add" }];
     return [];
   });
-  if (faults.length > 0) throw faultsOf(file, faults);
+  if (faults.length > 0) throw faultsOf(file, "mounts", faults);
 }
 
 function pointsOf(mounts: readonly Mount[] = []): MountPoint[] {

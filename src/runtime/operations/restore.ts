@@ -3,7 +3,7 @@
 import type { RuntimeContext } from "../container/context.js";
 import { hookState } from "../container/oci-state.js";
 import type { ContainerRecord } from "../container/record.js";
-import { runPoststop } from "../container/teardown.js";
+import { rollBack } from "../container/roll-back.js";
 import { checkCriu, converse, withCriu } from "../criu/conversation.js";
 import type { Session } from "../criu/conversation.js";
 import { cgroupRoots, inheritedStreams, restoreRequest } from "../criu/messages.js";
@@ -11,7 +11,7 @@ import type { RestoreFlags } from "../criu/messages.js";
 import { externalMounts, mountPoints, restoredMounts } from "../criu/mounts.js";
 import { externalNamespaces, joinedNamespaces } from "../criu/namespaces.js";
 import { CONFIG_FILES, DEFAULT_IMAGE_PATH, configFile } from "../criu/options.js";
-import { RuntimeError, isRuntimeError, messageOf, withOperation } from "../errors.js";
+import { RuntimeError, withOperation } from "../errors.js";
 import type { Request } from "../generated/plan.js";
 import { askNames, askText, attempt, perform, send } from "../native.js";
 import type { CreatedProcess } from "../native.js";
@@ -120,7 +120,7 @@ function bringBack(context: RuntimeContext, id: string, options: RestoreOptions)
     perform(door, { op: "release", handle: process.handle });
     return { lock: attempted.lock, process };
   } catch (error) {
-    throw rollBack(context, attempted, error);
+    throw undoRestore(context, attempted, error);
   }
 }
 
@@ -196,28 +196,7 @@ function readDescriptors({ door }: RuntimeContext, images: string): string[] {
   throw new RuntimeError("it is no list of up to 3 descriptors", { code: "other", operation: `read ${JSON.stringify(path)}`, path });
 }
 
-/** Undoes a failed restore. Each step is tried. */
-function rollBack(context: RuntimeContext, { lock, record, process, placed }: Attempt, error: unknown): unknown {
-  const { door } = context;
-  const failures: string[] = [];
-  const tryTo = (request: Request): void => {
-    try {
-      perform(door, request);
-    } catch (failure) {
-      failures.push(messageOf(failure));
-    }
-  };
-  if (process) tryTo({ op: "close", handle: process.handle });
-  tryTo({ op: "unmountRoot", lock });
-  // Where the cgroups could not be made those that are there belong to others.
-  const steps = placed
-    ? record.undo
-    : record.undo.filter(({ op }) => op !== "removeCgroup" && op !== "removeVacatedCgroup" && op !== "removeEmptyCgroup");
-  if (steps.length > 0) tryTo({ op: "undo", steps });
-  tryTo({ op: "removeContainer", handle: lock });
-  tryTo({ op: "close", handle: lock });
-  runPoststop(context, record);
-  if (failures.length === 0) return error;
-  const facts = isRuntimeError(error) ? { code: error.code, exitStatus: error.exitStatus } : { code: "other" as const };
-  return new RuntimeError(`${messageOf(error)}; undoing it failed too: ${failures.join("; ")}`, facts);
+function undoRestore(context: RuntimeContext, { lock, record, process, placed }: Attempt, error: unknown): unknown {
+  const end: Request[] = process ? [{ op: "close", handle: process.handle }] : [];
+  return rollBack(context, { lock, record, first: [...end, { op: "unmountRoot", lock }], ownsCgroups: placed }, error);
 }
