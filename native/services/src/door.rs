@@ -11,11 +11,11 @@ use tsrunc_plan::request::{Reply, Request, SeccompText};
 use crate::create;
 use crate::criu;
 use crate::events::{Event, Events};
-use crate::foreground::{self, Foreground};
+use crate::foreground::Foreground;
+use crate::held_process::HeldProcess;
 use crate::init_program::InitProgram;
 use crate::interrupts::{Interrupt, Interrupts};
 use crate::notify::Proxy;
-use crate::pending::Pending;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
 use crate::{
@@ -25,39 +25,11 @@ use crate::{
 /// Something that outlives a request, named by a number.
 enum Handle {
     Lock(Lock),
-    Container(Box<Container>),
+    Process(Box<HeldProcess>),
     Notify(Proxy),
     Seccomp(Box<Seccomp>),
     Events(Box<Events>),
     Criu(Box<criu::Session>),
-}
-
-struct Container {
-    pending: Pending,
-    /// The caller stays with it: it keeps the terminal.
-    stays: bool,
-    /// startContainer hooks stand between its release and the program.
-    runs_hooks: bool,
-}
-
-impl Container {
-    /// Lets the container go on. With a caller who stays, `interrupts` are the container's signals once its program runs.
-    fn release(&mut self, interrupts: &mut Option<Interrupts>) -> Result<(), Failure> {
-        interrupts.as_ref().map_or(Ok(()), Interrupts::check)?;
-        if !self.stays {
-            return self.pending.release(interrupts.as_ref().map(Interrupts::interrupt));
-        }
-        foreground::prepare(&self.pending)?;
-        if self.runs_hooks {
-            self.pending.release(interrupts.as_ref().map(Interrupts::interrupt))?;
-            *interrupts = Interrupts::pass_on(interrupts.take())?;
-        } else {
-            // The program may signal readiness, and be answered by a signal, before we hear that it runs.
-            *interrupts = Interrupts::pass_on(interrupts.take())?;
-            self.pending.release(None)?;
-        }
-        Ok(())
-    }
 }
 
 /// What the native layer keeps between requests. Not for two threads at once.
@@ -138,7 +110,7 @@ impl Services {
             Request::RemoveContainer { handle } => store::remove(self.lock(handle)?).map(done),
             Request::Close { handle } => match self.handles.remove(&handle) {
                 Some(_) => {
-                    if !self.handles.values().any(|handle| matches!(handle, Handle::Lock(_) | Handle::Container(_))) {
+                    if !self.handles.values().any(|handle| matches!(handle, Handle::Lock(_) | Handle::Process(_))) {
                         self.interrupts = None;
                     }
                     Ok(Reply::Done)
@@ -161,7 +133,7 @@ impl Services {
                 let warnings = pending.warnings.clone();
                 let stays = matches!(plan.console, ConsolePlan::Keep);
                 let runs_hooks = !plan.start_container_hooks.is_empty();
-                let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, runs_hooks })));
+                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, stays, runs_hooks })));
                 Ok(Reply::Created { handle, process, warnings })
             }
             Request::Exec { root, id, plan, endable } => {
@@ -170,11 +142,11 @@ impl Services {
                 }
                 let pending = exec::exec(self.init, (&root, &id), &plan, self.interrupt()).map_err(|failure| self.without_interrupts(failure))?;
                 let (process, stays) = (pending.identity.clone(), matches!(plan.console, ConsolePlan::Keep));
-                let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, runs_hooks: false })));
+                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, stays, runs_hooks: false })));
                 Ok(Reply::Created { handle, process, warnings: Vec::new() })
             }
             Request::Release { handle } => match self.handles.get_mut(&handle) {
-                Some(Handle::Container(container)) => container.release(&mut self.interrupts).map(done),
+                Some(Handle::Process(container)) => container.release(&mut self.interrupts).map(done),
                 _ => Err(unknown(handle)),
             },
             Request::Start { lock, notify_socket } => {
@@ -253,7 +225,7 @@ impl Services {
             Request::AdoptRestored { handle, pid, stays, pid_file } => {
                 let pending = self.criu_mut(handle)?.adopt(pid, stays, pid_file)?;
                 let process = pending.identity.clone();
-                let handle = self.insert(Handle::Container(Box::new(Container { pending, stays, runs_hooks: false })));
+                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, stays, runs_hooks: false })));
                 Ok(Reply::Created { handle, process, warnings: Vec::new() })
             }
             Request::SendMaster { handle, path } => self.criu(handle)?.send_master(&path).map(done),
@@ -357,9 +329,9 @@ impl Services {
         }
     }
 
-    fn container(&mut self, handle: u32) -> Result<&mut Container, Failure> {
+    fn container(&mut self, handle: u32) -> Result<&mut HeldProcess, Failure> {
         match self.handles.get_mut(&handle) {
-            Some(Handle::Container(container)) => Ok(container),
+            Some(Handle::Process(container)) => Ok(container),
             _ => Err(unknown(handle)),
         }
     }

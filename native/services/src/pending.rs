@@ -75,7 +75,7 @@ impl Pending {
     pub fn go_on_as(&mut self, pid: i32) -> Result<(), Failure> {
         let during = || "take over the process in the container".to_owned();
         let process = Pid::from_raw(pid).filter(|_| pid > 0).ok_or_else(|| Failure::new(FailureCode::Other, during(), format!("its pid is {pid}")))?;
-        // Not reused: it is our child and not reaped yet. A process that is none of ours cannot be waited for.
+        // The pid cannot have been reused, as a child of ours that is not reaped keeps it; waitid(2) fails for any other process.
         let pidfd = pidfd_open(process, PidfdFlags::empty()).during(during)?;
         waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).during(during)?;
         let first = std::mem::replace(&mut self.pidfd, pidfd);
