@@ -8,6 +8,7 @@ import { isTsrunc } from "./harness/environment.js";
 import { describe, until } from "./harness/execute.js";
 import { limit } from "./harness/limits.js";
 import { test, testOn } from "./harness/suite.js";
+import { prefix, start, systemctl, testOnV2 } from "./harness/systemd.js";
 import type { Context } from "./harness/context.js";
 import type { Started } from "./harness/execute.js";
 
@@ -236,4 +237,21 @@ test("an interval is a duration greater than 0", async (c) => {
     await c.fails(["events", `--interval=${interval}`, c.id], /duration interval must be greater than 0/);
   }
   await c.fails(["events", "--interval", "5", c.id], /--?interval/);
+});
+
+testOnV2("the statistics of a unit follow its limits, and its end is the end of the events", async (c) => {
+  await start(c, { config: (config) => Object.assign(config.linux.resources, { memory: { limit: 64 * megabyte }, pids: { limit: 17 } }) });
+  const before = (await statsOf(c)).data;
+  assert.deepEqual([before.memory.usage.limit, before.pids], [64 * megabyte, { current: 1, limit: 17 }]);
+  const unit = `${prefix}-${c.id}.scope`;
+  systemctl("set-property", "--runtime", unit, "MemoryMax=80M");
+  await c.ok(["update", "--pids-limit", "18", c.id]);
+  const after = (await statsOf(c)).data;
+  assert.deepEqual([after.memory.usage.limit, after.pids.limit], [80 * megabyte, 18]);
+  const started = await watch(c, "--interval", "50ms");
+  await until("statistics", () => types(started).length > 0);
+  systemctl("kill", "--signal=KILL", unit);
+  const result = await started.wait();
+  assert.equal(result.status, 0, describe(result));
+  assert.equal(result.stderr, "");
 });

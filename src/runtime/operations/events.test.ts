@@ -86,6 +86,32 @@ t.test("statistics are read of the cgroups, whole", async (t) => {
   t.match(requests.at(-1), { op: "readValues", paths: ["/sys/fs/cgroup/c1/cpu.stat"] });
 });
 
+t.test("Intel RDT is read of the groups that the process is in at that time, and not of those of the whole host", async (t) => {
+  const groups = ["res:/gold\nmon:/c1", "res:/gold\nmon:/", "res:/\nmon:/"];
+  const { context, requests } = scene({
+    happens: [event("interval"), event("interval"), event("interval")],
+    answers: {
+      findMount: () => ({ kind: "text", text: "/resctrl" }),
+      listDirectory: ({ path }) => ({ kind: "names", names: path.endsWith("/mon_data") ? ["mon_L3_00"] : [] }),
+      readValues: ({ paths }) => ({
+        kind: "values",
+        values: paths.map((path) => {
+          if (path === "/proc/5/cpu_resctrl_groups") return groups.shift() ?? null;
+          if (path === "/resctrl/info/L3_MON/mon_features") return "llc_occupancy";
+          if (path === "/resctrl/gold/mon_groups/c1/mon_data/mon_L3_00/llc_occupancy") return "11";
+          return path === "/resctrl/gold/mon_data/mon_L3_00/llc_occupancy" ? "22" : null;
+        }),
+      }),
+    },
+  });
+  const seen = [...containerEvents(context, "c1", { intervalMilliseconds: 10 })];
+  t.same(
+    seen.map((event) => event.type === "stats" && event.data.intel_rdt),
+    [{ cmt_stats: [{ llc_occupancy: 11n }] }, { cmt_stats: [{ llc_occupancy: 22n }] }, {}],
+  );
+  t.equal(requests.filter(({ op }) => op === "findMount").length, 1);
+});
+
 t.test("intervals and memory come until the process ends, and the watch is closed", async (t) => {
   const happens = [event("interval"), event("fileChange", "oom_kill 2\n"), event("interval")];
   const { context, ops, requests } = scene({ happens, killed: [1, 1, 2] });

@@ -3,14 +3,17 @@
 import { observedStatus, peekRecord } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
 import { checkId } from "../container/identifier.js";
+import { resctrlGroups, resctrlMount } from "../container/resctrl.js";
 import { RuntimeError, isRuntimeError, withOperation } from "../errors.js";
 import type { EventSource, ProcessIdentity, RecordedCgroup } from "../generated/plan.js";
 import { askNames, perform, send } from "../native.js";
 import { cgroupOf, isVersion2, statsOf, wantedFiles } from "../stats/collect.js";
 import type { StatsPlan, WantedFiles } from "../stats/collect.js";
 import type { ContainerStats, Counter } from "../stats/container-stats.js";
+import type { RdtReading } from "../stats/collect.js";
 import { HUGE_PAGES_DIRECTORY, pageSizes } from "../stats/hugetlb.js";
 import type { ContainerEvent } from "../stats/json.js";
+import { rdtFiles } from "../stats/intel-rdt.js";
 import { counters } from "../stats/kernel-files.js";
 import type { KernelFiles } from "../stats/kernel-files.js";
 
@@ -27,7 +30,7 @@ export interface EventsOptions {
  */
 export function containerStats(context: RuntimeContext, id: string): ContainerStats {
   try {
-    return readStats(context, statsPlan(context, livingContainer(context, id)));
+    return readStats(context, watchedStats(context, livingContainer(context, id)));
   } catch (error) {
     throw withOperation(`events ${JSON.stringify(id)}`, error);
   }
@@ -41,13 +44,13 @@ export function containerStats(context: RuntimeContext, id: string): ContainerSt
 export function* containerEvents(context: RuntimeContext, id: string, options: EventsOptions): Generator<ContainerEvent, void, void> {
   try {
     const container = livingContainer(context, id);
-    const plan = statsPlan(context, container);
+    const stats = watchedStats(context, container);
     const memory = memoryOf(context, container);
     const kills = new Kills(memory?.version === 2 ? memoryEvents(context, memory) : 0n);
     const sources = sourcesOf(container, { memory, options });
     const { handle } = send(context.door, "handle", { op: "watch", sources });
     try {
-      yield* eventsOf(context, { id, plan, memory, kills, sources, handle });
+      yield* eventsOf(context, { id, stats, memory, kills, sources, handle });
     } finally {
       perform(context.door, { op: "close", handle });
     }
@@ -73,21 +76,47 @@ function livingContainer(context: RuntimeContext, id: string): LivingContainer {
   return { id, process: record.process, cgroups: record.cgroups };
 }
 
-function statsPlan({ door }: RuntimeContext, { cgroups }: LivingContainer): StatsPlan {
-  const hasHugePages = cgroupOf({ cgroups }, "hugetlb") !== undefined;
-  return { cgroups, pageSizes: hasHugePages ? pageSizes(askNames(door, { op: "listDirectory", path: HUGE_PAGES_DIRECTORY })) : [] };
+/** What statistics are read of. */
+interface WatchedStats {
+  plan: StatsPlan;
+  process: ProcessIdentity;
+  /** Where resctrl is mounted; empty where it is not. */
+  resctrl: string;
 }
 
-function readStats(context: RuntimeContext, plan: StatsPlan): ContainerStats {
-  return statsOf(plan, readFiles(context, wantedFiles(plan)));
+function watchedStats({ door }: RuntimeContext, { cgroups, process }: LivingContainer): WatchedStats {
+  const hasHugePages = cgroupOf({ cgroups }, "hugetlb") !== undefined;
+  const sizes = hasHugePages ? pageSizes(askNames(door, { op: "listDirectory", path: HUGE_PAGES_DIRECTORY })) : [];
+  return { plan: { cgroups, pageSizes: sizes }, process, resctrl: resctrlMount(door) };
+}
+
+function readStats(context: RuntimeContext, { plan, process, resctrl }: WatchedStats): ContainerStats {
+  return statsOf(plan, readFiles(context, wantedFiles(plan)), resctrl === "" ? undefined : readRdt(context, resctrl, process));
+}
+
+/** Each time anew: `update` may have moved the container. @returns undefined for the default class, which is not the container's alone */
+function readRdt({ door }: RuntimeContext, mountpoint: string, { pid }: ProcessIdentity): RdtReading | undefined {
+  const groups = resctrlGroups(door, mountpoint, pid);
+  if (!groups || groups.monitor === mountpoint) return undefined;
+  const domains = askNames(door, { op: "listDirectory", path: `${groups.monitor}/mon_data` });
+  const plan = { ...groups, mountpoint, domains };
+  const texts = readTexts(door, rdtFiles(plan));
+  return { plan, files: { text: (path) => texts.get(path) } };
 }
 
 /** By the path of the cgroup. */
 function readFiles({ door }: RuntimeContext, wanted: readonly WantedFiles[]): Map<string, KernelFiles> {
-  const paths = wanted.flatMap(({ path, files }) => files.map((name) => `${path}/${name}`));
-  const { values } = send(door, "values", { op: "readValues", paths });
-  const texts = new Map(paths.map((path, at) => [path, values[at] ?? undefined]));
+  const texts = readTexts(
+    door,
+    wanted.flatMap(({ path, files }) => files.map((name) => `${path}/${name}`)),
+  );
   return new Map(wanted.map(({ path }) => [path, { text: (name) => texts.get(`${path}/${name}`) }]));
+}
+
+/** By path; undefined for a file that is not there. */
+function readTexts(door: RuntimeContext["door"], paths: string[]): Map<string, string | undefined> {
+  const { values } = send(door, "values", { op: "readValues", paths });
+  return new Map(paths.map((path, at) => [path, values[at] ?? undefined]));
 }
 
 const MEMORY_EVENTS = "memory.events";
@@ -155,7 +184,7 @@ function sourcesOf(
 
 interface Watched {
   id: string;
-  plan: StatsPlan;
+  stats: WatchedStats;
   memory: MemoryCgroup | undefined;
   kills: Kills;
   sources: readonly EventSource[];
@@ -163,14 +192,14 @@ interface Watched {
   handle: number;
 }
 
-function* eventsOf(context: RuntimeContext, { id, plan, memory, kills, sources, handle }: Watched): Generator<ContainerEvent, void, void> {
+function* eventsOf(context: RuntimeContext, { id, stats, memory, kills, sources, handle }: Watched): Generator<ContainerEvent, void, void> {
   const hasKilled = (): boolean => memory?.version === 2 && kills.haveGrown(memoryEvents(context, memory));
   if (hasKilled()) yield { type: "oom", id }; // before the file was watched
   for (;;) {
     const { source, text } = send(context.door, "event", { op: "nextEvent", handle, endable: context.endable ?? false });
     switch (sources[source]?.kind) {
       case "interval": {
-        const data = tryStats(context, id, plan);
+        const data = tryStats(context, id, stats);
         if (data) yield { type: "stats", id, data };
         break;
       }
@@ -191,9 +220,9 @@ function* eventsOf(context: RuntimeContext, { id, plan, memory, kills, sources, 
   }
 }
 
-function tryStats(context: RuntimeContext, id: string, plan: StatsPlan): ContainerStats | undefined {
+function tryStats(context: RuntimeContext, id: string, stats: WatchedStats): ContainerStats | undefined {
   try {
-    return readStats(context, plan);
+    return readStats(context, stats);
   } catch (error) {
     if (!isRuntimeError(error)) throw error;
     context.log("warning", `events ${JSON.stringify(id)}: ${error.message}`);

@@ -75,7 +75,7 @@ t.test("a stopped container is refused in runc's words, resources with their fau
 t.test("a container without a class of Intel RDT gets one, which delete removes", async (t) => {
   const groups = (text: string): Answers => ({
     findMount: () => ({ kind: "text", text: "/resctrl" }),
-    readFile: () => ({ kind: "text", text }),
+    readValues: () => ({ kind: "values", values: [text] }),
   });
   const own = update({ l3CacheSchema: "L3:0=f" }, groups("res:/\nmon:/\n"));
   own.run();
@@ -92,4 +92,10 @@ t.test("a container without a class of Intel RDT gets one, which delete removes"
       change: { schemata: { group: "/resctrl/gold", make: false, lines: [{ text: "MB:0=50", pointer: "--mem-bw-schema" }] } },
     },
   );
+});
+
+t.test("where the kernel does not tell the class of a process, no class is changed", async (t) => {
+  const { run, ops } = update({ l3CacheSchema: "L3:0=f" }, { findMount: () => ({ kind: "text", text: "/resctrl" }) });
+  t.throws(run, { message: /--l3-cache-schema: this kernel does not tell a process's class/ });
+  t.notOk(ops().includes("changeLimits"));
 });

@@ -6,9 +6,10 @@ import type { LockedContainer } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
 import { exactly, freezerOf } from "../container/record.js";
 import type { ContainerRecord } from "../container/record.js";
+import { resctrlGroups, resctrlMount } from "../container/resctrl.js";
 import { RuntimeError, isRuntimeError, messageOf, withOperation } from "../errors.js";
 import type { LimitChange, SchemataChange, SchemataLine } from "../generated/plan.js";
-import { askText, hostFacts, perform, send } from "../native.js";
+import { hostFacts, perform, send } from "../native.js";
 import { refused } from "../plan/limit-error.js";
 import { lastComponent, parentOf } from "../plan/paths.js";
 import { isRootless } from "../plan/plan.js";
@@ -138,10 +139,11 @@ function planSchemata(
   if (memBwSchema) lines.push({ text: memBwSchema, pointer: "--mem-bw-schema" });
   const [first] = lines;
   if (!first || !record.process) return undefined;
-  const mountpoint = askText(door, { op: "findMount", fsType: "resctrl" });
+  const mountpoint = resctrlMount(door);
   if (mountpoint === "") throw refused(first.pointer, "needs a mounted resctrl file system (mount -t resctrl), this host has none");
-  const groups = askText(door, { op: "readFile", path: `/proc/${record.process.pid}/cpu_resctrl_groups`, maxBytes: 65_536 });
-  const name = /^res:\/(.*)$/m.exec(groups)?.[1]?.replace(/\/$/, "") ?? "";
+  const groups = resctrlGroups(door, mountpoint, record.process.pid);
+  if (!groups) throw refused(first.pointer, "this kernel does not tell a process's class (/proc/PID/cpu_resctrl_groups)");
+  const { name } = groups;
   // The default class is everybody's: a container in it gets one of its own.
   const make = name === "";
   return { mountpoint, group: `${mountpoint}/${make ? record.id : name}`, make, cgroup: freezerOf(record) ?? "", lines };

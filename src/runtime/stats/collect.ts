@@ -5,6 +5,8 @@ import { BLKIO_FILES, IO_FILES, blkio1, blkio2, noBlkio } from "./blkio.js";
 import type { ContainerStats } from "./container-stats.js";
 import { CPUACCT_FILES, CPU_FILES, cpuUsage1, cpuUsage2, noCpuUsage, noThrottling, throttling1, throttling2 } from "./cpu.js";
 import { CPUSET_FILES, cpuset } from "./cpuset.js";
+import { rdtStats } from "./intel-rdt.js";
+import type { RdtPlan } from "./intel-rdt.js";
 import { hugetlb1, hugetlb2, hugetlbFiles1, hugetlbFiles2 } from "./hugetlb.js";
 import type { KernelFiles } from "./kernel-files.js";
 import { MEMORY_FILES1, MEMORY_FILES2, memory1, memory2, noMemory } from "./memory.js";
@@ -101,8 +103,17 @@ export function wantedFiles(plan: StatsPlan): WantedFiles[] {
   });
 }
 
-/** @param files those of `wantedFiles`, by the cgroup's path; a cgroup that is gone has none */
-export function statsOf(plan: StatsPlan, files: ReadonlyMap<string, KernelFiles>): ContainerStats {
+/** What was read of Intel RDT. */
+export interface RdtReading {
+  plan: RdtPlan;
+  files: KernelFiles;
+}
+
+/**
+ * @param files those of `wantedFiles`, by the cgroup's path; a cgroup that is gone has none
+ * @param rdt absent for a container without a group of its own
+ */
+export function statsOf(plan: StatsPlan, files: ReadonlyMap<string, KernelFiles>, rdt?: RdtReading): ContainerStats {
   const read = <T>({ controller, read1, read2, none }: Part<T>): T => {
     const cgroup = cgroupOf(plan, controller);
     const found = cgroup && files.get(cgroup.path);
@@ -121,7 +132,7 @@ export function statsOf(plan: StatsPlan, files: ReadonlyMap<string, KernelFiles>
     pids: read(PARTS.pids),
     blkio: { ...read(PARTS.blkio), ...psi("io.pressure") },
     hugetlb: read(PARTS.hugetlb),
-    intel_rdt: {},
+    intel_rdt: rdt ? rdtStats(rdt.plan, rdt.files) : {},
     network_interfaces: null,
   };
 }

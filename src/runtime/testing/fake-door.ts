@@ -111,6 +111,8 @@ export function fakeDoor({ facts, files, answers }: FakeDoorOptions = {}): FakeD
         return { kind: "text", text: "directory" };
       case "listContainers":
         return { kind: "names", names: [] };
+      case "findMount":
+        return { kind: "text", text: "" };
       case "compileSeccomp":
         return { kind: "handle", handle: ++handles };
       case "seccompFacts":

@@ -1,0 +1,29 @@
+/** The groups of Intel RDT that a container is in (Documentation/filesystems/resctrl.rst). */
+
+import { askText, send } from "../native.js";
+import type { LibraryDoor } from "./context.js";
+
+export interface ResctrlGroups {
+  /** Directory of the class of service. */
+  group: string;
+  /** Name of the class; empty for the default one, which everybody is in who has no other. */
+  name: string;
+  /** Directory that has the group's counters in `mon_data`: a monitoring group, or the class itself. */
+  monitor: string;
+}
+
+/** Where resctrl is mounted; empty where it is not. */
+export function resctrlMount(door: LibraryDoor): string {
+  return askText(door, { op: "findMount", fsType: "resctrl" });
+}
+
+/** The groups of a process; undefined where the kernel does not tell. */
+export function resctrlGroups(door: LibraryDoor, mountpoint: string, pid: number): ResctrlGroups | undefined {
+  const { values } = send(door, "values", { op: "readValues", paths: [`/proc/${pid}/cpu_resctrl_groups`] });
+  const text = values[0];
+  if (typeof text !== "string") return undefined;
+  const named = (key: string): string => new RegExp(`^${key}:/?(.*?)/?$`, "m").exec(text)?.[1] ?? "";
+  const [name, monitorName] = [named("res"), named("mon")];
+  const group = name === "" ? mountpoint : `${mountpoint}/${name}`;
+  return { group, name, monitor: monitorName === "" ? group : `${group}/mon_groups/${monitorName}` };
+}
