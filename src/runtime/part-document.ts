@@ -19,24 +19,34 @@ export interface PartFile {
   /** What a configuration must have beside it. */
   rest: Partial<Spec>;
   rootless: boolean;
+  /** Those of the container's user namespace, where the part may refer to them. */
+  mappings?: Pick<NonNullable<Spec["linux"]>, "uidMappings" | "gidMappings"> | undefined;
+  /** Leaves out of the part what nobody looks at. */
+  cut?: ((part: unknown) => unknown) | undefined;
 }
 
 /**
  * The configuration that the part is of, with the container's namespaces.
  * @throws RuntimeError with every fault of the file at once, each by its pointer in the file
  */
-export function loadPart(door: LibraryDoor, record: ContainerRecord, { file, member, rest, rootless }: PartFile): ValidatedSpec {
+export function loadPart(
+  door: LibraryDoor,
+  record: ContainerRecord,
+  { file, member, rest, rootless, mappings, cut }: PartFile,
+): ValidatedSpec {
   const text = askText(door, { op: "readFile", path: file, maxBytes: MAX_CONFIG_BYTES });
-  const options = { rootless, name: file };
+  const options = { rootless, name: file, holds: member === "mounts" ? ("array" as const) : ("object" as const) };
+  let part = text;
   try {
-    JSON.parse(text);
+    const parsed: unknown = JSON.parse(text);
+    if (cut) part = JSON.stringify(cut(parsed));
   } catch {
     return loadSpec(text, loadersOf(door), options); // says where it is no JSON
   }
   const namespaces = record.namespaces.map((type) => ({ type, path: "/" }));
-  const whole = JSON.stringify({ ociVersion: "1.0.0", root: { path: "rootfs" }, linux: { namespaces }, ...rest });
+  const whole = JSON.stringify({ ociVersion: "1.0.0", root: { path: "rootfs" }, linux: { namespaces, ...mappings }, ...rest });
   try {
-    return loadSpec(`{"${member}":${text},${whole.slice(1)}`, loadersOf(door), options);
+    return loadSpec(`{"${member}":${part},${whole.slice(1)}`, loadersOf(door), options);
   } catch (error) {
     const { faults } = error as { faults?: readonly Fault[] };
     if (!faults) throw error;

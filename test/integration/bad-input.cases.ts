@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { badExecs } from "./bad-execs.js";
+import { badMounts } from "./bad-mounts.js";
 import { badUpdates } from "./bad-updates.js";
 import { badCheckpoints } from "./bad-checkpoints.js";
 import { badValueCases } from "./bad-values.js";
@@ -1365,6 +1366,7 @@ export const cases: BadInput[] = [
   ...crunAnnotations,
   ...badExecs,
   ...badUpdates,
+  ...badMounts,
   ...commandLine,
   ...crunFlags,
   ...badCheckpoints,

@@ -2,7 +2,7 @@
  * `mounts add` and `mounts remove`: the mounts of a container change while it runs (crun's command).
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.js";
 import { describe } from "./harness/execute.js";
 import { statusesInside } from "./harness/inside.js";
@@ -99,6 +99,68 @@ test("when one cannot be removed, all stay", async (c) => {
     (await seen(c)).map(({ target }) => target),
     ["/mnt/a"],
   );
+});
+
+test("what was unmounted before one fails is mounted again, with its files, its flags and what is below it", async (c) => {
+  await c.createAndStart(c.bundle({}));
+  const mounts: Mount[] = [
+    { destination: "/mnt/a", type: "tmpfs", source: "tmpfs", options: ["nosuid", "noexec"] },
+    { destination: "/mnt/a/below", type: "tmpfs", source: "tmpfs" },
+    { destination: "/mnt/b", type: "tmpfs", source: "tmpfs" },
+  ];
+  assert.equal((await change(c, "add", mounts)).status, 0);
+  const { pid } = await c.state();
+  const files = ["a/file", "a/below/file"].map((file) => `/proc/${pid}/root/mnt/${file}`);
+  for (const file of files) writeFileSync(file, "kept\n");
+  const before = await seen(c);
+  // Of two mounts at one place there is only one: that is seen when the others are unmounted already.
+  const failed = await change(c, "remove", [...mounts, { destination: "/mnt/b", type: "tmpfs" }]);
+  assert.equal(failed.stderr, `mounts remove "${c.id}": unmount "/mnt/b" (/3): nothing is mounted there\n`);
+  const inOrder = (list: typeof before): typeof before => list.toSorted((a, b) => (a.target < b.target ? -1 : 1));
+  assert.deepEqual(inOrder(await seen(c)), inOrder(before));
+  for (const file of files) assert.equal(readFileSync(file, "utf8"), "kept\n");
+});
+
+test("mounts on each other are removed in the order of the file that added them, one for each line", async (c) => {
+  await c.createAndStart(c.bundle({}));
+  const mounts: Mount[] = ["/mnt", "/mnt/a", "/mnt/a", "/mnt/a/below"].map((destination) => ({
+    destination,
+    type: "tmpfs",
+    source: "tmpfs",
+  }));
+  assert.equal((await change(c, "add", mounts)).status, 0);
+  assert.equal((await seen(c)).length, 4);
+  const removed = await change(c, "remove", mounts);
+  assert.equal(removed.status, 0, removed.stderr);
+  assert.deepEqual(await seen(c), []);
+});
+
+test("what a mount asks for and cannot have is a warning, and a destination may be relative to the root", async (c) => {
+  await c.createAndStart(c.bundle({}));
+  const result = await change(c, "add", [{ destination: "mnt/new", source: "/etc", options: ["bind", "nosuidd"] }]);
+  const file = `${c.directory}/mounts.json`;
+  const warnings = [
+    `warning: ${file}: /0/destination: "mnt/new" is taken as relative to "/": a destination should be an absolute path`,
+    `warning: ${file}: /0/options/1: "nosuidd" is left out: a bind mount has no data; did you mean "nosuid"?`,
+  ];
+  assert.deepEqual(result, { ...result, status: 0, stderr: `${warnings.join("\n")}\n` });
+  assert.deepEqual(
+    (await seen(c)).map(({ target }) => target),
+    ["/mnt/new"],
+  );
+  assert.equal((await c.runtime(["mounts", "remove", c.id, c.file("only.json", '[{"destination":"mnt/new"}]')])).status, 0);
+  assert.deepEqual(await seen(c), []);
+});
+
+test("idmap=@ of a mount that is added means ids of the container", async (c) => {
+  const source = c.folder("source");
+  writeFileSync(`${source}/file`, "");
+  chmodSync(source, 0o755);
+  await c.createAndStart(mappedBundle(c, {}));
+  const added = await change(c, "add", [{ destination: "/mnt/new", source, options: ["bind", "idmap=uids=@0-3-10;gids=@0-5-10"] }]);
+  assert.equal(added.status, 0, added.stderr);
+  const { stdout } = await c.ok(["exec", c.id, "stat", "-c", "%u:%g", "/mnt/new/file"]);
+  assert.equal(stdout, "3:5\n");
 });
 
 test("a destination stays in the container, whatever its links say, and a source is the host's", async (c) => {

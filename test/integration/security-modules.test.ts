@@ -185,6 +185,19 @@ if (hasSelinux) {
     );
   });
 
+  test("mounts that are added get the container's mountLabel, mqueue too", async (c) => {
+    await c.createAndStart(c.bundle({ config: labelled }));
+    const mounts = ["tmpfs", "mqueue", "proc"].map((type) => ({ destination: `/mnt/${type}`, type, source: type }));
+    await c.ok(["mounts", "add", c.id, c.file("mounts.json", JSON.stringify(mounts))]);
+    const { pid } = await c.state();
+    const labelOf = (path: string): string =>
+      spawnSync("stat", ["-c", "%C", `/proc/${pid}/root${path}`], { encoding: "utf8" }).stdout.trim();
+    assert.deepEqual(
+      mounts.map(({ destination }) => labelOf(destination) === mountLabel),
+      [true, true, false],
+    );
+  });
+
   test("a mount's own context counts, in quotes as mount(8) has them, alone and beside other and long options", async (c) => {
     const quoted = `context="${mountLabel}"`;
     const options = [[quoted, "size=1m"], [`size=1m,${quoted},mode=755`], [`${quoted},mode=755${",size=1m".repeat(50)},mpol=bind:0,0`]];

@@ -19,6 +19,7 @@ use tsrunc_sys::process as sys;
 
 use crate::exec::{enter, go_on_in_child};
 use crate::gate::Never;
+use crate::kernel_files::label_file;
 use crate::mounts::{attach, in_config, mount, Mount};
 use crate::root::{Place, Root};
 
@@ -60,15 +61,23 @@ fn takes_procfs(operation: &Operation) -> bool {
 fn add(root: &mut Root, operations: &[Operation], lent: &BTreeMap<usize, OwnedFd>) -> Result<(), Failure> {
     root.record_mounts();
     for (index, operation) in operations.iter().enumerate() {
-        let Operation::Mount { destination, source, target, in_place, attributes, recursive, propagation, pointer } = operation else {
-            return Err(Failure::new(FailureCode::BadRequest, "mount", "not a mount"));
-        };
-        let entry = Mount { destination, source, target: *target, in_place: *in_place, attributes, recursive, propagation, pointer, lent_only: true };
-        if let Err(failure) = mount(root, &entry, lent.get(&index)) {
+        if let Err(failure) = carry_out(root, operation, lent.get(&index)) {
             return Err(take_back(root, failure));
         }
     }
     Ok(())
+}
+
+fn carry_out(root: &mut Root, operation: &Operation, lent: Option<&OwnedFd>) -> Result<(), Failure> {
+    match operation {
+        Operation::Mount { destination, source, target, in_place, attributes, recursive, propagation, pointer } => {
+            let entry =
+                Mount { destination, source, target: *target, in_place: *in_place, attributes, recursive, propagation, pointer, lent_only: true };
+            mount(root, &entry, lent)
+        }
+        Operation::Label { path, label } => label_file(root, path, label),
+        _ => Err(Failure::new(FailureCode::BadRequest, "mount", "not a mount")),
+    }
 }
 
 /// Unmounts what was mounted, the last first.
@@ -83,36 +92,63 @@ fn take_back(root: &Root, failure: Failure) -> Failure {
     }
 }
 
-/// Something that is mounted at a place.
-struct Mounted<'a> {
+/// A mount that was removed.
+struct Removed<'a> {
     point: &'a MountPoint,
-    place: Place,
-    id: u64,
-    /// To mount it again.
+    /// To mount it again, with what was mounted below it.
     clone: OwnedFd,
 }
 
-/// Unmounts at all the places, or at none.
+/// Unmounts at all the places, or at none. What lies deeper goes first, so that the order of the list does not matter.
 fn remove(root: &Root, points: &[MountPoint]) -> Result<(), Failure> {
-    let found = points.iter().map(|point| find(root, point)).collect::<Result<Vec<_>, Failure>>()?;
-    for (count, mounted) in found.iter().enumerate() {
-        let result = unmount_at(&mounted.place, mounted.id).during(|| unmounting(mounted.point));
-        if let Err(failure) = result {
-            let undone = found[..count].iter().rev().try_for_each(|before| mount_again(before).during(|| format!("mount {:?} again", before.point.path)));
-            return Err(match undone {
-                Ok(()) => failure,
-                Err(second) => Failure { cause: format!("{}; undoing it failed too: {second}", failure.cause), ..failure },
-            });
+    // Most faults are found before anything changes.
+    for point in points {
+        find(root, point)?;
+    }
+    let mut deepest_first: Vec<&MountPoint> = points.iter().collect();
+    deepest_first.sort_by_key(|point| std::cmp::Reverse(point.path.matches('/').count()));
+    let mut removed = Vec::new();
+    for point in deepest_first {
+        match remove_one(root, point) {
+            Ok(one) => removed.push(one),
+            Err(failure) => return Err(put_back(root, &removed, failure)),
         }
     }
     Ok(())
+}
+
+fn remove_one<'a>(root: &Root, point: &'a MountPoint) -> Result<Removed<'a>, Failure> {
+    let during = || unmounting(point);
+    let Mounted { place, top, id } = find(root, point)?;
+    let clone = clone_mount(top.as_fd(), true).during(during)?;
+    unmount_at(&place, id).during(during)?;
+    Ok(Removed { point, clone })
+}
+
+/// Mounts again what was removed, the last first. The places are looked up anew: one may be in a mount that has just come back.
+fn put_back(root: &Root, removed: &[Removed<'_>], failure: Failure) -> Failure {
+    let undone = removed.iter().rev().try_for_each(|Removed { point, clone }| {
+        let place = root.existing_place(&point.path).and_then(|place| open_name(&place));
+        place.and_then(|place| attach(clone.as_fd(), place.as_fd())).during(|| format!("mount {:?} again", point.path))
+    });
+    match undone {
+        Ok(()) => failure,
+        Err(second) => Failure { cause: format!("{}; undoing it failed too: {second}", failure.cause), ..failure },
+    }
 }
 
 fn unmounting(point: &MountPoint) -> String {
     format!("unmount {:?}{}", point.path, in_config(&point.pointer))
 }
 
-fn find<'a>(root: &Root, point: &'a MountPoint) -> Result<Mounted<'a>, Failure> {
+/// What lies on top at a place.
+struct Mounted {
+    place: Place,
+    top: OwnedFd,
+    id: u64,
+}
+
+fn find(root: &Root, point: &MountPoint) -> Result<Mounted, Failure> {
     let during = || unmounting(point);
     let place = root.existing_place(&point.path).during(during)?;
     let top = open_name(&place).during(during)?;
@@ -120,12 +156,7 @@ fn find<'a>(root: &Root, point: &'a MountPoint) -> Result<Mounted<'a>, Failure> 
     if mountinfo::place_of(&place.parent).during(during)?.0 == id {
         return Err(Failure::new(FailureCode::NotFound, during(), "nothing is mounted there"));
     }
-    let clone = clone_mount(top.as_fd(), true).during(during)?;
-    Ok(Mounted { point, place, id, clone })
-}
-
-fn mount_again(mounted: &Mounted<'_>) -> Result<(), Errno> {
-    attach(mounted.clone.as_fd(), open_name(&mounted.place)?.as_fd())
+    Ok(Mounted { place, top, id })
 }
 
 fn open_name(place: &Place) -> Result<OwnedFd, Errno> {

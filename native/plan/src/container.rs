@@ -268,7 +268,7 @@ pub struct MountsPlan {
     pub namespaces: Vec<Namespace>,
     /// Its root is a directory of a mount namespace that others have, to be entered by chroot(2).
     pub chroot: bool,
-    /// `Mount` operations, in order: all of them or none.
+    /// `Mount` and `Label` operations, in order: all of them or none.
     pub add: Vec<Operation>,
     /// Where to unmount, in order: all of them or none.
     pub remove: Vec<MountPoint>,

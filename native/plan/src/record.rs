@@ -97,6 +97,10 @@ pub struct ContainerRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional, type = "object"))]
     pub resources: Option<Json>,
+    /// config.json's linux.mountLabel, for mounts that are added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub mount_label: Option<String>,
     /// What a process that is brought in has unless it says otherwise: the first process's, without its arguments. Filled in by `create`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]

@@ -70,6 +70,7 @@ export function readRecord(context: RuntimeContext, id: string, lock: number): C
 
 /** The same for a container that another process may be working on. @throws RuntimeError `notFound` for an unknown id */
 export function peekRecord(context: RuntimeContext, id: string): ContainerRecord {
+  checkId(id);
   return recordIn(context, id, { op: "peekState", root: context.root, id });
 }
 

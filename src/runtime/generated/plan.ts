@@ -202,6 +202,10 @@ ownPidNamespace: boolean, cgroups: Array<RecordedCgroup>, unit?: RecordedUnit,
  */
 resources?: object, 
 /**
+ * config.json's linux.mountLabel, for mounts that are added.
+ */
+mountLabel?: string, 
+/**
  * What a process that is brought in has unless it says otherwise: the first process's, without its arguments. Filled in by `create`.
  */
 defaults?: Process, execAffinity?: RecordedAffinity, oomScoreAdj?: number, 
@@ -566,7 +570,7 @@ namespaces: Array<Namespace>,
  */
 chroot: boolean, 
 /**
- * `Mount` operations, in order: all of them or none.
+ * `Mount` and `Label` operations, in order: all of them or none.
  */
 add: Array<Operation>, 
 /**

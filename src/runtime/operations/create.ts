@@ -317,6 +317,7 @@ export function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: Reco
     cgroups: planned.cgroups,
     ...(unit && { unit: { name: unit.name, bus: unit.bus } }),
     ...(spec.linux?.resources && { resources: exactly(spec.linux.resources) as object }),
+    ...(spec.linux?.mountLabel && { mountLabel: spec.linux.mountLabel }),
     undo: planned.undoWhileCreating,
     poststart: planHooks(spec, "poststart"),
     poststop: planHooks(spec, "poststop"),

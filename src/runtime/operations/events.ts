@@ -2,7 +2,6 @@
 
 import { observedStatus, peekRecord } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
-import { checkId } from "../container/identifier.js";
 import { resctrlGroups, resctrlMount } from "../container/resctrl.js";
 import { RuntimeError, isRuntimeError, withOperation } from "../errors.js";
 import type { EventSource, ProcessIdentity, RecordedCgroup } from "../generated/plan.js";
@@ -66,7 +65,6 @@ interface LivingContainer {
 }
 
 function livingContainer(context: RuntimeContext, id: string): LivingContainer {
-  checkId(id);
   const record = peekRecord(context, id);
   const status = observedStatus(context, record);
   // runc's words.

@@ -4,12 +4,14 @@ import { observedStatus, peekRecord } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
 import type { ContainerRecord } from "../container/record.js";
 import { RuntimeError, errorFromFailure, withOperation } from "../errors.js";
-import type { HostFacts, MountPoint, Operation } from "../generated/plan.js";
-import { attempt, hostFacts } from "../native.js";
+import type { HostFacts, MountPoint, Operation, ProcessIdentity } from "../generated/plan.js";
+import { attempt, hostFacts, send } from "../native.js";
 import { faultsOf, loadPart, pointerInFile } from "../part-document.js";
+import { planCrunSettings } from "../plan/crun-settings.js";
 import { planMounts } from "../plan/mounts.js";
 import { cleanAbsolute } from "../plan/paths.js";
 import type { Fault } from "../spec/fault.js";
+import type { ContainerMappings } from "../spec/idmap-option.js";
 import type { Mount } from "../spec/generated/spec-types.js";
 import type { ValidatedSpec } from "../spec/load.js";
 
@@ -44,7 +46,11 @@ function change(context: RuntimeContext, { id, file, verb }: ChangeRequest): voi
     if (!record.namespaces.includes("mount"))
       throw new RuntimeError("the container has no mount namespace of its own", { code: "unsupported" });
     const facts = hostFacts(context.door);
-    const spec = loadPart(context.door, record, { file, member: "mounts", rest: WITHOUT_PROCESS, rootless: facts.euid !== 0 });
+    const mappings = record.namespaces.includes("user") ? mappingsOf(context.door, record.process) : {};
+    const rootless = facts.euid !== 0;
+    const cut = verb === "remove" ? destinationsOf : undefined;
+    const spec = loadPart(context.door, record, { file, member: "mounts", rest: WITHOUT_PROCESS, rootless, mappings, cut });
+    if (verb === "add") warnOfMounts(context, spec, file);
     const { namespaces, chroot = false, process: init } = record;
     const changes =
       verb === "add" ? { add: planAdded(spec, record, { file, facts }), remove: [] } : { add: [], remove: pointsOf(spec.mounts) };
@@ -54,6 +60,37 @@ function change(context: RuntimeContext, { id, file, verb }: ChangeRequest): voi
   } catch (error) {
     throw withOperation(`mounts ${verb} ${JSON.stringify(id)}`, error);
   }
+}
+
+/** The entries of a file without all but their destinations, as mounts that any rule takes. */
+function destinationsOf(part: unknown): unknown {
+  if (!Array.isArray(part)) return part;
+  return part.map((entry: unknown) => {
+    if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return entry;
+    const { destination } = entry as { destination?: unknown };
+    return { destination, source: "none", options: ["bind"] };
+  });
+}
+
+function warnOfMounts(context: RuntimeContext, spec: ValidatedSpec, file: string): void {
+  const found = context.door.part("warnings").warningsOf(spec, { leftOut: [], hasUnit: true, rootless: false });
+  for (const { pointer, message, rule } of found) {
+    const own = pointerInFile("mounts", pointer);
+    context.log("warning", `${file}: ${own}: ${message}`, { pointer: own, message, rule });
+  }
+}
+
+/** Of the container's user namespace, made or joined. A process that has ended has none; that it has is found out later. */
+function mappingsOf(door: RuntimeContext["door"], { pid }: ProcessIdentity): ContainerMappings {
+  const { values } = send(door, "values", { op: "readValues", paths: [`/proc/${pid}/uid_map`, `/proc/${pid}/gid_map`] });
+  const [uidMappings, gidMappings] = values.map((text) =>
+    [...(text ?? "").matchAll(/^ *(\d+) +(\d+) +(\d+)$/gm)].map(([, containerID, hostID, size]) => ({
+      containerID: Number(containerID),
+      hostID: Number(hostID),
+      size: Number(size),
+    })),
+  );
+  return { ...(uidMappings && { uidMappings }), ...(gidMappings && { gidMappings }) };
 }
 
 function notRunning(): RuntimeError {
@@ -76,7 +113,9 @@ function planAdded(spec: ValidatedSpec, record: ContainerRecord, { file, facts }
     inUserNamespace,
     bundle: record.bundle,
     ownerMap: inUserNamespace ? { uidMappings: [], gidMappings: [] } : undefined,
-    mappings: {},
+    mappings: spec.linux ?? {},
+    mountLabel: record.mountLabel,
+    contextType: planCrunSettings(record.annotations).contextType,
   });
   return [...operations, ...late].map((operation) =>
     operation.op === "mount" ? { ...operation, pointer: pointerInFile("mounts", operation.pointer) } : operation,

@@ -3,7 +3,6 @@
 import { processCgroup, withoutCgroup } from "../container/process-cgroup.js";
 import { observedStatus, peekRecord } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
-import { checkId } from "../container/identifier.js";
 import { RuntimeError, errorFromFailure, withOperation } from "../errors.js";
 import { attempt, send } from "../native.js";
 import { selectRows } from "../process-rows.js";
@@ -52,7 +51,6 @@ function operation(id: string): string {
 }
 
 function processesOf(context: RuntimeContext, id: string): number[] {
-  checkId(id);
   const record = peekRecord(context, id);
   // All processes of a pid namespace end with its first one: whatever is in the cgroup of a stopped container is somebody else's.
   if (record.ownPidNamespace && observedStatus(context, record) === "stopped") return [];

@@ -22,20 +22,22 @@ const plainCharacters = /[^"\\\u0000-\u001f]*/y;
 const escape = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
 /** Finds the first fault of a text; `undefined` where there is none. Iterative: any depth, any length. */
-export function findJsonFault(text: string): JsonFault | undefined {
-  return new JsonReader(text).read();
+export function findJsonFault(text: string, holds: "object" | "array" = "object"): JsonFault | undefined {
+  return new JsonReader(text, holds).read();
 }
 
 type Expectation = "document" | "value" | "value or end" | "name" | "name or end" | "colon" | "comma or end" | "end of file";
 
 class JsonReader {
   private readonly text: string;
+  private readonly holds: "object" | "array";
   private position = 0;
   /** The brackets that are open here, outermost first. */
   private readonly open: ("{" | "[")[] = [];
 
-  constructor(text: string) {
+  constructor(text: string, holds: "object" | "array") {
     this.text = text;
+    this.holds = holds;
   }
 
   read(): JsonFault | undefined {
@@ -60,7 +62,7 @@ class JsonReader {
     }
     switch (expectation) {
       case "document":
-        return character === "{" ? this.value("a JSON object") : this.fault("a JSON object");
+        return character === (this.holds === "object" ? "{" : "[") ? this.value("a value") : this.fault(`a JSON ${this.holds}`);
       case "value":
         return this.value("a value");
       case "value or end":

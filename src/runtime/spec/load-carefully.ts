@@ -19,8 +19,8 @@ import { textFaults } from "./text-faults.js";
  */
 export function loadCarefully(text: string, rules: readonly Rules[], report: ReportValidator, options: LoadOptions): ValidatedSpec {
   const name = options.name ?? "config.json";
-  const document = parse(text, name);
-  if (isTooDeep(text, document)) throw jsonError(text, name);
+  const document = parse(text, options);
+  if (isTooDeep(text, document)) throw jsonError(text, options);
   const exact = exactDocument(text);
   const spec = withoutNullMembers(text, exact);
 
@@ -32,16 +32,16 @@ export function loadCarefully(text: string, rules: readonly Rules[], report: Rep
   return spec as ValidatedSpec;
 }
 
-function parse(text: string, name: string): unknown {
+function parse(text: string, options: LoadOptions): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw jsonError(text, name);
+    throw jsonError(text, options);
   }
 }
 
-function jsonError(text: string, name: string): RuntimeError {
-  const fault = findJsonFault(text);
+function jsonError(text: string, { name = "config.json", holds }: LoadOptions): RuntimeError {
+  const fault = findJsonFault(text, holds);
   const cause =
     fault === undefined ? "not JSON" : `line ${fault.line}, column ${fault.column}: expected ${fault.expected}, found ${fault.found}`;
   return new RuntimeError(cause, { code: "invalidConfig", operation: `parse "${name}"`, path: name });

@@ -27,6 +27,8 @@ export interface LoadOptions extends CheckContext {
   readonly seccompIsReady?: boolean;
   /** How errors call the file. Default `config.json`. */
   readonly name?: string;
+  /** What it holds, for the error where it is no JSON. Default an object. */
+  readonly holds?: "object" | "array";
   /** Rules of this run beside those of every one: of the cgroup driver systemd. */
   readonly more?: readonly Rules[];
 }
