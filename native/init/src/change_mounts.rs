@@ -71,8 +71,7 @@ fn add(root: &mut Root, operations: &[Operation], lent: &BTreeMap<usize, OwnedFd
 fn carry_out(root: &mut Root, operation: &Operation, lent: Option<&OwnedFd>) -> Result<(), Failure> {
     match operation {
         Operation::Mount { destination, source, target, in_place, attributes, recursive, propagation, pointer } => {
-            let entry =
-                Mount { destination, source, target: *target, in_place: *in_place, attributes, recursive, propagation, pointer, lent_only: true };
+            let entry = Mount { destination, source, target: *target, in_place: *in_place, attributes, recursive, propagation, pointer, lent_only: true };
             mount(root, &entry, lent)
         }
         Operation::Label { path, label } => label_file(root, path, label),

@@ -33,9 +33,12 @@ fn apply<'a>(change: &'a LimitChange, done: &mut Done<'a>) -> Result<(), Failure
         systemd::change(unit, &mut done.unit)?;
     }
     for limit in &change.writes {
-        // Also undone when it fails: of several values the first may have been taken.
-        done.writes.push(limit);
-        cgroup::write_values(std::slice::from_ref(&limit.write), &refused)?;
+        let result = cgroup::write_values(std::slice::from_ref(&limit.write), &refused);
+        // The kernel takes or refuses a value as a whole; of several the first may have been taken.
+        if result.is_ok() || !limit.write.more.is_empty() {
+            done.writes.push(limit);
+        }
+        result?;
     }
     if let Some(schemata) = &change.schemata {
         resctrl::change(schemata, &mut done.schemata)?;
@@ -116,6 +119,18 @@ mod tests {
         let failure = change(&LimitChange { writes, ..LimitChange::default() }).unwrap_err();
         assert_eq!(failure.to_string(), "write \"c\" = \"2\" (--flag): this kernel has no such file in a cgroup");
         assert_eq!(std::fs::read_to_string(a).unwrap(), "0");
+    }
+
+    #[test]
+    fn a_value_that_was_refused_is_not_undone_but_those_before_it_in_the_same_file_are() {
+        // What cannot be written to cannot be written back to either: that would hide the reason.
+        let refused = LimitWrite { write: write("/dev/full", "3"), restore: vec![write("/dev/full", "0")] };
+        let failure = change(&LimitChange { writes: vec![refused], ..LimitChange::default() }).unwrap_err();
+        assert_eq!(failure.to_string(), "write \"full\" = \"3\" (--flag): ENOSPC (no space left on device)");
+        let several = CgroupWrite { more: vec!["4".into()], ..write("/dev/full", "3") };
+        let several = LimitWrite { write: several, restore: vec![write("/dev/full", "0")] };
+        let failure = change(&LimitChange { writes: vec![several], ..LimitChange::default() }).unwrap_err();
+        assert!(failure.cause.contains("undoing it failed too"), "{failure}");
     }
 
     #[test]

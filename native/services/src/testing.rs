@@ -43,6 +43,7 @@ pub fn record(id: &str) -> ContainerRecord {
         cgroups: Vec::new(),
         unit: None,
         resources: None,
+        mount_label: None,
         defaults: None,
         exec_affinity: None,
         oom_score_adj: None,
