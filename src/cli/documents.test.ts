@@ -1,13 +1,16 @@
 import { readFileSync, readdirSync } from "node:fs";
 import t from "tap";
-import { documents } from "./documents.js";
+import { TEST_LISTS, documents } from "./documents.js";
 import { commandGrammar, commandNames, programGrammar } from "./grammars.js";
 import { commandPage, programPage, wrap } from "./manual-page.js";
 import { paragraphs, visible } from "./prose.js";
+import { hostsOf } from "./test-hosts.js";
 import { tests } from "./tests.js";
 
+const lists = { guest: readFileSync(TEST_LISTS.guest, "utf8"), failsOnNode: readFileSync(TEST_LISTS.failsOnNode, "utf8") };
+
 t.test("what is committed is what ./scripts/generate-cli.mjs makes of the table", async (t) => {
-  const made = documents();
+  const made = documents(lists);
   for (const [path, text] of Object.entries(made)) t.ok(readFileSync(path, "utf8") === text, `${path}: run ./scripts/generate-cli.mjs`);
   const pages = readdirSync("docs/man").map((name) => `docs/man/${name}`);
   t.same(
@@ -19,7 +22,7 @@ t.test("what is committed is what ./scripts/generate-cli.mjs makes of the table"
 });
 
 t.test("help, man page and docs/cli.md name every flag of the grammar, and only docs/cli.md the hidden ones", async (t) => {
-  const made = documents();
+  const made = documents(lists);
   const reference = (made["docs/cli.md"] ?? "").split("\n## ");
   const rows = [
     { name: "tsrunc", grammar: programGrammar(), help: programPage() },
@@ -57,5 +60,25 @@ t.test("the tests that docs/cli.md names exist, for commands and flags that exis
     t.ok(known.includes(about), about);
     const [file, title = ""] = test.split(" > ");
     t.ok(readFileSync(`test/integration/${file}.test.ts`, "utf8").includes(`test(${JSON.stringify(title)}`), `${about}: ${test}`);
+  }
+});
+
+t.test("every command and every flag has a test, but for flags of CRIU's", async (t) => {
+  const named = [
+    ...programGrammar().flags.map(({ name }) => `--${name}`),
+    ...commandNames().flatMap((name) => [name, ...commandGrammar(name).flags.map((flag) => `${name} --${flag.name}`)]),
+  ];
+  t.same(
+    named.filter((name) => !/--help$|^(checkpoint|restore) --/.test(name) && tests[name] === undefined),
+    [],
+  );
+});
+
+t.test("the tests that docs/cli.md names run on a host, and those of files that need systemd only where it is", async (t) => {
+  for (const test of Object.values(tests)) {
+    const { hosts, needsGuest } = hostsOf(test, lists);
+    t.ok(hosts.length > 0, `${test}: no line of ${TEST_LISTS.guest} selects it`);
+    const text = readFileSync(`test/integration/${test.split(" > ", 1)[0]}.test.ts`, "utf8");
+    if (!needsGuest) t.notMatch(text, /import \{[^}]*\btest\b[^}]*\} from "\.\/harness\/systemd\.js"/, test);
   }
 });

@@ -3,11 +3,15 @@
 import { commandNames } from "./grammars.js";
 import { commandManPage, pageName, programManPage } from "./man-page.js";
 import { reference } from "./reference.js";
+import type { TestLists } from "./test-hosts.js";
+
+/** Where the lists are in the repository. */
+export const TEST_LISTS = { guest: "scripts/guest.d/tests", failsOnNode: "test/integration/expected/tsrunc-node.txt" } as const;
 
 /** Texts by their paths in the repository. */
-export function documents(): Record<string, string> {
+export function documents(lists: TestLists): Record<string, string> {
   return {
-    "docs/cli.md": reference(),
+    "docs/cli.md": reference(lists),
     "docs/man/tsrunc.8": programManPage(),
     ...Object.fromEntries(commandNames().map((name) => [`docs/man/${pageName(name)}.8`, commandManPage(name)])),
   };
