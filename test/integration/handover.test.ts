@@ -97,6 +97,43 @@ test("LISTEN_FDS and --preserve-fds add up", async (c) => {
   assert.deepEqual(extra(report), ["3=mark0", "4=mark1"]);
 });
 
+for (const own of [[], ["LISTEN_FDS=7", "LISTEN_PID=5", "NOTIFY_SOCKET=/own"]]) {
+  const what = own.length > 0 ? "those of config.json" : "none";
+  test(`of the variables of socket activation and readiness exec gives its process ${what}, not the first process's`, async (c) => {
+    const { path } = await notifySocket(c);
+    const descriptors = openMarked(c, 1);
+    const bundle = c.bundle({
+      config: ({ process, mounts }) => {
+        process.env.push(...own);
+        mounts.push({ destination: "/run", type: "tmpfs", source: "tmpfs" });
+      },
+    });
+    const script = `export LISTEN_PID=$$ LISTEN_FDS=1 NOTIFY_SOCKET=${path}; exec "$@"`;
+    const created = await c.startBelowShell(script, ["create", "-b", bundle.directory, c.id], { descriptors });
+    c.deleteLater();
+    assert.equal((await created.wait()).status, 0, created.output());
+    for (const descriptor of descriptors) closeSync(descriptor);
+    await c.ok(["start", c.id]);
+    const { stdout } = await c.ok(["exec", c.id, "env"]);
+    assert.deepEqual(
+      stdout.split("\n").filter((line) => /^(LISTEN_|NOTIFY_)/.test(line)),
+      own,
+    );
+  });
+}
+
+test("exec passes descriptors by --preserve-fds alone: a caller's LISTEN_FDS is not its process's", async (c) => {
+  await c.createAndStart(c.bundle());
+  const descriptors = openMarked(c, 2);
+  const args = ["exec", "--preserve-fds", "1", c.id, "probe", "report"];
+  const result = await (await c.startBelowShell('export LISTEN_PID=$$ LISTEN_FDS=2; exec "$@"', args, { descriptors })).wait();
+  for (const descriptor of descriptors) closeSync(descriptor);
+  assert.equal(result.status, 0, describe(result));
+  const report = JSON.parse(result.stdout) as Report;
+  assert.deepEqual(extra(report), ["3=mark0"]);
+  assert.equal("LISTEN_FDS" in environmentOf(report), false);
+});
+
 test("descriptors reach a program that create made and start started", async (c) => {
   const descriptors = openMarked(c, 1);
   const started = await c.create(c.bundle({ args: ["sh", "-c", "cat <&3"] }), ["--preserve-fds", "1"], { descriptors });

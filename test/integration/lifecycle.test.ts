@@ -2,7 +2,7 @@
  * From `create` to `delete`: what each command does to a container, and which it refuses in which status.
  */
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { test } from "./harness/suite.js";
 import { mountPointOf, readCgroup } from "./harness/cgroups.js";
 import { setNamespace, withoutNamespaces } from "./harness/config.js";
@@ -486,6 +486,31 @@ async function adopter(c: Context, ...flags: string[]): Promise<{ runtime: numbe
 test("run adopts the orphans of a container without a pid namespace", async (c) => {
   const { runtime, parent } = await adopter(c);
   assert.equal(parent, runtime);
+});
+
+test("run adopts orphans from the first instruction of a container on", async (c) => {
+  const shared = `${c.directory}/shared`;
+  mkdirSync(shared);
+  const orphan = "while [ -d /proc/$0 ]; do sleep 0.01; done; grep PPid: /proc/$$/status >/shared/parent; touch /shared/done";
+  const bundle = c.bundle({
+    args: ["sh", "-c", `sh -c 'sh -c "$0" $$ &' '${orphan}'; exec sleep 100`],
+    config: (config) => {
+      config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid");
+      config.mounts.push({ destination: "/shared", type: "bind", source: shared, options: ["bind"] });
+      // Until this hook ends `run` has not begun to wait for the container.
+      const script = `until [ -e ${shared}/done ]; do sleep 0.01; done`;
+      config.hooks = { poststart: [{ path: "/bin/sh", args: ["sh", "-c", script] }] };
+    },
+  });
+  c.deleteLater();
+  const started = await c.startRuntime(["run", "-b", bundle.directory, c.id]);
+  const parent = await until(
+    "the orphan has seen its parent",
+    () => existsSync(`${shared}/done`) && readFileSync(`${shared}/parent`, "utf8"),
+  );
+  await c.ok(["delete", "-f", c.id]);
+  await started.wait();
+  assert.equal(Number(parent.split("\t")[1]), started.pid);
 });
 
 test("run --no-subreaper leaves orphans to the next reaper", async (c) => {

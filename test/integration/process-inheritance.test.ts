@@ -25,7 +25,11 @@ async function seen(c: Context, change: (config: Config) => void = () => undefin
   const bundle = c.bundle({ args: ["sh", "-c", `probe report; ${files}`], config: change });
   const result = await (await c.startBelow([`${binaries}/attributes`], ["run", "-b", bundle.directory, c.id])).wait();
   assert.equal(result.status, 0, describe(result));
-  const lines = result.stdout.trim().split("\n");
+  return parse(result.stdout);
+}
+
+function parse(output: string): Seen {
+  const lines = output.trim().split("\n");
   const [cpus = "", coredumpFilter = "", oomScoreAdj = ""] = lines.splice(-3);
   return { ...(JSON.parse(lines.join("\n")) as Report), cpus: cpus.split("\t")[1] ?? "", coredumpFilter, oomScoreAdj };
 }
@@ -69,6 +73,18 @@ const reset: [name: string, check: (seen: Seen) => void][] = [
 
 for (const [name, check] of inherited) test(`a container inherits the ${name} of the caller`, async (c) => check(await seen(c)));
 for (const [name, check] of reset) test(`a container does not inherit the ${name} of the caller`, async (c) => check(await seen(c)));
+
+test("a process of exec inherits from exec's caller what a container inherits from create's, and no more", async (c) => {
+  await c.createAndStart(c.bundle());
+  const files = "grep Cpus_allowed_list /proc/self/status; cat /proc/self/coredump_filter /proc/self/oom_score_adj";
+  const args = ["exec", c.id, "sh", "-c", `probe report; ${files}`];
+  const result = await (await c.startBelow([`${binaries}/attributes`], args)).wait();
+  assert.equal(result.status, 0, describe(result));
+  const process = parse(result.stdout);
+  for (const [, check] of inherited) check(process);
+  const own = new Set(["session and process group"]); // it is not process 1
+  for (const [name, check] of reset) if (!own.has(name)) check(process);
+});
 
 test("a container may use all CPUs of its cpuset and no others, whatever its caller may use", async (c) => {
   if (allCpus === "0" || (cgroupMode() !== "v2" && !hierarchyOf("cpuset"))) c.skip("needs two CPUs and the controller cpuset");

@@ -24,6 +24,8 @@
 //! exec                            the process that is brought in
 //!   Exec, and by SCM_RIGHTS a pidfd of the container's init, its root where that is entered, the tasks files of its v1 cgroups
 //!                      ->           joins cgroups and namespaces, becomes the container's user; as above: Terminal, Limits
+//!                      <-           Crowded           (pids.max leaves room for one process alone)
+//!   Continue           ->           outside of that cgroup now, tries again; its child is moved into it
 //!                      <-           Forked            (a pid namespace is for children; that process says so and ends)
 //!   Continue           ->           its child goes on; as above: Schedule, Listener, Ready, Release, Executing
 //!
@@ -94,6 +96,8 @@ pub struct ExecStart<'a> {
     pub namespaces: Cow<'a, [Namespace]>,
     /// The root of that process comes with the message and is entered by chroot(2).
     pub chroot: bool,
+    /// The last of the files that it joins cgroups by is that of a cgroup below the one before, for the case that this one takes no process.
+    pub spare_cgroup: bool,
     pub terminal_size: Option<[u16; 2]>,
     #[serde(default)]
     pub oom_score_adj: Option<i32>,
@@ -153,6 +157,8 @@ pub enum Console {
 pub enum FromInit {
     /// The pid of the process that goes on with this conversation; the one that says so ends.
     Forked(i32),
+    /// It could not make that process, perhaps because the container's limit of processes leaves no room for both. It tries once more when it goes on.
+    Crowded(Failure),
     /// The terminal's master follows as one byte with SCM_RIGHTS.
     Terminal,
     Hooks,

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{open_tree, OpenTreeFlags};
 use rustix::termios::Winsize;
@@ -135,15 +135,25 @@ pub struct Terminal {
     pub slave: OwnedFd,
 }
 
-/// Opens a terminal of the container's devpts. Both ends are proved to be of a devpts and the slave is taken
-/// from the master, not by its path (CVE-2025-52565).
+/// Opens a terminal of the container's devpts.
+///
+/// A container that runs can mount anything on /dev/pts and on what is in it, and opening a device may do something. So nothing is opened there but
+/// the `ptmx` of a devpts itself, in which nobody can make or rename files. The slave is taken from the master, not by its path (CVE-2025-52565).
 pub fn open_terminal(root: &Root, size: Winsize) -> Result<Terminal, Failure> {
     let during = || "open terminal \"/dev/pts/ptmx\"".to_owned();
-    let multiplexer = root.open("/dev/pts/ptmx", OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC).during(during)?;
-    let magic = rustix::fs::fstatfs(&multiplexer).during(during)?.f_type as u64;
-    let number = rustix::fs::fstat(&multiplexer).during(during)?.st_rdev;
-    if magic != DEVPTS_SUPER_MAGIC || number != rustix::fs::makedev(5, 2) {
-        return Err(Failure::new(FailureCode::Other, during(), "not the multiplexer of a devpts"));
+    let refused = |cause: &str| Failure::new(FailureCode::Other, during(), cause);
+    let directory = root.open("/dev/pts", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC).during(during)?;
+    if rustix::fs::fstatfs(&directory).during(during)?.f_type as u64 != DEVPTS_SUPER_MAGIC {
+        return Err(refused("/dev/pts is not a devpts"));
+    }
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    let multiplexer = match rustix::fs::openat2(&directory, "ptmx", flags, Mode::empty(), resolve) {
+        Err(Errno::XDEV) => return Err(refused("something is mounted on it")),
+        result => result.during(during)?,
+    };
+    if rustix::fs::fstat(&multiplexer).during(during)?.st_rdev != rustix::fs::makedev(5, 2) {
+        return Err(refused("not the multiplexer of a devpts"));
     }
     rustix::pty::unlockpt(&multiplexer).during(during)?;
     let flags = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY | rustix::pty::OpenptFlags::CLOEXEC;

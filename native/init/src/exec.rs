@@ -37,7 +37,7 @@ pub fn exec(channel: &Channel, start: &ExecStart<'_>, received: Vec<OwnedFd>) ->
     let missing = || unexpected("a descriptor");
     let init = received.next().ok_or_else(missing)?;
     let root = if start.chroot { Some(received.next().ok_or_else(missing)?) } else { None };
-    join_cgroups_with_affinity(received.collect(), start.affinity.as_ref().as_ref())?;
+    join_cgroups_with_affinity(received.collect(), start)?;
     let mut open = vec![channel.socket().as_raw_fd(), init.as_raw_fd()];
     open.extend(root.iter().map(AsRawFd::as_raw_fd));
     open.extend(launch_descriptors(launch));
@@ -79,12 +79,18 @@ fn set_oom_score(score: i32) -> Result<(), Failure> {
 }
 
 /// execCPUAffinity has CPUs for the time before the cgroups are joined, whose cpuset may allow others, and for the time after it.
-fn join_cgroups_with_affinity(tasks: Vec<OwnedFd>, affinity: Option<&ExecAffinity>) -> Result<(), Failure> {
+fn join_cgroups_with_affinity(mut tasks: Vec<OwnedFd>, start: &ExecStart<'_>) -> Result<(), Failure> {
+    let affinity: Option<&ExecAffinity> = start.affinity.as_ref().as_ref();
     let set = |cpus: Option<&Vec<u32>>, name: &str| {
         cpus.map_or(Ok(()), |cpus| set_cpu_affinity(cpus).during(|| format!("set the CPU affinity to {cpus:?} (/process/execCPUAffinity/{name})")))
     };
     set(affinity.and_then(|affinity| affinity.initial.as_ref()), "initial")?;
-    join_cgroups(tasks)?;
+    let spare = if start.spare_cgroup { tasks.pop() } else { None };
+    match (join_cgroups(tasks), spare) {
+        // The last one has controllers enabled for cgroups below it ("no internal processes", cgroups(7)).
+        (Err(failure), Some(spare)) if matches!(failure.errno.as_deref(), Some("EBUSY" | "EOPNOTSUPP")) => join_cgroups(vec![spare])?,
+        (result, _) => result?,
+    }
     match affinity {
         None => reset_cpu_affinity(),
         Some(affinity) => set(affinity.last.as_ref(), "final"),
@@ -115,12 +121,12 @@ pub fn enter(namespaces: &[Namespace], init: OwnedFd, root: Option<OwnedFd>) -> 
 
 /// Makes the process that goes on in the pid namespace; this one ends.
 pub fn go_on_in_child(channel: &Channel) -> Result<(), Failure> {
-    let forked = match fork_sibling() {
-        // The first process of the namespace has ended.
-        Err(rustix::io::Errno::NOMEM) => Err(rustix::io::Errno::NOMEM)
-            .during(|| "make a process in the container".into())
-            .map_err(|failure: Failure| Failure { cause: format!("{}; its first process may have ended", failure.cause), ..failure })?,
-        result => result.during(|| "make a process in the container".into())?,
+    let forked = match make_child() {
+        Err(failure) if failure.errno.as_deref() == Some("EAGAIN") => {
+            channel.ask(&FromInit::Crowded(failure))?;
+            make_child()?
+        }
+        result => result?,
     };
     if let Some(pid) = forked {
         channel.send(&FromInit::Forked(pid))?;
@@ -130,6 +136,14 @@ pub fn go_on_in_child(channel: &Channel) -> Result<(), Failure> {
         Some(ToInit::Continue { .. }) => Ok(()),
         _ => Err(unexpected("to go on")),
     }
+}
+
+fn make_child() -> Result<Option<i32>, Failure> {
+    let during = || "make a process in the container".to_owned();
+    fork_sibling().during(during).map_err(|failure: Failure| match failure.errno.as_deref() {
+        Some("ENOMEM") => Failure { cause: format!("{}; its first process may have ended", failure.cause), ..failure },
+        _ => failure,
+    })
 }
 
 /// What is done before the process becomes the container's user: a terminal, the operations of the process. `kernel`: the procfs of the caller,

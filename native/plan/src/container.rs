@@ -204,6 +204,9 @@ pub struct CgroupJoin {
     /// Where the kernel takes no process into `clone_into`, because it has controllers enabled for cgroups below it: the cgroup of the container's
     /// first process instead, if that is below.
     pub or_where_init_is: bool,
+    /// Where a limit leaves room for one process alone, it may be outside of the cgroups for a moment while it is in the container's pid namespace
+    /// already: nobody in there may trace it.
+    pub may_wait_outside: bool,
 }
 }
 

@@ -155,8 +155,14 @@ pub enum Request {
     CompileSeccomp { handle: Option<u32>, profile: Box<SeccompProfile> },
     /// What the kernel knows of filters. -> `SeccompFacts`
     SeccompFacts,
-    /// Let a created container live on without us (and, with `GatePlan::Channel`, start it). -> `Done`
-    Release { handle: u32 },
+    /// Let a created container live on without us (and, with `GatePlan::Channel`, start it). With `subreaper` its orphans become this process's
+    /// children from its first instruction on; `foreground` reaps them. -> `Done`
+    Release {
+        handle: u32,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+        subreaper: bool,
+    },
     /// Open the gate of the container whose state directory the lock holds and wait until the user's program runs
     /// or failed to. `notifySocket` is the caller's NOTIFY_SOCKET, for a container with a notify socket. -> `Started`
     Start { lock: u32, #[serde(default)] notify_socket: Option<String> },

@@ -8,12 +8,13 @@ use tsrunc_common::descriptors::{self, NAME};
 use tsrunc_common::hooks::{run_runtime_hooks, Output};
 use tsrunc_common::limits::set_limits;
 use tsrunc_common::protocol::{Channel, FromInit, ToInit};
-use tsrunc_plan::container::Process;
+use tsrunc_plan::container::{CgroupJoin, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{Hook, HookState};
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::spawn::Step;
 
+use crate::cgroup::crowded;
 use crate::interrupts::{wait_for, wait_for_process, Interrupt};
 use crate::pending::Pending;
 use crate::schedule::schedule;
@@ -39,12 +40,15 @@ pub struct Conversation<'a> {
     pub state: &'a HookState,
     /// None for a process that is brought in.
     pub hooks: Option<RuntimeHooks<'a>>,
+    /// Those of the container that a process is brought into.
+    pub cgroups: Option<&'a CgroupJoin>,
     pub interrupt: Interrupt<'a>,
 }
 
 /// Answers the process until it is ready.
 pub fn converse(conversation: &Conversation<'_>, pending: &mut Pending, receiver: &mut Option<ListenerReceiver<'_>>) -> Result<(), Failure> {
-    let Conversation { channel, process, state, hooks, interrupt } = conversation;
+    let Conversation { channel, process, state, hooks, cgroups, interrupt } = conversation;
+    let mut vacated = Vec::new();
     loop {
         match hooks {
             Some(_) => wait_for(channel, *interrupt, "the init")?,
@@ -55,8 +59,15 @@ pub fn converse(conversation: &Conversation<'_>, pending: &mut Pending, receiver
             FromInit::Ready => return Ok(()),
             FromInit::Failed(failure) => return Err(failure),
             FromInit::Executing | FromInit::Notify => return Err(Failure::new(FailureCode::Other, "wait for the init", "it answered out of turn")),
+            FromInit::Crowded(failure) => {
+                let Some(CgroupJoin { join_tasks, clone_into, may_wait_outside: true, .. }) = cgroups else { return Err(failure) };
+                let directories: Vec<String> = join_tasks.iter().chain(clone_into).cloned().collect();
+                vacated = crowded::vacate(pending.identity.pid, &directories, clone_into.as_deref()).ok_or(failure)?;
+                channel.send(&ToInit::Continue { state: String::new() })?;
+            }
             FromInit::Forked(pid) => {
                 pending.go_on_as(pid)?;
+                crowded::occupy(pid, &vacated)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Terminal => pending.master = Some(receive_descriptor(channel, "the terminal")?),

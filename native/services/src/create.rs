@@ -136,7 +136,7 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     drop((program, unified, tasks));
     let mut receiver = opened.seccomp_receiver.take().map(|socket| ListenerReceiver { socket, metadata: filter.and_then(Filter::metadata) });
     let hooks = Some(RuntimeHooks { hooks: &plan.runtime_hooks, output: &opened.hook_output });
-    let conversation = Conversation { channel: &channel, process: &plan.process, state: &plan.hook_state, hooks, interrupt };
+    let conversation = Conversation { channel: &channel, process: &plan.process, state: &plan.hook_state, hooks, cgroups: None, interrupt };
     converse(&conversation, &mut pending, &mut receiver).map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
     pending.announce(opened.pidfd_receiver.as_ref(), plan.pid_file.as_ref())?;
     seccomp.map_or(Ok(()), |seccomp| seccomp.keep(lock))?;

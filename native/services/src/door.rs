@@ -145,8 +145,8 @@ impl Services {
                 let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, stays, runs_hooks: false })));
                 Ok(Reply::Created { handle, process, warnings: Vec::new() })
             }
-            Request::Release { handle } => match self.handles.get_mut(&handle) {
-                Some(Handle::Process(container)) => container.release(&mut self.interrupts).map(done),
+            Request::Release { handle, subreaper } => match self.handles.get_mut(&handle) {
+                Some(Handle::Process(container)) => container.release(&mut self.interrupts, subreaper).map(done),
                 _ => Err(unknown(handle)),
             },
             Request::Start { lock, notify_socket } => {

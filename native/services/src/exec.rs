@@ -23,7 +23,7 @@ use crate::init_program::{self, InitProgram};
 use crate::interrupts::Interrupt;
 use crate::pending::Pending;
 use crate::seccomp::{self, Filter};
-use crate::{cgroup, gate, preserved, processes, state_root};
+use crate::{cgroup, gate, preserved, processes, shared_namespaces, state_root};
 
 /// Makes a process in the container `id` below the state directory `root`, up to its release.
 ///
@@ -34,7 +34,7 @@ pub fn exec(init: InitProgram, (root, id): (&str, &str), plan: &ExecPlan, interr
     let filter = plan.process.seccomp.then(|| seccomp::of_container(directory.as_fd())).transpose()?;
     require_filter(&plan.process, filter.is_some())?;
     let opened = open_all(plan, filter.as_ref())?;
-    let program = init_program::open(init, directory.as_fd(), plan.namespaces.contains(&Namespace::User))?;
+    let program = init_program::open(init, directory.as_fd(), opened.namespaces.contains(&Namespace::User))?;
     let during = || "make the socket of the process".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     let args = init_arguments(&theirs)?;
@@ -56,7 +56,7 @@ pub fn exec(init: InitProgram, (root, id): (&str, &str), plan: &ExecPlan, interr
     let sent = channel.send_with(&ToInit::Exec(Box::new(first_message(plan, &opened, filter.as_ref()))), &opened.sent);
     drop(program);
     let mut receiver = opened.listener.map(|socket| ListenerReceiver { socket, metadata: filter.as_ref().and_then(Filter::metadata) });
-    let conversation = Conversation { channel: &channel, process: &plan.process, state: &plan.state, hooks: None, interrupt };
+    let conversation = Conversation { channel: &channel, process: &plan.process, state: &plan.state, hooks: None, cgroups: Some(&plan.cgroup), interrupt };
     converse(&conversation, &mut pending, &mut receiver).map_err(|failure| sent.err().filter(|_| failure.operation.is_empty()).unwrap_or(failure))?;
     pending.announce(opened.pidfd_receiver.as_ref(), plan.pid_file.as_ref())?;
     pending.channel = Some(channel);
@@ -68,6 +68,10 @@ struct Opened {
     /// First what the process gets with its first message: a pidfd of the container's init, its root where it is to be entered, files to write
     /// "0" to.
     sent: Vec<OwnedFd>,
+    /// The last of these is a spare one (`ExecStart`).
+    spare_cgroup: bool,
+    /// Those that the process joins.
+    namespaces: Vec<Namespace>,
     unified: Option<OwnedFd>,
     console: Option<OwnedFd>,
     pidfd_receiver: Option<OwnedFd>,
@@ -83,10 +87,17 @@ fn open_all(plan: &ExecPlan, filter: Option<&Filter>) -> Result<Opened, Failure>
     for directory in &plan.cgroup.join_tasks {
         files.push(open_to_join(&format!("{directory}/tasks"))?);
     }
-    let mut unified = None;
+    let (mut unified, mut spare_cgroup) = (None, false);
+    let namespaces = shared_namespaces::to_join(plan.init.pid, &plan.namespaces)?;
     if let Some(path) = &plan.cgroup.clone_into {
         match joins_itself {
-            true => files.push(open_to_join(&format!("{path}/cgroup.procs"))?),
+            true => {
+                files.push(open_to_join(&format!("{path}/cgroup.procs"))?);
+                if let Some(inner) = where_init_is(plan)?.filter(|inner| inner != path) {
+                    files.push(open_to_join(&format!("{inner}/cgroup.procs"))?);
+                    spare_cgroup = true;
+                }
+            }
             false => unified = Some(open_cgroup(path)?),
         }
     }
@@ -97,6 +108,8 @@ fn open_all(plan: &ExecPlan, filter: Option<&Filter>) -> Result<Opened, Failure>
     let listener = filter.and_then(|filter| filter.listener.as_ref());
     Ok(Opened {
         sent: std::iter::once(init).chain(root).chain(files).collect(),
+        spare_cgroup,
+        namespaces,
         unified,
         console: match &plan.console {
             ConsolePlan::Socket { path } => Some(gate::connect_to(path, "console socket")?),
@@ -138,14 +151,19 @@ fn clone_into(request: &Spawn<'_>, plan: &ExecPlan, opened: &Opened) -> Result<S
     let during = || "clone the process".to_owned();
     let Some(unified) = &opened.unified else { return spawn(request).during(during) };
     match spawn(&Spawn { cgroup: Some(unified.as_fd()), ..*request }) {
-        Err(errno @ (Errno::BUSY | Errno::OPNOTSUPP)) if plan.cgroup.or_where_init_is => {
-            let own = plan.cgroup.clone_into.as_deref().unwrap_or_default();
-            match cgroup::unified_cgroup_of(plan.init.pid, own)? {
-                Some(path) => spawn(&Spawn { cgroup: Some(open_cgroup(&path)?.as_fd()), ..*request }).during(during),
-                None => Err(errno).during(during),
-            }
-        }
+        Err(errno @ (Errno::BUSY | Errno::OPNOTSUPP)) => match where_init_is(plan)? {
+            Some(path) => spawn(&Spawn { cgroup: Some(open_cgroup(&path)?.as_fd()), ..*request }).during(during),
+            None => Err(errno).during(during),
+        },
         result => result.during(during).map_err(cgroup::explain_denial),
+    }
+}
+
+/// The v2 cgroup of the container's first process, where that may stand in for the container's.
+fn where_init_is(plan: &ExecPlan) -> Result<Option<String>, Failure> {
+    match &plan.cgroup.clone_into {
+        Some(own) if plan.cgroup.or_where_init_is => cgroup::unified_cgroup_of(plan.init.pid, own),
+        _ => Ok(None),
     }
 }
 
@@ -153,13 +171,14 @@ fn first_message<'a>(plan: &'a ExecPlan, opened: &Opened, filter: Option<&Filter
     ExecStart {
         launch: Launch {
             process: Cow::Borrowed(&plan.process),
-            in_user_namespace: plan.namespaces.contains(&Namespace::User),
+            in_user_namespace: opened.namespaces.contains(&Namespace::User),
             gate: Gate::Channel,
             console: console(&plan.console, opened.console.as_ref()),
             seccomp: filter.map(Filter::for_init),
         },
-        namespaces: Cow::Borrowed(&plan.namespaces),
+        namespaces: Cow::Owned(opened.namespaces.clone()),
         chroot: plan.chroot,
+        spare_cgroup: opened.spare_cgroup,
         terminal_size: plan.terminal_size,
         oom_score_adj: plan.oom_score_adj,
         affinity: Cow::Borrowed(&plan.affinity),

@@ -19,6 +19,11 @@ pub fn prepare(container: &Pending) -> Result<(), Failure> {
     container.master.as_ref().map_or(Ok(()), terminal::prepare)
 }
 
+/// From now on orphans among this process's descendants become its children.
+pub fn adopt_orphans() -> Result<(), Failure> {
+    set_child_subreaper(Some(rustix::process::getpid())).during(|| "become a subreaper".into())
+}
+
 /// What this process does for a container while it waits for its end.
 pub struct Foreground<'a> {
     /// Passed on to the container. None when somebody else in this process has the signals.
@@ -35,7 +40,6 @@ impl Foreground<'_> {
         let during = || "wait for the container".to_owned();
         let Foreground { mut signals, subreaper, notify } = self;
         if subreaper {
-            set_child_subreaper(Some(rustix::process::getpid())).during(|| "become a subreaper".into())?;
             if let Some(signals) = &mut signals {
                 signals.child_ends().during(|| "catch SIGCHLD".into())?;
             }

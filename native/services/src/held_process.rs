@@ -15,9 +15,13 @@ pub struct HeldProcess {
 }
 
 impl HeldProcess {
-    /// Lets the process go on. With a caller who stays, `interrupts` are the process's signals once its program runs.
-    pub fn release(&mut self, interrupts: &mut Option<Interrupts>) -> Result<(), Failure> {
+    /// Lets the process go on. With a caller who stays, `interrupts` are the process's signals once its program runs, and with `subreaper` its
+    /// orphans are the caller's children, however early they lose their parent.
+    pub fn release(&mut self, interrupts: &mut Option<Interrupts>, subreaper: bool) -> Result<(), Failure> {
         interrupts.as_ref().map_or(Ok(()), Interrupts::check)?;
+        if subreaper {
+            foreground::adopt_orphans()?;
+        }
         if !self.stays {
             return self.pending.release(interrupts.as_ref().map(Interrupts::interrupt));
         }

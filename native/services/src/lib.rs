@@ -38,6 +38,7 @@ mod reactor;
 mod resctrl;
 mod schedule;
 mod seccomp;
+mod shared_namespaces;
 mod state_root;
 mod store;
 mod systemd;

@@ -22,7 +22,7 @@ use crate::init_program::{self, InitProgram};
 use crate::interrupts::wait_for_process;
 use crate::mapped_mounts::{self, User};
 use crate::pending::Pending;
-use crate::{processes, state_root};
+use crate::{processes, shared_namespaces, state_root};
 
 /// Mounts and unmounts in the container `id` below the state directory `root`.
 ///
@@ -31,7 +31,8 @@ use crate::{processes, state_root};
 pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan) -> Result<(), Failure> {
     let directory = state_root::open_trusted(root, id)?;
     let init = processes::open(&plan.init)?.ok_or_else(|| ended(&plan.init))?;
-    let in_user_namespace = plan.namespaces.contains(&Namespace::User);
+    let namespaces = shared_namespaces::to_join(plan.init.pid, &plan.namespaces)?;
+    let in_user_namespace = namespaces.contains(&Namespace::User);
     let lent = clone_sources(plan, in_user_namespace)?;
     let container_root = plan.chroot.then(|| open_root(&plan.init)).transpose()?;
     // Only now is it certain that all of these were the container's.
@@ -51,7 +52,7 @@ pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan)
     pending.starts = true;
     drop(theirs);
     let start = MountsStart {
-        namespaces: Cow::Borrowed(&plan.namespaces),
+        namespaces: Cow::Owned(namespaces),
         chroot: plan.chroot,
         add: Cow::Borrowed(&plan.add),
         lent_mounts: lent.iter().map(|lent| (lent.operation, lent.clone.as_raw_fd())).collect(),
@@ -68,7 +69,7 @@ pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan)
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Ready => return Ok(()),
-            FromInit::Failed(failure) => return Err(failure),
+            FromInit::Failed(failure) | FromInit::Crowded(failure) => return Err(failure),
             _ => return Err(Failure::new(FailureCode::Other, "change the mounts", "the process answered out of turn")),
         }
     }

@@ -45,6 +45,7 @@ pub fn record(id: &str) -> ContainerRecord {
         resources: None,
         mount_label: None,
         defaults: None,
+        env: None,
         exec_affinity: None,
         oom_score_adj: None,
         undo: Vec::new(),

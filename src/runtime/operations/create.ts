@@ -65,6 +65,12 @@ export interface CreateOptions {
   rootless?: boolean | undefined;
 }
 
+/** What `create` is given by the operations that make use of it. */
+interface LaunchOptions extends CreateOptions {
+  /** The caller stays, and adopts orphans from the container's first instruction on. */
+  subreaper?: boolean | undefined;
+}
+
 /** How the container goes on after its creation. */
 export type Continuation =
   /** It waits until `start` opens its gate. */
@@ -85,7 +91,7 @@ export interface NewContainer {
 
 export interface CreateRequest {
   id: string;
-  options: CreateOptions;
+  options: LaunchOptions;
   continuation: Continuation;
 }
 
@@ -176,7 +182,7 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
     attempted.record = { ...standing, process };
     if (planning.rare.crun.refusesUnknownCalls) refuseUnknownCalls(warnings);
     warn(context, warnings);
-    perform(door, { op: "release", handle: attempted.created.handle });
+    perform(door, { op: "release", handle: attempted.created.handle, ...(options.subreaper && { subreaper: true }) });
     return { lock: attempted.lock, process: attempted.created, record: attempted.record, notify: attempted.notify };
   } catch (error) {
     throw undoCreation(context, attempted, explainOom(context, attempted.record, error));
@@ -322,6 +328,7 @@ export function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: Reco
     poststart: planHooks(spec, "poststart"),
     poststop: planHooks(spec, "poststop"),
     ...(planned.plan.hookOutput && { hookOutput: planned.plan.hookOutput }),
+    ...(planned.configuredEnv && { env: planned.configuredEnv }),
     ...(spec.process?.execCPUAffinity && { execAffinity: spec.process.execCPUAffinity }),
     ...(spec.process?.oomScoreAdj !== undefined && { oomScoreAdj: spec.process.oomScoreAdj }),
   };

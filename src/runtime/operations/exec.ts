@@ -113,7 +113,7 @@ function planExec(context: RuntimeContext, record: ContainerRecord, options: Exe
     init: record.process,
     namespaces: record.namespaces,
     chroot: record.chroot ?? false,
-    cgroup: planCgroupJoin(record.cgroups, options.cgroups ?? []),
+    cgroup: planCgroupJoin(record, options.cgroups ?? []),
     mayBeFrozen: options.ignorePaused ?? false,
     process,
     terminalSize: process.terminal ? (given?.terminalSize ?? [0, 0]) : null,

@@ -117,7 +117,8 @@ function bringBack(context: RuntimeContext, id: string, options: RestoreOptions)
       undo: planned.undo,
     };
     perform(door, { op: "saveState", handle: attempted.lock, record: state });
-    perform(door, { op: "release", handle: process.handle });
+    const subreaper = !options.detach && (options.subreaper ?? true);
+    perform(door, { op: "release", handle: process.handle, ...(subreaper && { subreaper }) });
     return { lock: attempted.lock, process };
   } catch (error) {
     throw undoRestore(context, attempted, error);

@@ -33,7 +33,7 @@ export function runContainer(context: RuntimeContext, id: string, options: RunOp
 
 function runDetached(context: RuntimeContext, id: string, options: RunOptions): number {
   const { door } = context;
-  const container = launchContainer(context, { id, options, continuation: "detach" });
+  const container = launchContainer(context, { id, options: { ...options, subreaper: false }, continuation: "detach" });
   try {
     finishStart(context, container);
   } finally {
@@ -46,7 +46,8 @@ function runDetached(context: RuntimeContext, id: string, options: RunOptions): 
 
 function runForeground(context: RuntimeContext, id: string, options: RunOptions): number {
   const { door } = context;
-  const container = launchContainer(context, { id, options, continuation: "foreground" });
+  const subreaper = options.subreaper ?? true;
+  const container = launchContainer(context, { id, options: { ...options, subreaper }, continuation: "foreground" });
   const { handle } = container.process;
   try {
     finishStart(context, container);
@@ -58,7 +59,7 @@ function runForeground(context: RuntimeContext, id: string, options: RunOptions)
     const { status } = send(door, "exit", {
       op: "foreground",
       handle,
-      subreaper: options.subreaper ?? true,
+      subreaper,
       notify: container.notify ?? null,
     });
     if (!options.keep) removeAfterExit(context, id);

@@ -82,9 +82,10 @@ t.test("a capability is added, but never to the inheritable set, and to the ambi
   });
 });
 
-t.test("what the first process alone was given is left out", async (t) => {
-  const env = ["LISTEN_FDS=2", "LISTEN_PID=1", "NOTIFY_SOCKET=/run/notify/notify.sock", "NOTIFY_SOCKET=/mine", "PATH=/bin"];
-  t.same(execDefaults({ defaults: { ...base, env, terminal: true } } as ContainerRecord).env, ["NOTIFY_SOCKET=/mine", "PATH=/bin"]);
+t.test("the environment is config.json's, without what the first process alone was given", async (t) => {
+  const defaults = { ...base, env: ["LISTEN_FDS=2", "LISTEN_PID=1", "PATH=/bin"], terminal: true };
+  t.same(execDefaults({ defaults, env: ["LISTEN_FDS=7", "PATH=/bin"] } as ContainerRecord).env, ["LISTEN_FDS=7", "PATH=/bin"]);
+  t.same(execDefaults({ defaults } as ContainerRecord).env, ["LISTEN_FDS=2", "LISTEN_PID=1", "PATH=/bin"]);
   t.equal(execDefaults({ defaults: { ...base, terminal: true } } as ContainerRecord).terminal, false);
   t.throws(() => execDefaults({} as ContainerRecord), { code: "unsupported" });
 });
@@ -102,12 +103,18 @@ t.test("cgroups are the container's, or below them", async (t) => {
     { controllers: ["name=systemd"], path: "/cg/systemd/c1" },
   ];
   const v2 = [{ controllers: [], path: "/cg/c1" }];
-  t.same(planCgroupJoin(v1, []), { joinTasks: ["/cg/cpu/c1", "/cg/systemd/c1"], cloneInto: null, orWhereInitIs: false });
-  t.same(planCgroupJoin(v2, []), { joinTasks: [], cloneInto: "/cg/c1", orWhereInitIs: true });
-  t.same(planCgroupJoin(v2, ["a/b"]), { joinTasks: [], cloneInto: "/cg/c1/a/b", orWhereInitIs: false });
-  t.same(planCgroupJoin(v1, ["cpuacct:a", "systemd:/b"]).joinTasks, ["/cg/cpu/c1/a", "/cg/systemd/c1/b"]);
-  t.same(planCgroupJoin(v1, ["a"]).joinTasks, ["/cg/cpu/c1/a", "/cg/systemd/c1/a"]);
-  t.same(planCgroupJoin([], []), { joinTasks: [], cloneInto: null, orWhereInitIs: false });
+  const join = (cgroups: ContainerRecord["cgroups"], wanted: string[] = [], record: Partial<ContainerRecord> = {}): unknown =>
+    planCgroupJoin({ namespaces: [], cgroups, ...record } as unknown as ContainerRecord, wanted);
+  const none = { joinTasks: [], cloneInto: null, orWhereInitIs: false, mayWaitOutside: true };
+  t.same(join(v1), { ...none, joinTasks: ["/cg/cpu/c1", "/cg/systemd/c1"] });
+  t.same(join(v2), { ...none, cloneInto: "/cg/c1", orWhereInitIs: true });
+  t.same(join(v2, ["a/b"]), { ...none, cloneInto: "/cg/c1/a/b" });
+  t.match(join(v1, ["cpuacct:a", "systemd:/b"]), { joinTasks: ["/cg/cpu/c1/a", "/cg/systemd/c1/b"] });
+  t.match(join(v1, ["a"]), { joinTasks: ["/cg/cpu/c1/a", "/cg/systemd/c1/a"] });
+  t.same(join([]), none);
+  const tracer = { defaults: { ...base, capabilities: { ...base.capabilities, bounding: String(2 ** 19) } } } as Partial<ContainerRecord>;
+  t.match(join(v2, [], tracer), { mayWaitOutside: false });
+  t.match(join(v2, [], { ...tracer, namespaces: ["user"] }), { mayWaitOutside: true });
   for (const [cgroups, wanted, cause] of [
     [v2, ["../x"], /a path with "\.\."/],
     [v1, ["cpu:../x"], /a path with "\.\."/],
@@ -117,5 +124,5 @@ t.test("cgroups are the container's, or below them", async (t) => {
     [v1, ["cpu:a", "cpu:b"], /has two cgroups/],
     [[], ["a"], /no cgroup of its own/],
   ] as const)
-    t.throws(() => planCgroupJoin([...cgroups], wanted), { code: "invalidArgument", message: cause }, wanted.join(" "));
+    t.throws(() => join([...cgroups], [...wanted]), { code: "invalidArgument", message: cause }, wanted.join(" "));
 });

@@ -62,15 +62,14 @@ export function planExecProcess(base: Process, options: ExecProcessOptions, limi
   };
 }
 
-/** What of the first process's environment is for it alone: socket activation and readiness (sd_listen_fds(3), sd_notify(3)). */
-const FIRST_PROCESS_ALONE = /^(LISTEN_FDS=[0-9]+|LISTEN_PID=1|NOTIFY_SOCKET=\/run\/notify\/notify\.sock)$/;
+const CAP_SYS_PTRACE = 19;
 
 /** What any process of a container has by default. @throws RuntimeError for a record of an older version */
-export function execDefaults({ defaults }: ContainerRecord): Process {
+export function execDefaults({ defaults, env }: ContainerRecord): Process {
   if (!defaults) {
     throw new RuntimeError("the container was made by an older version, which did not record what exec needs", { code: "unsupported" });
   }
-  return { ...defaults, env: defaults.env.filter((entry) => !FIRST_PROCESS_ALONE.test(entry)), terminal: false };
+  return { ...defaults, env: env ?? defaults.env, terminal: false };
 }
 
 /** An empty label is none: the process keeps the container's. */
@@ -127,9 +126,11 @@ export function planExecAffinity(affinity: RecordedAffinity | undefined): ExecAf
  * @param wanted as of `--cgroup`: paths below the container's cgroups, `[controller[,controller]:]path`
  * @throws RuntimeError on one that leads out of them, or names a controller that the container has no cgroup of
  */
-export function planCgroupJoin(cgroups: ContainerRecord["cgroups"], wanted: readonly string[]): CgroupJoin {
+export function planCgroupJoin({ cgroups, namespaces, defaults }: ContainerRecord, wanted: readonly string[]): CgroupJoin {
   const below = subCgroups(cgroups, wanted);
-  const join: CgroupJoin = { joinTasks: [], cloneInto: null, orWhereInitIs: false };
+  // Its first process can have given it to others there. In a user namespace it is none over a process that comes from outside.
+  const mayTrace = !namespaces.includes("user") && hasBit(defaults?.capabilities?.bounding ?? "0", CAP_SYS_PTRACE);
+  const join: CgroupJoin = { joinTasks: [], cloneInto: null, orWhereInitIs: false, mayWaitOutside: !mayTrace };
   for (const { controllers, path } of cgroups) {
     const sub = controllers.length === 0 ? below.get("") : (controllers.map((name) => below.get(name)).find(Boolean) ?? below.get(""));
     const directory = sub === undefined ? path : joinBelow(path, sub);

@@ -15,7 +15,7 @@ import { mountOperation } from "./mount-operation.js";
 import { planNetDevices } from "./net-devices.js";
 import { planOperations } from "./operations.js";
 import { resolveFrom } from "./paths.js";
-import { planProcess } from "./process.js";
+import { dedupeEnvironment, planProcess } from "./process.js";
 import type { RarePlan } from "./rare.js";
 import { modulePaths, planLabels, refuseInactiveModules } from "./security-modules.js";
 import type { Scope } from "./scope.js";
@@ -68,6 +68,8 @@ export interface PlannedContainer {
   ownerUid: number;
   /** The container's own cgroups. */
   cgroups: RecordedCgroup[];
+  /** The environment of config.json, where socket activation or readiness (sd_listen_fds(3), sd_notify(3)) change it for the first process alone. */
+  configuredEnv?: string[];
 }
 
 const KCORE = "/proc/kcore";
@@ -164,6 +166,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
     rootfs,
     ownerUid: facts.euid,
     cgroups: ownCgroups ? placements.map(({ path, hierarchy: { controllers } }) => ({ controllers, path })) : [],
+    ...((options.listenFds > 0 || notify !== undefined) && { configuredEnv: dedupeEnvironment(process.env ?? []) }),
   };
 }
 

@@ -1,6 +1,7 @@
 //! The container's cgroups on v1, hybrid and v2 (cgroups(7)).
 
 mod claim;
+pub mod crowded;
 mod device_filter;
 mod enable;
 mod freezer;

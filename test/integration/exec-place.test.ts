@@ -1,0 +1,143 @@
+/**
+ * `exec`: where its process gets to, however little room there is and wherever its caller is: cgroups with limits, namespaces, terminals.
+ */
+import assert from "node:assert/strict";
+import { mkdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { cgroupDirectory, cgroupMode, cgroupOf, hierarchyOf } from "./harness/cgroups.js";
+import { withoutNamespaces } from "./harness/config.js";
+import { describe, until } from "./harness/execute.js";
+import { test, testOn } from "./harness/suite.js";
+import { Terminal } from "./harness/terminal.js";
+import { mappedBundle } from "./harness/user-namespace.js";
+import type { Context } from "./harness/context.js";
+import type { Result } from "./harness/execute.js";
+
+function exec(c: Context, args: readonly string[], flags: readonly string[] = []): Promise<Result> {
+  return c.runtime(["exec", ...flags, c.id, ...args]);
+}
+
+const processes = async (c: Context): Promise<number[]> => JSON.parse((await c.ok(["ps", "--format", "json", c.id])).stdout) as number[];
+
+function needsPids(c: Context): void {
+  if (cgroupMode() !== "v2" && !hierarchyOf("pids")) c.skip("needs the controller pids");
+}
+
+test("exec needs no more of the container's limit of processes than its one process", async (c) => {
+  needsPids(c);
+  await c.createAndStart(c.bundle({ config: ({ linux }) => (linux.resources.pids = { limit: 2 }) }));
+  const { pid } = await c.state();
+  const controllers = hierarchyOf("pids") ? "pids" : "";
+  for (let round = 0; round < 3; round += 1) {
+    assert.equal((await exec(c, ["sh", "-c", "exit 7"])).status, 7);
+  }
+  const started = await c.startRuntime(["exec", c.id, "sh", "-c", "echo up; exec sleep 100"]);
+  await c.printed(started, "up");
+  // That is the limit: it can make none itself.
+  assert.match((await exec(c, ["true"])).stderr, /EAGAIN/);
+  const second = (await processes(c)).find((other) => other !== pid) ?? 0;
+  assert.equal(cgroupOf(second, controllers), cgroupOf(pid, controllers));
+  process.kill(second, "SIGKILL");
+  assert.equal((await started.wait()).status, 137);
+});
+
+test("exec fails where the container's limit of processes is reached, and leaves no process", async (c) => {
+  needsPids(c);
+  await c.createAndStart(c.bundle({ config: ({ linux }) => (linux.resources.pids = { limit: 1 }) }));
+  const { pid } = await c.state();
+  const result = await exec(c, ["true"]);
+  assert.equal(result.status, 255, describe(result));
+  assert.match(result.stderr, /EAGAIN/);
+  assert.deepEqual(await processes(c), [pid]);
+});
+
+test("exec in a user namespace needs no more than one process either", async (c) => {
+  needsPids(c);
+  await c.createAndStart(mappedBundle(c, { config: ({ linux }) => (linux.resources.pids = { limit: 2 }) }));
+  const result = await exec(c, ["sh", "-c", "exit 7"]);
+  assert.equal(result.status, 7, describe(result));
+});
+
+test("exec with a terminal hands over one terminal, also where there is room for one process", async (c) => {
+  needsPids(c);
+  await c.createAndStart(c.bundle({ config: ({ linux }) => (linux.resources.pids = { limit: 2 }) }));
+  const terminal = new Terminal(c, c.program, ["--root", c.root, "exec", "--tty", c.id, "sh", "-c", "read line; echo got $line; exit 7"]);
+  terminal.type("this\r");
+  await terminal.shows("got this");
+  assert.equal(await terminal.end(), "exited 7");
+});
+
+testOn(
+  ["v2"],
+  "execCPUAffinity of the time before goes with a container that has enabled controllers for cgroups of its own",
+  async (c) => {
+    await c.createAndStart(c.bundle({ config: ({ process }) => (process.execCPUAffinity = { initial: "0", final: "0" }) }));
+    const { pid } = await c.state();
+    const own = cgroupDirectory(pid, "");
+    // As systemd does in a container.
+    mkdirSync(`${own}/init`);
+    writeFileSync(`${own}/init/cgroup.procs`, String(pid));
+    writeFileSync(`${own}/cgroup.subtree_control`, "+pids");
+    const result = await exec(c, ["sh", "-c", "cat /proc/self/cgroup; grep Cpus_allowed_list /proc/self/status"]);
+    assert.equal(result.status, 0, describe(result));
+    assert.match(result.stdout, /^0::.*\/init\n(.*\n)*Cpus_allowed_list:\t0\n$/);
+  },
+);
+
+for (const [name, flag, file] of [
+  ["uts", "--uts", "uts"],
+  ["network", "--net", "net"],
+  ["ipc", "--ipc", "ipc"],
+] as const) {
+  test(`a process of exec is in the ${name} namespace that the container shares with whoever created it, wherever exec's caller is`, async (c) => {
+    const bundle = c.bundle({ config: (config) => withoutNamespaces(config, name) });
+    const created = await c.startBelow(["unshare", flag], ["create", "-b", bundle.directory, c.id]);
+    c.deleteLater();
+    assert.equal((await created.wait()).status, 0, created.output());
+    await c.ok(["start", c.id]);
+    const { pid } = await c.state();
+    const theirs = readlinkSync(`/proc/${pid}/ns/${file}`);
+    assert.notEqual(theirs, readlinkSync(`/proc/self/ns/${file}`));
+    const result = await exec(c, ["readlink", `/proc/self/ns/${file}`]);
+    assert.deepEqual([result.status, result.stdout.trim()], [0, theirs], describe(result));
+  });
+}
+
+test("exec's caller may be in another mount namespace than the creator of a container without one of its own", async (c) => {
+  const bundle = c.bundle({ config: (config) => withoutNamespaces(config, "mount") });
+  const script = `mount -t tmpfs private ${bundle.rootfs}/tmp && echo seen >${bundle.rootfs}/tmp/mark && exec "$@"`;
+  const created = await c.startBelow(["unshare", "--mount", "/bin/sh", "-c", script, "sh"], ["create", "-b", bundle.directory, c.id]);
+  c.deleteLater();
+  assert.equal((await created.wait()).status, 0, created.output());
+  await c.ok(["start", c.id]);
+  const result = await exec(c, ["cat", "/tmp/mark"]);
+  assert.deepEqual([result.status, result.stdout], [0, "seen\n"], describe(result));
+});
+
+const mounting = ["CAP_SYS_ADMIN", "CAP_MKNOD", "CAP_DAC_OVERRIDE"];
+
+for (const [what, prepare, cause] of [
+  ["a file mounted over it", "mkfifo /tmp/f; mount --bind /tmp/f /dev/pts/ptmx", "something is mounted on it"],
+  ["another file system", "mount -t tmpfs none /dev/pts; mkfifo /dev/pts/ptmx; ln -s /dev/pts/ptmx /tmp/f", "/dev/pts is not a devpts"],
+  [
+    "a link",
+    "mkdir /tmp/d; mkfifo /tmp/d/ptmx; ln -s /tmp/d/ptmx /tmp/f; umount /dev/pts; rmdir /dev/pts; ln -s /tmp/d /dev/pts",
+    "/dev/pts is not a devpts",
+  ],
+] as const) {
+  test(`exec --tty opens nothing that a container puts in the place of its terminals: ${what}`, async (c) => {
+    const bundle = c.bundle({
+      // The reader's open(2) returns when somebody opens the FIFO for writing.
+      args: ["sh", "-c", `${prepare}; echo prepared; cat /tmp/f; echo opened; exec sleep 100`],
+      config: ({ process }) => (process.capabilities = { bounding: mounting, effective: mounting, permitted: mounting }),
+    });
+    const first = await c.createAndStart(bundle);
+    await c.printed(first, "prepared");
+    await until("the reader waits", async () => (await processes(c)).length > 1 || undefined);
+    const terminal = new Terminal(c, c.program, ["--root", c.root, "exec", "--tty", c.id, "true"]);
+    assert.equal(await terminal.end(), "exited 255");
+    await c.ok(["kill", c.id, "KILL"]);
+    await c.status("stopped");
+    assert.doesNotMatch(first.output(), /opened/);
+    await terminal.shows(cause);
+  });
+}
