@@ -50,6 +50,8 @@ t.test("what is wrong with an expression is said", async (t) => {
     ["\\d", '"\\d" has no meaning here'],
     ["\\1", '"\\1" has no meaning here'],
     ["[z-a]", "a range or a number of repetitions is out of order"],
+    ["a{32768}", '"{32768}" is more than 32767 repetitions'],
+    ["a{1,99999999999}", '"{1,99999999999}" is more than 32767 repetitions'],
     ["a{2,1}", "a range or a number of repetitions is out of order"],
   ];
   for (const [source, message] of cases) t.throws(() => compileExtendedRegex(source), { message }, source);

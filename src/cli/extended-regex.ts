@@ -16,6 +16,9 @@ const CLASSES: Readonly<Record<string, string>> = {
   xdigit: "0-9A-Fa-f",
 };
 
+/** RE_DUP_MAX of glibc, which refuses more repetitions. */
+const MOST_REPETITIONS = 0x7fff;
+
 /** @throws Error that says what is wrong with the expression */
 export function compileExtendedRegex(source: string): RegExp {
   const parts: string[] = [];
@@ -54,6 +57,8 @@ export function compileExtendedRegex(source: string): RegExp {
       continue;
     }
     if (bounds && atom !== undefined && (bounds[1] || bounds[3])) {
+      if (Number(bounds[1]) > MOST_REPETITIONS || Number(bounds[3]) > MOST_REPETITIONS)
+        throw new Error(`"${bounds[0]}" is more than ${MOST_REPETITIONS} repetitions`);
       repeat(`{${bounds[1] || "0"}${bounds[2]}${bounds[3]}}`);
       at += bounds[0].length;
       continue;

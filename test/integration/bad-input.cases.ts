@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
+import { badCommands } from "./bad-commands.js";
 import { badExecs } from "./bad-execs.js";
 import { badMounts } from "./bad-mounts.js";
 import { badUpdates } from "./bad-updates.js";
@@ -1367,6 +1368,7 @@ export const cases: BadInput[] = [
   ...badExecs,
   ...badUpdates,
   ...badMounts,
+  ...badCommands,
   ...commandLine,
   ...crunFlags,
   ...badCheckpoints,

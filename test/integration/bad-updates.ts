@@ -44,7 +44,12 @@ export const badUpdates: BadInput[] = [
   flag("memory-reservation", "9223372036854775808", amount),
   flag("kernel-memory", "lots", amount),
   flag("kernel-memory-tcp", "5 mm", amount),
+  flag("memory", "8192p", amount),
+  flag("memory", " 5m", amount),
+  flag("memory-swap", "-2", amount),
   flag("cpu-quota", "5.5", number),
+  flag("cpu-quota", "+5", number),
+  flag("cpu-share", "99999999999999999999", number),
   flag("cpu-period", "100ms", number),
   flag("cpu-share", "0x200", number),
   flag("pids-limit", "many", number),
@@ -58,6 +63,9 @@ export const badUpdates: BadInput[] = [
   range("cpu-rt-runtime", "-2", "found -2, allowed: -1 (no limit) to 9223372036854775807"),
   range("blkio-weight", "5", "found 5, allowed: 10 to 1000"),
   range("pids-limit", "-2", "found -2, allowed: -1 (no limit) to 9223372036854775807"),
+  range("cpu-period", "1000001", "found 1000001, allowed: 1000 to 1000000 (microseconds)"),
+  range("pids-limit", "9223372036854775808", "found 9223372036854775808, allowed: -1 (no limit) to 9223372036854775807"),
+  range("cpuset-cpus", "4294967296", 'found "4294967296", allowed: numbers and ranges, such as "0-3,7"'),
   range("cpuset-cpus", "zero", 'found "zero", allowed: numbers and ranges, such as "0-3,7"'),
   range("cpuset-mems", "1-0", 'found "1-0", allowed: numbers and ranges, such as "0-3,7"'),
   update(
@@ -74,6 +82,8 @@ export const badUpdates: BadInput[] = [
   update("an unknown flag", 'update: unknown flag "--memroy", did you mean "--memory"?', ["--memroy", "64m"]),
   update("two containers", 'update: unexpected argument "{id}"', ["other"]),
   update("a file that is missing", 'update "{id}": read "{dir}/none.json": ENOENT (no such file or directory)', ["-r", "{dir}/none.json"]),
+  update("a file without a name", 'update "{id}": read "": ENOENT (no such file or directory)', ["-r", ""]),
+  update("a device for a file", 'update "{id}": read "/dev/zero": not a regular file', ["-r", "/dev/zero"]),
   update("a directory for a file", 'update "{id}": read "{dir}/folder": EISDIR (is a directory)', ["-r", "{dir}/folder"]),
   resources("half a document", 'parse "stdin": line 1, column 11: expected a value, found the end of the file', '{"memory":'),
   resources("nothing at all", 'parse "stdin": line 1, column 1: expected a JSON object, found the end of the file', ""),
@@ -89,6 +99,18 @@ export const badUpdates: BadInput[] = [
     "a cgroup file with a path",
     'stdin: /unified/..~1memory.max: found "../memory.max", allowed: the name of a file in the cgroup, such as "memory.high"',
     '{"unified":{"../memory.max":"5"}}',
+  ),
+  resources(
+    "a cgroup file that moves processes",
+    'stdin: /unified/cgroup.procs: found "cgroup.procs", allowed: a file that limits: this one moves, stops or ends processes',
+    '{"pids":{"limit":7},"unified":{"cgroup.procs":"1"}}',
+  ),
+  resources(
+    "a throttle of a disk that is not there",
+    onV1
+      ? 'write "blkio.throttle.read_bps_device" = "77:9 5" (/blockIO/throttleReadBpsDevice/0): ENODEV (no such device)'
+      : 'write "io.max" = "77:9 rbps=5" (/blockIO/throttleReadBpsDevice/0): ENODEV (no such device)',
+    '{"pids":{"limit":7},"blockIO":{"throttleReadBpsDevice":[{"major":77,"minor":9,"rate":5}]}}',
   ),
   update(
     "a CPU that the host does not have",

@@ -7,6 +7,9 @@ import { isInt64, isUint64, uint64Range } from "../numbers.js";
 import { each, type Rules, type Subject } from "../rule.js";
 
 const place = "/linux/resources";
+
+/** Files of every v2 cgroup that act on processes: a pid of the host in cgroup.procs would be moved into the container's cgroup. */
+const notLimits: readonly string[] = ["cgroup.procs", "cgroup.threads", "cgroup.kill", "cgroup.freeze"];
 const int64Range = "-1 (no limit) to 9223372036854775807";
 
 const resourcesOf = ({ spec }: Subject): Resources => spec.linux?.resources ?? {};
@@ -149,6 +152,8 @@ export const resourceRules: Rules = {
     for (const name of Object.keys(resourcesOf(subject).unified ?? {})) {
       if (name === "" || name === "." || name === ".." || name.includes("/"))
         report(`${place}/unified/${segment(name)}`, name, 'the name of a file in the cgroup, such as "memory.high"');
+      else if (notLimits.includes(name))
+        report(`${place}/unified/${segment(name)}`, name, "a file that limits: this one moves, stops or ends processes");
     }
   },
 };
