@@ -6,7 +6,7 @@
 export { defaultStateRoot, namedStateRoot } from "./container/context.js";
 export type { LibraryDoor, RuntimeContext, StateRoot } from "./container/context.js";
 export { checkpointContainer } from "./operations/checkpoint.js";
-export type { CheckpointOptions } from "./operations/checkpoint.js";
+export type { CheckpointFlags as CheckpointOptions } from "./criu/messages.js";
 export { createContainer } from "./operations/create.js";
 export type { CgroupManager, CreateOptions } from "./operations/create.js";
 export { defaultSpec } from "./operations/default-spec.js";

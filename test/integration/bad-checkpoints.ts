@@ -52,6 +52,7 @@ export const badCheckpoints: BadInput[] = [
       "{id}",
     ),
   ),
+  call("memory on demand from nowhere", 'checkpoint: flag "--lazy-pages" needs "--page-server"', "checkpoint", "--lazy-pages", "{id}"),
   ...["-1", "x", "1.5"].map((number) =>
     call(
       `--status-fd ${number}`,

@@ -83,6 +83,14 @@ pub struct ContainerRecord {
     pub process: Option<ProcessIdentity>,
     /// Those that are not the runtime's own, made or joined.
     pub namespaces: Vec<Namespace>,
+    /// Those among them that it joined by a path of config.json.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<Namespace>>", optional))]
+    pub joined_namespaces: Vec<Namespace>,
+    /// Where files, directories and devices of the host are bound into it: absolute paths in the container, in the order of the mounts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<String>>", optional))]
+    pub external_mounts: Vec<String>,
     /// Its root is a directory of a mount namespace that others have: chroot(2) has set it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]

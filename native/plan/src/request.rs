@@ -223,8 +223,14 @@ pub enum Request {
     ChangeMounts { root: String, id: String, plan: MountsPlan },
     /// Where a file system of that type is mounted last; empty where it is not. -> `Text`
     FindMount { fs_type: String },
-    /// Make a directory with mode 0700, and those above it; one that is there stays as it is. -> `Done`
-    MakeDirectory { path: String },
+    /// Make a directory with mode 0700, and those above it; one that is there stays as it is. The members of `group` may pass through a new one
+    /// (mode 0710). -> `Done`
+    MakeDirectory {
+        path: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        group: Option<u32>,
+    },
     /// Write a file with mode 0600, in place of what it held. -> `Done`
     WriteFile { path: String, text: String },
     /// What a symbolic link says, also one of procfs. -> `Text`
@@ -247,6 +253,8 @@ pub enum Request {
     /// Make the container's cgroups and put CRIU into them, with the processes that it restores. On failure none is left.
     /// -> `Text`: CRIU's /proc/PID/cgroup
     PlaceCriu { handle: u32, lock: u32, cgroup: Box<CgroupPlan> },
+    /// Bring the loopback interface up in the network namespace of the process `pid`, which CRIU has made and holds still. -> `Done`
+    BringLoopbackUp { pid: i32 },
     /// Wait for CRIU's end. -> `Number`: its exit status, or 128 + signal
     EndCriu { handle: u32 },
     /// Take over the restored process `pid`, which dies with the handle unless it is released. `stays`: with the terminal that CRIU handed over.

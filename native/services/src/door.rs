@@ -200,7 +200,7 @@ impl Services {
             Request::MountId { path } => undo::mount_id(&path).map(|number| Reply::Number { number }),
             Request::ChangeMounts { root, id, plan } => mounts::change(self.init, (&root, &id), &plan).map(done),
             Request::FindMount { fs_type } => resctrl::find_mount(&fs_type).map(text),
-            Request::MakeDirectory { path } => files::make_directory(&path).map(done),
+            Request::MakeDirectory { path, group } => files::make_directory(&path, group).map(done),
             Request::WriteFile { path, text } => files::write(&path, &text).map(done),
             Request::ReadLink { path } => files::read_link(&path).map(text),
             Request::ResolveInRoot { root, path } => criu::rootfs::resolve(&root, &path).map(text),
@@ -221,6 +221,7 @@ impl Services {
                 response.map(|response| Reply::CriuAnswer { response })
             }
             Request::PlaceCriu { handle, lock, cgroup } => criu::place(self.criu(handle)?, self.lock(lock)?, *cgroup).map(text),
+            Request::BringLoopbackUp { pid } => criu::bring_loopback_up(pid).map(done),
             Request::EndCriu { handle } => self.criu_mut(handle)?.end().map(|number| Reply::Number { number }),
             Request::AdoptRestored { handle, pid, stays, pid_file } => {
                 let pending = self.criu_mut(handle)?.adopt(pid, stays, pid_file)?;

@@ -117,10 +117,21 @@ pub fn write(path: &str, text: &str) -> Result<(), Failure> {
     write_all(&file, text.as_bytes()).during(during)
 }
 
-/// Makes a directory and those above it, with mode 0700; those that are there stay as they are.
-pub fn make_directory(path: &str) -> Result<(), Failure> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).during(|| format!("make directory {path:?}"))
+/// Makes a directory and those above it, with mode 0700; those that are there stay as they are. A new one can be passed through by `group`.
+pub fn make_directory(path: &str, group: Option<u32>) -> Result<(), Failure> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let during = || format!("make directory {path:?}");
+    let make = |recursive| std::fs::DirBuilder::new().recursive(recursive).mode(0o700).create(path);
+    let Some(group) = group else { return make(true).during(during) };
+    if let Some(above) = std::path::Path::new(path).parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(above).during(during)?;
+    }
+    match make(false) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return make(true).during(during),
+        result => result.during(during)?,
+    }
+    std::os::unix::fs::chown(path, None, Some(group)).during(during)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o710)).during(during)
 }
 
 /// What a symbolic link says.

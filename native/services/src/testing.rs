@@ -38,6 +38,8 @@ pub fn record(id: &str) -> ContainerRecord {
         owner_uid: 0,
         process: None,
         namespaces: Vec::new(),
+        joined_namespaces: Vec::new(),
+        external_mounts: Vec::new(),
         chroot: false,
         own_pid_namespace: true,
         cgroups: Vec::new(),

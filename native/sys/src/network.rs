@@ -1,14 +1,35 @@
 //! The loopback interface (netdevice(7)).
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{socket_with, AddressFamily, SocketFlags, SocketType};
 
-use crate::namespaces::check;
+use tsrunc_plan::container::Namespace;
+
+use crate::namespaces::{check, join};
 
 /// Brings `lo` up in the calling thread's network namespace: a new one has it down, and programs expect 127.0.0.1.
 pub fn bring_loopback_up() -> Result<(), Errno> {
+    set_up(&open_socket()?)
+}
+
+/// The same in another network namespace. The calling thread enters it to open a socket, which stays there, and returns to its own, `home`.
+///
+/// # Errors
+/// The thread may be in the other namespace still, where returning failed; that takes a caller without privilege over `home`.
+pub fn bring_loopback_up_in(namespace: BorrowedFd<'_>, home: BorrowedFd<'_>) -> Result<(), Errno> {
+    join(namespace, Namespace::Network)?;
+    let socket = open_socket();
+    join(home, Namespace::Network)?;
+    set_up(&socket?)
+}
+
+fn open_socket() -> Result<OwnedFd, Errno> {
+    socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+}
+
+fn set_up(socket: &OwnedFd) -> Result<(), Errno> {
     const SIOCSIFFLAGS: libc::c_ulong = 0x8914;
     #[repr(C)]
     struct InterfaceFlags {
@@ -18,7 +39,6 @@ pub fn bring_loopback_up() -> Result<(), Errno> {
     }
     let mut request = InterfaceFlags { name: [0; 16], flags: libc::IFF_UP as i16, padding: [0; 22] };
     request.name[..2].copy_from_slice(b"lo");
-    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
     // SAFETY: the request has the layout and size of struct ifreq and lives through the call.
-    check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCSIFFLAGS as _, &raw const request) }.into()).map(drop)
+    check(unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), SIOCSIFFLAGS as _, &raw const request) }.into()).map(drop)
 }

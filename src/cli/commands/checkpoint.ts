@@ -8,8 +8,11 @@ import { EXIT_STATUS } from "../exit-status.js";
 import { usageError } from "../usage.js";
 
 export function run(call: CommandCall): number {
-  const { args, switches, values, global } = call;
+  const { args, switches, values } = call;
   noEmptyPaths("checkpoint", call, ["image-path", "work-path", "parent-path"]);
+  // CRIU would choose a port that nobody learns, and wait there for ever.
+  if (switches.has("lazy-pages") && values["page-server"] === undefined)
+    throw usageError("checkpoint", 'flag "--lazy-pages" needs "--page-server"');
   checkpointContainer(call.context(), args[0] ?? "", {
     ...criuOptions(call),
     parentPath: parentPath(values["parent-path"]),
@@ -19,7 +22,6 @@ export function run(call: CommandCall): number {
     linkRemap: switches.has("link-remap"),
     pageServer: pageServer(values["page-server"]),
     statusFd: statusFd(values["status-fd"]),
-    rootless: global.rootless,
   });
   return EXIT_STATUS.success;
 }

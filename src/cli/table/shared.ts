@@ -70,11 +70,13 @@ export function criuFlagTexts() {
   return {
     "image-path": "Directory of CRIU's images. Default: checkpoint, in the working directory.",
     "tcp-established": "Keep established TCP connections.",
-    "ext-unix-sk": "Allow connections to Unix sockets outside of the container.",
+    "ext-unix-sk":
+      "Allow a datagram socket that is connected to a daemon outside of the container: one in its network namespace, whose socket has the same name inside.",
     "shell-job": "Allow a session or a terminal that belongs to a process outside of the container.",
     "file-locks": "Keep file locks.",
     "auto-dedup": "Remove memory from the images as soon as it is not needed there any more.",
-    "manage-cgroups-mode": "How CRIU treats cgroups below the container's: soft (default), full, strict or ignore.",
-    "empty-ns": "Make the namespace anew and without content. Always so for network, the only one that can be named.",
+    "manage-cgroups-mode":
+      "How CRIU treats the limits of cgroups: soft (default), full, strict or ignore. No restore with strict succeeds: it wants no cgroup to be there, and the container's is.",
+    "empty-ns": "Make the namespace anew, with a loopback interface alone. Always so for network, the only one that can be named.",
   };
 }

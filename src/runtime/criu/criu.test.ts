@@ -2,8 +2,9 @@ import t from "tap";
 import type { Operation } from "../generated/plan.js";
 import { errorLines } from "./log.js";
 import { cgroupRoots, dumpRequest, inheritedStreams, restoreRequest } from "./messages.js";
-import { dumpedMounts, externalMounts, mountPoints, parseMountInfo, restoredMounts } from "./mounts.js";
-import { externalName, externalNamespaces, joinedNamespaces } from "./namespaces.js";
+import { dumpedMounts, mountPoints, parseMountInfo, restoredMounts } from "./mounts.js";
+import { externalName, externalNamespaces, externalOf, joinedNamespaces } from "./namespaces.js";
+import { externalMounts } from "../plan/external-mounts.js";
 import { configFile } from "./options.js";
 import { messageName } from "./protocol.js";
 import type { Spec } from "../spec/generated/spec-types.js";
@@ -50,24 +51,32 @@ const MOUNTINFO = `1 0 0:40 / / rw - overlay overlay rw
 2 1 0:41 / /dev rw - tmpfs tmpfs rw
 3 1 0:41 /null /proc/kcore rw - tmpfs tmpfs rw
 4 1 0:5 /null /proc/keys rw - devtmpfs udev rw
+6 1 0:30 /c /sys/fs/cgroup rw - cgroup2 cgroup rw
 5 1 8:1 /a\\040b /with\\040space rw shared:1 - ext4 /dev/vda rw
 `;
 
 t.test("mountinfo is read with its escapes", async (t) => {
-  t.same(parseMountInfo(MOUNTINFO)[4], { device: "8:1", root: "/a b", point: "/with space" });
+  t.same(parseMountInfo(MOUNTINFO)[5], { device: "8:1", root: "/a b", point: "/with space", fsType: "ext4" });
 });
 
-t.test("a mask is external only where its device is of no file system of the container", async (t) => {
-  t.same(dumpedMounts(["/data"], ["/proc/kcore", "/proc/keys", "/gone"], parseMountInfo(MOUNTINFO)), [
-    { key: "/data", val: "/data" },
-    { key: "/proc/keys", val: "/dev/null" },
-  ]);
-  t.same(restoredMounts([{ destination: "/data", source: "/host" }], true), [
-    { key: "/data", val: "/host" },
-    { key: "/dev/null", val: "/dev/null" },
-  ]);
-  t.same(restoredMounts([], false), []);
-});
+t.test(
+  "a mount is external where the container has no file system above it: masks by a device of the host, and mounts added later",
+  async (t) => {
+    t.same(dumpedMounts(["/data"], parseMountInfo(MOUNTINFO)), [
+      { key: "/data", val: "/data" },
+      { key: "/proc/keys", val: "/dev/null" },
+      { key: "/with space", val: "/with space" },
+    ]);
+    const bindOfOwn =
+      "1 0 8:1 /c/rootfs / rw - ext4 d rw\n2 1 8:1 /c/rootfs/etc /etc rw - ext4 d rw\n3 1 8:1 /c/rootfs2 /x rw - ext4 d rw\n";
+    t.same(dumpedMounts([], parseMountInfo(bindOfOwn)), [{ key: "/x", val: "/x" }]);
+    t.same(restoredMounts([{ destination: "/data", source: "/host" }], true), [
+      { key: "/data", val: "/host" },
+      { key: "/dev/null", val: "/dev/null" },
+    ]);
+    t.same(restoredMounts([], false), []);
+  },
+);
 
 const spec = (...namespaces: { type: string; path?: string }[]): Spec => ({ ociVersion: "1.0.2", linux: { namespaces } }) as Spec;
 
@@ -77,6 +86,7 @@ t.test("joined namespaces are external or joined by CRIU", async (t) => {
     { name: "net", key: "extRootNetNS", path: "/n" },
     { name: "pid", key: "extRootPidNS", path: "/p" },
   ]);
+  t.same(externalOf(["ipc", "pid"]), [{ name: "pid", key: "extRootPidNS" }]);
   t.same(joinedNamespaces(joined), [{ ns: "ipc", nsFile: "/i" }]);
   t.equal(externalName({ name: "net", key: "extRootNetNS", path: "/n" }, "net:[4026531840]"), "net[4026531840]:extRootNetNS");
   t.throws(() => externalName({ name: "net", key: "k", path: "/n" }, "/dev/null"), { message: '"/dev/null" is no namespace' });

@@ -1,24 +1,7 @@
 /** Mounts of a container that lead outside, which CRIU is told of at dump and at restore. Pure. */
 
 import type { CriuExternalMount, Operation } from "../generated/plan.js";
-
-/** Something of the host that is mounted in the container. */
-export interface ExternalMount {
-  /** Path in the container, as planned: links in it are not followed. */
-  destination: string;
-  /** Path on the host. */
-  source: string;
-}
-
-/** All external mounts that a plan makes. */
-export function externalMounts(operations: readonly Operation[]): ExternalMount[] {
-  return operations.flatMap((operation) => {
-    if (operation.op === "device") return operation.bind ? [{ destination: operation.path, source: operation.path }] : [];
-    if (operation.op !== "mount") return [];
-    const { destination, source } = operation;
-    return source.kind === "bind" || source.kind === "mappedBind" ? [{ destination, source: source.source }] : [];
-  });
-}
+import type { ExternalMount } from "../plan/external-mounts.js";
 
 /** A line of /proc/PID/mountinfo. */
 export interface MountEntry {
@@ -28,15 +11,18 @@ export interface MountEntry {
   root: string;
   /** Where it is mounted, from the process's root. */
   point: string;
+  fsType: string;
 }
 
 /** @param text of /proc/PID/mountinfo (proc_pid_mountinfo(5)) */
 export function parseMountInfo(text: string): MountEntry[] {
   return text.split("\n").flatMap((line) => {
-    const [, , device, root, point] = line.split(" ");
-    return device === undefined || root === undefined || point === undefined
+    const [, , device, root, point, ...more] = line.split(" ");
+    // Optional fields end with a hyphen.
+    const fsType = more[more.indexOf("-") + 1];
+    return device === undefined || root === undefined || point === undefined || fsType === undefined
       ? []
-      : [{ device, root: unescape(root), point: unescape(point) }];
+      : [{ device, root: unescape(root), point: unescape(point), fsType }];
   });
 }
 
@@ -48,20 +34,29 @@ function unescape(text: string): string {
 /** The file that masks files, where it is the host's. */
 const NULL_DEVICE = "/dev/null";
 
-/**
- * The masked paths whose mask is a device of the host: one of a device in a file system that the container has as a whole is nothing external.
- */
-function hostMasks(masked: readonly string[], mounts: readonly MountEntry[]): string[] {
-  const own = new Set(mounts.filter(({ root }) => root === "/").map(({ device }) => device));
-  const isHosts = ({ point, device }: MountEntry): boolean => masked.includes(point) && !own.has(device);
-  return mounts.filter(isHosts).map(({ point }) => point);
+/** CRIU knows what these show. */
+const CGROUP = /^cgroup2?$/;
+
+/** Whether a directory of a file system holds another path of it. */
+function isBelow(path: string, directory: string): boolean {
+  return path.startsWith(directory === "/" ? directory : `${directory}/`) && path !== directory;
 }
 
-/** For a dump: where external mounts are, each under a key that the restore finds again. */
-export function dumpedMounts(places: readonly string[], masked: readonly string[], mounts: readonly MountEntry[]): CriuExternalMount[] {
+/**
+ * For a dump: all mounts that lead outside, each under a key that the restore finds again.
+ *
+ * Those of the record are known. Others were added later, or are masks of files: they show a part of a file system that the container has not
+ * mounted further up. A mask by a device in a tmpfs of the container is none of them.
+ * @param recorded where config.json had something of the host mounted, with links resolved
+ */
+export function dumpedMounts(recorded: readonly string[], mounts: readonly MountEntry[]): CriuExternalMount[] {
+  const known = new Set(recorded);
+  const own = mounts.filter(({ point }) => !known.has(point));
+  const leadsOutside = ({ device, root, point, fsType }: MountEntry): boolean =>
+    point !== "/" && root !== "/" && !CGROUP.test(fsType) && !own.some((other) => other.device === device && isBelow(root, other.root));
   return [
-    ...places.map((place) => ({ key: place, val: place })),
-    ...hostMasks(masked, mounts).map((path) => ({ key: path, val: NULL_DEVICE })),
+    ...recorded.map((place) => ({ key: place, val: place })),
+    ...own.filter(leadsOutside).map(({ root, point }) => ({ key: point, val: root === "/null" ? NULL_DEVICE : point })),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** Namespaces that a container joined: CRIU leaves them alone at dump and joins them again at restore. Pure. */
 
 import { RuntimeError } from "../errors.js";
-import type { CriuJoinNamespace } from "../generated/plan.js";
+import type { CriuJoinNamespace, Namespace } from "../generated/plan.js";
 import type { Spec } from "../spec/generated/spec-types.js";
 
 /** Namespaces that CRIU calls external: name, and the key that connects dump and restore. The keys are runc's. */
@@ -10,15 +10,19 @@ const EXTERNAL = { network: { name: "net", key: "extRootNetNS" }, pid: { name: "
 /** The others that it can join. */
 const JOINED = { ipc: "ipc", uts: "uts", user: "user", mount: "mnt", time: "time" } as const;
 
-/** A namespace with the path of its file, and the key for CRIU. */
+/** A namespace by its name in /proc/PID/ns, and the key for CRIU. */
 export interface ExternalNamespace {
   name: string;
   key: string;
-  path: string;
 }
 
-/** The external namespaces of a configuration, in its order. */
-export function externalNamespaces(spec: Spec): ExternalNamespace[] {
+/** The external namespaces among those that a container joined. */
+export function externalOf(joined: readonly Namespace[]): ExternalNamespace[] {
+  return joined.flatMap((type) => (type === "network" || type === "pid" ? [EXTERNAL[type]] : []));
+}
+
+/** The external namespaces of a configuration, in its order, with the paths of their files. */
+export function externalNamespaces(spec: Spec): (ExternalNamespace & { path: string })[] {
   return (spec.linux?.namespaces ?? []).flatMap(({ type, path }) =>
     path && (type === "network" || type === "pid") ? [{ ...EXTERNAL[type], path }] : [],
   );

@@ -11,18 +11,10 @@ import { destroy } from "../container/teardown.js";
 import { checkCriu, converse, withCriu } from "../criu/conversation.js";
 import { dumpRequest } from "../criu/messages.js";
 import type { CheckpointFlags } from "../criu/messages.js";
-import { dumpedMounts, externalMounts, parseMountInfo } from "../criu/mounts.js";
-import { externalName, externalNamespaces } from "../criu/namespaces.js";
+import { dumpedMounts, parseMountInfo } from "../criu/mounts.js";
+import { externalName, externalOf } from "../criu/namespaces.js";
 import { CONFIG_FILES, DEFAULT_IMAGE_PATH, configFile } from "../criu/options.js";
 import { cleanAbsolute } from "../plan/paths.js";
-import { planOfBundle } from "./create.js";
-import type { BundlePlan } from "./create.js";
-
-/** What a caller decides about a checkpoint. */
-export interface CheckpointOptions extends CheckpointFlags {
-  /** Whether to do without privilege over cgroups and devices; by the caller's privilege when absent. */
-  rootless?: boolean | undefined;
-}
 
 const LOG_FILE = "dump.log";
 
@@ -36,7 +28,7 @@ const END_TIMEOUT_MILLISECONDS = 10_000;
  * Saves a container. Unless it is left running or dumped for the first time, it is gone afterwards, as with runc.
  * @throws RuntimeError `wrongStatus` for a container that does not run; what CRIU says: then the container runs on.
  */
-export function checkpointContainer(context: RuntimeContext, id: string, options: CheckpointOptions): void {
+export function checkpointContainer(context: RuntimeContext, id: string, options: CheckpointFlags): void {
   try {
     withContainer(context, id, { kind: "wait" }, (container) => {
       const status = lockedStatus(context, container);
@@ -50,22 +42,21 @@ export function checkpointContainer(context: RuntimeContext, id: string, options
   }
 }
 
-function dump(context: RuntimeContext, { record }: LockedContainer, options: CheckpointOptions): void {
+function dump(context: RuntimeContext, { record }: LockedContainer, options: CheckpointFlags): void {
   const { door } = context;
   const { process } = record;
   if (!process) throw new RuntimeError("container not running", { code: "wrongStatus" });
   if (options.statusFd !== undefined) perform(door, { op: "requireWritable", descriptor: options.statusFd });
   refuseUnprivileged(context);
   checkCriu(door, { ...(options.preDump && { memTrack: true }), ...(options.lazyPages && { lazyPages: true }) });
-  const planned = planOfBundle(context, record.id, { bundle: record.bundle, rootless: options.rootless });
-  const externalPid = externalNamespaces(planned.spec).some(({ name }) => name === "pid");
-  if (!record.ownPidNamespace && !externalPid) {
-    throw new RuntimeError("it takes a pid namespace of the container's own (/linux/namespaces)", { code: "unsupported" });
-  }
+  const external = externalOf(record.joinedNamespaces ?? []);
   const images = askText(door, { op: "absolutePath", path: options.imagePath ?? DEFAULT_IMAGE_PATH });
   const work = options.workPath === undefined ? undefined : askText(door, { op: "absolutePath", path: options.workPath });
   refuseUnusableParent(context, images, options.parentPath);
-  for (const path of work === undefined ? [images] : [images, work]) perform(door, { op: "makeDirectory", path });
+  // The processes that CRIU restores open images themselves, as their container's root.
+  const group = record.namespaces.includes("user") ? rootGroup(context, process) : undefined;
+  perform(door, { op: "makeDirectory", path: images, ...(group !== undefined && { group }) });
+  if (work !== undefined) perform(door, { op: "makeDirectory", path: work });
   if (!options.preDump) {
     const descriptors = [0, 1, 2].map((number) => attempt(door, "text", { op: "readLink", path: `/proc/${process.pid}/fd/${number}` }));
     const text = JSON.stringify(descriptors.map(({ reply }) => reply?.text ?? ""));
@@ -80,10 +71,8 @@ function dump(context: RuntimeContext, { record }: LockedContainer, options: Che
       pid: process.pid,
       rootfs: record.rootfs,
       freezer: freezerOf(record),
-      external: externalNamespaces(planned.spec).map((namespace) =>
-        externalName(namespace, namespaceLink(context, process, namespace.name)),
-      ),
-      mounts: options.preDump ? [] : mountsOf(context, process, planned),
+      external: external.map((namespace) => externalName(namespace, namespaceLink(context, process, namespace.name))),
+      mounts: options.preDump ? [] : mountsOf(context, process, record.externalMounts ?? []),
     });
     converse(door, session, {
       request,
@@ -99,6 +88,13 @@ function dump(context: RuntimeContext, { record }: LockedContainer, options: Che
 export function refuseUnprivileged({ door }: RuntimeContext): void {
   const { euid, inUserNamespace } = hostFacts(door);
   if (euid !== 0 || inUserNamespace) throw new RuntimeError("CRIU needs root of the host", { code: "unsupported" });
+}
+
+/** The host's gid of the group 0 in the user namespace of a process. */
+function rootGroup({ door }: RuntimeContext, { pid }: ProcessIdentity): number | undefined {
+  const map = askText(door, { op: "readFile", path: `/proc/${pid}/gid_map`, maxBytes: 1 << 20 });
+  const first = /^\s*0\s+([0-9]+)\s/m.exec(map)?.[1];
+  return first === undefined ? undefined : Number(first);
 }
 
 function refuseUnusableParent({ door }: RuntimeContext, images: string, parentPath: string | undefined): void {
@@ -117,17 +113,18 @@ function namespaceLink({ door }: RuntimeContext, { pid }: ProcessIdentity, name:
   return askText(door, { op: "readLink", path: `/proc/${pid}/ns/${name}` });
 }
 
-function mountsOf({ door }: RuntimeContext, { pid }: ProcessIdentity, { planned, spec }: BundlePlan): ReturnType<typeof dumpedMounts> {
+/** @param recorded where config.json had something of the host mounted when the container was created */
+function mountsOf({ door }: RuntimeContext, { pid }: ProcessIdentity, recorded: readonly string[]): ReturnType<typeof dumpedMounts> {
   const text = askText(door, { op: "readFile", path: `/proc/${pid}/mountinfo`, maxBytes: 16 << 20 });
   const mounts = parseMountInfo(text);
   const points = new Set(mounts.map(({ point }) => point));
   const root = `/proc/${pid}/root`;
-  const places = externalMounts(planned.plan.operations).map(({ destination }) => {
+  const places = recorded.map((destination) => {
     if (points.has(destination)) return destination;
     // A link leads there, or somebody has unmounted it.
     return attempt(door, "text", { op: "resolveInRoot", root, path: destination }).reply?.text ?? destination;
   });
-  return dumpedMounts(places, spec.linux?.maskedPaths ?? [], mounts);
+  return dumpedMounts(places, mounts);
 }
 
 /** CRIU has ended the container's processes: what is left of it goes. */

@@ -13,6 +13,7 @@ import { askNames, askText, attempt, hostFacts, perform, send } from "../native.
 import type { CreatedProcess } from "../native.js";
 import { bindNotify } from "../container/notify.js";
 import { explainOom } from "../container/out-of-memory.js";
+import { externalMounts } from "../plan/external-mounts.js";
 import { planHooks } from "../plan/hooks.js";
 import { createsNamespace, sharesNamespace } from "../plan/namespaces.js";
 import { resolveFrom } from "../plan/paths.js";
@@ -307,7 +308,10 @@ interface RecordParts {
 
 /** What is recorded before the first clone. */
 export function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: RecordParts): ContainerRecord {
-  const unit = planned.plan.cgroup.systemd;
+  const { cgroup, spawn, operations } = planned.plan;
+  const unit = cgroup.systemd;
+  const joined = spawn.join.map(({ namespace }) => namespace);
+  const external = externalMounts(operations).map(({ destination }) => destination);
   return {
     version: RECORD_VERSION,
     id,
@@ -319,7 +323,9 @@ export function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: Reco
     ownerUid: planned.ownerUid,
     ...(!createsNamespace(spec, "mount") && { chroot: true }),
     ownPidNamespace: createsNamespace(spec, "pid"),
-    namespaces: [...planned.plan.spawn.create, ...planned.plan.spawn.join.map(({ namespace }) => namespace)],
+    namespaces: [...spawn.create, ...joined],
+    ...(joined.length > 0 && { joinedNamespaces: joined }),
+    ...(external.length > 0 && { externalMounts: external }),
     cgroups: planned.cgroups,
     ...(unit && { unit: { name: unit.name, bus: unit.bus } }),
     ...(spec.linux?.resources && { resources: exactly(spec.linux.resources) as object }),

@@ -8,13 +8,15 @@ import { checkCriu, converse, withCriu } from "../criu/conversation.js";
 import type { Session } from "../criu/conversation.js";
 import { cgroupRoots, inheritedStreams, restoreRequest } from "../criu/messages.js";
 import type { RestoreFlags } from "../criu/messages.js";
-import { externalMounts, mountPoints, restoredMounts } from "../criu/mounts.js";
+import { mountPoints, restoredMounts } from "../criu/mounts.js";
 import { externalNamespaces, joinedNamespaces } from "../criu/namespaces.js";
 import { CONFIG_FILES, DEFAULT_IMAGE_PATH, configFile } from "../criu/options.js";
 import { RuntimeError, withOperation } from "../errors.js";
 import type { Request } from "../generated/plan.js";
 import { askNames, askText, attempt, perform, send } from "../native.js";
 import type { CreatedProcess } from "../native.js";
+import { externalMounts } from "../plan/external-mounts.js";
+import { createsNamespace } from "../plan/namespaces.js";
 import { DESCRIPTORS_FILE, refuseUnprivileged } from "./checkpoint.js";
 import { newRecord, planOfBundle, refuseUnusableRootfs, reserve, usableConsole } from "./create.js";
 import type { BundlePlan, CreateOptions } from "./create.js";
@@ -149,6 +151,7 @@ function restore(
     onNotify: ({ script, pid }) => {
       switch (script) {
         case "setup-namespaces": {
+          if (createsNamespace(bundle.spec, "network")) perform(door, { op: "bringLoopbackUp", pid: pid ?? 0 });
           if (runtimeHooks.length === 0) return;
           const process = { pid: pid ?? 0, startTimeTicks: "" };
           const state = hookState({ ...attempted.record, process }, "creating");

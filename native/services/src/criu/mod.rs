@@ -6,6 +6,10 @@ mod session;
 
 pub use session::Session;
 
+use std::os::fd::AsFd;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use tsrunc_plan::cgroup::CgroupPlan;
 use tsrunc_plan::failure::Failure;
 use tsrunc_plan::systemd::SystemdUnit;
@@ -31,6 +35,17 @@ pub fn place(session: &Session, lock: &Lock, plan: CgroupPlan) -> Result<String,
     })?;
     let path = format!("/proc/{pid}/cgroup");
     std::fs::read_to_string(&path).during(|| format!("read {path:?}"))
+}
+
+/// Brings the loopback interface up in the network namespace of a process that CRIU restores: it makes the namespace without content.
+pub fn bring_loopback_up(pid: i32) -> Result<(), Failure> {
+    let open = |path: String| rustix::fs::open(path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(|| format!("open {path:?}"));
+    let namespace = open(format!("/proc/{pid}/ns/net"))?;
+    let home = open("/proc/thread-self/ns/net".into())?;
+    match tsrunc_sys::network::bring_loopback_up_in(namespace.as_fd(), home.as_fd()) {
+        Err(Errno::AFNOSUPPORT) => Ok(()), // a kernel without IPv4 has no loopback address either
+        result => result.during(|| "bring the loopback interface up".into()),
+    }
 }
 
 fn join(cgroups: &mut cgroup::Making<'_>, pid: i32) -> Result<(), Failure> {
