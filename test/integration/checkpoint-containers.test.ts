@@ -102,16 +102,25 @@ if (isTsrunc) {
 
 criu.test("a pid namespace that the container joined is joined again", async (c) => {
   needCriu(c);
-  const holder = await c.companion("unshare", ["--pid", "--fork", "--kill-child", "sh", "-c", "echo up; exec sleep 1000"]);
+  const holder = await c.companion("unshare", ["--pid", "--fork", "--kill-child", "sh", "-c", "trap '' CHLD; echo up; exec sleep 1000"]);
   await c.printed(holder, "up");
   const path = `/proc/${holder.pid}/ns/pid_for_children`;
   const bundle = counter(c, (config) => setNamespace(config, "pid", path));
-  const before = await saved(c, bundle);
+  await c.createAndStart(bundle);
+  const before = await counts(bundle);
+  const first = (await c.state()).pid;
+  await c.ok(["checkpoint", "--image-path", `${c.directory}/images`, c.id]);
+  await isReaped(first);
   await c.ok(restoreArgs(c, bundle, "-d"));
   await counts(bundle, before);
   const { pid } = await c.state();
   assert.equal(readlinkSync(`/proc/${pid}/ns/pid`), readlinkSync(path));
 });
+
+/** Waits until a pid is free: a restore needs it, where the pid namespace is not a new one. */
+function isReaped(pid: number): Promise<true> {
+  return until(`process ${pid} is reaped`, () => !existsSync(`/proc/${pid}`) || undefined, 30);
+}
 
 criu.test("a container in the host's pid namespace is restored with its pids, and not where somebody else has them", async (c) => {
   const bundle = counter(c, (config) => withoutNamespaces(config, "pid"));
@@ -121,6 +130,7 @@ criu.test("a container in the host's pid namespace is restored with its pids, an
   await c.ok(["checkpoint", "--leave-running", "--image-path", `${c.directory}/images`, c.id]);
   await c.fails(["restore", "-d", "-b", bundle.directory, "--image-path", `${c.directory}/images`, c.otherId("second")], /criu failed/);
   await c.ok(["checkpoint", "--image-path", `${c.directory}/images`, c.id]);
+  await isReaped(pid);
   await c.ok(restoreArgs(c, bundle, "-d"));
   assert.equal((await c.state()).pid, pid);
   await counts(bundle, await counts(bundle));

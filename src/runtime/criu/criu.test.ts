@@ -88,8 +88,8 @@ t.test("joined namespaces are external or joined by CRIU", async (t) => {
   ]);
   t.same(externalOf(["ipc", "pid"]), [{ name: "pid", key: "extRootPidNS" }]);
   t.same(joinedNamespaces(joined), [{ ns: "ipc", nsFile: "/i" }]);
-  t.equal(externalName({ name: "net", key: "extRootNetNS", path: "/n" }, "net:[4026531840]"), "net[4026531840]:extRootNetNS");
-  t.throws(() => externalName({ name: "net", key: "k", path: "/n" }, "/dev/null"), { message: '"/dev/null" is no namespace' });
+  t.equal(externalName({ name: "net", key: "extRootNetNS" }, "net:[4026531840]"), "net[4026531840]:extRootNetNS");
+  t.throws(() => externalName({ name: "net", key: "k" }, "/dev/null"), { message: '"/dev/null" is no namespace' });
   t.throws(() => joinedNamespaces(spec({ type: "cgroup", path: "/c" })), {
     message: "/linux/namespaces/0/path: CRIU cannot restore into a cgroup namespace that is there already",
   });
