@@ -22,18 +22,17 @@ export const tests: Readonly<Record<string, string>> = {
   "checkpoint --ext-unix-sk": "checkpoint-flags > --ext-unix-sk saves a socket that is connected to a daemon of the host",
   "checkpoint --file-locks": "checkpoint-flags > --file-locks saves a lock and takes it again",
   "checkpoint --lazy-pages":
-    "checkpoint-flags > --lazy-pages leaves memory where it is until the restored program uses it, and --status-fd says when it can be asked for",
+    "checkpoint-flags > --lazy-pages leaves memory where it is until it is used, and --status-fd says when it can be had",
   "checkpoint --auto-dedup":
     "checkpoint-flags > --auto-dedup removes from the parent images what was saved again, and from the images what was restored",
-  "checkpoint --empty-ns":
-    "checkpoint-flags > a container with a network namespace of its own is restored into an empty one, with --empty-ns network and without",
+  "checkpoint --empty-ns": "checkpoint-flags > a network namespace is restored with its loopback alone, with --empty-ns and without",
   "checkpoint --tcp-skip-in-flight":
     "checkpoint-flags > --tcp-skip-in-flight saves a listening socket without the connections that it has not accepted",
   "checkpoint --link-remap": "checkpoint-flags > --link-remap saves an open file whose name was removed while it has another one",
   "checkpoint --page-server":
     "checkpoint-flags > --page-server sends memory to CRIU's page server, from whose images the container is restored",
   "checkpoint --status-fd":
-    "checkpoint-flags > --lazy-pages leaves memory where it is until the restored program uses it, and --status-fd says when it can be asked for",
+    "checkpoint-flags > --lazy-pages leaves memory where it is until it is used, and --status-fd says when it can be had",
 
   completion: "completion > bash completes commands, flags, values, containers and files",
 
@@ -102,11 +101,10 @@ export const tests: Readonly<Record<string, string>> = {
   "restore --ext-unix-sk": "checkpoint-flags > --ext-unix-sk saves a socket that is connected to a daemon of the host",
   "restore --file-locks": "checkpoint-flags > --file-locks saves a lock and takes it again",
   "restore --lazy-pages":
-    "checkpoint-flags > --lazy-pages leaves memory where it is until the restored program uses it, and --status-fd says when it can be asked for",
+    "checkpoint-flags > --lazy-pages leaves memory where it is until it is used, and --status-fd says when it can be had",
   "restore --auto-dedup":
     "checkpoint-flags > --auto-dedup removes from the parent images what was saved again, and from the images what was restored",
-  "restore --empty-ns":
-    "checkpoint-flags > a container with a network namespace of its own is restored into an empty one, with --empty-ns network and without",
+  "restore --empty-ns": "checkpoint-flags > a network namespace is restored with its loopback alone, with --empty-ns and without",
   "restore --no-subreaper": "checkpoint-flags > restore --no-subreaper leaves orphans to the next reaper, and --no-pivot changes nothing",
   "restore --no-pivot": "checkpoint-flags > restore --no-subreaper leaves orphans to the next reaper, and --no-pivot changes nothing",
   "restore --lsm-profile": "checkpoint-flags > a restored program has its AppArmor profile, or that of --lsm-profile",
