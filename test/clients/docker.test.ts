@@ -66,6 +66,14 @@ async function startDocker(c: Context, flags: readonly string[] = []): Promise<E
 sharing("docker", startDocker, (test) => {
   engineSteps(test);
 
+  test("docker run --runtime names one of --add-runtime, and an unknown one is refused", async (c, engine) => {
+    const e = engine.in(c);
+    assert.match(await e.ok("info", "--format", "{{json .Runtimes}}"), new RegExp(`"tested":{"path":"${c.program}"`));
+    const name = await e.detached(["--runtime", "tested"], "probe", "wait");
+    assert.equal(await e.inspect(name, "{{.HostConfig.Runtime}}"), "tested");
+    assert.equal((await e.run(["--runtime", "nosuch"], "true")).status, 125);
+  });
+
   test("docker events tells of an exec, a pause, an update and an OOM", async (c, engine) => {
     const e = engine.in(c);
     const events = await e.start(["events", "--format", "{{.Action}}", "--filter", `container=${c.id}-1`]);

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
-import { describe, path } from "../integration/harness/execute.js";
+import { describe, path, until } from "../integration/harness/execute.js";
 import { hierarchies } from "../integration/harness/cgroups.js";
 import { image } from "../integration/harness/image.js";
 import { Terminal } from "../integration/harness/terminal.js";
@@ -74,6 +74,12 @@ export class EngineTest {
     return this.call(this.#runArguments(["--rm", ...flags], command));
   }
 
+  /** The exit status of the program of an `exec`. nerdctl ends with 1 itself, and its message has the program's. */
+  execStatus(result: Result): number | null {
+    const told = /exec failed with exit code (\d+)/.exec(this.commandLine.name === "nerdctl" ? result.stderr : "");
+    return told ? Number(told[1]) : result.status;
+  }
+
   /** `run --rm` of a shell command line, which must end with 0. Returns the lines that it printed. */
   async lines(flags: readonly string[], line: string): Promise<string[]> {
     const result = await this.run(flags, "sh", "-c", line);
@@ -131,6 +137,22 @@ export class EngineTest {
   async pid(name: string): Promise<number> {
     return Number(await this.inspect(name, "{{.State.Pid}}"));
   }
+}
+
+/**
+ * Changes the size of a terminal until `probe winsize` in it has seen the new one: a client that has just sent the first size may not listen to
+ * SIGWINCH yet.
+ */
+export async function followsResize(terminal: Terminal): Promise<void> {
+  let changed = 0;
+  await until("the size is followed", async () => {
+    if (Date.now() - changed > 1000) {
+      changed = Date.now();
+      await terminal.resize(33, 110);
+      await terminal.resize(33, 111);
+    }
+    return terminal.output.includes("33 111");
+  });
 }
 
 /** PATH and folders of its own for an engine's programs. */

@@ -14,9 +14,9 @@ type Table = Map<string, Partial<Record<Runtime, string>>>;
 
 /** What the last run with a runtime gave for the tests of one file; undefined if there was none. */
 function outcomes(runtime: Runtime, file: string): Outcome[] | undefined {
-  const results = `build/clients/${runtime}.jsonl`;
-  if (!existsSync(results)) return undefined;
-  const lines = readFileSync(results, "utf8").trim().split("\n");
+  const lines = [`build/clients/${runtime}.jsonl`, `build/clients/${runtime}-go.jsonl`]
+    .filter((results) => existsSync(results))
+    .flatMap((results) => readFileSync(results, "utf8").trim().split("\n"));
   const found = lines.map((line) => JSON.parse(line) as Outcome).filter((outcome) => outcome.file === file);
   return found.length > 0 ? found : undefined;
 }

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { describe, until } from "../integration/harness/execute.js";
 import { sharing } from "../integration/harness/suite.js";
-import { imageArchive } from "../integration/harness/image.js";
+import { image, imageArchive } from "../integration/harness/image.js";
 import { Engine, makeUser, publicFolder } from "./engine.js";
 import type { Context } from "../integration/harness/context.js";
 
@@ -71,6 +71,68 @@ sharing("rootless podman", start, (test) => {
 
   test("rootless: --userns keep-id keeps the user's id", async (c, engine) => {
     assert.deepEqual(await engine.in(c).lines(["--userns", "keep-id"], "id -u; touch /tmp/x && echo written"), [String(uid), "written"]);
+  });
+
+  test("rootless: exec in a container with --userns keep-id is the user, too", async (c, engine) => {
+    const e = engine.in(c);
+    const name = await e.detached(["--userns", "keep-id"], "probe", "wait");
+    assert.equal(await e.ok("exec", name, "sh", "-c", "id -u; touch /tmp/y && echo written"), `${uid}\nwritten`);
+    assert.equal(await e.ok("exec", "--user", "0", name, "id", "-u"), "0");
+  });
+
+  test("rootless: --userns auto takes ids that no other container has", async (c, engine) => {
+    const e = engine.in(c);
+    const maps: string[] = [];
+    // One after the other: each start of podman takes others' access to its store away for a moment, which no runtime can help.
+    for (const size of ["1000", "2000"]) {
+      const name = await e.detached(["--userns", `auto:size=${size}`], "probe", "wait");
+      maps.push(await e.ok("exec", name, "cat", "/proc/self/uid_map"));
+    }
+    const starts = maps.map((map) => map.trim().split(/\s+/)[1]);
+    assert.equal(new Set(starts).size, 2, maps.join("\n"));
+  });
+
+  test("rootless: a pod's containers share its namespaces, and it is stopped and removed", async (c, engine) => {
+    const e = engine.in(c);
+    const pod = c.id;
+    c.defer(async () => e.call(["pod", "rm", "--force", "--time", "0", pod]));
+    await e.ok("pod", "create", "--name", pod, "--network", "none", "--share", "ipc,net,uts");
+    const names = [e.removeLater(), e.removeLater()];
+    for (const name of names)
+      await e.ok("run", "--detach", "--pod", pod, "--name", name, ...engine.commandLine.runFlags, image, "probe", "wait");
+    const namespaces = (name: string): Promise<string> =>
+      e.ok("exec", name, "sh", "-c", "for n in ipc net uts user; do readlink /proc/self/ns/$n; done");
+    assert.equal(await namespaces(names[0] ?? ""), await namespaces(names[1] ?? ""));
+    await e.ok("pod", "stop", pod);
+    assert.equal(await e.inspect(names[1] ?? "", "{{.State.Status}} {{.State.ExitCode}}"), "exited 0");
+    await e.ok("pod", "rm", pod);
+  });
+
+  test("rootless: a health check by exec makes the container healthy, then unhealthy", async (c, engine) => {
+    const e = engine.in(c);
+    const flags = ["--health-cmd", "test ! -e /tmp/ill", "--health-interval", "disable", "--health-retries", "1"];
+    const name = await e.detached(flags, "probe", "wait");
+    assert.equal((await e.call(["healthcheck", "run", name])).status, 0);
+    assert.equal(await e.inspect(name, "{{.State.Health.Status}}"), "healthy");
+    await e.ok("exec", name, "touch", "/tmp/ill");
+    assert.equal((await e.call(["healthcheck", "run", name])).status, 1);
+    assert.equal(await e.inspect(name, "{{.State.Health.Status}}"), "unhealthy");
+  });
+
+  test("rootless: run returns 127, 126 and 137, --init, --ulimit and a seccomp profile", async (c, engine) => {
+    const e = engine.in(c);
+    assert.equal((await e.run([], "nosuch")).status, 127);
+    assert.equal((await e.run([], "/etc/passwd")).status, 126);
+    assert.equal((await e.run(["--init"], "sh", "-c", "kill -KILL $$")).status, 137);
+    const profile = {
+      defaultAction: "SCMP_ACT_ALLOW",
+      syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 95 }],
+    };
+    const file = c.file("profile.json", JSON.stringify(profile));
+    const flags = ["--ulimit", "nofile=512:1024", "--security-opt", `seccomp=${file}`, "--security-opt", "no-new-privileges"];
+    const lines = await e.lines(flags, "ulimit -n; mkdir /tmp/x 2>&1; grep NoNewPrivs /proc/self/status");
+    assert.deepEqual([lines[0], lines[2]], ["512", "NoNewPrivs: 1"]);
+    assert.match(lines[1] ?? "", /[Nn]ot supported/);
   });
 
   test("rootless: --user, --cap-drop, --read-only, --tmpfs and a volume", async (c, engine) => {

@@ -1,0 +1,23 @@
+/**
+ * containerd 2 with its own shim and ctr.
+ */
+import { sharing } from "../../integration/harness/suite.js";
+import { Containerd, containerdSteps } from "../containerd-steps.js";
+import { programs } from "./programs.js";
+
+sharing(
+  "containerd 2",
+  (c) =>
+    Containerd.start(c, {
+      programs,
+      installer: "test/clients/go/install",
+      configVersion: 3,
+      disabledPlugins: [
+        "io.containerd.cri.v1.images",
+        "io.containerd.cri.v1.runtime",
+        "io.containerd.grpc.v1.cri",
+        "io.containerd.internal.v1.opt",
+      ],
+    }),
+  containerdSteps,
+);
