@@ -9,7 +9,7 @@ type Verb = "add" | "remove";
 
 const FILE = "{dir}/mounts.json";
 
-/** A file with this text, for a running container. */
+/** A file with this text, for a container that was created. */
 function content(verb: Verb, name: string, message: string, text: string, options: BundleOptions = {}): BadInput {
   return {
     name: `mounts ${verb}: ${name}`,
@@ -18,7 +18,7 @@ function content(verb: Verb, name: string, message: string, text: string, option
       const bundle = c.bundle(options);
       // A link of the image out of it.
       symlinkSync("../../../../..", `${bundle.rootfs}/out`);
-      await c.createAndStart(bundle);
+      await c.create(bundle);
       return { args: ["mounts", verb, c.id, c.file("mounts.json", text)] };
     },
   };
@@ -73,44 +73,45 @@ const callsOf: BadInput[] = [
     called(`${verb} in a paused container`, `mounts ${verb} "{id}": cannot change the mounts of a paused container`, (c) =>
       inStatus(c, verb, "paused"),
     ),
-    mount(
-      verb,
-      "a container in the host's mount namespace",
-      "the container has no mount namespace of its own",
-      { destination: "/mnt", ...tmpfs },
-      {
-        config: (config) => {
-          withoutNamespaces(config, "mount");
-          delete config.linux.maskedPaths;
-          delete config.linux.readonlyPaths;
-          config.mounts = [];
-        },
-      },
-    ),
-    content(verb, "no JSON", `parse "${FILE}": line 1, column 2: expected a value or "]", found the end of the file`, "["),
-    content(verb, "an empty file", `parse "${FILE}": line 1, column 1: expected a JSON array, found the end of the file`, ""),
-    content(
-      verb,
-      "one mount that is in no list",
-      `${FILE}: the whole document: found an object, allowed: an array`,
-      '{"destination":"/mnt"}',
-    ),
-    content(verb, "a list of no mounts", `${FILE}: /0: found "/mnt", allowed: an object`, '["/mnt"]'),
-    mount(verb, "no destination", `${FILE}: /0/destination: found nothing, allowed: a value: it is required`, { ...tmpfs }),
-    mount(verb, "the root", `${FILE}: /0/destination: found "/mnt/..", allowed: a path below /`, { destination: "/mnt/..", ...tmpfs }),
   ]),
   called("a file that is not there", 'mounts add "{id}": read "{dir}/none.json": ENOENT (no such file or directory)', async (c) => {
-    await c.createAndStart(c.bundle());
+    await c.create(c.bundle());
     return { args: ["mounts", "add", c.id, `${c.directory}/none.json`] };
   }),
   called("a directory for a file", 'mounts remove "{id}": read "{dir}/folder": EISDIR (is a directory)', async (c) => {
-    await c.createAndStart(c.bundle());
+    await c.create(c.bundle());
     mkdirSync(`${c.directory}/folder`);
     return { args: ["mounts", "remove", c.id, `${c.directory}/folder`] };
   }),
 ];
 
 const added: BadInput[] = [
+  // Both verbs read the file alike.
+  mount(
+    "add",
+    "a container in the host's mount namespace",
+    "the container has no mount namespace of its own",
+    { destination: "/mnt", ...tmpfs },
+    {
+      config: (config) => {
+        withoutNamespaces(config, "mount");
+        delete config.linux.maskedPaths;
+        delete config.linux.readonlyPaths;
+        config.mounts = [];
+      },
+    },
+  ),
+  content("add", "no JSON", `parse "${FILE}": line 1, column 2: expected a value or "]", found the end of the file`, "["),
+  content("add", "an empty file", `parse "${FILE}": line 1, column 1: expected a JSON array, found the end of the file`, ""),
+  content(
+    "add",
+    "one mount that is in no list",
+    `${FILE}: the whole document: found an object, allowed: an array`,
+    '{"destination":"/mnt"}',
+  ),
+  content("add", "a list of no mounts", `${FILE}: /0: found "/mnt", allowed: an object`, '["/mnt"]'),
+  mount("add", "no destination", `${FILE}: /0/destination: found nothing, allowed: a value: it is required`, { ...tmpfs }),
+  mount("add", "the root", `${FILE}: /0/destination: found "/mnt/..", allowed: a path below /`, { destination: "/mnt/..", ...tmpfs }),
   fault("a bind without a source", "/0/source: found nothing, allowed: the path to bind", { destination: "/mnt", options: ["bind"] }),
   mount("add", "a source that is not there", 'clone bind source "/no/such" (/0): ENOENT (no such file or directory)', {
     destination: "/mnt",
@@ -185,6 +186,7 @@ const added: BadInput[] = [
 ];
 
 const removed: BadInput[] = [
+  mount("remove", "no destination", `${FILE}: /0/destination: found nothing, allowed: a value: it is required`, { ...tmpfs }),
   mount("remove", "a place that is not there", 'unmount "/no/such" (/0): ENOENT (no such file or directory)', { destination: "/no/such" }),
   mount("remove", "a place without a mount", 'unmount "/tmp" (/0): nothing is mounted there', { destination: "/tmp" }),
   mount("remove", "a link that leads to the root", 'unmount "/out" (/0): EINVAL (invalid argument)', { destination: "/out" }),
