@@ -43,7 +43,7 @@ for (const { name, grammar } of rows) {
     for (const [at, { name: what, optional, choices }] of known.entries()) {
       if (!optional) t.throws(() => checkArguments(name, good.slice(0, at), known), { message: `${name}: missing ${what}` });
       if (choices)
-        t.throws(() => checkArguments(name, good.with(at, "nosuch"), known), {
+        t.throws(() => checkArguments(name, [...good.slice(0, at), "nosuch", ...good.slice(at + 1)], known), {
           message: `${name}: ${what} is ${choices.join(" or ")}, not "nosuch"`,
         });
     }
