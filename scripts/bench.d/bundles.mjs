@@ -26,14 +26,15 @@ const limits = {
 
 /**
  * Writes all bundles.
- * @returns {Record<"plain" | "docker" | "dockerUnconfined" | "userNamespace" | "rootfs", string>} their directories, and their root's
+ * @returns {Record<"plain" | "sleeping" | "docker" | "dockerUnconfined" | "userNamespace" | "rootfs", string>} their directories, and their root's
  */
 export function makeBundles(directory, repository) {
   const rootfs = join(directory, "rootfs");
   makeRootfs(rootfs);
   const plain = defaultConfig(join(directory, "spec"), repository);
   const docker = { ...inDockersWay(plain), linux: { ...inDockersWay(plain).linux, seccomp: readProfile(repository) } };
-  const configs = { plain, docker, dockerUnconfined: inDockersWay(plain), userNamespace: inUserNamespace(plain) };
+  const sleeping = { ...plain, process: { ...plain.process, args: ["/bin/busybox", "sleep", "1000000"] } };
+  const configs = { plain, sleeping, docker, dockerUnconfined: inDockersWay(plain), userNamespace: inUserNamespace(plain) };
   const write = ([name, config]) => {
     const bundle = join(directory, name);
     mkdirSync(bundle);

@@ -10,10 +10,15 @@ export const repository = join(sources, "../..");
 /** Where results and compiled helpers go. */
 export const outputDirectory = join(repository, "build/bench");
 
-/** @returns {{timer: string, memlock: string, floor: string | undefined}} their paths; the floor's clone3 is assembly, for x86-64 alone */
+/** @returns {{timer: string, terminal: string, memlock: string, floor: string | undefined}} their paths; the floor's clone3 is assembly, for x86-64 alone */
 export function compileHelpers() {
   mkdirSync(outputDirectory, { recursive: true });
-  return { timer: compile("timer"), memlock: compile("memlock"), floor: process.arch === "x64" ? compile("floor") : undefined };
+  return {
+    timer: compile("timer"),
+    terminal: compile("terminal"),
+    memlock: compile("memlock"),
+    floor: process.arch === "x64" ? compile("floor") : undefined,
+  };
 }
 
 /**

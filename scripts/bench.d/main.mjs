@@ -21,7 +21,7 @@ Times tsrunc, tsrunc-node, runc, crun and the kernel's floor in turns, on one bu
   -n, --rounds N         rounds of each measurement (default 100); tsrunc-node does at most 40
       --also NAME=PATH   measure this runtime too (repeatable)
       --only NAME,...    of the measures only these: run, idleRun, create, dockerRun, unconfinedRun, userNamespaceRun, unifiedRun,
-                         unifiedIdleRun, version, state, ps, exec, execDetached, kill
+                         unifiedIdleRun, version, state, ps, exec, execDetached, execTerminal, kill, list
       --note TEXT        a line for the report
       --clients      also podman run --rm, podman exec and docker run --rm with each runtime (podmanRunClient, podmanExecClient,
                      dockerRunClient): takes minutes; Docker as test/integration/prepare unpacked it

@@ -54,7 +54,7 @@ export async function measureAll(context, subjects) {
   await measure(unified, containers, (subject) => run(workspace, subject, "unifiedRun"));
   await measure(unified, containers, (subject) => ({ ...run(workspace, subject, "unifiedIdleRun"), idle: idleMicroseconds }));
   await measure(context, runtimes, (subject) => ({ steps: [step("version", [subject.command, "--version"])] }));
-  const created = ["state", "ps", "exec", "execDetached", "kill"].some((name) => wanted(context, name))
+  const created = ["state", "ps", "exec", "execDetached", "execTerminal", "kill"].some((name) => wanted(context, name))
     ? createEach(context, runtimes)
     : [];
   await measure(context, created, (subject) => ({ steps: [step("state", base(workspace, subject, "state"))] }));
@@ -64,8 +64,34 @@ export async function measureAll(context, subjects) {
   await measure(context, created, (subject) => ({
     steps: [step("execDetached", [...base(workspace, subject, "exec", "--detach"), "/bin/true"])],
   }));
+  // The helper that makes the terminal is measured with each.
+  await measure(context, created, (subject) => ({
+    steps: [step("execTerminal", [workspace.terminal, ...base(workspace, subject, "exec", "--tty"), "/bin/true"])],
+  }));
   await measure(context, created, (subject) => ({ steps: [step("kill", [...base(workspace, subject, "kill"), "0"])] }));
   deleteEach(context, created);
+  if (wanted(context, "list")) await measureList(context, runtimes);
+}
+
+/** `list` with 200 containers that run; with ten where few rounds are wanted, and for a slow one. */
+async function measureList(context, runtimes) {
+  const { workspace, signal } = context;
+  const filled = runtimes.filter((subject) => {
+    const count = subject.slow || context.rounds < slowRounds ? 10 : 200;
+    for (let index = 0; index < count; index += 1) {
+      signal.throwIfAborted();
+      const id = `${workspace.containerId(subject.name)}-${index}`;
+      const argv = [subject.command, "--root", workspace.listRoot(subject.name), "run", "-d", "--bundle", workspace.bundles.sleeping, id];
+      const error = runQuietly(workspace, argv);
+      if (error !== undefined) subject.failures.list = error;
+      if (error !== undefined) return false;
+    }
+    return true;
+  });
+  await measure(context, filled, (subject) => ({
+    steps: [step("list", [subject.command, "--root", workspace.listRoot(subject.name), "list"])],
+  }));
+  for (const { name, command } of runtimes) workspace.removeContainers(command, workspace.listRoot(name));
 }
 
 /** The commands of podman and Docker, which take long: at most 40 rounds. */

@@ -12,7 +12,9 @@ const columns = [
   ["ps", "`ps -f json`"],
   ["exec", "`exec`"],
   ["execDetached", "`exec -d`"],
+  ["execTerminal", "`exec -t`"],
   ["kill", "`kill 0`"],
+  ["list", "`list` of 200"],
 ];
 
 const kinds = [

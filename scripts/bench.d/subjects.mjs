@@ -16,7 +16,7 @@ import { commandEnvironment } from "./workspace.mjs";
  * @property {string} [absent] why it cannot be measured at all
  * @property {string} version first line of --version
  * @property {number} bytes size of the executable
- * @property {Record<string, import("./measure.mjs").Summary>} measures by name: run, idleRun, create, start, delete, lifecycle, version, state, ps, exec, execDetached, kill
+ * @property {Record<string, import("./measure.mjs").Summary>} measures by name: run, idleRun, create, start, delete, lifecycle, version, state, ps, exec, execDetached, execTerminal, kill, list
  * @property {Record<string, string>} failures measures that failed, with the reason
  */
 

@@ -20,7 +20,13 @@ export function judgeTargets(subjects) {
   return [
     judge("run of tsrunc, at most 0.6 x crun's", milliseconds("tsrunc"), times(0.6, milliseconds("crun")), "ms"),
     judge("exec of tsrunc, at most 0.6 x crun's", milliseconds("tsrunc", "exec"), times(0.6, milliseconds("crun", "exec")), "ms"),
-    ...["state", "kill"].map((name) =>
+    judge(
+      "exec -t of tsrunc, at most 0.6 x crun's",
+      milliseconds("tsrunc", "execTerminal"),
+      times(0.6, milliseconds("crun", "execTerminal")),
+      "ms",
+    ),
+    ...["state", "kill", "list"].map((name) =>
       judge(`${name} of tsrunc, at most 0.5 x crun's`, milliseconds("tsrunc", name), times(0.5, milliseconds("crun", name)), "ms"),
     ),
     judge("run of tsrunc, at most 1.7 x the floor", milliseconds("tsrunc"), times(1.7, milliseconds("floor")), "ms"),

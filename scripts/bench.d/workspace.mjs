@@ -20,10 +20,13 @@ export const commandEnvironment = {
  * @property {string} directory a new temporary directory
  * @property {ReturnType<typeof makeBundles>} bundles
  * @property {string} timer path of the compiled timer.c
+ * @property {string} terminal path of the compiled terminal.c
  * @property {string} memlock path of the compiled memlock.c
  * @property {string | undefined} floor path of the compiled floor.c, on x86-64
  * @property {(name: string) => string} containerId a subject's own id, unique on the host
  * @property {(name: string) => string} stateRoot a runtime's own --root
+ * @property {(name: string) => string} listRoot the same for the containers of `list`
+ * @property {(command: string, root: string) => void} removeContainers deletes what is in a state root
  * @property {(subjects: import("./subjects.mjs").Subject[]) => void} remove deletes containers, cgroups and files
  */
 
@@ -33,15 +36,18 @@ export function prepareWorkspace() {
   const directory = mkdtempSync(join(os.tmpdir(), "tsrunc-bench-"));
   const containerId = (name) => `bench-${process.pid}-${name}`;
   const stateRoot = (name) => join(directory, "state", name);
+  const listRoot = (name) => join(directory, "list", name);
   const remove = (subjects) => {
     for (const { name, command } of subjects) {
       removeContainers(command, stateRoot(name));
+      removeContainers(command, listRoot(name));
       removeCgroups(containerId(name));
     }
     rmSync(directory, { recursive: true });
   };
   try {
-    return { directory, bundles: makeBundles(join(directory, "bundles"), repository), ...helpers, containerId, stateRoot, remove };
+    const bundles = makeBundles(join(directory, "bundles"), repository);
+    return { directory, bundles, ...helpers, containerId, stateRoot, listRoot, removeContainers, remove };
   } catch (error) {
     rmSync(directory, { recursive: true });
     throw error;

@@ -133,3 +133,22 @@ pub struct ContainerRecord {
     pub hook_output: Option<HookOutput>,
 }
 }
+
+plain! {
+/// A container that nobody may be working on, as a list shows it: what its record says, and what is seen of it.
+pub struct SettledContainer {
+    pub id: String,
+    pub status: RecordedStatus,
+    pub bundle: String,
+    pub rootfs: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional, type = "Record<string, string>"))]
+    pub annotations: Option<BTreeMap<String, String>>,
+    pub created: String,
+    pub owner_uid: u32,
+    pub process: ProcessIdentity,
+    /// The process lives; its cgroup is frozen.
+    pub alive: bool,
+    pub frozen: bool,
+}
+}

@@ -5,7 +5,7 @@ use crate::container::{ContainerPlan, ExecPlan, MountsPlan};
 use crate::criu::{CriuRequest, CriuResponse};
 use crate::failure::Failure;
 use crate::operation::{Hook, HookOutput, HookState};
-use crate::record::ContainerRecord;
+use crate::record::{ContainerRecord, SettledContainer};
 use crate::seccomp::{SeccompFacts, SeccompProfile};
 use crate::systemd::{BusAddress, SystemdFacts};
 use crate::update::LimitChange;
@@ -115,6 +115,8 @@ pub enum Request {
     Reserve { root: String, root_mode: u32, record: Box<ContainerRecord>, endable: bool },
     /// What the state root holds, sorted; an absent one is `NotFound`. -> `Names`
     ListContainers { root: String },
+    /// Look at many containers at once, without their locks. -> `Settled`
+    SettledContainers { root: String, ids: Vec<String> },
     /// state.json of a container that others may be changing; an absent one is `NotFound`. Here and below, a root, a directory or a
     /// state.json that anybody but the caller and root owns or may write is refused. -> `Text`
     PeekState { root: String, id: String },
@@ -320,6 +322,8 @@ pub enum Reply {
     Config { text: String, #[serde(default)] seccomp: Option<SeccompText> },
     SeccompFacts { facts: SeccompFacts },
     Names { names: Vec<String> },
+    /// In the order of the request; none where a container has to be looked at alone.
+    Settled { containers: Vec<Option<SettledContainer>> },
     Values { values: Vec<Option<String>> },
     Flag { flag: bool },
     Number { number: u32 },

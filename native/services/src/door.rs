@@ -18,6 +18,7 @@ use crate::interrupts::{Interrupt, Interrupts};
 use crate::notify::Proxy;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
+use crate::overview;
 use crate::{
     cgroup, clock, datagram, exec, facts, files, gate, holder, limits, mounts, preserved, processes, program, resctrl, state_root, systemd, terminal, undo,
 };
@@ -102,6 +103,7 @@ impl Services {
                 Ok(self.keep(Handle::Lock(lock)))
             }
             Request::TakeOver { root, id } => Ok(self.keep(Handle::Lock(holder::take_over(&root, &id)?))),
+            Request::SettledContainers { root, ids } => overview::settled(&root, &ids).map(|containers| Reply::Settled { containers }),
             Request::ListContainers { root } => state_root::list(&root).map(names),
             Request::PeekState { root, id } => state_root::read_state(&root, &id).map(text),
             Request::ReadState { lock } => store::read_state(self.lock(lock)?).map(text),

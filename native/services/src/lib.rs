@@ -30,6 +30,7 @@ mod net_devices;
 mod netlink;
 mod notify;
 mod opened;
+mod overview;
 mod pending;
 mod preserved;
 mod processes;

@@ -22,8 +22,11 @@ export interface ContainerState {
   owner: string;
 }
 
+/** What is shown of a record. */
+type Shown = Pick<ContainerRecord, "id" | "bundle" | "rootfs" | "created" | "annotations" | "process">;
+
 /** @param owner login name for `record.ownerUid`, or empty */
-export function ociState(record: ContainerRecord, status: Status, owner: string): ContainerState {
+export function ociState(record: Shown, status: Status, owner: string): ContainerState {
   const annotated = record.annotations && Object.keys(record.annotations).length > 0;
   return {
     ociVersion: OCI_VERSION,

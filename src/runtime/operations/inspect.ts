@@ -3,10 +3,12 @@
 import { observedStatus, peekRecord, stateError } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
 import { isRuntimeError, messageOf, withOperation } from "../errors.js";
+import type { SettledContainer } from "../generated/plan.js";
 import { checkId } from "../container/identifier.js";
-import { askText, attempt } from "../native.js";
+import { askText, attempt, send } from "../native.js";
 import { ociState } from "../container/oci-state.js";
 import type { ContainerState } from "../container/oci-state.js";
+import { statusOf } from "../container/status.js";
 
 /** The state of one container (runtime.md#query-state); only lists name its owner, as with runc. @throws RuntimeError `notFound` for an unknown id. */
 export function containerState(context: RuntimeContext, id: string): ContainerState {
@@ -28,17 +30,31 @@ export function containerIds({ door, root }: RuntimeContext): string[] {
 
 /** The states of all containers. One that cannot be read is a warning, one that vanishes meanwhile is nothing. */
 export function listContainers(context: RuntimeContext): ContainerState[] {
+  const { door, root } = context;
   const states: ContainerState[] = [];
-  const ownerOf = (uid: number): string => askText(context.door, { op: "userName", uid });
-  for (const id of containerIds(context)) {
+  const owners = new Map<number, string>();
+  const ownerOf = (uid: number): string => {
+    const owner = owners.get(uid) ?? askText(door, { op: "userName", uid });
+    owners.set(uid, owner);
+    return owner;
+  };
+  const ids = containerIds(context);
+  const settled = ids.length > 0 ? send(door, "settled", { op: "settledContainers", root, ids }).containers : [];
+  for (const [index, id] of ids.entries()) {
     try {
-      states.push(observe(context, id, ownerOf));
+      const found = settled[index];
+      states.push(found ? settledState(found, ownerOf) : observe(context, id, ownerOf));
     } catch (error) {
       if (isRuntimeError(error) && error.code === "notFound") continue;
       context.log("warning", `list ${JSON.stringify(id)}: ${messageOf(error)}`);
     }
   }
   return states;
+}
+
+function settledState(found: SettledContainer, ownerOf: (uid: number) => string): ContainerState {
+  const { status: recorded, alive, frozen, ownerUid } = found;
+  return ociState(found, statusOf({ recorded, locked: false, alive, frozen }), ownerOf(ownerUid));
 }
 
 function observe(context: RuntimeContext, id: string, ownerOf: (uid: number) => string): ContainerState {

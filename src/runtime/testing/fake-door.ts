@@ -109,6 +109,8 @@ export function fakeDoor({ facts, files, answers }: FakeDoorOptions = {}): FakeD
         return { kind: "names", names: request.paths.filter((path) => path.endsWith("/c1") || path === "/proc/kcore") };
       case "pathKind":
         return { kind: "text", text: "directory" };
+      case "settledContainers":
+        return { kind: "settled", containers: request.ids.map(() => null) };
       case "listContainers":
         return { kind: "names", names: [] };
       case "findMount":

@@ -1,0 +1,131 @@
+//! Many containers at a look, for a list: what their records say and whether their processes live, in one reply.
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags};
+use serde::de::IgnoredAny;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use tsrunc_plan::failure::Failure;
+use tsrunc_plan::record::{RecordedCgroup, RecordedStatus, SettledContainer, RECORD_VERSION};
+use tsrunc_plan::request::ProcessIdentity;
+use tsrunc_sys::errno::During;
+
+use crate::state_root::STATE;
+use crate::{cgroup, processes, state_root, trust};
+
+/// More than a record usually has.
+const USUAL_BYTES: usize = 32 << 10;
+
+/// What is read of a record (`ContainerRecord`). Whatever has not all of it is for the core to judge.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    version: u32,
+    id: String,
+    status: RecordedStatus,
+    bundle: String,
+    rootfs: String,
+    annotations: Option<BTreeMap<String, String>>,
+    created: String,
+    owner_uid: u32,
+    process: Option<ProcessIdentity>,
+    cgroups: Vec<RecordedCgroup>,
+    #[serde(rename = "namespaces")]
+    _namespaces: Vec<IgnoredAny>,
+    #[serde(rename = "undo")]
+    _undo: Vec<IgnoredAny>,
+    #[serde(rename = "poststart")]
+    _poststart: Vec<IgnoredAny>,
+    #[serde(rename = "poststop")]
+    _poststop: Vec<IgnoredAny>,
+}
+
+/// The containers of a state root that nobody may be working on, in the order of `ids`; None for each other one, and for what cannot be read.
+///
+/// # Errors
+/// Those of opening the state root.
+pub fn settled(root: &str, ids: &[String]) -> Result<Vec<Option<SettledContainer>>, Failure> {
+    let directory = state_root::open(root)?;
+    // The reason not to read one is for whoever asks for that one alone.
+    let mut buffer = vec![0; USUAL_BYTES];
+    Ok(ids.iter().map(|id| look_at(&directory, (root, id), &mut buffer).ok().flatten()).collect())
+}
+
+fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8]) -> Result<Option<SettledContainer>, Failure> {
+    state_root::check_id(id)?;
+    let path = || format!("{root_path}/{id}");
+    let directory = state_root::open_container(root, id).during(path)?;
+    trust::require_trusted(&directory, path)?;
+    let Some(text) = read_state(&directory, path, buffer)? else { return Ok(None) };
+    let Ok(Head { version: RECORD_VERSION, id, status, bundle, rootfs, annotations, created, owner_uid, process: Some(process), cgroups, .. }) =
+        serde_json::from_slice(text)
+    else {
+        return Ok(None);
+    };
+    let alive = processes::alive(&process)?;
+    // A start may be on its way.
+    if status != RecordedStatus::Running && alive {
+        return Ok(None);
+    }
+    let freezer = cgroups.iter().find(|cgroup| cgroup.controllers.iter().any(|name| name == "freezer"));
+    let freezer = freezer.or_else(|| cgroups.iter().find(|cgroup| cgroup.controllers.is_empty())).filter(|_| alive);
+    let frozen = match freezer {
+        Some(freezer) => is_frozen(freezer)?,
+        None => false,
+    };
+    Ok(Some(SettledContainer { id, status, bundle, rootfs, annotations, created, owner_uid, process, alive, frozen }))
+}
+
+/// state.json in one read(2). None for a longer one than usual.
+fn read_state<'b>(directory: &OwnedFd, path: impl Fn() -> String, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>, Failure> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, STATE, flags, Mode::empty()).during(&path)?;
+    trust::require_trusted(&file, &path)?;
+    let count = rustix::io::read(&file, &mut *buffer).during(path)?;
+    Ok((count < buffer.len()).then_some(&buffer[..count]))
+}
+
+/// As `cgroup::frozen`, of which this is the quick way.
+fn is_frozen(RecordedCgroup { controllers, path }: &RecordedCgroup) -> Result<bool, Failure> {
+    let (file, thawed) = if controllers.is_empty() { ("cgroup.freeze", "0") } else { ("freezer.state", "THAWED") };
+    let mut text = [0u8; 16];
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::open(format!("{path}/{file}"), flags, Mode::empty()).and_then(|file| rustix::io::read(&file, &mut text)) {
+        Ok(count) => Ok(text[..count].trim_ascii() != thawed.as_bytes()),
+        Err(_) => cgroup::frozen(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{record, TempDir};
+
+    #[test]
+    fn tells_what_is_settled_and_leaves_the_rest_to_the_core() {
+        let temp = TempDir::new();
+        let write = |id: &str, text: &str| {
+            std::fs::create_dir(format!("{}/{id}", temp.path())).unwrap();
+            std::fs::write(format!("{}/{id}/state.json", temp.path()), text).unwrap();
+        };
+        let pid = std::process::id() as i32;
+        let alive = ProcessIdentity { pid, start_time_ticks: processes::start_time(pid).unwrap() };
+        let reused = ProcessIdentity { pid, start_time_ticks: "1".into() };
+        let text = |id: &str, status, process: Option<&ProcessIdentity>| {
+            let mut record = record(id);
+            (record.status, record.process) = (status, process.cloned());
+            serde_json::to_string(&record).unwrap()
+        };
+        write("runs", &text("runs", RecordedStatus::Running, Some(&alive)));
+        write("ended", &text("ended", RecordedStatus::Created, Some(&reused)));
+        write("waits", &text("waits", RecordedStatus::Created, Some(&alive)));
+        write("begins", &text("begins", RecordedStatus::Creating, None));
+        write("older", &text("older", RecordedStatus::Running, Some(&alive)).replace("\"version\":2", "\"version\":1"));
+        write("damaged", &text("damaged", RecordedStatus::Running, Some(&alive)).replace("\"undo\":[", "\"undone\":["));
+        let ids = ["runs", "ended", "waits", "begins", "older", "damaged", "missing", ".."].map(str::to_owned);
+        let found: Vec<_> = settled(temp.path(), &ids).unwrap().into_iter().map(|found| found.map(|found| (found.id, found.alive))).collect();
+        let expected = [Some(("runs".to_owned(), true)), Some(("ended".to_owned(), false)), None, None, None, None, None, None];
+        assert_eq!(found, expected);
+    }
+}
