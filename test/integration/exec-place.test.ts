@@ -5,10 +5,12 @@ import assert from "node:assert/strict";
 import { mkdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { cgroupDirectory, cgroupMode, cgroupOf, hierarchyOf } from "./harness/cgroups.js";
 import { withoutNamespaces } from "./harness/config.js";
+import { runtimeName } from "./harness/environment.js";
 import { describe, until } from "./harness/execute.js";
 import { test, testOn } from "./harness/suite.js";
 import { Terminal } from "./harness/terminal.js";
 import { mappedBundle } from "./harness/user-namespace.js";
+import type { Config } from "./harness/config.js";
 import type { Context } from "./harness/context.js";
 import type { Result } from "./harness/execute.js";
 
@@ -139,5 +141,30 @@ for (const [what, prepare, cause] of [
     await c.status("stopped");
     assert.doesNotMatch(first.output(), /opened/);
     await terminal.shows(cause);
+  });
+}
+
+// runc fails in many ways then, and Node itself before any code of ours runs.
+if (runtimeName === "tsrunc") {
+  test("where the caller may open few files exec and run work or name the limit, and leave nothing", async (c) => {
+    const config = ({ process }: Config): void => void (process.rlimits = []);
+    await c.createAndStart(c.bundle({ config }));
+    const { pid } = await c.state();
+    let worked = 0;
+    for (const limit of [4, 8, 12, 16, 18, 20, 21, 22, 23, 24, 26, 30, 40, 60]) {
+      const other = c.otherId(String(limit));
+      const bundle = c.bundle({ args: ["true"], config });
+      for (const args of [
+        ["exec", c.id, "true"],
+        ["run", "-b", bundle.directory, other],
+      ]) {
+        const result = await (await c.startBelowShell(`ulimit -n ${limit}; exec "$@"`, args)).wait();
+        if (result.status === 0) worked += 1;
+        else assert.match(result.stderr, /EMFILE \(too many open files\)/, describe(result));
+      }
+      assert.equal((await c.runtime(["state", other])).status, 1);
+      assert.deepEqual(await processes(c), [pid]);
+    }
+    assert.ok(worked >= 4, `${worked} worked`);
   });
 }

@@ -292,6 +292,18 @@ test("of a hundred execs at once none loses its status, and no process is left",
   assert.deepEqual(JSON.parse((await c.ok(["ps", "--format", "json", c.id])).stdout), [pid]);
 });
 
+test("of fifty detached execs at once each gives its status to whoever adopts it, and no process is left", async (c) => {
+  const pid = await running(c);
+  const numbers = Array.from({ length: 50 }, (_, number) => number);
+  const results = await Promise.all(
+    numbers.map((number) => exec(c, ["sh", "-c", `exit ${number}`], ["--detach", "--pid-file", `${c.directory}/pid${number}`])),
+  );
+  for (const result of results) assert.equal(result.status, 0, describe(result));
+  const statuses = await Promise.all(numbers.map((number) => c.exitOf(Number(readFileSync(`${c.directory}/pid${number}`, "utf8")))));
+  assert.deepEqual(statuses, numbers);
+  assert.deepEqual(JSON.parse((await c.ok(["ps", "--format", "json", c.id])).stdout), [pid]);
+});
+
 test("an exec that the container's end overtakes fails or is killed, and never hangs", async (c) => {
   for (let round = 0; round < 5; round += 1) {
     const id = c.otherId(String(round));
@@ -299,6 +311,21 @@ test("an exec that the container's end overtakes fails or is killed, and never h
     const execs = Array.from({ length: 6 }, () => c.runtime(["exec", id, "sleep", "100"]));
     await c.ok(["kill", id, "KILL"]);
     for (const result of await Promise.all(execs)) assert.ok([137, 255].includes(result.status ?? 0), describe(result));
+  }
+});
+
+test("a detached exec that the container's end overtakes fails or has begun, and its process ends with the container", async (c) => {
+  for (let round = 0; round < 5; round += 1) {
+    const id = c.otherId(String(round));
+    await c.createAndStart(c.bundle(), [], { id });
+    const { pid } = await c.state(id);
+    const namespace = readlinkSync(`/proc/${pid}/ns/pid`);
+    const execs = Array.from({ length: 6 }, () => c.runtime(["exec", "--detach", id, "sleep", "100"]));
+    // At another moment of the execs each time.
+    await execs[round];
+    await c.ok(["kill", id, "KILL"]);
+    for (const result of await Promise.all(execs)) assert.ok([0, 255].includes(result.status ?? -1), describe(result));
+    await until("nothing is left in the container", () => statusesInside(namespace, 0).length === 0);
   }
 });
 

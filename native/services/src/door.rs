@@ -16,9 +16,9 @@ use crate::held_process::HeldProcess;
 use crate::init_program::InitProgram;
 use crate::interrupts::{Interrupt, Interrupts};
 use crate::notify::Proxy;
+use crate::overview;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
-use crate::overview;
 use crate::{
     cgroup, clock, datagram, exec, facts, files, gate, holder, limits, mounts, preserved, processes, program, resctrl, state_root, systemd, terminal, undo,
 };

@@ -64,10 +64,15 @@ fn finished(pid: i32) -> Failure {
     Failure::new(FailureCode::Finished, format!("find process {pid}"), "it has ended")
 }
 
+/// The state of a process as proc_pid_stat(5) names it. None when it has ended.
+pub fn state(process: &ProcessIdentity) -> Result<Option<u8>, Failure> {
+    let stat = stat(process.pid)?;
+    Ok(stat.filter(|stat| stat.start_time_ticks == process.start_time_ticks && !stat.has_ended()).map(|stat| stat.state))
+}
+
 /// True while the process runs or sleeps; a zombie does not.
 pub fn alive(process: &ProcessIdentity) -> Result<bool, Failure> {
-    let stat = stat(process.pid)?;
-    Ok(stat.is_some_and(|stat| stat.start_time_ticks == process.start_time_ticks && !stat.has_ended()))
+    state(process).map(|state| state.is_some())
 }
 
 /// A descriptor of the process; None when it has ended. Checked after the opening: the descriptor cannot change its
