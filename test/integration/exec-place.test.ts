@@ -2,7 +2,7 @@
  * `exec`: where its process gets to, however little room there is and wherever its caller is: cgroups with limits, namespaces, terminals.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { cgroupDirectory, cgroupMode, cgroupOf, hierarchyOf } from "./harness/cgroups.js";
 import { withoutNamespaces } from "./harness/config.js";
 import { runtimeName } from "./harness/environment.js";
@@ -168,3 +168,42 @@ if (runtimeName === "tsrunc") {
     assert.ok(worked >= 4, `${worked} worked`);
   });
 }
+
+test("exec's working directory is in the container, whatever the path leads to (CVE-2024-21626)", async (c) => {
+  await c.createAndStart(
+    c.bundle({ args: ["sh", "-c", "for n in 3 4 5 6 7 8 9; do ln -s /proc/self/fd/$n /tmp/$n; done; exec probe wait"] }),
+  );
+  await until("the links are there", async () => (await exec(c, ["test", "-L", "/tmp/9"])).status === 0);
+  for (const directory of ["/proc/self/fd", "/tmp"]) {
+    for (let number = 3; number < 10; number += 1) {
+      const result = await exec(c, ["true"], ["--cwd", `${directory}/${number}`]);
+      assert.equal(result.status, 255, describe(result));
+    }
+  }
+});
+
+test("what a container makes of its /proc, /dev and /etc does not hold exec up or mislead it (CVE-2025-52881, CVE-2025-31133)", async (c) => {
+  const attack = [
+    "mount -t tmpfs none /proc; mkdir -p /proc/self/fd /proc/self/attr /proc/1/ns; mkfifo /proc/self/attr/exec /proc/self/oom_score_adj",
+    "rm -f /dev/null /etc/passwd /etc/group; mkfifo /dev/null /etc/passwd /etc/group",
+    "echo prepared; exec sleep 100",
+  ].join("; ");
+  const all = [...mounting, "CAP_SYS_PTRACE"];
+  const first = await c.createAndStart(
+    c.bundle({
+      args: ["sh", "-c", attack],
+      config: ({ process }) => {
+        process.capabilities = { bounding: all, effective: all, permitted: all };
+        process.oomScoreAdj = 100;
+        process.env = process.env.filter((entry) => !entry.startsWith("HOME="));
+      },
+    }),
+  );
+  await c.printed(first, "prepared");
+  const { pid } = await c.state();
+  const file = `${c.directory}/pid`;
+  await c.ok(["exec", "--detach", "--pid-file", file, c.id, "sleep", "100"]);
+  const second = Number(readFileSync(file, "utf8"));
+  assert.equal(readFileSync(`/proc/${second}/oom_score_adj`, "utf8"), "100\n");
+  assert.equal(readlinkSync(`/proc/${second}/ns/pid`), readlinkSync(`/proc/${pid}/ns/pid`));
+});
