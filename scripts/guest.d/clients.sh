@@ -13,7 +13,7 @@ guest_clients() {
   cp scripts/guest.d/clients "$payload"
   if [ -e "build/$runtime" ]; then cp "build/$runtime" "$payload"; fi
   # Debian's programs of this machine and their libraries: the guest is of the same release.
-  copy_with_libraries "$payload/root" /usr/bin/podman /usr/bin/conmon
+  copy_with_libraries "$payload/root" /usr/bin/podman /usr/bin/conmon /usr/bin/catatonit
   cp -a "$test_cache"/{containerd,docker}/usr "$payload/root"
   copy_with_libraries "$payload/root" "$test_cache/docker/usr/sbin/dockerd" "$test_cache/containerd/usr/bin/containerd"
   cp /bin/busybox "$payload/image/bin"
@@ -31,7 +31,7 @@ copy_with_libraries() {
   shift
   for program; do
     case "$program" in /usr/*) cp -L --parents "$program" "$root" ;; esac
-    for library in $(LD_LIBRARY_PATH="$test_cache/docker/usr/lib/x86_64-linux-gnu" ldd "$program" | grep -oE '/[^ ]+\.so[^ ]*'); do
+    for library in $(LD_LIBRARY_PATH="$test_cache/docker/usr/lib/x86_64-linux-gnu" ldd "$program" 2>/dev/null | grep -oE '/[^ ]+\.so[^ ]*'); do
       mkdir -p "$root/usr/lib/x86_64-linux-gnu"
       cp -Ln "$library" "$root/usr/lib/x86_64-linux-gnu"
     done
