@@ -25,6 +25,15 @@ impl Drop for TempDir {
     }
 }
 
+/// A directory with these files, such as a cgroup has them; a write changes what is read.
+pub fn directory_with(files: &[(&str, &str)]) -> TempDir {
+    let temp = TempDir::new();
+    for (name, content) in files {
+        std::fs::write(format!("{}/{name}", temp.path()), content).unwrap();
+    }
+    temp
+}
+
 /// A record as of a container that is being created.
 pub fn record(id: &str) -> ContainerRecord {
     ContainerRecord {

@@ -236,16 +236,7 @@ pub fn frozen_from_above(directory: BorrowedFd<'_>) -> Result<bool, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TempDir;
-
-    /// Files as a cgroup has them; a write changes what is read.
-    fn cgroup(files: &[(&str, &str)]) -> TempDir {
-        let temp = TempDir::new();
-        for (name, content) in files {
-            std::fs::write(format!("{}/{name}", temp.path()), content).unwrap();
-        }
-        temp
-    }
+    use crate::testing::{directory_with as cgroup, TempDir};
 
     fn content(cgroup: &TempDir, file: &str) -> String {
         std::fs::read_to_string(format!("{}/{file}", cgroup.path())).unwrap()

@@ -73,15 +73,7 @@ fn bytes(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TempDir;
-
-    fn cgroup(files: &[(&str, &str)]) -> TempDir {
-        let temp = TempDir::new();
-        for (name, content) in files {
-            std::fs::write(format!("{}/{name}", temp.path()), content).unwrap();
-        }
-        temp
-    }
+    use crate::testing::directory_with as cgroup;
 
     fn with(files: &[(&str, &str)]) -> Option<String> {
         describe_oom(["/nowhere", cgroup(files).path()])

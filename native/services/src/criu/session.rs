@@ -13,7 +13,6 @@ use rustix::process::{pidfd_open, waitid, Pid, PidfdFlags, WaitId, WaitIdOptions
 use tsrunc_common::descriptors;
 use tsrunc_plan::criu::{CriuRequest, CriuResponse};
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_sys::command::{spawn, Command};
 use tsrunc_sys::errno::{os_failure, During};
 
@@ -120,18 +119,10 @@ impl Session {
         let pidfd = pidfd_open(number, PidfdFlags::empty()).during(during)?;
         // Fails for anything but a child that nobody has reaped.
         waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).during(during)?;
-        let mut pending = Pending {
-            identity: ProcessIdentity { pid, start_time_ticks: processes::start_time(pid)? },
-            pidfd,
-            warnings: Vec::new(),
-            master: self.master.take().filter(|_| stays),
-            net_devices: None,
-            pid_file: None,
-            channel: None,
-            state: String::new(),
-            starts: false,
-            released: false,
-        };
+        let start_time_ticks = processes::start_time(pid)?;
+        let mut pending = Pending::new(pid, pidfd);
+        pending.identity.start_time_ticks = start_time_ticks;
+        pending.master = self.master.take().filter(|_| stays);
         if let Some(path) = &pid_file {
             crate::files::write_pid_file(path, pid)?;
         }
