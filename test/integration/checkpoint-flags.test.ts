@@ -199,11 +199,11 @@ if (existsSync("/sys/kernel/security/apparmor")) {
     const first = loadProfile(c, "first");
     const second = loadProfile(c, "second");
     const bundle = counter(c, (config) => (config.process.apparmorProfile = first));
+    await saved(c, bundle);
     for (const [flags, profile] of [
       [[], first],
       [["--lsm-profile", `apparmor:${second}`], second],
     ] as const) {
-      await saved(c, bundle);
       await c.ok(restoreArgs(c, bundle, "-d", ...flags));
       const { pid } = await c.state();
       assert.equal(readFileSync(`/proc/${pid}/attr/current`, "utf8").trim(), `${profile} (enforce)`);
