@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { COUNT, counter, counts, criu, isGone, needCriu, restoreArgs, saved } from "./harness/checkpoints.js";
+import { COUNT, counter, counts, criu, isGone, keeper, needCriu, restoreArgs, saved } from "./harness/checkpoints.js";
 import { setNamespace, withoutNamespaces } from "./harness/config.js";
 import { isTsrunc } from "./harness/environment.js";
 import { until } from "./harness/execute.js";
@@ -105,7 +105,7 @@ criu.test("a pid namespace that the container joined is joined again", async (c)
   const holder = await c.companion("unshare", ["--pid", "--fork", "--kill-child", "sh", "-c", "trap '' CHLD; echo up; exec sleep 1000"]);
   await c.printed(holder, "up");
   const path = `/proc/${holder.pid}/ns/pid_for_children`;
-  const bundle = counter(c, (config) => setNamespace(config, "pid", path));
+  const bundle = keeper(c, ["memory", "1"], (config) => setNamespace(config, "pid", path));
   await c.createAndStart(bundle);
   const before = await counts(bundle);
   const first = (await c.state()).pid;
@@ -117,13 +117,13 @@ criu.test("a pid namespace that the container joined is joined again", async (c)
   assert.equal(readlinkSync(`/proc/${pid}/ns/pid`), readlinkSync(path));
 });
 
-/** Waits until a pid is free: a restore needs it, where the pid namespace is not a new one. */
+/** Waits until a pid of a program without children is free: a restore needs it, where the pid namespace is not a new one. */
 function isReaped(pid: number): Promise<true> {
   return until(`process ${pid} is reaped`, () => !existsSync(`/proc/${pid}`) || undefined, 30);
 }
 
 criu.test("a container in the host's pid namespace is restored with its pids, and not where somebody else has them", async (c) => {
-  const bundle = counter(c, (config) => withoutNamespaces(config, "pid"));
+  const bundle = keeper(c, ["memory", "1"], (config) => withoutNamespaces(config, "pid"));
   await c.createAndStart(bundle);
   const { pid } = await c.state();
   await counts(bundle);

@@ -29,7 +29,7 @@ criu.test("--file-locks saves a lock and takes it again", async (c) => {
 
 criu.test("--link-remap saves an open file whose name was removed while it has another one", async (c) => {
   const script =
-    "echo kept >/a; ln /a /b; exec >/dev/null 2>&1 3<>/a; rm /a; n=0; while sleep 0.1; do n=$((n+1)); echo $n >/count.new; mv /count.new /count; done";
+    "echo kept >/a; ln /a /b; exec >/dev/null 2>&1 3<>/a; rm /a; n=0; while sleep 0.1; do n=$((n+1)); ln -sfn $n /count.new; mv /count.new /count; done";
   const bundle = counter(c, undefined, script);
   await c.createAndStart(bundle);
   await counts(bundle);
@@ -221,7 +221,7 @@ criu.test("--lsm-mount-context has no effect on mounts without a context", async
 
 /** Restores a container without a pid namespace and has it make an orphan. Returns the pids of the runtime and of who adopts the orphan. */
 async function adopter(c: Context, ...flags: string[]): Promise<{ runtime: number; parent: number }> {
-  const script = `exec >/dev/null 2>&1; trap "sh /make" USR1; echo 1 >/count; while :; do sleep 0.1; done`;
+  const script = `exec >/dev/null 2>&1; trap "sh /make" USR1; ln -s 1 /count; while :; do sleep 0.1; done`;
   const bundle = counter(c, (config) => withoutNamespaces(config, "pid"), script);
   writeFileSync(`${bundle.rootfs}/make`, "sh /orphan $$ &\n");
   const orphan = "while [ -d /proc/$1 ]; do sleep 0.01; done\ngrep PPid: /proc/$$/status >/parent.new\nmv /parent.new /parent\n";

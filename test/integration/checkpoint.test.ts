@@ -62,7 +62,7 @@ criu.test("checkpoint after --pre-dump saves what has changed, with --parent-pat
 });
 
 criu.test("restore in the foreground returns the program's exit status and deletes the container", async (c) => {
-  const bundle = counter(c, undefined, `exec >/dev/null 2>&1; trap 'exit 42' USR1; echo 1 >/count; while :; do sleep 0.1; done`);
+  const bundle = counter(c, undefined, `exec >/dev/null 2>&1; trap 'exit 42' USR1; ln -s 1 /count; while :; do sleep 0.1; done`);
   await saved(c, bundle);
   const restored = await c.startRuntime(restoreArgs(c, bundle));
   await until("it is restored", async () => (await c.runtime(["state", c.id])).stdout.includes('"running"'), 30);
@@ -72,7 +72,7 @@ criu.test("restore in the foreground returns the program's exit status and delet
 });
 
 criu.test("a program's pipe is that of whoever restores it", async (c) => {
-  const bundle = counter(c, undefined, "echo 1 >/count; while sleep 0.1; do echo tick; done");
+  const bundle = counter(c, undefined, "ln -s 1 /count; while sleep 0.1; do echo tick; done");
   c.deleteLater();
   const run = await c.startBelowShell(`"$@" </dev/null 2>&1 | cat >"${c.directory}/first"`, ["run", "-d", "-b", bundle.directory, c.id]);
   await counts(bundle);
@@ -99,7 +99,7 @@ criu.test("bind mounts are saved as they were made, whatever config.json says by
         { destination: "/mnt/file", type: "bind", source: `${c.directory}/file`, options: ["bind", "ro", "rprivate"] },
       ),
     // The files are closed between two writes, but a checkpoint may come while they are open: they must be there at the restore.
-    COUNT.replace("echo $n", "cat /mnt/file >/mnt/dir/copy; echo $n"),
+    COUNT.replace("ln ", "cat /mnt/file >/mnt/dir/copy; ln "),
   );
   await c.createAndStart(bundle);
   await counts(bundle);
@@ -212,7 +212,7 @@ criu.test("a container on the caller's terminal is restored to another one", asy
 });
 
 criu.test("a checkpoint that fails leaves the container running and quotes the errors of CRIU's log", async (c) => {
-  const bundle = counter(c, undefined, "echo 1 >/count; exec sleep 1000");
+  const bundle = counter(c, undefined, "ln -s 1 /count; exec sleep 1000");
   // Its standard output is a file of the host, which CRIU cannot save.
   await c.createAndStart(bundle);
   await counts(bundle);

@@ -1,6 +1,6 @@
 /** Tests of checkpoint and restore by CRIU, which the guest has. Programs write to files of the container: CRIU cannot save a file of the host. */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, readlinkSync } from "node:fs";
 import { binaries } from "./environment.js";
 import { until } from "./execute.js";
 import { test } from "./suite.js";
@@ -17,8 +17,8 @@ export const criu = {
   },
 };
 
-/** Counts in memory and shows the number in a file. */
-export const COUNT = "exec >/dev/null 2>&1; n=0; while sleep 0.1; do n=$((n+1)); echo $n >/count.new; mv /count.new /count; done";
+/** Counts in memory and shows the number as a link: an open file could be missing when the same images are restored again. */
+export const COUNT = "exec >/dev/null 2>&1; n=0; while sleep 0.1; do n=$((n+1)); ln -sfn $n /count.new; mv /count.new /count; done";
 
 export function counter(c: Context, config?: (config: Config) => void, line = COUNT): Bundle {
   needCriu(c);
@@ -54,8 +54,11 @@ function cgroupOptions(): string {
 }
 
 export function count({ rootfs }: Bundle): number {
-  const file = `${rootfs}/count`;
-  return existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
+  try {
+    return Number(readlinkSync(`${rootfs}/count`));
+  } catch {
+    return 0;
+  }
 }
 
 /** Waits until the container has counted further. Returns how far. */
