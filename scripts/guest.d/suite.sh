@@ -79,55 +79,64 @@ copy_programs() {
   for program in $(grep '^runtime-tools' | cut -f 3- | tr '\t' '\n' | sort -u); do cp "$suite/bin/$program" "$1/bin"; done
 }
 
-# judge_sentences FOLDER: the verdicts on sentences from what their tests wrote in the guest. What fails is in them.
+# judge_sentences FOLDER RUNTIME: the verdicts on sentences from what a runtime's tests wrote in the guest. What fails is in them.
 judge_sentences() {
-  local lines verdicts status=0
-  for lines in "$1"/*.lines; do
-    [ -e "$lines" ] || continue
-    verdicts=${lines%.lines}.json
-    rm -f -- "$verdicts"
-    conformance/spec/judge "$lines" "$verdicts" --part >/dev/null || true
-    [ -e "$verdicts" ] || { echo "guest: $lines cannot be judged" >&2; status=1; }
-  done
-  return "$status"
+  local lines=$1/$2.lines verdicts=$1/$2.json
+  [ -e "$lines" ] || return 0
+  rm -f -- "$verdicts"
+  conformance/spec/judge "$lines" "$verdicts" --part >/dev/null || true
+  [ -e "$verdicts" ] || { echo "guest: $lines cannot be judged" >&2; return 1; }
 }
 
-# guest_boot_suites BOOT "SUITE..." RUNTIME...: runs the tests of one boot. The last line is `N passed, N failed`, also where the guest
-# ends without a result.
+# guest_boot_suites BOOT "SUITE..." RUNTIME: runs a runtime's tests of one boot. The last line is `N passed, N failed`, also where the
+# guest ends without a result.
 guest_boot_suites() (
-  boot=$1 suites=$2 status=0
-  shift 2
+  boot=$1 suites=$2 runtime=$3 status=0
   payload=$(mktemp -d /var/tmp/tsrunc-guest.XXXXXX)
   trap 'rm -rf -- "$payload"' EXIT
-  jobs_of "$boot" "$suites" "$@" >"$payload/jobs"
+  jobs_of "$boot" "$suites" "$runtime" >"$payload/jobs"
+  if [ ! -s "$payload/jobs" ]; then
+    echo '0 passed, 0 failed'
+    exit 0
+  fi
   fill_payload "$payload" "$boot"
   # AppArmor is what Debian's kernel has when nothing is asked.
   TSRUNC_GUEST_KERNEL="security=$boot ${TSRUNC_GUEST_KERNEL:-}" guest_boot "$payload" "
     export TSRUNC_TEST_CACHE=/payload/cache TSRUNC_TEST_SLOWNESS=$guest_slowness TSRUNC_MUST_WORK=1 CI=true
     export TSRUNC_TEST_VERBOSE='${TSRUNC_TEST_VERBOSE:-}'
     exec /payload/run-jobs $boot </payload/jobs" "$guest_results/$boot" || status=$?
-  judge_sentences "$guest_results/$boot/spec" || status=125
+  judge_sentences "$guest_results/$boot/spec" "$runtime" || status=125
   if [ "$status" -gt 1 ]; then echo '0 passed, 1 failed'; fi
   exit "$status"
 )
 
-# guest_suites "SUITE..." RUNTIME...: the same in both boots, the sum as last line.
+# guest_suites "SUITE..." RUNTIME...: the same in both boots, the sum as last line. A guest's tests run one after another and keep one
+# processor busy, so each runtime has guests of its own, beside those of the others.
 guest_suites() {
-  local boot output passed=0 failed=0
+  local suites=$1 boot runtime output line passed=0 failed=0 lanes=()
+  shift
   guest_image
-  output=$(mktemp)
-  for boot in apparmor selinux; do
-    # Not with `||`, in which a shell does not stop at errors: what counts is the last line.
-    set +o pipefail
-    guest_boot_suites "$boot" "$@" | tee "$output"
-    set -o pipefail
-    if [[ $(tail -n 1 "$output") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
-      passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
-    else
-      failed=$((failed + 1))
-    fi
+  # Shared by the boots that follow, which would make it side by side.
+  test/integration/prepare
+  output=$(mktemp -d)
+  for runtime; do
+    for boot in apparmor selinux; do
+      guest_boot_suites "$boot" "$suites" "$runtime" >"$output/$runtime.$boot" 2>&1 || true # its last line says it
+    done &
+    lanes+=("$!")
   done
-  rm -f -- "$output"
+  wait "${lanes[@]}"
+  for runtime; do
+    for boot in apparmor selinux; do
+      cat "$output/$runtime.$boot"
+      if [[ $(tail -n 1 "$output/$runtime.$boot") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+        passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
+      else
+        failed=$((failed + 1))
+      fi
+    done
+  done
+  rm -rf -- "$output"
   echo "$passed passed, $failed failed"
   [ "$failed" = 0 ]
 }
