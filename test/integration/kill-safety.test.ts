@@ -112,6 +112,9 @@ interface Call {
   occurrence: number;
 }
 
+/** Calls of memory and threads: Node makes as many as its collector and its compiler need that time, and nothing changes by them. */
+const own = /^(brk|clock_|epoll_|futex|getrusage|madvise|mmap|mprotect|munmap|sched_)/;
+
 /** The system calls of the runtime's own process from the first that names the state root: before it a host only starts. */
 async function traceCalls(c: Context, args: readonly string[]): Promise<Call[]> {
   const trace = `${c.directory}/trace`;
@@ -131,7 +134,7 @@ async function traceCalls(c: Context, args: readonly string[]): Promise<Call[]> 
   // The program's arguments name the state root too.
   const first = lines.findIndex((line) => line.includes(c.root) && !line.startsWith("execve("));
   assert.ok(first >= 0, "no system call names the state root");
-  return calls.slice(first);
+  return calls.slice(first).filter(({ name }) => !own.test(name));
 }
 
 /** As many moments as there are calls for the fast host; Node alone needs a quarter of a second below strace(1). */
