@@ -49,7 +49,7 @@ start_qemu() {
   local parameters=(console=ttyS0 root=/dev/vda rw quiet loglevel=4 panic=-1 reboot=t mitigations=off nopti nokaslr init_on_alloc=0
     tsc=reliable no_timer_check random.trust_cpu=on audit=0 systemd.unified_cgroup_hierarchy=1
     systemd.unit=guest.target systemd.show_status=0 systemd.log_target=console ${TSRUNC_GUEST_KERNEL:-})
-  exec timeout -k 5 "${TSRUNC_GUEST_SECONDS:-900}" qemu-system-x86_64 \
+  exec timeout -k 5 "${TSRUNC_GUEST_SECONDS:-1500}" qemu-system-x86_64 \
     -M pc,usb=off,vmport=off,smm=off,i8042=off,graphics=off -accel "$accel" -cpu "$cpu" -smp 2 -m 2048 \
     -nodefaults -no-user-config -display none -no-reboot -snapshot \
     -kernel "$guest_cache/kernel/vmlinux" -initrd "$image/initramfs.cpio" -append "${parameters[*]}" -serial "file:$1/console" \
