@@ -6,11 +6,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{socketpair, AddressFamily, RecvFlags, SocketFlags, SocketType};
 use tsrunc_common::protocol::{require_filter, Channel, Console, Gate, InitPlan, Launch, ToInit};
-use tsrunc_plan::cgroup::CgroupPlan;
 use tsrunc_plan::container::{ConsolePlan, ContainerPlan, GatePlan, Namespace, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::record::ContainerRecord;
-use tsrunc_plan::systemd::SystemdUnit;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::spawn::{SharedMemory, Spawned};
 
@@ -41,7 +39,8 @@ pub struct CreateInputs<'a> {
 /// Makes the container described by `plan`, up to its start gate. Operations that need descriptors get their numbers.
 ///
 /// # Errors
-/// The failing operation; everything that was made is undone, but for the state directory, which is the caller's.
+/// The failing operation. The process, what went with it (`Pending`) and the cgroups are undone then; the rest is the caller's to undo,
+/// by the undo list of the container's state (ARCHITECTURE.md, "Undoing a failed create").
 pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, inputs: CreateInputs<'_>) -> Result<Pending, Failure> {
     let filter = inputs.seccomp.and_then(Seccomp::filter);
     require_filter(&plan.process, filter.is_some())?;
@@ -51,15 +50,9 @@ pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, inputs: 
         cgroup_mounts::bind_if_own(plan, joined)?;
     }
     let mut cgroups = cgroup::Making::new(std::mem::take(&mut plan.cgroup), lock);
-    make_process(lock, plan, opened, Start { program, cgroups: &mut cgroups, inputs }).map_err(|failure| {
-        // While its cgroups are there to ask.
-        let failure = explain_oom(failure, &cgroups);
-        if let Some(SystemdUnit { name, description, bus, .. }) = &cgroups.plan.systemd {
-            // The first failure is the one to tell; the state's undo list has the unit too.
-            if let Err(_second) = systemd::stop(name, description, bus) {}
-        }
-        cgroup::after_removal(failure, cgroups.made())
-    })
+    let made = make_process(lock, plan, opened, Start { program, cgroups: &mut cgroups, inputs });
+    // The process is gone; its cgroups are still there to be asked about memory.
+    made.map_err(|failure| cgroups.undo(explain_oom(failure, &cgroups)))
 }
 
 /// A failure that came of too little memory says so, whatever it was that failed in the end: in runc's words where the OOM killer took the
@@ -125,7 +118,7 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
         notify: notify.map(|socket| socket.as_raw_fd()),
         ..init_plan(plan, &opened, filter)?
     };
-    place(plan, &cgroups.plan, &opened, Waiting { pending: &mut pending, memory: &mut memory }).map_err(reported)?;
+    place(plan, cgroups, &opened, Waiting { pending: &mut pending, memory: &mut memory }).map_err(reported)?;
     // A failure to send means that the child ended before it could read: it says why.
     let sent = channel.send_with(&ToInit::Plan(Box::new(init_plan)), &tasks);
     // While the init works.
@@ -165,12 +158,12 @@ struct Waiting<'a> {
 }
 
 /// What is done for the process before its init sets the container up.
-fn place(plan: &ContainerPlan, cgroups: &CgroupPlan, opened: &Opened, Waiting { pending, memory }: Waiting<'_>) -> Result<(), Failure> {
+fn place(plan: &ContainerPlan, cgroups: &mut cgroup::Making<'_>, opened: &Opened, Waiting { pending, memory }: Waiting<'_>) -> Result<(), Failure> {
     let pid = pending.identity.pid;
-    if let Some(unit) = &cgroups.systemd {
+    if let Some(unit) = &cgroups.plan.systemd {
         memory.wait(); // until exec we share memory: if the process exceeds its unit's limit, the OOM killer would kill us too
         systemd::start(unit, pid)?;
-        cgroup::complete(cgroups, pid)?;
+        cgroups.complete(pid)?;
     }
     if let Some(score) = plan.spawn.oom_score_adj {
         memory.wait(); // until exec we share memory, so this would set our own score

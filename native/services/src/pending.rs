@@ -16,7 +16,8 @@ use crate::interrupts::Interrupt;
 use crate::net_devices::Moved;
 use crate::{files, processes};
 
-/// A container at its start gate that dies with this value unless it is released.
+/// A container at its start gate that dies with this value unless it is released: however its creation ends, by an early return or by a
+/// caller that closes its handle, no process is left that nobody knows of.
 pub struct Pending {
     pub identity: ProcessIdentity,
     pub pidfd: OwnedFd,
@@ -100,11 +101,11 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         if !self.released {
-            // First: the network namespace goes with its last user.
+            // Network devices first: their namespace goes with its last process.
             drop(self.net_devices.take());
             kill_and_reap(&self.pidfd);
             if let Some(path) = &self.pid_file {
-                // The failure to tell is the one that brought us here.
+                // The caller reports the failure that led here.
                 if let Err(_second) = std::fs::remove_file(path) {}
             }
         }

@@ -1,4 +1,7 @@
-/** Undoing a container that was begun. */
+/**
+ * Undoing a container whose creation or restore failed. Here is the order; ARCHITECTURE.md ("Undoing a failed create") says why the native
+ * layer undoes a part itself.
+ */
 
 import { RuntimeError, isRuntimeError, messageOf } from "../errors.js";
 import type { Request, Undo } from "../generated/plan.js";
@@ -11,13 +14,21 @@ export interface BegunContainer {
   /** Handle of the container's lock. */
   lock: number;
   record: ContainerRecord;
-  /** What ends the processes and gives back what only they used. */
+  /** What ends the processes and gives back what only they used. Closing the handle of a process that is not released kills it. */
   first: readonly Request[];
-  /** The cgroups that are there now are the container's. Where they could not be made, the native layer has removed its own, and others' may be there. */
+  /**
+   * Whether the request that makes the cgroups succeeded. One that failed has removed those it made: a cgroup that the record names and that
+   * is there now may be somebody else's.
+   */
   ownsCgroups: boolean;
 }
 
-/** Undoes what was done: `first`, what the record says, the state directory; then poststop hooks. Each step is tried. @returns what to throw */
+/**
+ * Undoes what was done, in this order: the processes (`first`), the record's undo list (mounts, cgroups, unit, resctrl groups), the state
+ * directory, which keeps that list until then for a `delete`; last the poststop hooks run. Each step is tried, whatever became of the ones
+ * before.
+ * @returns what to throw: the error, with what could not be undone
+ */
 export function rollBack(context: RuntimeContext, { lock, record, first, ownsCgroups }: BegunContainer, error: unknown): unknown {
   const steps = ownsCgroups ? record.undo : record.undo.filter(isNoCgroup);
   const requests: Request[] = [

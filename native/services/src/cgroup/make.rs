@@ -27,7 +27,7 @@ pub struct Made {
 }
 
 /// The cgroups of a container that is being created, but for those that systemd makes. While this lives nobody else takes those that were
-/// there before: drop it when the container's process is in them.
+/// there before: drop it when the container's process is in them. After a failure call `undo`, when the process is gone.
 pub struct Making<'a> {
     pub plan: CgroupPlan,
     attempt: Attempt<'a>,
@@ -87,6 +87,44 @@ impl<'a> Making<'a> {
         };
         plan.join_tasks.iter().map(open).collect()
     }
+
+    /// Does what systemd leaves to do once it has put a process into its unit: cgroups in hierarchies that are not systemd's, values that
+    /// it cannot say, the device filter. The process joins by its pid.
+    ///
+    /// # Errors
+    /// What could not be made or written.
+    pub fn complete(&mut self, pid: i32) -> Result<(), Failure> {
+        let Making { plan, attempt } = self;
+        attempt.occupant = Occupant::Process(pid);
+        for directory in &plan.directories {
+            make_directory(directory, &plan.writes, attempt)?;
+        }
+        for directory in &plan.join_tasks {
+            let path = format!("{directory}/cgroup.procs");
+            std::fs::write(&path, pid.to_string()).during(|| format!("write {pid} to {path:?}")).map_err(explain_denial)?;
+        }
+        write_values(&plan.writes, &attempt.refused)?;
+        let Some(path) = &plan.clone_into else { return Ok(()) };
+        let directory = open_directory(path)?;
+        if let Some(rules) = &plan.device_filter {
+            device_filter::attach(&directory, rules, false)?;
+        }
+        plan.owner.map_or(Ok(()), |owner| delegate(&directory, owner))
+    }
+
+    /// Removes what is there now and was not there before, and takes back controllers. Returns the failure that led to this, with what
+    /// could not be undone. The core cannot do it: it knows what was planned, and by now a planned cgroup may be somebody else's; and
+    /// controllers are taken back under the lock that has been held on their cgroup since they were handed on.
+    pub fn undo(&self, failure: Failure) -> Failure {
+        let Made { leaves, parents, thread_parents } = &self.attempt.made;
+        let leaves = leaves.iter().map(|path| remove(path));
+        let parents = parents.iter().rev().map(|path| remove_empty(path));
+        let controllers = thread_parents.iter().rev().map(ThreadParent::take_back);
+        match leaves.chain(parents).chain(controllers).fold(Ok(()), Result::and) {
+            Ok(()) => failure,
+            Err(second) => Failure { cause: format!("{}; undoing it failed too: {second}", failure.cause), ..failure },
+        }
+    }
 }
 
 /// Has the cgroups above a container's hand on controllers that limits need by now. What cannot be handed on is in `refused`.
@@ -109,33 +147,6 @@ pub fn replace_device_filter(cgroup: &str, rules: &[DeviceRule]) -> Result<(), F
     device_filter::attach(&open_directory(cgroup)?, rules, false)
 }
 
-/// Does what systemd leaves to do once it has put a process into its unit: cgroups in hierarchies that are not systemd's, values that
-/// it cannot say, the device filter. The process joins by its pid.
-///
-/// # Errors
-/// What could not be made or written; what was made is removed again.
-pub fn complete(plan: &CgroupPlan, pid: i32) -> Result<(), Failure> {
-    let mut attempt = Attempt::new(Occupant::Process(pid));
-    complete_all(plan, pid, &mut attempt).map_err(|failure| after_removal(failure, &attempt.made))
-}
-
-fn complete_all(plan: &CgroupPlan, pid: i32, attempt: &mut Attempt<'_>) -> Result<(), Failure> {
-    for directory in &plan.directories {
-        make_directory(directory, &plan.writes, attempt)?;
-    }
-    for directory in &plan.join_tasks {
-        let path = format!("{directory}/cgroup.procs");
-        std::fs::write(&path, pid.to_string()).during(|| format!("write {pid} to {path:?}")).map_err(explain_denial)?;
-    }
-    write_values(&plan.writes, &attempt.refused)?;
-    let Some(path) = &plan.clone_into else { return Ok(()) };
-    let directory = open_directory(path)?;
-    if let Some(rules) = &plan.device_filter {
-        device_filter::attach(&directory, rules, false)?;
-    }
-    plan.owner.map_or(Ok(()), |owner| delegate(&directory, owner))
-}
-
 /// Gives a v2 cgroup to a user, with the files that the kernel says may be given (/sys/kernel/cgroup/delegate): not the limits.
 fn delegate(cgroup: &OwnedFd, owner: u32) -> Result<(), Failure> {
     const LIST: &str = "/sys/kernel/cgroup/delegate";
@@ -154,17 +165,6 @@ fn delegate(cgroup: &OwnedFd, owner: u32) -> Result<(), Failure> {
 fn open_directory(path: &str) -> Result<OwnedFd, Failure> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, Mode::empty()).during(|| format!("open cgroup {path:?}"))
-}
-
-/// A failure, once what was made for it is removed: the state's undo list has no more say, because what is there by then is somebody else's.
-pub fn after_removal(failure: Failure, made: &Made) -> Failure {
-    let leaves = made.leaves.iter().map(|path| remove(path));
-    let parents = made.parents.iter().rev().map(|path| remove_empty(path));
-    let controllers = made.thread_parents.iter().rev().map(ThreadParent::take_back);
-    match leaves.chain(parents).chain(controllers).fold(Ok(()), Result::and) {
-        Ok(()) => failure,
-        Err(second) => Failure { cause: format!("{}; undoing it failed too: {second}", failure.cause), ..failure },
-    }
 }
 
 /// Which process is in the cgroups while they are made.

@@ -16,7 +16,7 @@ mod write;
 
 pub use freezer::{freeze, frozen, thaw, thaw_killed};
 pub use kill::{kill, processes};
-pub use make::{after_removal, complete, enable_above, replace_device_filter, Making};
+pub use make::{enable_above, replace_device_filter, Making};
 pub use oom::{describe_oom, full_memory};
 pub use remove::{remove, remove_empty, remove_vacated};
 pub use threads::threads;

@@ -12,7 +12,6 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use tsrunc_plan::cgroup::CgroupPlan;
 use tsrunc_plan::failure::Failure;
-use tsrunc_plan::systemd::SystemdUnit;
 use tsrunc_sys::errno::During;
 
 use crate::store::Lock;
@@ -22,19 +21,13 @@ use crate::{cgroup, systemd};
 /// /proc/PID/cgroup says of it then.
 ///
 /// # Errors
-/// What could not be made, written or joined; what was made is removed again.
+/// What could not be made, written or joined; cgroups that were made are removed again. A unit is the caller's to stop.
 pub fn place(session: &Session, lock: &Lock, plan: CgroupPlan) -> Result<String, Failure> {
     let pid = session.pid();
     let mut cgroups = cgroup::Making::new(plan, lock);
-    join(&mut cgroups, pid).map_err(|failure| {
-        if let Some(SystemdUnit { name, description, bus, .. }) = &cgroups.plan.systemd {
-            // The first failure is the one to tell; the state's undo list has the unit too.
-            if let Err(_second) = systemd::stop(name, description, bus) {}
-        }
-        cgroup::after_removal(failure, cgroups.made())
-    })?;
     let path = format!("/proc/{pid}/cgroup");
-    std::fs::read_to_string(&path).during(|| format!("read {path:?}"))
+    let joined = join(&mut cgroups, pid).and_then(|()| std::fs::read_to_string(&path).during(|| format!("read {path:?}")));
+    joined.map_err(|failure| cgroups.undo(failure))
 }
 
 /// Brings the loopback interface up in the network namespace of a process that CRIU restores: it makes the namespace without content.
@@ -51,7 +44,7 @@ pub fn bring_loopback_up(pid: i32) -> Result<(), Failure> {
 fn join(cgroups: &mut cgroup::Making<'_>, pid: i32) -> Result<(), Failure> {
     if let Some(unit) = &cgroups.plan.systemd {
         systemd::start(unit, pid)?;
-        return cgroup::complete(&cgroups.plan, pid);
+        return cgroups.complete(pid);
     }
     cgroups.unified()?;
     cgroups.tasks()?;
