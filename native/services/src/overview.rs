@@ -47,13 +47,31 @@ struct Head {
 /// # Errors
 /// Those of opening the state root.
 pub fn settled(root: &str, ids: &[String]) -> Result<Vec<Option<SettledContainer>>, Failure> {
+    settled_by(root, ids, Kernel { shows_frozen: shows_frozen(&rustix::system::uname().release().to_string_lossy()) })
+}
+
+/// What a look relies on.
+#[derive(Clone, Copy)]
+struct Kernel {
+    /// Whether a process that cgroup v1 has frozen is never shown as sleeping.
+    shows_frozen: bool,
+}
+
+/// Since Linux 6.1 it is shown as uninterruptible, or as running. Before, one that slept in a freezable wait (nanosleep(2), poll(2), futex(2)) when
+/// it was frozen goes on to be shown as sleeping.
+fn shows_frozen(release: &str) -> bool {
+    let mut numbers = release.split(|character: char| !character.is_ascii_digit()).map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(6), Some(1))
+}
+
+fn settled_by(root: &str, ids: &[String], kernel: Kernel) -> Result<Vec<Option<SettledContainer>>, Failure> {
     let directory = state_root::open(root)?;
     // The reason not to read one is for whoever asks for that one alone.
     let mut buffer = vec![0; USUAL_BYTES];
-    Ok(ids.iter().map(|id| look_at(&directory, (root, id), &mut buffer).ok().flatten()).collect())
+    Ok(ids.iter().map(|id| look_at(&directory, (root, id), &mut buffer, kernel).ok().flatten()).collect())
 }
 
-fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8]) -> Result<Option<SettledContainer>, Failure> {
+fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8], kernel: Kernel) -> Result<Option<SettledContainer>, Failure> {
     state_root::check_id(id)?;
     let path = || format!("{root_path}/{id}");
     // By its name: only whom we trust may exchange what is in the root.
@@ -76,9 +94,10 @@ fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8]) -> 
     let freezer = cgroups.iter().find(|cgroup| cgroup.controllers.iter().any(|name| name == "freezer"));
     let freezer = freezer.or_else(|| cgroups.iter().find(|cgroup| cgroup.controllers.is_empty())).filter(|_| alive);
     let frozen = match freezer {
-        // What v1 has frozen is shown as uninterruptible, or as running, and never so.
-        Some(freezer) if freezer.controllers.is_empty() || state != Some(b'S') => is_frozen(freezer)?,
-        _ => false,
+        // Reading it is most of what such a container costs.
+        Some(freezer) if kernel.shows_frozen && !freezer.controllers.is_empty() && state == Some(b'S') => false,
+        Some(freezer) => cgroup::frozen(&freezer.path)?,
+        None => false,
     };
     Ok(Some(SettledContainer { id, status, bundle, rootfs, annotations, created, owner_uid, process, alive, frozen }))
 }
@@ -94,21 +113,10 @@ fn read_state<'b>(root: &OwnedFd, id: &str, buffer: &'b mut [u8]) -> Result<Opti
     Ok((count < buffer.len()).then_some(&buffer[..count]))
 }
 
-/// As `cgroup::frozen`, of which this is the quick way.
-fn is_frozen(RecordedCgroup { controllers, path }: &RecordedCgroup) -> Result<bool, Failure> {
-    let (file, thawed) = if controllers.is_empty() { ("cgroup.freeze", "0") } else { ("freezer.state", "THAWED") };
-    let mut text = [0u8; 16];
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match rustix::fs::open(format!("{path}/{file}"), flags, Mode::empty()).and_then(|file| rustix::io::read(&file, &mut text)) {
-        Ok(count) => Ok(text[..count].trim_ascii() != thawed.as_bytes()),
-        Err(_) => cgroup::frozen(path),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{record, TempDir};
+    use crate::testing::{directory_with, record, TempDir};
 
     #[test]
     fn tells_what_is_settled_and_leaves_the_rest_to_the_core() {
@@ -135,5 +143,31 @@ mod tests {
         let found: Vec<_> = settled(temp.path(), &ids).unwrap().into_iter().map(|found| found.map(|found| (found.id, found.alive))).collect();
         let expected = [Some(("runs".to_owned(), true)), Some(("ended".to_owned(), false)), None, None, None, None, None, None];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_process_that_sleeps_may_be_frozen_on_kernels_that_do_not_show_it() {
+        let mut sleeper = std::process::Command::new("sleep").arg("100").spawn().unwrap();
+        let pid = sleeper.id() as i32;
+        let process = ProcessIdentity { pid, start_time_ticks: processes::start_time(pid).unwrap() };
+        while processes::state(&process).unwrap() != Some(b'S') {
+            std::thread::yield_now();
+        }
+        let temp = TempDir::new();
+        let cgroup = directory_with(&[("freezer.state", "FROZEN\n")]);
+        let mut record = record("paused");
+        (record.status, record.process) = (RecordedStatus::Running, Some(process));
+        record.cgroups = vec![RecordedCgroup { controllers: vec!["freezer".into()], path: cgroup.path().into() }];
+        std::fs::create_dir(format!("{}/paused", temp.path())).unwrap();
+        std::fs::write(format!("{}/paused/state.json", temp.path()), serde_json::to_string(&record).unwrap()).unwrap();
+        let frozen = |shows_frozen| settled_by(temp.path(), &["paused".into()], Kernel { shows_frozen }).unwrap()[0].as_ref().unwrap().frozen;
+        let seen = (frozen(false), frozen(true));
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+        assert_eq!(seen, (true, false));
+        assert_eq!(
+            ["5.10.0-28-amd64", "6.0.19", "6.1.0-18-amd64", "6.18.44-fc", "7.0", "10.0", ""].map(shows_frozen),
+            [false, false, true, true, true, true, false]
+        );
     }
 }

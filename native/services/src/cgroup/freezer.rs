@@ -46,11 +46,12 @@ impl Freezer {
 
 /// Whether a cgroup is frozen or about to be: a directory of the v1 freezer or of v2. An absent one is not.
 pub fn frozen(path: &str) -> Result<bool, Failure> {
-    let directory = match rustix::fs::open(path, DIRECTORY, Mode::empty()) {
-        Err(Errno::NOENT | Errno::NODEV) => return Ok(false),
-        result => result.during(|| format!("open cgroup {path:?}"))?,
-    };
-    Ok(Freezer::of(directory.as_fd())?.is_some_and(|(freezer, state)| state != freezer.thawed))
+    for freezer in [&V1, &V2] {
+        if let Some(state) = read_at(rustix::fs::CWD, &format!("{path}/{}", freezer.file))? {
+            return Ok(state.trim() != freezer.thawed);
+        }
+    }
+    Ok(false)
 }
 
 /// Freezes a cgroup with everything below it and waits until it is frozen.
