@@ -77,8 +77,8 @@ export async function measureAll(context, subjects) {
 async function measureList(context, runtimes) {
   const { workspace, signal } = context;
   const filled = runtimes.filter((subject) => {
-    const count = subject.slow || context.rounds < slowRounds ? 10 : 200;
-    for (let index = 0; index < count; index += 1) {
+    subject.listed = subject.slow || context.rounds < slowRounds ? 10 : 200;
+    for (let index = 0; index < subject.listed; index += 1) {
       signal.throwIfAborted();
       const id = `${workspace.containerId(subject.name)}-${index}`;
       const argv = [subject.command, "--root", workspace.listRoot(subject.name), "run", "-d", "--bundle", workspace.bundles.sleeping, id];

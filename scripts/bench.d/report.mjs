@@ -14,7 +14,7 @@ const columns = [
   ["execDetached", "`exec -d`"],
   ["execTerminal", "`exec -t`"],
   ["kill", "`kill 0`"],
-  ["list", "`list` of 200"],
+  ["list", "`list`"],
 ];
 
 const kinds = [
@@ -44,7 +44,7 @@ export function renderReport({ date, host, rounds, note, subjects, targets }) {
     ...(note === undefined ? [] : [note]),
     `${date.slice(0, 10)}, ${host.kernel}, ${host.cpus} x ${host.cpu}, ${host.memoryMebibytes} MiB. Cgroups: ${host.cgroups}. Load before: ${host.load.toFixed(1)}${host.load > host.cpus / 2 ? " (a busy machine: read ratios, not times)" : ""}.`,
     "One bundle for all: busybox, the config.json of `tsrunc spec` with ociVersion 1.0.2 and no terminal, `/bin/true`. Wall-clock medians in milliseconds from before the fork to wait4; " +
-      `the subjects take turns in random order; ${rounds} rounds (${slowCounts(present, rounds)}). Peak RSS: ru_maxrss of \`run\`, the runtime and all it waited for.`,
+      `the subjects take turns in random order; ${rounds} rounds (${slowCounts(present, rounds)}). Peak RSS: ru_maxrss of \`run\`, the runtime and all it waited for.${listedCounts(present)}`,
     table(
       ["", ...columns.map(([, title]) => title), "peak RSS of `run`, KiB", "executable, kB"],
       present.map((subject) => [
@@ -99,6 +99,12 @@ function clientTable(present) {
 function slowCounts(subjects, rounds) {
   const slow = subjects.filter((subject) => subject.measures.run && subject.measures.run.count < rounds);
   return slow.map(({ name, measures }) => `${name}: ${measures.run.count}`).join(", ") || "all of them";
+}
+
+/** Few rounds, and slow subjects, are measured with fewer containers: the figures say nothing without their number. */
+function listedCounts(subjects) {
+  const counts = subjects.filter(({ measures }) => measures.list).map(({ name, listed }) => `${name}: ${listed}`);
+  return counts.length === 0 ? "" : ` Containers that \`list\` shows: ${counts.join(", ")}.`;
 }
 
 function ratios(subjects) {

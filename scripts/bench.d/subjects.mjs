@@ -17,6 +17,7 @@ import { commandEnvironment } from "./workspace.mjs";
  * @property {string} version first line of --version
  * @property {number} bytes size of the executable
  * @property {Record<string, import("./measure.mjs").Summary>} measures by name: run, idleRun, create, start, delete, lifecycle, version, state, ps, exec, execDetached, execTerminal, kill, list
+ * @property {number} [listed] how many containers its `list` shows
  * @property {Record<string, string>} failures measures that failed, with the reason
  */
 

@@ -26,8 +26,14 @@ export function judgeTargets(subjects) {
       times(0.6, milliseconds("crun", "execTerminal")),
       "ms",
     ),
-    ...["state", "kill", "list"].map((name) =>
+    ...["state", "kill"].map((name) =>
       judge(`${name} of tsrunc, at most 0.5 x crun's`, milliseconds("tsrunc", name), times(0.5, milliseconds("crun", name)), "ms"),
+    ),
+    judge(
+      `list of tsrunc with ${by("tsrunc")?.listed ?? 200} containers, at most 0.5 x crun's`,
+      milliseconds("tsrunc", "list"),
+      times(0.5, milliseconds("crun", "list")),
+      "ms",
     ),
     judge("run of tsrunc, at most 1.7 x the floor", milliseconds("tsrunc"), times(1.7, milliseconds("floor")), "ms"),
     ...[
