@@ -85,10 +85,7 @@ fn take_back(root: &Root, failure: Failure) -> Failure {
         let place = root.place(path)?;
         unmount_at(&place, mountinfo::place_of(mount).during(|| format!("look at {path:?}"))?.0).during(|| format!("unmount {path:?}"))
     });
-    match undone {
-        Ok(()) => failure,
-        Err(second) => Failure { cause: format!("{}; undoing it failed too: {second}", failure.cause), ..failure },
-    }
+    failure.after_undoing(undone)
 }
 
 /// A mount that was removed.
@@ -130,10 +127,7 @@ fn put_back(root: &Root, removed: &[Removed<'_>], failure: Failure) -> Failure {
         let place = root.existing_place(&point.path).and_then(|place| open_name(&place));
         place.and_then(|place| attach(clone.as_fd(), place.as_fd())).during(|| format!("mount {:?} again", point.path))
     });
-    match undone {
-        Ok(()) => failure,
-        Err(second) => Failure { cause: format!("{}; undoing it failed too: {second}", failure.cause), ..failure },
-    }
+    failure.after_undoing(undone)
 }
 
 fn unmounting(point: &MountPoint) -> String {

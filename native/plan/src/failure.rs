@@ -52,6 +52,15 @@ impl Failure {
     pub fn new(code: FailureCode, operation: impl Into<String>, cause: impl Into<String>) -> Self {
         Failure { code, operation: operation.into(), cause: cause.into(), errno: None, signal: None }
     }
+
+    /// The failure after which everything was undone, with what could not be.
+    #[must_use]
+    pub fn after_undoing(self, undone: Result<(), impl std::fmt::Display>) -> Self {
+        match undone {
+            Ok(()) => self,
+            Err(second) => Failure { cause: format!("{}; undoing it failed too: {second}", self.cause), ..self },
+        }
+    }
 }
 
 impl std::fmt::Display for Failure {

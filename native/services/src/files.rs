@@ -121,13 +121,14 @@ pub fn write(path: &str, text: &str) -> Result<(), Failure> {
 pub fn make_directory(path: &str, group: Option<u32>) -> Result<(), Failure> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     let during = || format!("make directory {path:?}");
-    let make = |recursive| std::fs::DirBuilder::new().recursive(recursive).mode(0o700).create(path);
-    let Some(group) = group else { return make(true).during(during) };
-    if let Some(above) = std::path::Path::new(path).parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(above).during(during)?;
+    let make = |path: &std::path::Path, recursive| std::fs::DirBuilder::new().recursive(recursive).mode(0o700).create(path);
+    let path = std::path::Path::new(path);
+    let Some(group) = group else { return make(path, true).during(during) };
+    if let Some(above) = path.parent() {
+        make(above, true).during(during)?;
     }
-    match make(false) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return make(true).during(during),
+    match make(path, false) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return make(path, true).during(during),
         result => result.during(during)?,
     }
     std::os::unix::fs::chown(path, None, Some(group)).during(during)?;

@@ -64,10 +64,7 @@ impl Done<'_> {
         for restore in self.writes.iter().rev().flat_map(|limit| &limit.restore) {
             note(write_back(restore));
         }
-        match failures.is_empty() {
-            true => failure,
-            false => Failure { cause: format!("{}; undoing it failed too: {}", failure.cause, failures.join("; ")), ..failure },
-        }
+        failure.after_undoing(if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) })
     }
 }
 

@@ -120,10 +120,7 @@ impl<'a> Making<'a> {
         let leaves = leaves.iter().map(|path| remove(path));
         let parents = parents.iter().rev().map(|path| remove_empty(path));
         let controllers = thread_parents.iter().rev().map(ThreadParent::take_back);
-        match leaves.chain(parents).chain(controllers).fold(Ok(()), Result::and) {
-            Ok(()) => failure,
-            Err(second) => Failure { cause: format!("{}; undoing it failed too: {second}", failure.cause), ..failure },
-        }
+        failure.after_undoing(leaves.chain(parents).chain(controllers).fold(Ok(()), Result::and))
     }
 }
 
