@@ -66,12 +66,6 @@ export interface CreateOptions {
   rootless?: boolean | undefined;
 }
 
-/** What `create` is given by the operations that make use of it. */
-interface LaunchOptions extends CreateOptions {
-  /** The caller stays, and adopts orphans from the container's first instruction on. */
-  subreaper?: boolean | undefined;
-}
-
 /** How the container goes on after its creation. */
 export type Continuation =
   /** It waits until `start` opens its gate. */
@@ -92,8 +86,10 @@ export interface NewContainer {
 
 export interface CreateRequest {
   id: string;
-  options: LaunchOptions;
+  options: CreateOptions;
   continuation: Continuation;
+  /** The caller adopts orphans, from the container's first instruction on. */
+  subreaper?: boolean;
 }
 
 /**
@@ -183,7 +179,7 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
     attempted.record = { ...standing, process };
     if (planning.rare.crun.refusesUnknownCalls) refuseUnknownCalls(warnings);
     warn(context, warnings);
-    perform(door, { op: "release", handle: attempted.created.handle, ...(options.subreaper && { subreaper: true }) });
+    perform(door, { op: "release", handle: attempted.created.handle, ...(request.subreaper && { subreaper: true }) });
     return { lock: attempted.lock, process: attempted.created, record: attempted.record, notify: attempted.notify };
   } catch (error) {
     throw undoCreation(context, attempted, explainOom(context, attempted.record, error));

@@ -33,7 +33,7 @@ export function runContainer(context: RuntimeContext, id: string, options: RunOp
 
 function runDetached(context: RuntimeContext, id: string, options: RunOptions): number {
   const { door } = context;
-  const container = launchContainer(context, { id, options: { ...options, subreaper: false }, continuation: "detach" });
+  const container = launchContainer(context, { id, options, continuation: "detach" });
   try {
     finishStart(context, container);
   } finally {
@@ -47,7 +47,7 @@ function runDetached(context: RuntimeContext, id: string, options: RunOptions): 
 function runForeground(context: RuntimeContext, id: string, options: RunOptions): number {
   const { door } = context;
   const subreaper = options.subreaper ?? true;
-  const container = launchContainer(context, { id, options: { ...options, subreaper }, continuation: "foreground" });
+  const container = launchContainer(context, { id, options, continuation: "foreground", subreaper });
   const { handle } = container.process;
   try {
     finishStart(context, container);

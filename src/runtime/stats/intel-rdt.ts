@@ -59,17 +59,15 @@ export function rdtStats(plan: RdtPlan, files: KernelFiles): IntelRdtStats {
     stats.mem_bw_schema_root = lineOf(ofHost, "MB");
     stats.mem_bw_schema = lineOf(ofGroup, "MB");
   }
-  const counted = (name: string): KernelFiles => ({ text: () => number(files.text(name)) });
+  const counters = directories(plan).map((directory): KernelFiles => ({ text: (name) => number(files.text(`${directory}/${name}`)) }));
   if (features.some((feature) => feature.startsWith("mbm_"))) {
-    stats.mbm_stats = directories(plan).map((directory) => ({
-      mbm_total_bytes: counter(counted(`${directory}/mbm_total_bytes`), "mbm_total_bytes"),
-      mbm_local_bytes: counter(counted(`${directory}/mbm_local_bytes`), "mbm_local_bytes"),
+    stats.mbm_stats = counters.map((cache) => ({
+      mbm_total_bytes: counter(cache, "mbm_total_bytes"),
+      mbm_local_bytes: counter(cache, "mbm_local_bytes"),
     }));
   }
   if (features.includes("llc_occupancy")) {
-    stats.cmt_stats = directories(plan).map((directory) => ({
-      llc_occupancy: counter(counted(`${directory}/llc_occupancy`), "llc_occupancy"),
-    }));
+    stats.cmt_stats = counters.map((cache) => ({ llc_occupancy: counter(cache, "llc_occupancy") }));
   }
   return stats;
 }
