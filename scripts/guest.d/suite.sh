@@ -14,16 +14,13 @@ listed() {
     wanted && ($2 == "any" || $2 == runtime || ($2 == "others" && runtime !~ /^tsrunc/)) { print $1 }' scripts/guest.d/tests
 }
 
-# jobs_of BOOT "SUITE..." RUNTIME...: the jobs of a boot, for run-jobs. runtime-tools come first: the controller hugetlb cannot leave v2
+# jobs_of BOOT "SUITE..." RUNTIME: the jobs of a boot, for run-jobs. runtime-tools come first: the controller hugetlb cannot leave v2
 # for v1 when a test of the other suites has used it.
 jobs_of() {
-  local boot=$1 suites=$2 suite runtime tests
-  shift 2
+  local boot=$1 suites=$2 runtime=$3 suite tests
   for suite in $suites; do
-    for runtime; do
-      tests=$(listed "$boot" "$suite" "$runtime")
-      [ -z "$tests" ] || printf '%s\t%s\t%s\n' "$suite" "$runtime" "$(paste -s <<<"$tests")"
-    done
+    tests=$(listed "$boot" "$suite" "$runtime")
+    [ -z "$tests" ] || printf '%s\t%s\t%s\n' "$suite" "$runtime" "$(paste -s <<<"$tests")"
   done
 }
 
