@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { cgroupDirectory, hierarchyOf, readCgroup } from "./harness/cgroups.js";
 import { isTsrunc } from "./harness/environment.js";
 import { describe, until } from "./harness/execute.js";
@@ -77,9 +78,19 @@ test("the statistics of a paused container are what its cgroups' files say", asy
   await c.printed(started, "ready");
   const { pid } = await c.state();
   await c.ok(["pause", c.id]);
-  const { data } = await statsOf(c);
+  const memoryOf = (): { usage: string | undefined; stat: string } => ({
+    usage: limit(pid, "memory", "memory.usage_in_bytes", "memory.current"),
+    stat: readCgroup(cgroupDirectory(pid, "memory"), "memory.stat") ?? "",
+  });
+  // The kernel adds up what its processors have counted some time later: only what is the same before and after can be compared.
+  const { data, usage, stat } = await until("the counters of memory stand still", async () => {
+    const before = memoryOf();
+    const { data } = await statsOf(c);
+    return isDeepStrictEqual(memoryOf(), before) ? { ...before, data } : undefined;
+  });
   assert.equal(data.memory.usage.limit, 64 * megabyte);
-  assert.equal(data.memory.usage.usage, Number(limit(pid, "memory", "memory.usage_in_bytes", "memory.current")));
+  assert.equal(data.memory.usage.usage, Number(usage));
+  assert.match(stat, /^\w+ \d+$/m);
   assert.equal(data.pids.current, Number(limit(pid, "pids", "pids.current")));
   assert.equal(data.pids.limit, 17);
   const nanoseconds = hierarchyOf("cpuacct")
@@ -87,7 +98,7 @@ test("the statistics of a paused container are what its cgroups' files say", asy
     : Number(/^usage_usec (\d+)$/m.exec(limit(pid, "cpu", "", "cpu.stat") ?? "")?.[1]) * 1000;
   assert.equal(data.cpu.usage.total, nanoseconds);
   assert.ok(nanoseconds > 0);
-  for (const line of (readCgroup(cgroupDirectory(pid, "memory"), "memory.stat") ?? "").split("\n")) {
+  for (const line of stat.split("\n")) {
     const [name = "", value] = line.split(" ");
     assert.equal(data.memory.raw[name], Number(value), name);
   }
