@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { spawnSync } from "node:child_process";
 import { path, start } from "../../test/integration/harness/execute.js";
 import { deleteContainers, removeCgroups, removeFolder } from "./leftovers.js";
-import { races, reasons } from "./reasons.js";
+import { attemptsAtRaces, races, reasons } from "./reasons.js";
 import { verdictOf } from "./verdict.js";
 import type { Reason } from "./reasons.js";
 import type { ProgramResult, RuntimeResults } from "./results.js";
@@ -32,7 +32,7 @@ function reasonOf(name: string): Reason | undefined {
 }
 
 async function runProgram(name: string): Promise<ProgramResult> {
-  const attempts = name in races ? 6 : 1;
+  const attempts = name in races ? attemptsAtRaces : 1;
   for (let attempt = 1; ; attempt++) {
     const result = await attemptProgram(name, attempt);
     if (result.outcome === "pass" || attempt === attempts) return result;
