@@ -1,4 +1,4 @@
-//! Mounts of cgroup2 in a cgroup namespace that is joined by path.
+//! Mounts of cgroup2 in a cgroup namespace that the container joins by path.
 
 use std::os::fd::BorrowedFd;
 
@@ -7,8 +7,8 @@ use tsrunc_plan::failure::Failure;
 use tsrunc_plan::operation::{MountSource, Operation, SourceLink};
 use tsrunc_sys::errno::During;
 
-/// Binds the host's hierarchy where the joined cgroup namespace is the caller's own. A file system made in the first cgroup namespace of a machine
-/// would set the options of the host's mount, and take `nsdelegate` away (cgroups(7), "Cgroups v2 mount options").
+/// If the joined cgroup namespace is the caller's own, replaces mounts of cgroup2 by binds of the host's mount. A new mount in the initial cgroup
+/// namespace would change the options of the host's own mount, and so remove `nsdelegate` (cgroups(7), "Cgroups v2 mount options").
 pub fn bind_if_own(plan: &mut ContainerPlan, joined: BorrowedFd<'_>) -> Result<(), Failure> {
     let during = || "look at the cgroup namespace".to_owned();
     let (own, joined) = (rustix::fs::stat("/proc/self/ns/cgroup").during(during)?, rustix::fs::fstat(joined).during(during)?);

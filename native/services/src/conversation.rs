@@ -14,7 +14,7 @@ use tsrunc_plan::operation::{Hook, HookState};
 use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::spawn::Step;
 
-use crate::cgroup::crowded;
+use crate::cgroup::pids_limit;
 use crate::interrupts::{wait_for, wait_for_process, Interrupt};
 use crate::pending::Pending;
 use crate::schedule::schedule;
@@ -48,7 +48,7 @@ pub struct Conversation<'a> {
 /// Answers the process until it is ready.
 pub fn converse(conversation: &Conversation<'_>, pending: &mut Pending, receiver: &mut Option<ListenerReceiver<'_>>) -> Result<(), Failure> {
     let Conversation { channel, process, state, hooks, cgroups, interrupt } = conversation;
-    let mut vacated = Vec::new();
+    let mut left_cgroups = Vec::new();
     loop {
         match hooks {
             Some(_) => wait_for(channel, *interrupt, "the init")?,
@@ -62,12 +62,12 @@ pub fn converse(conversation: &Conversation<'_>, pending: &mut Pending, receiver
             FromInit::Crowded(failure) => {
                 let Some(CgroupJoin { join_tasks, clone_into, may_wait_outside: true, .. }) = cgroups else { return Err(failure) };
                 let directories: Vec<String> = join_tasks.iter().chain(clone_into).cloned().collect();
-                vacated = crowded::vacate(pending.identity.pid, &directories, clone_into.as_deref()).ok_or(failure)?;
+                left_cgroups = pids_limit::move_out(pending.identity.pid, &directories, clone_into.as_deref()).ok_or(failure)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Forked(pid) => {
                 pending.go_on_as(pid)?;
-                crowded::occupy(pid, &vacated)?;
+                pids_limit::move_in(pid, &left_cgroups)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Terminal => pending.master = Some(receive_descriptor(channel, "the terminal")?),

@@ -49,7 +49,7 @@ pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, inputs: 
     if let Some(joined) = opened.join(Namespace::Cgroup) {
         cgroup_mounts::bind_if_own(plan, joined)?;
     }
-    let mut cgroups = cgroup::Making::new(std::mem::take(&mut plan.cgroup), lock);
+    let mut cgroups = cgroup::CgroupCreation::new(std::mem::take(&mut plan.cgroup), lock);
     let made = make_process(lock, plan, opened, Start { program, cgroups: &mut cgroups, inputs });
     // The process is gone; its cgroups are still there to be asked about memory.
     made.map_err(|failure| cgroups.undo(explain_oom(failure, &cgroups)))
@@ -57,7 +57,7 @@ pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, inputs: 
 
 /// A failure that came of too little memory says so, whatever it was that failed in the end: in runc's words where the OOM killer took the
 /// init; an exec may fail by itself before that (the kernel has E2BIG too where it gets no page for the arguments).
-fn explain_oom(failure: Failure, cgroups: &cgroup::Making<'_>) -> Failure {
+fn explain_oom(failure: Failure, cgroups: &cgroup::CgroupCreation<'_>) -> Failure {
     let made = &cgroups.made().leaves;
     let is_new = |path: &str| cgroups.plan.systemd.is_some() || made.iter().any(|leaf| leaf == path);
     // In a cgroup that was there before somebody else may have been killed.
@@ -78,7 +78,7 @@ fn explain_oom(failure: Failure, cgroups: &cgroup::Making<'_>) -> Failure {
 /// What the process starts from.
 struct Start<'a, 'b> {
     program: OpenedInit,
-    cgroups: &'a mut cgroup::Making<'b>,
+    cgroups: &'a mut cgroup::CgroupCreation<'b>,
     inputs: CreateInputs<'a>,
 }
 
@@ -97,7 +97,7 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     let parts = CloneParts {
         program: &program.file,
         cgroup: unified.as_ref(),
-        cgroup_limits_memory: cgroups.plan.limits_memory_at_birth,
+        cgroup_limits_memory: cgroups.plan.memory_accounted,
         report: &theirs,
         inherit: &inherit,
     };
@@ -158,7 +158,7 @@ struct Waiting<'a> {
 }
 
 /// What is done for the process before its init sets the container up.
-fn place(plan: &ContainerPlan, cgroups: &mut cgroup::Making<'_>, opened: &Opened, Waiting { pending, memory }: Waiting<'_>) -> Result<(), Failure> {
+fn place(plan: &ContainerPlan, cgroups: &mut cgroup::CgroupCreation<'_>, opened: &Opened, Waiting { pending, memory }: Waiting<'_>) -> Result<(), Failure> {
     let pid = pending.identity.pid;
     if let Some(unit) = &cgroups.plan.systemd {
         memory.wait(); // until exec we share memory: if the process exceeds its unit's limit, the OOM killer would kill us too

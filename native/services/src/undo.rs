@@ -1,4 +1,4 @@
-//! Undoes what a create did. Every step is safe to repeat, so that a delete that was killed can be run again.
+//! Runs the undo list of a container. Every step is safe to repeat, so that a killed delete can be run again.
 
 use std::time::{Duration, Instant};
 
@@ -12,23 +12,23 @@ use tsrunc_sys::errno::During;
 
 use crate::{cgroup, resctrl, systemd};
 
-/// A process leaves its cgroup a moment after its end is told.
-const PATIENCE_FOR_VACATED: Duration = Duration::from_secs(1);
+/// How long to wait for ended processes to leave their cgroups, which happens slightly after their exit is reported.
+const EMPTY_CGROUP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Tries every step.
+/// Runs all steps, even after one has failed.
 ///
 /// # Errors
 /// The first failure.
 pub fn undo(steps: &[Undo]) -> Result<(), Failure> {
-    // One for all: where somebody else lives in the container's cgroups, that is in each of many hierarchies.
-    let vacated = Instant::now() + PATIENCE_FOR_VACATED;
-    steps.iter().map(|step| carry_out(step, vacated)).fold(Ok(()), Result::and)
+    // One deadline for all steps: another process in the container's cgroup would be in one of each v1 hierarchy.
+    let deadline = Instant::now() + EMPTY_CGROUP_TIMEOUT;
+    steps.iter().map(|step| carry_out(step, deadline)).fold(Ok(()), Result::and)
 }
 
-fn carry_out(step: &Undo, vacated: Instant) -> Result<(), Failure> {
+fn carry_out(step: &Undo, deadline: Instant) -> Result<(), Failure> {
     match step {
         Undo::RemoveCgroup { path } => cgroup::remove(path),
-        Undo::RemoveVacatedCgroup { path } => cgroup::remove_vacated(path, vacated),
+        Undo::RemoveVacatedCgroup { path } => cgroup::remove_vacated(path, deadline),
         Undo::RemoveEmptyCgroup { path } => cgroup::remove_empty(path),
         Undo::StopUnit { unit, description, bus } => systemd::stop(unit, description, bus),
         Undo::RemoveResctrlGroup { path } => resctrl::remove(path),
@@ -36,7 +36,7 @@ fn carry_out(step: &Undo, vacated: Instant) -> Result<(), Failure> {
     }
 }
 
-/// Detaches what lies on top of the mount `above` at a path. Other mounts there are not the container's.
+/// Detaches the mounts at a path that are stacked on the mount with the id `above`. That one and those below it are not the container's.
 fn unmount_down_to(path: &str, above: u32) -> Result<(), Failure> {
     loop {
         match mount_id(path) {
@@ -52,7 +52,7 @@ fn unmount_down_to(path: &str, above: u32) -> Result<(), Failure> {
     }
 }
 
-/// The mount that a path lies on. Ids are small numbers that the kernel uses again, but not while the mount is there.
+/// The id of the mount that a path is on. The kernel reuses ids, but not while the mount exists.
 ///
 /// # Errors
 /// Those of statx(2).
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tries_every_step_and_reports_the_first_failure() {
+    fn runs_every_step_and_reports_the_first_failure() {
         let temp = crate::testing::TempDir::new();
         let other = crate::testing::TempDir::new();
         let steps = [temp.path(), other.path()].map(|path| Undo::RemoveEmptyCgroup { path: path.to_owned() });

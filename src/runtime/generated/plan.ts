@@ -31,7 +31,7 @@ path: string,
  */
 mountpoint: string, 
 /**
- * v1 cpuset: `cpuset.cpus` and `cpuset.mems` that are empty are filled from the parent, from the top down
+ * v1 cpuset: empty `cpuset.cpus` and `cpuset.mems` are copied from the parent, from the top down
  * (cpuset(7): a task cannot join a cpuset without CPUs or nodes).
  */
 inheritCpuset?: boolean, 
@@ -40,7 +40,7 @@ inheritCpuset?: boolean,
  */
 enableControllers?: Array<string>, 
 /**
- * v1 freezer and v2: somebody may have frozen a cgroup above it that holds others too, where a process would freeze at once.
+ * v1 freezer and v2: a shared ancestor may be frozen. A process would then freeze as soon as it joins.
  */
 mayBeFrozen?: boolean, };
 
@@ -74,16 +74,16 @@ export type CgroupMode = "none" | "v1" | "hybrid" | "v2";
  */
 export type CgroupPlan = { 
 /**
- * Systemd makes the cgroup, for the container's process, which waits for it; then what systemd cannot say is done to it.
+ * systemd makes the v2 cgroup and puts the waiting container process into it. What systemd has no property for is written afterwards.
  */
 systemd?: SystemdUnit, directories: Array<CgroupDirectory>, 
 /**
- * Written after the directories are made and before the container's process joins.
+ * Written once the directories exist, before the container's process joins.
  */
 writes: Array<CgroupWrite>, 
 /**
- * v1 and hybrid: directories whose `tasks` file the container's process joins by itself
- * (a single thread that moves itself needs no RCU grace period).
+ * v1 and hybrid: directories that the container's process joins itself, by writing to their `tasks`
+ * (moving a single thread needs no RCU grace period).
  */
 joinTasks: Array<string>, 
 /**
@@ -91,15 +91,15 @@ joinTasks: Array<string>,
  */
 cloneInto: string | null, 
 /**
- * What its processes use counts against limits of memory there or above.
+ * Whether the memory controller accounts for processes in `clone_into`, so that a memory limit there or in an ancestor can kill them.
  */
-limitsMemoryAtBirth?: boolean, 
+memoryAccounted?: boolean, 
 /**
  * v2: the device filter to attach to `clone_into`.
  */
 deviceFilter: Array<DeviceRule> | null, 
 /**
- * v2: the host's uid that may make cgroups below `clone_into`.
+ * v2: the host's uid that `clone_into` is delegated to.
  */
 owner?: number, };
 
@@ -112,7 +112,7 @@ export type CgroupWrite = {
  */
 path: string, value: string, 
 /**
- * Further values of the same file, written one after another. With `if_missing` or `at_least` there are none.
+ * Further values of the same file, written one after another. Empty if `if_missing` or `at_least` is set.
  */
 more?: Array<string>, 
 /**
@@ -120,16 +120,16 @@ more?: Array<string>,
  */
 pointer: string, 
 /**
- * What is written instead where the kernel has no such file: nothing by an empty list. Absent: that is an error.
+ * Written instead if the kernel has no such file; an empty list writes nothing. Absent: a missing file is an error.
  */
 ifMissing?: Array<CgroupWrite>, 
 /**
- * That many of the values, from the first, are not asked for by the configuration: where the kernel denies one (EPERM), because the parent
- * cgroup does not have it, the container does without.
+ * How many of the values, from the first, config.json does not ask for. The container does without those that the kernel denies (EPERM)
+ * because the parent cgroup lacks them.
  */
 mayBeDenied?: number, 
 /**
- * Name of a file of the same cgroup with the number that the value must not be below (`checkBeforeUpdate`).
+ * Name of a file of the same cgroup; the value must not be below the number in it (`checkBeforeUpdate`).
  */
 atLeast?: string, };
 

@@ -135,7 +135,7 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
     writes: planned?.writes ?? writes,
     joinTasks: placements.filter((placement) => placement !== unified).map(({ path }) => path),
     cloneInto: unified?.path ?? null,
-    ...(unified && facts.v2Controllers.includes("memory") && { limitsMemoryAtBirth: true }),
+    ...(unified && facts.v2Controllers.includes("memory") && { memoryAccounted: true }),
     deviceFilter,
   };
 }

@@ -1,6 +1,7 @@
-//! Of several creates that want one cgroup exactly one may have it. Whoever makes a cgroup does nothing for that: its path is in the undo
-//! list of its state, which was there before. Whoever finds one looks for such states, and locks the directory (flock(2)) against others
-//! who found it.
+//! Makes sure that only one of several concurrent creates gets a cgroup.
+//!
+//! A create that makes the cgroup has already recorded its path, in the undo list of its state. A create that finds the cgroup in place looks
+//! for such a record, and locks the directory (flock(2)) against other creates that found it too.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -10,15 +11,15 @@ use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
+use super::creating::creating_container;
 use super::frozen;
-use super::kill::processes;
-use super::maker::maker_of;
+use super::members::processes;
 use crate::store::Lock;
 
-/// Takes a cgroup that was there. Keep what is returned until the container's process is in it.
+/// Claims an existing cgroup. Keep the returned descriptor until the container's process is in the cgroup.
 ///
 /// # Errors
-/// `Exists` where it is somebody else's.
+/// `Exists` if another container uses it or is being created in it.
 pub fn claim(path: &str, lock: &Lock) -> Result<OwnedFd, Failure> {
     let during = || format!("use cgroup {path:?}");
     let directory = rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
@@ -26,20 +27,19 @@ pub fn claim(path: &str, lock: &Lock) -> Result<OwnedFd, Failure> {
         Err(Errno::AGAIN) => return Err(Failure::new(FailureCode::Exists, during(), "another container is being created in it")),
         result => result.during(during)?,
     }
-    if let Some(id) = maker_of(path, lock).during(during)? {
+    if let Some(id) = creating_container(path, lock).during(during)? {
         return Err(Failure::new(FailureCode::Exists, during(), format!("container {id:?} is being created in it")));
     }
-    // Last: whoever is not creating any more has its process in it.
+    // Last, because a create that has finished in the meantime has its process in the cgroup.
     refuse_occupied(path, None)?;
     Ok(directory)
 }
 
-/// A cgroup that was there must be empty but for `inhabitant`: our limits would hit processes that are not ours, and its removal kills
-/// them.
-pub fn refuse_occupied(path: &str, inhabitant: Option<i32>) -> Result<(), Failure> {
+/// Refuses an existing cgroup that is frozen or has processes other than `own_process` in it or below it: our limits would apply to them,
+/// and removing the cgroup would kill them.
+pub fn refuse_occupied(path: &str, own_process: Option<i32>) -> Result<(), Failure> {
     let during = || format!("use cgroup {path:?}");
-    // Below it too: a manager's cgroup may hold others' containers.
-    if let Some(pid) = processes(Path::new(path))?.iter().find(|pid| Some(**pid) != inhabitant) {
+    if let Some(pid) = processes(Path::new(path))?.iter().find(|pid| Some(**pid) != own_process) {
         return Err(Failure::new(FailureCode::Exists, during(), format!("it is not empty (process {pid})")));
     }
     if frozen(path)? {

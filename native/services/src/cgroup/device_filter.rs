@@ -1,4 +1,4 @@
-//! The device rules of cgroup v2: a BPF program that the kernel asks at every open and mknod of a device
+//! The device rules of cgroup v2: a BPF program that the kernel runs at every open and mknod of a device
 //! (BPF_PROG_TYPE_CGROUP_DEVICE; linux/bpf.h, struct bpf_cgroup_dev_ctx).
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,8 +10,8 @@ use tsrunc_sys::errno::During;
 
 const NAME: &str = "tsrunc_devices";
 
-/// Loads the filter of these rules and attaches it to a cgroup, in the place of an earlier one of ours. `is_new`: there
-/// can be none, so none is looked for. Filters of others stay; an access needs the consent of all.
+/// Compiles these rules to a filter and attaches it to a cgroup, replacing an earlier filter of tsrunc. `is_new`: the cgroup is new, so do not
+/// look for one. Filters of other programs stay; the kernel allows an access only if every filter does.
 pub fn attach(cgroup: &OwnedFd, rules: &[DeviceRule], is_new: bool) -> Result<(), Failure> {
     let filter = load_device_filter(&compile(rules), NAME).during(|| "load the device filter (/linux/resources/devices)".into())?;
     let during = || "attach the device filter (/linux/resources/devices)".to_owned();
@@ -31,10 +31,10 @@ const JUMP_ANY_BIT_32: u8 = 0x46;
 const EXIT: u8 = 0x95;
 
 const RESULT: u8 = 0;
-/// What the kernel passes: access in the high half and kind in the low half of a word, major, minor.
+/// Pointer to the context: a word with the access in its high half and the kind in its low half, then major, then minor.
 const CONTEXT: u8 = 1;
 const KIND: u8 = 2;
-/// The letters that are asked for and not decided yet.
+/// Bits of the requested access that no rule has allowed yet.
 const ACCESS: u8 = 3;
 const MAJOR: u8 = 4;
 const MINOR: u8 = 5;
@@ -49,9 +49,9 @@ fn returning(allow: bool) -> [Instruction; 2] {
     [instruction(MOVE_VALUE_32, (RESULT, 0), 0, allow.into()), instruction(EXIT, (0, 0), 0, 0)]
 }
 
-/// The program: the rules from the last to the first, because the last match wins. It wins for each letter of the access
-/// on its own, as with the files of v1: a rule for `r` and one for `w` together let somebody open for both, and a denied `w`
-/// denies that. What no rule decides is denied.
+/// Compiles the rules from last to first, because the last match wins. As with the v1 files, each letter of the access is decided on its own:
+/// a rule that allows `r` and one that allows `w` together allow `rw`, and a rule that denies `w` denies `rw`. An access that no rule matches
+/// is denied.
 fn compile(rules: &[DeviceRule]) -> Vec<Instruction> {
     let mut program = vec![
         instruction(LOAD_WORD, (KIND, CONTEXT), 0, 0),
@@ -71,14 +71,14 @@ fn compile(rules: &[DeviceRule]) -> Vec<Instruction> {
         }
         program.extend(verdict);
         if tests.is_empty() && access_of(rule) == EVERY_ACCESS {
-            return program; // it decides everything: the verifier refuses code that cannot be reached
+            return program; // it matches everything, and the verifier rejects unreachable code
         }
     }
     program.extend(returning(false));
     program
 }
 
-/// Which registers must have which values for the rule to match.
+/// The registers and the values they must have for the rule to match.
 fn tests(rule: &DeviceRule) -> Vec<(u8, i32)> {
     let kind = match rule.kind.as_str() {
         "b" => Some(1),
@@ -102,7 +102,7 @@ fn access_of(rule: &DeviceRule) -> i32 {
     rule.access.chars().fold(0, |bits, letter| bits | bit(letter))
 }
 
-/// What a matching rule does: ends the program when it decides, or leaves the rest of the letters to earlier rules.
+/// The code for a matching rule: it ends the program when the access is decided, else leaves the remaining letters to earlier rules.
 fn verdict(rule: &DeviceRule) -> Vec<Instruction> {
     let access = access_of(rule);
     let ending = returning(rule.allow);
@@ -123,7 +123,7 @@ fn verdict(rule: &DeviceRule) -> Vec<Instruction> {
 mod tests {
     use super::*;
 
-    /// Runs a program as the kernel would; `asked` is kind, access, major, minor.
+    /// Runs a program as the kernel would. `asked`: kind, access, major, minor.
     fn run(program: &[Instruction], asked: (u32, u32, u32, u32)) -> bool {
         let context = [asked.0 | asked.1 << 16, asked.2, asked.3];
         let mut registers = [0u32; 6];
@@ -170,7 +170,7 @@ mod tests {
         DeviceRule { allow, kind: kind.into(), major: numbers.0, minor: numbers.1, access: access.into() }
     }
 
-    /// What the rules mean, said without a program.
+    /// The meaning of the rules, without a program.
     fn expected(rules: &[DeviceRule], (kind, access, major, minor): (u32, u32, u32, u32)) -> bool {
         let matches = |rule: &&DeviceRule| {
             let kind_fits = rule.kind == "a" || rule.kind == if kind == 1 { "b" } else { "c" };
@@ -211,22 +211,22 @@ mod tests {
     }
 
     #[test]
-    fn big_numbers_are_no_negative_ones() {
+    fn large_numbers_are_not_negative() {
         let program = compile(&[rule(true, "c", (Some(u32::MAX), None), "r")]);
         assert!(run(&program, (CHAR, READ, u32::MAX, 0)));
         assert!(!run(&program, (CHAR, READ, 1, 0)));
     }
 
     #[test]
-    fn no_instruction_is_out_of_reach() {
+    fn every_instruction_can_be_reached() {
         let program = compile(&[rule(true, "c", (Some(1), None), "r"), rule(false, "a", (None, None), "rwm"), rule(true, "b", (None, None), "m")]);
-        // 6 to load, the rule for `b` with its test, letters and verdict, the last verdict: nothing of the first rule.
+        // 6 instructions load the registers; 5 are the rule for `b`; 2 are the rule for `a`, which ends the program. The first rule has none.
         assert_eq!(program.len(), 6 + 5 + 2);
     }
 
     #[test]
     fn programs_mean_what_their_rules_mean() {
-        // A small generator of numbers (Knuth's MMIX constants): the same rules in every run.
+        // A linear congruential generator (Knuth's MMIX constants), for the same rules in every run.
         let mut state = 1u64;
         let mut below = |bound: u32| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,9 +1,9 @@
-//! Hands controllers on to the children of a v2 cgroup (Documentation/admin-guide/cgroup-v2.rst, "Top-down Constraint", "No Internal Process
-//! Constraint", "Threads").
+//! Enables controllers for the children of a v2 cgroup, in its cgroup.subtree_control (Documentation/admin-guide/cgroup-v2.rst, "Top-down
+//! Constraint", "No Internal Process Constraint", "Threads").
 //!
-//! A cgroup that holds processes can hand on none but the controllers that work for single threads. Once it does, it is "domain threaded": its
-//! children can only be threaded cgroups. That changes a cgroup of somebody else's, so it is done only for what config.json asks for, and taken
-//! back when the create fails.
+//! A cgroup that holds processes can enable only threaded controllers. It then becomes "domain threaded": all its children must be threaded
+//! cgroups. Since that changes a cgroup that is not the container's, it is done only for limits set in config.json, and reverted when the
+//! create fails.
 
 use std::os::fd::OwnedFd;
 
@@ -14,71 +14,72 @@ use tsrunc_sys::errno::During;
 
 use super::write::Refused;
 
-/// The controllers that a threaded cgroup may have.
-const OF_THREADS: [&str; 4] = ["cpu", "cpuset", "perf_event", "pids"];
+/// The controllers that work in threaded cgroups.
+const THREADED_CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "perf_event", "pids"];
 
-/// Which controllers a container's cgroup is to have.
-pub struct Wanted<'a> {
-    /// Those that every container is given where that changes nothing for others.
-    pub all: &'a [String],
-    /// Those whose files are written to.
-    pub asked: &'a [&'a str],
+/// The controllers to enable for a container's cgroup.
+pub struct Controllers<'a> {
+    /// Enabled for every container, unless that would make cgroups threaded.
+    pub wanted: &'a [String],
+    /// Those of them that limits in config.json need: for these, cgroups may be made threaded.
+    pub required: &'a [&'a str],
 }
 
-/// A cgroup whose children can only be threaded. Its directory is locked (flock(2), shared) while a container is created below.
+/// A cgroup whose children can only be threaded. Its directory stays locked (flock(2), shared) while a container is created below it.
 pub struct ThreadParent {
     path: String,
     directory: OwnedFd,
-    /// What it hands on since then and may be taken back.
+    /// The controllers that we enabled and may disable again.
     enabled: Vec<String>,
 }
 
-/// Hands on the wanted controllers that a cgroup does not hand on yet; notes in `refused` which it cannot.
+/// Enables those of the controllers for a cgroup's children that are not enabled yet; adds those that it cannot enable to `refused`.
 ///
-/// Returns the cgroup where its children have to be made threaded.
-pub fn enable(cgroup: &str, wanted: &Wanted<'_>, refused: &mut Vec<Refused>) -> Result<Option<ThreadParent>, Failure> {
+/// Returns the cgroup if its children have to be made threaded.
+pub fn enable(cgroup: &str, controllers: &Controllers<'_>, refused: &mut Vec<Refused>) -> Result<Option<ThreadParent>, Failure> {
     let path = format!("{cgroup}/cgroup.subtree_control");
     let text = std::fs::read_to_string(&path).during(|| format!("read {path:?}"))?;
     let is_missing = |name: &str| !text.split_whitespace().any(|enabled| enabled == name);
-    let missing: Vec<&str> = wanted.all.iter().map(String::as_str).filter(|name| is_missing(name)).collect();
-    // What hands on a controller that is not of threads has children that are domains.
-    if missing.is_empty() && wanted.all.iter().any(|name| !OF_THREADS.contains(&name.as_str())) {
+    let missing: Vec<&str> = controllers.wanted.iter().map(String::as_str).filter(|name| is_missing(name)).collect();
+    // With a controller enabled that is not threaded, the children are domain cgroups.
+    if missing.is_empty() && controllers.wanted.iter().any(|name| !THREADED_CONTROLLERS.contains(&name.as_str())) {
         return Ok(None);
     }
-    let Some(errno) = why_only_threads(cgroup)? else {
+    let Some(errno) = why_only_threaded(cgroup)? else {
         write_enabled(cgroup, &missing, refused)?;
         return Ok(None);
     };
-    let (missing, lost): (Vec<&str>, Vec<&str>) = missing.into_iter().filter(|name| wanted.asked.contains(name)).partition(|name| OF_THREADS.contains(name));
-    if !lost.is_empty() {
-        // The create will fail on a file of theirs, so nothing is changed.
-        refused.extend(lost.into_iter().map(|controller| Refused { controller: controller.into(), cgroup: cgroup.into(), errno }));
+    let required = missing.into_iter().filter(|name| controllers.required.contains(name));
+    let (missing, impossible): (Vec<&str>, Vec<&str>) = required.partition(|name| THREADED_CONTROLLERS.contains(name));
+    if !impossible.is_empty() {
+        // The create will fail when it writes a file of these, so change nothing.
+        refused.extend(impossible.into_iter().map(|controller| Refused { controller: controller.into(), cgroup: cgroup.into(), errno }));
         return Ok(None);
     }
     if missing.is_empty() && errno == Errno::BUSY {
-        return Ok(None); // it hands on nothing, so it remains a domain and its children are
+        return Ok(None); // nothing gets enabled, so this cgroup and its children remain domains
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = rustix::fs::open(cgroup, flags, Mode::empty()).during(|| format!("open cgroup {cgroup:?}"))?;
-    // Who holds it exclusively is not waited for: then nothing is taken back.
+    // If another create holds the lock exclusively, it is not waited for; an undo then leaves the controllers enabled.
     let is_locked = flock(&directory, FlockOperation::NonBlockingLockShared).is_ok();
     write_enabled(cgroup, &missing, refused)?;
     let is_enabled = |name: &&str| !refused.iter().any(|refused| refused.cgroup == cgroup && refused.controller == **name);
     let enabled: Vec<String> = missing.iter().filter(|name| is_enabled(name)).map(|name| (*name).to_owned()).collect();
-    // One that holds processes beside domain cgroups that do refuses all, and remains a domain.
-    let has_threads = errno == Errno::OPNOTSUPP || !enabled.is_empty();
-    Ok(has_threads.then(|| ThreadParent { path: cgroup.to_owned(), directory, enabled: if is_locked { enabled } else { Vec::new() } }))
+    // A cgroup that has processes and also domain children with processes refuses every controller and remains a domain.
+    let has_threaded_children = errno == Errno::OPNOTSUPP || !enabled.is_empty();
+    Ok(has_threaded_children.then(|| ThreadParent { path: cgroup.to_owned(), directory, enabled: if is_locked { enabled } else { Vec::new() } }))
 }
 
-/// Makes a cgroup threaded, which cannot be taken back. One that is already stays so.
+/// Makes a cgroup threaded, which cannot be reverted.
 pub fn make_threaded(cgroup: &str) -> Result<(), Failure> {
     let path = format!("{cgroup}/cgroup.type");
     std::fs::write(&path, "threaded").during(|| format!("write \"threaded\" to {path:?}"))
 }
 
 impl ThreadParent {
-    /// Takes back what it hands on, if nobody else has a cgroup below it by now or is about to make one.
-    pub fn take_back(&self) -> Result<(), Failure> {
+    /// Disables the controllers that were enabled, unless somebody else has a cgroup below or is about to make one.
+    pub fn disable_controllers(&self) -> Result<(), Failure> {
         let ThreadParent { path, directory, enabled } = self;
         let during = || format!("write {:?}", format!("{path}/cgroup.subtree_control"));
         if enabled.is_empty() || flock(directory, FlockOperation::NonBlockingLockExclusive).is_err() || has_children(directory).during(during)? {
@@ -89,12 +90,12 @@ impl ThreadParent {
     }
 }
 
-/// Why a cgroup can hand on only the controllers of threads: `EBUSY`, it holds processes; `EOPNOTSUPP`, it is threaded. None where it can
-/// hand on all.
-fn why_only_threads(cgroup: &str) -> Result<Option<Errno>, Failure> {
+/// Why a cgroup can enable only threaded controllers: `EBUSY` if it holds processes, `EOPNOTSUPP` if it is threaded. None if it can enable
+/// all.
+fn why_only_threaded(cgroup: &str) -> Result<Option<Errno>, Failure> {
     let read = |file: &str| std::fs::read_to_string(format!("{cgroup}/{file}"));
     let kind = match read("cgroup.type") {
-        // The root, which may hold processes.
+        // Only the root has no such file; it may hold processes.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         kind => kind.during(|| format!("read \"{cgroup}/cgroup.type\""))?,
     };
@@ -105,7 +106,7 @@ fn why_only_threads(cgroup: &str) -> Result<Option<Errno>, Failure> {
     Ok(if processes.is_empty() { None } else { Some(Errno::BUSY) })
 }
 
-/// All in one write, which is taken or refused as a whole; then one by one.
+/// Tries all in one write, which the kernel accepts or refuses as a whole, then one by one.
 fn write_enabled(cgroup: &str, controllers: &[&str], refused: &mut Vec<Refused>) -> Result<(), Failure> {
     let path = format!("{cgroup}/cgroup.subtree_control");
     let all: Vec<String> = controllers.iter().map(|name| format!("+{name}")).collect();
@@ -115,7 +116,7 @@ fn write_enabled(cgroup: &str, controllers: &[&str], refused: &mut Vec<Refused>)
     for controller in controllers {
         let Err(error) = std::fs::write(&path, format!("+{controller}")) else { continue };
         match Errno::from_io_error(&error) {
-            // Not handed on from above; processes in this cgroup, or threads; somebody else's.
+            // In this order: not enabled further up; has processes; is threaded; belongs to another user.
             Some(errno @ (Errno::NOENT | Errno::BUSY | Errno::OPNOTSUPP | Errno::ACCESS)) => {
                 refused.push(Refused { controller: (*controller).to_owned(), cgroup: cgroup.to_owned(), errno });
             }

@@ -1,4 +1,4 @@
-//! Frozen cgroups (Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst; cgroup-v2.rst, cgroup.freeze).
+//! Freezes and thaws cgroups (Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst; cgroup-v2.rst, cgroup.freeze).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -11,7 +11,7 @@ use tsrunc_common::wait;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
-use super::kill::processes;
+use super::members::processes;
 use super::tree::{read_at, walk};
 use crate::interrupts::{interrupted, Interrupt};
 
@@ -28,7 +28,7 @@ const V1: Freezer = Freezer { file: "freezer.state", frozen: "FROZEN", thawed: "
 const V2: Freezer = Freezer { file: "cgroup.freeze", frozen: "1", thawed: "0" };
 
 impl Freezer {
-    /// That of a cgroup's directory, with what the file says.
+    /// The freezer of a cgroup and its current value.
     fn of(directory: BorrowedFd<'_>) -> Result<Option<(&'static Freezer, String)>, Failure> {
         for freezer in [&V1, &V2] {
             if let Some(state) = read_at(directory, freezer.file)? {
@@ -44,7 +44,7 @@ impl Freezer {
     }
 }
 
-/// Whether a cgroup is frozen or about to be: a directory of the v1 freezer or of v2. An absent one is not.
+/// Whether a cgroup of the v1 freezer or of v2 is frozen or about to be. An absent one is not.
 pub fn frozen(path: &str) -> Result<bool, Failure> {
     for freezer in [&V1, &V2] {
         if let Some(state) = read_at(rustix::fs::CWD, &format!("{path}/{}", freezer.file))? {
@@ -57,7 +57,7 @@ pub fn frozen(path: &str) -> Result<bool, Failure> {
 /// Freezes a cgroup with everything below it and waits until it is frozen.
 ///
 /// # Errors
-/// A cgroup that this process is in; one that is not frozen within `timeout`; `Interrupted`. It is thawed then.
+/// The caller is in the cgroup; it is not frozen within `timeout`; `Interrupted`. The cgroup is thawed again.
 pub fn freeze(path: &str, timeout: Duration, interrupt: Interrupt<'_>) -> Result<(), Failure> {
     let during = || format!("freeze cgroup {path:?}");
     let (directory, freezer) = open(path, during)?;
@@ -80,15 +80,15 @@ pub fn freeze(path: &str, timeout: Duration, interrupt: Interrupt<'_>) -> Result
     }
 }
 
-/// Thaws what `freeze` froze.
+/// Thaws a cgroup.
 ///
 /// # Errors
-/// A cgroup that stays frozen, because one above it is; nothing is changed then.
+/// An ancestor is frozen, which keeps this cgroup frozen; nothing is changed.
 pub fn thaw(path: &str) -> Result<(), Failure> {
     let during = || format!("thaw cgroup {path:?}");
     let (directory, freezer) = open(path, during)?;
-    if let Some(above) = frozen_above(&directory, path, freezer)? {
-        return Err(Failure::new(FailureCode::Other, during(), format!("{above} is frozen")));
+    if let Some(ancestor) = frozen_ancestor(&directory, path, freezer)? {
+        return Err(Failure::new(FailureCode::Other, during(), format!("{ancestor} is frozen")));
     }
     freezer.write(directory.as_fd(), freezer.thawed).during(during)
 }
@@ -101,8 +101,8 @@ fn open(path: &str, during: impl Fn() -> String) -> Result<(OwnedFd, &'static Fr
     }
 }
 
-/// The cgroup above this one that keeps it frozen, in words.
-fn frozen_above(directory: &OwnedFd, path: &str, freezer: &Freezer) -> Result<Option<String>, Failure> {
+/// The ancestor that keeps this cgroup frozen, as the subject of an error text.
+fn frozen_ancestor(directory: &OwnedFd, path: &str, freezer: &Freezer) -> Result<Option<String>, Failure> {
     if freezer.file == V1.file {
         let is_frozen = read_at(directory.as_fd(), "freezer.parent_freezing")?.is_some_and(|parent| parent.trim() == "1");
         return Ok(is_frozen.then(|| "a cgroup above it".to_owned()));
@@ -132,7 +132,7 @@ enum End {
 }
 
 impl Wait<'_> {
-    /// Waits for an event, or until `latest` or the deadline. Tells why there is no point in waiting any longer.
+    /// Waits for an event, for `latest` at most. Returns why to give up: the deadline has passed or a signal arrived.
     fn pause(&self, event: Option<PollFd<'_>>, latest: Option<Duration>) -> Result<Option<End>, Errno> {
         let now = Instant::now();
         if now >= self.deadline {
@@ -145,12 +145,12 @@ impl Wait<'_> {
     }
 }
 
-/// v1 tells nobody when a cgroup is frozen: its state changes when somebody reads it.
+/// v1 has no notification: the state changes to FROZEN only when it is read.
 fn freeze_v1(directory: BorrowedFd<'_>, wait: &Wait<'_>) -> Result<End, Errno> {
     const SHORTEST_PAUSE: Duration = Duration::from_micros(20);
     const LONGEST_PAUSE: Duration = Duration::from_millis(1);
-    /// Older kernels leave a process unfrozen that was cloned or moved into the cgroup while it froze. Writing the state again reaches most of
-    /// them, thawing the cgroup for a moment the rest.
+    /// Older kernels may miss a process that is cloned or moved into the cgroup while it freezes. Writing the state again freezes most of
+    /// these, thawing the cgroup briefly the rest.
     const ROUNDS_UNTIL_THAW: u32 = 100;
     let mut pause = SHORTEST_PAUSE;
     for round in 1.. {
@@ -174,7 +174,7 @@ fn state_v1(directory: BorrowedFd<'_>) -> Result<String, Errno> {
     read_again(&file)
 }
 
-/// v2 tells whoever polls cgroup.events.
+/// v2 notifies pollers of cgroup.events.
 fn freeze_v2(directory: BorrowedFd<'_>, wait: &Wait<'_>) -> Result<End, Errno> {
     let events = openat(directory, "cgroup.events", OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     V2.write(directory, V2.frozen)?;
@@ -186,18 +186,18 @@ fn freeze_v2(directory: BorrowedFd<'_>, wait: &Wait<'_>) -> Result<End, Errno> {
     Ok(End::Frozen)
 }
 
-/// What a small file of a cgroup says now.
+/// Reads a small cgroup file from its start.
 fn read_again(file: &OwnedFd) -> Result<String, Errno> {
     let mut text = [0u8; 256];
     let count = rustix::io::pread(file, &mut text, 0)?;
     Ok(String::from_utf8_lossy(&text[..count]).trim_end().to_owned())
 }
 
-/// Links of a directory without directories below it.
+/// The link count of a directory without subdirectories.
 const NO_CHILDREN: u64 = 2;
 
-/// Thaws a directory of the v1 freezer and those below it, in which a container may have frozen itself, so that what is killed in them can
-/// end. On v2 there is nothing to do: what is frozen can be killed.
+/// Thaws a cgroup tree of the v1 freezer so that killed processes in it can exit; the container may have frozen child cgroups itself. Does
+/// nothing on v2, where frozen processes can be killed.
 pub fn thaw_killed(path: &Path) -> Result<(), Failure> {
     let during = || format!("open cgroup {path:?}");
     let directory = match rustix::fs::open(path, DIRECTORY, Mode::empty()) {
@@ -210,7 +210,7 @@ pub fn thaw_killed(path: &Path) -> Result<(), Failure> {
     thaw_tree(path)
 }
 
-/// The same whether or not there is anything below.
+/// Thaws a cgroup of the v1 freezer and those below it.
 pub fn thaw_tree(path: &Path) -> Result<(), Failure> {
     walk(path, &mut |cgroup| thaw_at(cgroup.directory))
 }
@@ -225,8 +225,8 @@ fn thaw_at(directory: BorrowedFd<'_>) -> Result<(), Failure> {
     }
 }
 
-/// Whether what a new cgroup is given would freeze at once, because one above it is frozen. On v1 the state is handed down; on v2
-/// only the events tell.
+/// Whether a process in this cgroup would freeze at once because an ancestor is frozen. v1 shows that in the cgroup's own state, v2 only in
+/// its events.
 pub fn frozen_from_above(directory: BorrowedFd<'_>) -> Result<bool, Failure> {
     if let Some(state) = read_at(directory, "freezer.state")? {
         return Ok(state.trim() != "THAWED");
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_freeze_in_time_is_thawed() {
+    fn thaws_a_cgroup_that_does_not_freeze_in_time() {
         let cgroup = cgroup(&[("cgroup.freeze", "0\n"), ("cgroup.events", "populated 1\nfrozen 0\n")]);
         let failure = freeze(cgroup.path(), SHORT, None).unwrap_err();
         assert_eq!(failure.cause, "it is not frozen after 0 seconds: a process in it cannot be stopped");
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_process_is_in_is_not_frozen() {
+    fn refuses_to_freeze_the_callers_own_cgroup() {
         let own = std::process::id().to_string();
         let cgroup = cgroup(&[("cgroup.freeze", "0\n"), ("cgroup.events", "frozen 1\n"), ("cgroup.procs", &own)]);
         assert_eq!(freeze(cgroup.path(), SHORT, None).unwrap_err().cause, "the caller is in it itself");
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_frozen_from_above_is_not_thawed() {
+    fn refuses_to_thaw_below_a_frozen_cgroup() {
         let version1 = cgroup(&[("freezer.state", "FROZEN\n"), ("freezer.parent_freezing", "1\n")]);
         assert_eq!(thaw(version1.path()).unwrap_err().cause, "a cgroup above it is frozen");
         assert_eq!(content(&version1, "freezer.state"), "FROZEN\n");
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_freezer_is_refused() {
+    fn refuses_a_cgroup_without_freezer() {
         let cgroup = cgroup(&[]);
         assert!(freeze(cgroup.path(), SHORT, None).unwrap_err().cause.starts_with("it cannot be frozen: "));
         assert_eq!(freeze("/no/such/cgroup", SHORT, None).unwrap_err().errno.as_deref(), Some("ENOENT"));

@@ -10,16 +10,16 @@ use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::signals::send;
 
-use super::tree::{read_at, walk};
+use super::members::processes;
 use super::{freezer, is_cgroup};
 
 pub const SIGKILL: i32 = 9;
 
-/// Processes may fork while they are being found, before the signal reaches them: each round finds those that the one before did not know.
+/// Processes may fork before the signal reaches them; each round signals those that appeared since the previous one.
 const MAX_ROUNDS: u32 = 32;
 
-/// Sends a signal to every process of a cgroup tree, also to those that are forked meanwhile; an absent cgroup has none. SIGKILL ends frozen
-/// processes too; they keep other signals until they are thawed. Returns whether there was any process.
+/// Sends a signal to every process of a cgroup tree, including those that are forked meanwhile. SIGKILL ends frozen processes too; other
+/// signals stay pending until they are thawed. Returns whether there was any process; an absent cgroup has none.
 pub fn kill(path: &str, signal: i32) -> Result<bool, Failure> {
     if !is_cgroup(path)? {
         return Ok(false);
@@ -29,11 +29,11 @@ pub fn kill(path: &str, signal: i32) -> Result<bool, Failure> {
     Ok(found)
 }
 
-/// The same for what is known to be a cgroup.
+/// The same for a path that is known to be a cgroup.
 ///
-/// Returns pidfds of what was signalled, as far as it is known, to wait for.
+/// Returns pidfds of the processes that were signalled, to wait for; none where the kernel killed them by cgroup.kill.
 pub fn kill_tree(path: &Path, signal: i32) -> Result<Vec<OwnedFd>, Failure> {
-    // v2 since Linux 5.14: all at once, forks too. A threaded cgroup has the file, but refuses.
+    // v2 since Linux 5.14 kills all at once, including forks. Threaded cgroups have the file, but reject the write.
     if signal == SIGKILL && std::fs::write(path.join("cgroup.kill"), "1").is_ok() {
         return Ok(Vec::new());
     }
@@ -52,8 +52,8 @@ pub fn kill_tree(path: &Path, signal: i32) -> Result<Vec<OwnedFd>, Failure> {
     Ok(signalled)
 }
 
-/// Signals the processes that are not `known` yet. By descriptors, and only those that are listed after the descriptor was
-/// opened: a pid that was reused in between must not be hit.
+/// Signals the processes that are not `known` yet. A pid may be reused between listing and opening, so a process is signalled by pidfd, and
+/// only if its pid is still listed after the pidfd was opened.
 fn signal_new(path: &Path, signal: i32, known: &mut HashSet<i32>) -> Result<Vec<OwnedFd>, Failure> {
     let opened: Vec<(i32, OwnedFd)> = processes(path)?
         .into_iter()
@@ -75,40 +75,4 @@ fn signal_new(path: &Path, signal: i32, known: &mut HashSet<i32>) -> Result<Vec<
         }
     }
     Ok(signalled)
-}
-
-/// Pids in a cgroup and those below. A process of a pid namespace that is not ours has none (0 is listed).
-pub fn processes(path: &Path) -> Result<Vec<i32>, Failure> {
-    let mut pids = Vec::new();
-    walk(path, &mut |cgroup| {
-        let positive = |listed: String| -> Vec<i32> { listed.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect() };
-        match read_at(cgroup.directory, "cgroup.procs") {
-            // A threaded cgroup (cgroup-v2.rst, "Threads") lists threads alone.
-            Err(failure) if failure.errno.as_deref() == Some("EOPNOTSUPP") => {
-                let threads = positive(read_at(cgroup.directory, "cgroup.threads")?.unwrap_or_default());
-                pids.extend(threads.into_iter().filter_map(process_of));
-            }
-            listed => pids.extend(positive(listed?.unwrap_or_default())),
-        }
-        Ok(())
-    })?;
-    Ok(pids)
-}
-
-/// The process that a thread belongs to; None when it is gone.
-fn process_of(thread: i32) -> Option<i32> {
-    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thread_belongs_to_its_process() {
-        let thread = std::thread::spawn(|| process_of(rustix::thread::gettid().as_raw_nonzero().get())).join().unwrap();
-        assert_eq!(thread, Some(std::process::id() as i32));
-        assert_eq!(process_of(i32::MAX), None);
-    }
 }

@@ -1,4 +1,4 @@
-//! Makes cgroup directories.
+//! Makes the cgroups of a container, and removes them again when its create fails.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -9,56 +9,56 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
 use super::claim::{claim, refuse_occupied};
-use super::enable::{enable, make_threaded, ThreadParent, Wanted};
+use super::enable::{enable, make_threaded, Controllers, ThreadParent};
 use super::freezer::frozen_from_above;
 use super::write::{write_values, Refused};
 use super::{device_filter, explain_denial, is_cgroup, remove, remove_empty};
 use crate::store::Lock;
 
-/// Directories that were not there before.
+/// Cgroups that this create has made, and those that it has changed.
 #[derive(Default)]
-pub struct Made {
-    /// The container's own.
+pub struct NewCgroups {
+    /// The container's own cgroups.
     pub leaves: Vec<String>,
-    /// Those above, parents first: others may have put cgroups of theirs below them by now.
-    pub parents: Vec<String>,
-    /// Cgroups of others that hand on controllers to threaded children since then.
+    /// Their ancestors, outermost first. Other processes may have made cgroups below these in the meantime.
+    parents: Vec<String>,
+    /// Existing cgroups whose children became threaded when we enabled controllers for them.
     thread_parents: Vec<ThreadParent>,
 }
 
-/// The cgroups of a container that is being created, but for those that systemd makes. While this lives nobody else takes those that were
-/// there before: drop it when the container's process is in them. After a failure call `undo`, when the process is gone.
-pub struct Making<'a> {
+/// Makes the cgroups of a container, except those that systemd makes. It holds the locks on cgroups that existed before, so keep it until
+/// the container's process is in them. After a failure call `undo` once the process is gone.
+pub struct CgroupCreation<'a> {
     pub plan: CgroupPlan,
-    attempt: Attempt<'a>,
+    progress: Progress<'a>,
 }
 
-impl<'a> Making<'a> {
+impl<'a> CgroupCreation<'a> {
     pub fn new(plan: CgroupPlan, lock: &'a Lock) -> Self {
-        Making { plan, attempt: Attempt::new(Occupant::None(lock)) }
+        CgroupCreation { plan, progress: Progress::new(Occupant::None(lock)) }
     }
 
-    /// What is there now and was not there before, also after a failure.
-    pub fn made(&self) -> &Made {
-        &self.attempt.made
+    /// The cgroups made so far, also after a failure.
+    pub fn made(&self) -> &NewCgroups {
+        &self.progress.made
     }
 
-    /// Makes the v2 cgroup, for the container's process to be born in.
+    /// Makes the v2 cgroup that the container's process is cloned into.
     ///
     /// # Errors
-    /// What could not be made or written.
+    /// A directory that could not be made or a file that could not be written.
     pub fn unified(&mut self) -> Result<Option<OwnedFd>, Failure> {
-        let Making { plan, attempt } = self;
+        let CgroupCreation { plan, progress } = self;
         let Some(path) = plan.clone_into.as_ref().filter(|_| plan.systemd.is_none()) else { return Ok(None) };
         for directory in plan.directories.iter().filter(|directory| directory.path == *path) {
-            make_directory(directory, &plan.writes, attempt)?;
+            make_directory(directory, &plan.writes, progress)?;
         }
         if plan.join_tasks.is_empty() {
-            write_values(&plan.writes, &attempt.refused)?;
+            write_values(&plan.writes, &progress.refused)?;
         }
         let directory = open_directory(path)?;
         if let Some(rules) = &plan.device_filter {
-            device_filter::attach(&directory, rules, attempt.made.leaves.contains(path))?;
+            device_filter::attach(&directory, rules, progress.made.leaves.contains(path))?;
         }
         if let Some(owner) = plan.owner {
             delegate(&directory, owner)?;
@@ -66,20 +66,20 @@ impl<'a> Making<'a> {
         Ok(Some(directory))
     }
 
-    /// Makes the v1 cgroups and returns their `tasks` files, for the container's process to write "0" to: a thread that moves itself only
-    /// spares the RCU grace period that a write to cgroup.procs waits for (kernel/cgroup/cgroup.c, cgroup_procs_write_start).
+    /// Makes the v1 cgroups and returns their `tasks` files, opened. The container's process joins by writing "0" to each: moving a single
+    /// thread avoids the RCU grace period that a write to cgroup.procs waits for (kernel/cgroup/cgroup.c, cgroup_procs_write_start).
     ///
     /// # Errors
-    /// What could not be made or written.
+    /// A directory that could not be made or a file that could not be written.
     pub fn tasks(&mut self) -> Result<Vec<OwnedFd>, Failure> {
-        let Making { plan, attempt } = self;
+        let CgroupCreation { plan, progress } = self;
         if plan.systemd.is_some() || plan.join_tasks.is_empty() {
             return Ok(Vec::new());
         }
         for directory in plan.directories.iter().filter(|directory| Some(&directory.path) != plan.clone_into.as_ref()) {
-            make_directory(directory, &plan.writes, attempt)?;
+            make_directory(directory, &plan.writes, progress)?;
         }
-        write_values(&plan.writes, &attempt.refused)?;
+        write_values(&plan.writes, &progress.refused)?;
         let open = |directory: &String| {
             let path = format!("{directory}/tasks");
             let opened = rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
@@ -88,22 +88,22 @@ impl<'a> Making<'a> {
         plan.join_tasks.iter().map(open).collect()
     }
 
-    /// Does what systemd leaves to do once it has put a process into its unit: cgroups in hierarchies that are not systemd's, values that
-    /// it cannot say, the device filter. The process joins by its pid.
+    /// Does what systemd leaves undone once it has put the process into its unit: makes cgroups in hierarchies that systemd does not manage,
+    /// moves the process into them, writes values that have no systemd property, and attaches the device filter.
     ///
     /// # Errors
-    /// What could not be made or written.
+    /// A directory that could not be made or a file that could not be written.
     pub fn complete(&mut self, pid: i32) -> Result<(), Failure> {
-        let Making { plan, attempt } = self;
-        attempt.occupant = Occupant::Process(pid);
+        let CgroupCreation { plan, progress } = self;
+        progress.occupant = Occupant::Process(pid);
         for directory in &plan.directories {
-            make_directory(directory, &plan.writes, attempt)?;
+            make_directory(directory, &plan.writes, progress)?;
         }
         for directory in &plan.join_tasks {
             let path = format!("{directory}/cgroup.procs");
             std::fs::write(&path, pid.to_string()).during(|| format!("write {pid} to {path:?}")).map_err(explain_denial)?;
         }
-        write_values(&plan.writes, &attempt.refused)?;
+        write_values(&plan.writes, &progress.refused)?;
         let Some(path) = &plan.clone_into else { return Ok(()) };
         let directory = open_directory(path)?;
         if let Some(rules) = &plan.device_filter {
@@ -112,19 +112,22 @@ impl<'a> Making<'a> {
         plan.owner.map_or(Ok(()), |owner| delegate(&directory, owner))
     }
 
-    /// Removes what is there now and was not there before, and takes back controllers. Returns the failure that led to this, with what
-    /// could not be undone. The core cannot do it: it knows what was planned, and by now a planned cgroup may be somebody else's; and
-    /// controllers are taken back under the lock that has been held on their cgroup since they were handed on.
+    /// Removes the cgroups that were made and disables the controllers that were enabled for threaded cgroups. Returns `failure`, the reason
+    /// for the undo, with anything that could not be undone added.
+    ///
+    /// The core cannot do this: it only knows which cgroups were planned, and by now another container may own one of those. Also, controllers
+    /// may be disabled only under the lock that this has held since it enabled them.
     pub fn undo(&self, failure: Failure) -> Failure {
-        let Made { leaves, parents, thread_parents } = &self.attempt.made;
+        let NewCgroups { leaves, parents, thread_parents } = &self.progress.made;
         let leaves = leaves.iter().map(|path| remove(path));
         let parents = parents.iter().rev().map(|path| remove_empty(path));
-        let controllers = thread_parents.iter().rev().map(ThreadParent::take_back);
+        let controllers = thread_parents.iter().rev().map(ThreadParent::disable_controllers);
         failure.after_undoing(leaves.chain(parents).chain(controllers).fold(Ok(()), Result::and))
     }
 }
 
-/// Has the cgroups above a container's hand on controllers that limits need by now. What cannot be handed on is in `refused`.
+/// Enables controllers in the ancestors of a running container's cgroup, for limits that were not set before. Those that cannot be enabled
+/// are added to `refused`.
 ///
 /// # Errors
 /// A file that cannot be read.
@@ -132,8 +135,8 @@ pub fn enable_above(directory: &CgroupDirectory, refused: &mut Vec<Refused>) -> 
     let CgroupDirectory { path, mountpoint, enable_controllers, .. } = directory;
     let mut here = mountpoint.clone();
     for name in names_below(mountpoint, path).unwrap_or_default() {
-        // A container that runs cannot be made threaded: nothing is asked for that would need it.
-        enable(&here, &Wanted { all: enable_controllers, asked: &[] }, refused)?;
+        // Nothing is required, because that could make the cgroup threaded, which is too late for a running container.
+        enable(&here, &Controllers { wanted: enable_controllers, required: &[] }, refused)?;
         here = format!("{here}/{name}");
     }
     Ok(())
@@ -144,15 +147,14 @@ pub fn replace_device_filter(cgroup: &str, rules: &[DeviceRule]) -> Result<(), F
     device_filter::attach(&open_directory(cgroup)?, rules, false)
 }
 
-/// Gives a v2 cgroup to a user, with the files that the kernel says may be given (/sys/kernel/cgroup/delegate): not the limits.
+/// Delegates a v2 cgroup to a user: the directory and the files listed in /sys/kernel/cgroup/delegate, which do not include the limits.
 fn delegate(cgroup: &OwnedFd, owner: u32) -> Result<(), Failure> {
     const LIST: &str = "/sys/kernel/cgroup/delegate";
     let uid = Some(Uid::from_raw(owner));
     rustix::fs::fchown(cgroup, uid, None).during(|| format!("give the cgroup to user {owner}"))?;
     for name in std::fs::read_to_string(LIST).during(|| format!("read {LIST:?}"))?.lines() {
         match rustix::fs::chownat(cgroup, name, uid, None, AtFlags::SYMLINK_NOFOLLOW) {
-            // Of a controller that is not enabled here.
-            Ok(()) | Err(Errno::NOENT) => {}
+            Ok(()) | Err(Errno::NOENT) => {} // its controller is not enabled here
             Err(errno) => return Err(errno).during(|| format!("give {name:?} of the cgroup to user {owner}")),
         }
     }
@@ -164,30 +166,29 @@ fn open_directory(path: &str) -> Result<OwnedFd, Failure> {
     rustix::fs::open(path, flags, Mode::empty()).during(|| format!("open cgroup {path:?}"))
 }
 
-/// Which process is in the cgroups while they are made.
+/// Which process may be in a cgroup that existed before.
 enum Occupant<'a> {
-    /// None yet. The lock of the container's state.
+    /// None: the container has no process yet. Holds the lock of the container's state.
     None(&'a Lock),
-    /// The container's own process, which is there already.
+    /// The container's process, which systemd has put there.
     Process(i32),
 }
 
-/// What came of making directories so far.
-struct Attempt<'a> {
+struct Progress<'a> {
     occupant: Occupant<'a>,
-    made: Made,
+    made: NewCgroups,
     claims: Vec<OwnedFd>,
-    /// v2 controllers that a cgroup did not hand on, and why: of interest only if one of their files is written to.
+    /// v2 controllers that could not be enabled. That is an error only if one of their files is to be written.
     refused: Vec<Refused>,
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> Progress<'a> {
     fn new(occupant: Occupant<'a>) -> Self {
-        Attempt { occupant, made: Made::default(), claims: Vec::new(), refused: Vec::new() }
+        Progress { occupant, made: NewCgroups::default(), claims: Vec::new(), refused: Vec::new() }
     }
 
-    /// Takes a cgroup that was there before.
-    fn take(&mut self, path: &str) -> Result<(), Failure> {
+    /// Uses a cgroup that existed before.
+    fn use_existing(&mut self, path: &str) -> Result<(), Failure> {
         match self.occupant {
             Occupant::None(lock) => self.claims.push(claim(path, lock)?),
             Occupant::Process(pid) => refuse_occupied(path, Some(pid))?,
@@ -196,9 +197,9 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Makes a cgroup that a process can be in.
-fn make_directory(directory: &CgroupDirectory, writes: &[CgroupWrite], attempt: &mut Attempt<'_>) -> Result<(), Failure> {
-    make_levels(directory, writes, attempt).map_err(explain_denial)?;
+/// Makes a cgroup and checks that a process in it would not be frozen.
+fn make_directory(directory: &CgroupDirectory, writes: &[CgroupWrite], progress: &mut Progress<'_>) -> Result<(), Failure> {
+    make_levels(directory, writes, progress).map_err(explain_denial)?;
     match directory.may_be_frozen {
         true => refuse_frozen(&directory.path),
         false => Ok(()),
@@ -206,7 +207,7 @@ fn make_directory(directory: &CgroupDirectory, writes: &[CgroupWrite], attempt: 
 }
 
 /// Makes every missing level from the mount point down, each from its parent's descriptor.
-fn make_levels(directory: &CgroupDirectory, writes: &[CgroupWrite], attempt: &mut Attempt<'_>) -> Result<(), Failure> {
+fn make_levels(directory: &CgroupDirectory, writes: &[CgroupWrite], progress: &mut Progress<'_>) -> Result<(), Failure> {
     let CgroupDirectory { path, mountpoint, inherit_cpuset, enable_controllers, .. } = directory;
     let during = || format!("make cgroup {path:?}");
     let names = names_below(mountpoint, path).ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), format!("not below {mountpoint:?}")))?;
@@ -217,10 +218,10 @@ fn make_levels(directory: &CgroupDirectory, writes: &[CgroupWrite], attempt: &mu
         // The common case: the container's own level alone is missing.
         match rustix::fs::mkdir(path.as_str(), Mode::from_raw_mode(0o755)) {
             Ok(()) => {
-                attempt.made.leaves.push(path.clone());
+                progress.made.leaves.push(path.clone());
                 return Ok(());
             }
-            Err(Errno::EXIST) => return attempt.take(path),
+            Err(Errno::EXIST) => return progress.use_existing(path),
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno).during(during),
         }
@@ -229,11 +230,11 @@ fn make_levels(directory: &CgroupDirectory, writes: &[CgroupWrite], attempt: &mu
     let mut at = rustix::fs::open(mountpoint.as_str(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
     let mut here = mountpoint.clone();
     let mut is_new = false;
-    let asked = asked_controllers(path, writes);
+    let required = required_controllers(path, writes);
     for name in names {
         let threaded = match enable_controllers.is_empty() {
             true => None,
-            false => enable(&here, &Wanted { all: enable_controllers, asked: &asked }, &mut attempt.refused)?,
+            false => enable(&here, &Controllers { wanted: enable_controllers, required: &required }, &mut progress.refused)?,
         };
         here = format!("{here}/{name}");
         is_new = match rustix::fs::mkdirat(&at, name, Mode::from_raw_mode(0o755)) {
@@ -242,12 +243,12 @@ fn make_levels(directory: &CgroupDirectory, writes: &[CgroupWrite], attempt: &mu
             Err(errno) => return Err(errno).during(during),
         };
         if is_new {
-            let made = &mut attempt.made;
+            let made = &mut progress.made;
             let list = if here == *path { &mut made.leaves } else { &mut made.parents };
             list.push(here.clone());
         }
         if let Some(parent) = threaded {
-            attempt.made.thread_parents.push(parent);
+            progress.made.thread_parents.push(parent);
             make_threaded(&here)?;
         }
         let next = rustix::fs::openat(&at, name, flags, Mode::empty()).during(during)?;
@@ -259,10 +260,10 @@ fn make_levels(directory: &CgroupDirectory, writes: &[CgroupWrite], attempt: &mu
     if is_new {
         return Ok(());
     }
-    attempt.take(path)
+    progress.use_existing(path)
 }
 
-/// The container's process would freeze before it could tell anything, and whoever waits for it would wait for ever.
+/// A process put into a frozen cgroup would freeze before it can report anything, and its creator would wait forever.
 fn refuse_frozen(path: &str) -> Result<(), Failure> {
     let during = || format!("use cgroup {path:?}");
     let directory = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
@@ -272,19 +273,20 @@ fn refuse_frozen(path: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The names on the way from the mount point to the path; None if that leads elsewhere.
+/// The components of `path` below the mount point. None unless it is a plain path below it.
 fn names_below<'a>(mountpoint: &str, path: &'a str) -> Option<Vec<&'a str>> {
     let names: Vec<&str> = path.strip_prefix(mountpoint)?.strip_prefix('/')?.split('/').collect();
     names.iter().all(|name| !matches!(*name, "" | "." | "..")).then_some(names)
 }
 
-/// The controllers whose files are written to in a cgroup.
-fn asked_controllers<'a>(cgroup: &str, writes: &'a [CgroupWrite]) -> Vec<&'a str> {
+/// The controllers that own the files written in a cgroup.
+fn required_controllers<'a>(cgroup: &str, writes: &'a [CgroupWrite]) -> Vec<&'a str> {
     let files = writes.iter().filter_map(|write| write.path.strip_prefix(cgroup)?.strip_prefix('/'));
     files.filter_map(|file| file.split_once('.')).map(|(controller, _)| controller).collect()
 }
 
-/// A cpuset without CPUs or memory nodes takes no task. A new one has none, or has its parent's by `cgroup.clone_children`.
+/// Copies a v1 cpuset's CPUs and memory nodes from its parent where it has none: a task cannot join it otherwise. (A new one has none unless
+/// the parent sets `cgroup.clone_children`.)
 fn inherit(parent: &OwnedFd, child: &OwnedFd, is_new: bool) -> Result<(), Errno> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
         if is_new || read_at(child, file)?.trim_ascii().is_empty() {
@@ -298,7 +300,7 @@ fn inherit(parent: &OwnedFd, child: &OwnedFd, is_new: bool) -> Result<(), Errno>
 
 fn read_at(directory: &OwnedFd, file: &str) -> Result<Vec<u8>, Errno> {
     let opened = rustix::fs::openat(directory, file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let mut bytes = vec![0; 4096]; // seq_file's page; a list of CPUs is far shorter
+    let mut bytes = vec![0; 4096]; // CPU and node lists are far shorter
     let count = rustix::io::read(&opened, &mut bytes)?;
     bytes.truncate(count);
     Ok(bytes)
@@ -331,7 +333,7 @@ mod tests {
         let states = TempDir::new();
         let lock = reserve(&Reservation { root: states.path(), root_mode: 0o700, record: &record("c"), endable: false }).unwrap();
         let plan = CgroupPlan { join_tasks: vec![directory.path.clone()], directories: vec![directory], ..CgroupPlan::default() };
-        let failure = Making::new(plan, &lock).tasks().err().unwrap();
+        let failure = CgroupCreation::new(plan, &lock).tasks().err().unwrap();
         assert_eq!(failure.cause, "not a cgroup");
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
     }

@@ -1,4 +1,4 @@
-//! Tells who was killed for want of memory from who was killed by somebody (cgroup-v1/memory.rst; cgroup-v2.rst, "memory.events").
+//! Finds out whether the OOM killer was at work in a cgroup (cgroup-v1/memory.rst; cgroup-v2.rst, "memory.events").
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -10,11 +10,11 @@ use super::tree::read_at;
 struct Files {
     /// Has a line `oom_kill N`.
     events: &'static str,
-    /// Where the number of times stands that the limit was hit, and what stands before it.
+    /// The file that counts how often the limit was hit, and the text before the number.
     hits: (&'static str, &'static str),
     limit: &'static str,
     usage: &'static str,
-    /// Linux 5.19 and later on v2.
+    /// On v2 since Linux 5.19.
     peak: &'static str,
 }
 
@@ -29,40 +29,40 @@ const VERSIONS: [Files; 2] = [
     },
 ];
 
-/// Says that the OOM killer took a process of one of these cgroups, in runc's words, which managers look for. None where it took none,
-/// and where that cannot be known.
+/// runc's error text for an OOM kill, which managers look for, if the OOM killer killed a process of one of these cgroups. None if it did
+/// not, or if that cannot be found out.
 pub fn describe_oom<'a>(cgroups: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let amounts = amounts_where(cgroups, |directory, files| counter(directory, files.events, "oom_kill ") > 0)?;
+    let amounts = amounts_of_first(cgroups, |directory, files| counter(directory, files.events, "oom_kill ") > 0)?;
     Some(format!("container init was OOM-killed (memory limit too low?): {amounts}"))
 }
 
-/// The limit and usage of one of these cgroups that was full at some time: the kernel fails an allocation there, or kills.
+/// Limit and usage of the first of these cgroups that has ever hit its limit, where the kernel fails allocations or kills.
 pub fn full_memory<'a>(cgroups: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    amounts_where(cgroups, |directory, files| counter(directory, files.hits.0, files.hits.1) > 0)
+    amounts_of_first(cgroups, |directory, files| counter(directory, files.hits.0, files.hits.1) > 0)
 }
 
-fn amounts_where<'a>(cgroups: impl IntoIterator<Item = &'a str>, is_meant: impl Fn(BorrowedFd<'_>, &Files) -> bool) -> Option<String> {
+fn amounts_of_first<'a>(cgroups: impl IntoIterator<Item = &'a str>, predicate: impl Fn(BorrowedFd<'_>, &Files) -> bool) -> Option<String> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     cgroups.into_iter().find_map(|path| {
         let directory = rustix::fs::open(path, flags, Mode::empty()).ok()?;
-        let files = VERSIONS.iter().find(|files| is_meant(directory.as_fd(), files))?;
+        let files = VERSIONS.iter().find(|files| predicate(directory.as_fd(), files))?;
         let of = |name: &str, file: &str| Some(format!("{name} {}", bytes(read(directory.as_fd(), file)?.trim())));
         let amounts = [of("limit", files.limit), of("current usage", files.usage), of("peak usage", files.peak)];
         Some(amounts.into_iter().flatten().collect::<Vec<_>>().join(", "))
     })
 }
 
-/// The number behind these words at the start of a line; 0 where there is none.
-fn counter(directory: BorrowedFd<'_>, file: &str, words: &str) -> u64 {
+/// The number in the line that starts with `prefix`, 0 if absent.
+fn counter(directory: BorrowedFd<'_>, file: &str, prefix: &str) -> u64 {
     let text = read(directory, file).unwrap_or_default();
-    text.lines().find_map(|line| line.strip_prefix(words)?.parse().ok()).unwrap_or(0)
+    text.lines().find_map(|line| line.strip_prefix(prefix)?.parse().ok()).unwrap_or(0)
 }
 
 fn read(directory: BorrowedFd<'_>, file: &str) -> Option<String> {
     read_at(directory, file).ok().flatten()
 }
 
-/// v1 has the largest number of whole pages for "no limit".
+/// v1 shows the largest multiple of the page size for "no limit".
 fn bytes(value: &str) -> String {
     match value.parse::<u64>() {
         Ok(number) if number < 1 << 62 => format!("{number} bytes"),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn says_limit_and_usage_of_what_was_full() {
+    fn full_memory_reports_limit_and_usage() {
         let full = |files: &[(&str, &str)]| full_memory([cgroup(files).path()]);
         let version2 = [("memory.events", "max 3\noom 0\noom_kill 0\n"), ("memory.max", "4096\n"), ("memory.current", "0\n"), ("memory.peak", "4096\n")];
         assert_eq!(full(&version2).as_deref(), Some("limit 4096 bytes, current usage 0 bytes, peak usage 4096 bytes"));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn says_limit_and_usage_as_the_kernel_has_them() {
+    fn describe_oom_reports_limit_and_usage_on_both_versions() {
         let version2 = [("memory.events", "low 0\noom 2\noom_kill 1\noom_group_kill 0\n"), ("memory.max", "8192\n"), ("memory.current", "0\n")];
         let text = "container init was OOM-killed (memory limit too low?): limit 8192 bytes, current usage 0 bytes";
         assert_eq!(with(&version2).as_deref(), Some(text));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn says_nothing_where_nobody_was_killed_for_memory() {
+    fn describe_oom_is_none_without_an_oom_kill() {
         assert_eq!(with(&[]), None);
         assert_eq!(with(&[("memory.events", "oom 1\noom_kill 0\n")]), None);
         assert_eq!(with(&[("memory.oom_control", "under_oom 0\n")]), None);

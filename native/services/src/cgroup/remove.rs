@@ -1,4 +1,4 @@
-//! Removes cgroups, with what is in them.
+//! Removes cgroups with everything in them.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,25 +13,25 @@ use super::kill::{kill_tree, SIGKILL};
 use super::tree::walk;
 use crate::processes::wait_end;
 
-/// A killed process may take its time to go (a core dump, a slow disk).
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A killed process may take long to exit (a core dump, a slow disk).
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Kills every process of a cgroup tree and removes it; an absent one is what is wanted.
+/// Kills every process of a cgroup tree and removes the tree. Succeeds if it does not exist.
 ///
 /// # Errors
-/// A path that is no cgroup or a hierarchy's root; a process that does not go within 10 seconds.
+/// The path is not a cgroup, or it is the root of a hierarchy; a process does not exit within 10 seconds.
 pub fn remove(path: &str) -> Result<(), Failure> {
     if !is_cgroup(path)? {
         return Ok(());
     }
-    // The common case: no process and no child is left.
+    // The common case: there are no processes and no child cgroups.
     if remove_if_empty(Path::new(path))? {
         return Ok(());
     }
     refuse_root(path)?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + KILL_TIMEOUT;
     let mut pause = SHORTEST_PAUSE;
     loop {
         for killed in kill_tree(Path::new(path), SIGKILL)? {
@@ -43,13 +43,13 @@ pub fn remove(path: &str) -> Result<(), Failure> {
         if Instant::now() > deadline {
             return Err(Errno::BUSY).during(|| format!("remove cgroup {path:?}"));
         }
-        // A process leaves its cgroup a moment after its end is told.
+        // A process leaves its cgroup slightly after its exit is reported.
         std::thread::sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// Nothing of ours, and everything in it would be killed.
+/// Never a container's own, and everything in it would be killed.
 fn refuse_root(path: &str) -> Result<(), Failure> {
     let during = || format!("remove cgroup {path:?}");
     let stat = rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE).during(during)?;
@@ -59,7 +59,7 @@ fn refuse_root(path: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes a tree, the deepest first. False while something is in it.
+/// Removes a tree, children first. False if there is still a process in it.
 fn remove_tree(path: &Path) -> Result<bool, Failure> {
     let mut removed = true;
     walk(path, &mut |cgroup| {
@@ -71,7 +71,7 @@ fn remove_tree(path: &Path) -> Result<bool, Failure> {
     Ok(removed && remove_if_empty(path)?)
 }
 
-/// False for a cgroup with processes or children.
+/// Returns false if the cgroup has processes or children.
 fn remove_if_empty(path: &Path) -> Result<bool, Failure> {
     is_removed(rustix::fs::rmdir(path)).during(|| format!("remove cgroup {path:?}"))
 }
@@ -84,7 +84,7 @@ fn is_removed(result: Result<(), Errno>) -> Result<bool, Errno> {
     }
 }
 
-/// Removes a cgroup that has neither processes nor children; others stay.
+/// Removes a cgroup that has neither processes nor children; leaves others alone.
 pub fn remove_empty(path: &str) -> Result<(), Failure> {
     if is_cgroup(path)? {
         remove_if_empty(Path::new(path))?;
@@ -92,7 +92,7 @@ pub fn remove_empty(path: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes a tree whose processes have ended, and waits for the last to leave it. One with live processes stays.
+/// Removes a tree whose processes have ended; waits until `deadline` for them to leave it. A tree with live processes stays.
 pub fn remove_vacated(path: &str, deadline: Instant) -> Result<(), Failure> {
     if !is_cgroup(path)? || remove_if_empty(Path::new(path))? {
         return Ok(());
@@ -110,7 +110,7 @@ mod tests {
     use crate::testing::TempDir;
 
     #[test]
-    fn what_is_no_cgroup_stays() {
+    fn refuses_a_directory_that_is_not_a_cgroup() {
         let temp = TempDir::new();
         for removal in [remove, remove_empty, |path: &str| remove_vacated(path, Instant::now())] {
             let failure = removal(temp.path()).unwrap_err();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_cgroup_is_what_is_wanted() {
+    fn accepts_an_absent_cgroup() {
         remove("/nowhere").unwrap();
         remove_empty("/nowhere").unwrap();
         super::super::kill("/nowhere", SIGKILL).unwrap();

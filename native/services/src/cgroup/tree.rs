@@ -1,5 +1,5 @@
-//! Walks a cgroup tree by descriptors, of which at most three are open at a time: a container may nest cgroups deeper than a path
-//! is long (PATH_MAX), and deeper than a process may have files open.
+//! Walks a cgroup tree by descriptors, with at most three open at a time: a container may nest cgroups deeper than PATH_MAX allows, and deeper
+//! than the limit of open files.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,37 +10,37 @@ use rustix::io::Errno;
 use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 
-/// One cgroup of a tree.
+/// A cgroup during a walk.
 pub struct Visited<'a> {
     pub directory: BorrowedFd<'a>,
-    /// The one above and the name in it; None for the top of the tree.
+    /// The parent and the name in it, None for the top of the tree.
     pub place: Option<(BorrowedFd<'a>, &'a CStr)>,
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Calls `visit` with each cgroup of a tree, those below before those above. What is gone meanwhile is passed over.
+/// Calls `visit` with each cgroup of a tree, children before their parent. Cgroups that are removed meanwhile are skipped.
 ///
 /// # Errors
-/// The first of `visit`; a directory that cannot be opened or read.
+/// The first error of `visit`; a directory that cannot be opened or read.
 pub fn walk(path: &Path, visit: &mut dyn FnMut(&Visited<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
     let during = || format!("list cgroup {path:?}");
     let mut directory = match openat(CWD, path, DIRECTORY, Mode::empty()) {
         Err(Errno::NOENT | Errno::NODEV) => return Ok(()),
         result => result.during(during)?,
     };
-    // For each level the names that are still to be visited; the last one of the level above is where we are.
+    // For each level the names still to be visited. The last name of a level is the one whose children the next level lists.
     let mut levels = vec![children(&directory).during(during)?];
     loop {
         let Some(name) = levels.last().and_then(|names| names.last()) else {
-            // Nothing is left below: this one's turn.
+            // All children are done: visit this one.
             levels.pop();
             let Some(names) = levels.last_mut() else {
                 return visit(&Visited { directory: directory.as_fd(), place: None });
             };
             let name = names.pop().unwrap_or_default();
             let above = match openat(&directory, c"..", DIRECTORY, Mode::empty()) {
-                Err(Errno::NOENT | Errno::NODEV) => return Ok(()), // removed under our feet
+                Err(Errno::NOENT | Errno::NODEV) => return Ok(()), // the tree was removed meanwhile
                 result => result.during(during)?,
             };
             visit(&Visited { directory: directory.as_fd(), place: Some((above.as_fd(), &name)) })?;
@@ -59,7 +59,7 @@ pub fn walk(path: &Path, visit: &mut dyn FnMut(&Visited<'_>) -> Result<(), Failu
     }
 }
 
-/// Names of the cgroups in one, whatever they are (a container may have made them).
+/// Names of the child cgroups. They may be any bytes, because a container may have made them.
 fn children(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
@@ -74,7 +74,7 @@ fn children(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
     Ok(names)
 }
 
-/// Text of a cgroup's file; None when the cgroup or the file is not there (any more).
+/// Text of a cgroup file. None if the file or the cgroup does not exist.
 pub fn read_at(directory: BorrowedFd<'_>, file: &str) -> Result<Option<String>, Failure> {
     let during = || format!("read {file:?} of a cgroup");
     match openat(directory, file, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn visits_what_is_below_first() {
+    fn visits_children_before_their_parent() {
         let temp = TempDir::new();
         for path in ["a/b/c", "a/d", "e"] {
             std::fs::create_dir_all(format!("{}/{path}", temp.path())).unwrap();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_a_tree_deeper_than_a_path_or_the_descriptors_of_a_process() {
+    fn walks_a_tree_deeper_than_path_max_and_the_limit_of_open_files() {
         let temp = TempDir::new();
         let top = format!("{}/top", temp.path());
         std::fs::create_dir(&top).unwrap();

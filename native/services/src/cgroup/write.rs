@@ -8,25 +8,25 @@ use tsrunc_plan::cgroup::CgroupWrite;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::{describe, During};
 
-/// A v2 controller that a cgroup did not hand on.
+/// A v2 controller that could not be enabled for the children of `cgroup`.
 pub struct Refused {
     pub controller: String,
     pub cgroup: String,
     pub errno: Errno,
 }
 
-/// Writes values in the given order; `refused` tells why a controller's file may be missing.
+/// Writes values in the given order. `refused` explains why files of a controller may be missing.
 ///
 /// # Errors
-/// The first that could not be written; those before it stay.
+/// The first value that could not be written; those before it stay.
 pub fn write_values(writes: &[CgroupWrite], refused: &[Refused]) -> Result<(), Failure> {
     for write in writes {
         let CgroupWrite { path, value, more, pointer, if_missing, may_be_denied, at_least } = write;
         let during = |value: &str| format!("write {:?} = {value:?} ({pointer})", file_name(path));
         let file = match rustix::fs::open(path.as_str(), OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
             Err(Errno::NOENT) => match if_missing {
-                Some(instead) => {
-                    write_values(instead, refused)?;
+                Some(fallback) => {
+                    write_values(fallback, refused)?;
                     continue;
                 }
                 None => return Err(Failure::new(FailureCode::Other, during(value), why_missing(path, refused))),
@@ -46,10 +46,10 @@ pub fn write_values(writes: &[CgroupWrite], refused: &[Refused]) -> Result<(), F
     Ok(())
 }
 
-/// Checks that every file is there that has nothing in its place.
+/// Checks that every file exists for which `if_missing` has no fallback.
 ///
 /// # Errors
-/// The first that is missing, and why.
+/// The first missing file, and why it is missing.
 pub fn require_files<'a>(writes: impl Iterator<Item = &'a CgroupWrite>, refused: &[Refused]) -> Result<(), Failure> {
     for CgroupWrite { path, value, pointer, if_missing, .. } in writes {
         if if_missing.is_none() && !Path::new(path).exists() {
@@ -60,7 +60,7 @@ pub fn require_files<'a>(writes: impl Iterator<Item = &'a CgroupWrite>, refused:
     Ok(())
 }
 
-/// Compares a value with the number in another file of its cgroup.
+/// Refuses a limit that is below the number in the file `used` of the same cgroup.
 fn refuse_below(write: &CgroupWrite, used: &str) -> std::io::Result<Result<(), Failure>> {
     let text = std::fs::read_to_string(Path::new(&write.path).with_file_name(used))?;
     let (limit, now) = (write.value.parse::<u64>().unwrap_or(u64::MAX), text.trim().parse::<u64>().unwrap_or(0));
@@ -75,7 +75,7 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Why a cgroup has no such file: its controller was not handed on, or the kernel is older or configured otherwise.
+/// Why a cgroup has no such file: its controller is not enabled, or the kernel is too old or built without it.
 fn why_missing(path: &str, refused: &[Refused]) -> String {
     let controller = file_name(path).split('.').next().unwrap_or_default();
     match refused.iter().find(|refused| refused.controller == controller) {
@@ -88,19 +88,19 @@ fn why_missing(path: &str, refused: &[Refused]) -> String {
             };
             format!("the controller {controller:?} cannot be enabled below {cgroup:?}: {name} ({text}){reason}")
         }
-        None => match not_handed_on(Path::new(path), controller) {
-            Some(here) => {
-                format!("the controller {controller:?} is not delegated to this cgroup, which has {here:?}: see Delegate= in systemd.resource-control(5)")
+        None => match not_enabled(Path::new(path), controller) {
+            Some(available) => {
+                format!("the controller {controller:?} is not delegated to this cgroup, which has {available:?}: see Delegate= in systemd.resource-control(5)")
             }
             None => "this kernel has no such file in a cgroup".into(),
         },
     }
 }
 
-/// The controllers of a v2 cgroup, where this one is not among them. A cgroup of v1 has no such list.
-fn not_handed_on(path: &Path, controller: &str) -> Option<String> {
-    let here = std::fs::read_to_string(path.with_file_name("cgroup.controllers")).ok()?;
-    (controller != "cgroup" && here.split_whitespace().all(|name| name != controller)).then(|| here.trim().to_owned())
+/// The controllers that a v2 cgroup has, if the given one is not among them. None on v1, which has no such list.
+fn not_enabled(path: &Path, controller: &str) -> Option<String> {
+    let available = std::fs::read_to_string(path.with_file_name("cgroup.controllers")).ok()?;
+    (controller != "cgroup" && available.split_whitespace().all(|name| name != controller)).then(|| available.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_something_else_where_a_file_is_missing() {
+    fn writes_the_fallback_if_a_file_is_missing() {
         let temp = TempDir::new();
         let there = format!("{}/io.weight", temp.path());
         std::fs::write(&there, "").unwrap();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_below_what_is_used_is_refused_where_that_is_asked_for() {
+    fn at_least_refuses_a_limit_below_the_current_usage() {
         let temp = TempDir::new();
         std::fs::write(format!("{}/memory.max", temp.path()), "").unwrap();
         std::fs::write(format!("{}/memory.current", temp.path()), "4096\n").unwrap();
@@ -145,12 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_asked_for_may_be_denied() {
-        // A map that is set denies each write with EPERM.
+    fn only_the_first_may_be_denied_values_may_be_denied() {
+        // A uid_map that has been written refuses further writes with EPERM.
         let denied = |may_be_denied| CgroupWrite { may_be_denied, more: vec!["0 0 1".into()], ..write("/proc/self/uid_map".into(), "0 0 1") };
         write_values(&[denied(2)], &[]).unwrap();
-        for asked in [0, 1] {
-            assert_eq!(write_values(&[denied(asked)], &[]).unwrap_err().errno.as_deref(), Some("EPERM"));
+        for too_few in [0, 1] {
+            assert_eq!(write_values(&[denied(too_few)], &[]).unwrap_err().errno.as_deref(), Some("EPERM"));
         }
     }
 

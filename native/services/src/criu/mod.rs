@@ -24,7 +24,7 @@ use crate::{cgroup, systemd};
 /// What could not be made, written or joined; cgroups that were made are removed again. A unit is the caller's to stop.
 pub fn place(session: &Session, lock: &Lock, plan: CgroupPlan) -> Result<String, Failure> {
     let pid = session.pid();
-    let mut cgroups = cgroup::Making::new(plan, lock);
+    let mut cgroups = cgroup::CgroupCreation::new(plan, lock);
     let path = format!("/proc/{pid}/cgroup");
     let joined = join(&mut cgroups, pid).and_then(|()| std::fs::read_to_string(&path).during(|| format!("read {path:?}")));
     joined.map_err(|failure| cgroups.undo(failure))
@@ -41,7 +41,7 @@ pub fn bring_loopback_up(pid: i32) -> Result<(), Failure> {
     }
 }
 
-fn join(cgroups: &mut cgroup::Making<'_>, pid: i32) -> Result<(), Failure> {
+fn join(cgroups: &mut cgroup::CgroupCreation<'_>, pid: i32) -> Result<(), Failure> {
     if let Some(unit) = &cgroups.plan.systemd {
         systemd::start(unit, pid)?;
         return cgroups.complete(pid);

@@ -1,5 +1,6 @@
-//! A container whose limit of processes (pids.max) has room for one alone. A process of `exec` makes a child in the container's pid namespace and ends;
-//! for a moment these are two. The first then waits outside, and its child takes the one place.
+//! `exec` into a container whose pids.max leaves room for only one more process. The process that exec clones forks a child in the container's
+//! pid namespace and exits, so for a moment there are two. In that case the first is moved out of the cgroup while it forks, and the child is
+//! moved in.
 
 use std::path::Path;
 
@@ -9,15 +10,15 @@ use tsrunc_sys::errno::During;
 
 use super::unified_cgroup_of;
 
-/// A cgroup that counts the processes in it, where a process was taken out of.
-pub struct Vacated(String);
+/// The path of a cgroup with the pids controller that a process was moved out of.
+pub struct LeftCgroup(String);
 
-/// Moves the process `pid` out of those of the container's cgroups that count processes, into this process's own. None where that does not help or cannot
-/// be done. `directories`: the container's cgroups, `unified` the v2 one of them.
-pub fn vacate(pid: i32, directories: &[String], unified: Option<&str>) -> Option<Vec<Vacated>> {
-    let mut vacated = Vec::new();
+/// Moves the process `pid` from the container's cgroups with the pids controller to the caller's own. None if there is no such cgroup or moving
+/// failed. `directories` are the container's cgroups, `unified` is the v2 one among them.
+pub fn move_out(pid: i32, directories: &[String], unified: Option<&str>) -> Option<Vec<LeftCgroup>> {
+    let mut left = Vec::new();
     for directory in directories {
-        // In v2 it may be in a cgroup below.
+        // On v2 the process may be in a child cgroup.
         let below = unified.filter(|unified| unified == directory).and_then(|own| unified_cgroup_of(pid, own).ok().flatten());
         let directory = below.unwrap_or_else(|| directory.clone());
         if !Path::new(&directory).join("pids.max").exists() {
@@ -25,17 +26,18 @@ pub fn vacate(pid: i32, directories: &[String], unified: Option<&str>) -> Option
         }
         let own = own_cgroup(&directory)?;
         std::fs::write(format!("{own}/cgroup.procs"), pid.to_string()).ok()?;
-        vacated.push(Vacated(directory));
+        left.push(LeftCgroup(directory));
     }
-    (!vacated.is_empty()).then_some(vacated)
+    (!left.is_empty()).then_some(left)
 }
 
-/// Puts the process `pid` where another was taken out. Moving a process is not subject to the limit, so that is looked at afterwards.
+/// Moves the process `pid` into the cgroups that another was moved out of. The kernel does not apply pids.max to a move, so the limit is
+/// checked afterwards.
 ///
 /// # Errors
-/// `EAGAIN`, as of fork(2): the limit of the cgroup or of one above it is exceeded.
-pub fn occupy(pid: i32, vacated: &[Vacated]) -> Result<(), Failure> {
-    for Vacated(directory) in vacated {
+/// `EAGAIN`, as of fork(2), if the limit of a cgroup or of one of its ancestors is exceeded.
+pub fn move_in(pid: i32, left: &[LeftCgroup]) -> Result<(), Failure> {
+    for LeftCgroup(directory) in left {
         let during = || format!("move the process into cgroup {directory:?}");
         std::fs::write(format!("{directory}/cgroup.procs"), pid.to_string()).during(during)?;
         for cgroup in Path::new(directory).ancestors() {
@@ -51,7 +53,7 @@ pub fn occupy(pid: i32, vacated: &[Vacated]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The directory of this process's own cgroup in the hierarchy of the given one.
+/// The directory of the caller's own cgroup in the hierarchy of the given one.
 fn own_cgroup(directory: &str) -> Option<String> {
     let top = Path::new(directory).ancestors().take_while(|directory| directory.join("cgroup.procs").exists()).last()?.to_str()?;
     let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
@@ -59,7 +61,7 @@ fn own_cgroup(directory: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
         let (controllers, path) = (parts.next()?, parts.next()?);
-        let is_it = if is_v2 { controllers.is_empty() } else { controllers.split(',').any(|name| name == "pids") };
-        is_it.then(|| format!("{top}{path}"))
+        let is_same_hierarchy = if is_v2 { controllers.is_empty() } else { controllers.split(',').any(|name| name == "pids") };
+        is_same_hierarchy.then(|| format!("{top}{path}"))
     })
 }

@@ -1,4 +1,4 @@
-//! Containers that are being created by others, by their states.
+//! Finds containers that other processes are creating right now, by their state files.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -12,20 +12,20 @@ use crate::drafts::{names, DIRECTORY};
 use crate::state_root::STATE;
 use crate::store::Lock;
 
-/// The id of a container of the same state root that is being created now and makes the cgroup `path`, but for the one whose lock is given.
-/// What was left by a create that was killed is none, nor is what cannot be understood.
-pub fn maker_of(path: &str, lock: &Lock) -> Result<Option<String>, Errno> {
+/// The id of another container of the same state root that is being created and plans to make the cgroup `path`; `lock` is that of our own.
+/// States left by a killed create, and files that cannot be parsed, do not count.
+pub fn creating_container(path: &str, lock: &Lock) -> Result<Option<String>, Errno> {
     for name in names(lock.root_fd())? {
         let Some(id) = name.to_str().ok().filter(|id| *id != lock.id() && !id.starts_with('#')) else { continue };
         let Ok(directory) = openat(lock.root_fd(), id, DIRECTORY, Mode::empty()) else { continue };
-        if state(&directory).is_some_and(|state| state.status == RecordedStatus::Creating && makes(&state, path)) && is_locked(&directory) {
+        if state(&directory).is_some_and(|state| state.status == RecordedStatus::Creating && plans_to_make(&state, path)) && is_locked(&directory) {
             return Ok(Some(id.to_owned()));
         }
     }
     Ok(None)
 }
 
-/// What counts here of a record, of any version.
+/// The part of the container's record that is needed here; it is the same in all versions.
 #[derive(Deserialize)]
 struct State {
     status: RecordedStatus,
@@ -37,13 +37,13 @@ fn state(directory: &OwnedFd) -> Option<State> {
     serde_json::from_str(&std::io::read_to_string(std::fs::File::from(file)).ok()?).ok()
 }
 
-/// Before the container stands its undo list has only cgroups that were not there.
-fn makes(state: &State, cgroup: &str) -> bool {
-    let is_of = |step: &Undo| matches!(step, Undo::RemoveCgroup { path } | Undo::RemoveVacatedCgroup { path } if path == cgroup);
-    state.undo.iter().any(is_of)
+/// Until the container is `created`, its undo list has only cgroups that did not exist before.
+fn plans_to_make(state: &State, cgroup: &str) -> bool {
+    let removes_it = |step: &Undo| matches!(step, Undo::RemoveCgroup { path } | Undo::RemoveVacatedCgroup { path } if path == cgroup);
+    state.undo.iter().any(removes_it)
 }
 
-/// A create holds the lock from before its state has a name until it ends.
+/// A create holds the lock from before its state directory gets its name until it ends.
 fn is_locked(directory: impl AsFd) -> bool {
     flock(directory, FlockOperation::NonBlockingLockShared) == Err(Errno::AGAIN)
 }
@@ -56,7 +56,7 @@ mod tests {
     use tsrunc_plan::record::ContainerRecord;
 
     #[test]
-    fn tells_those_that_are_being_created_by_others_from_what_they_left() {
+    fn finds_only_containers_that_another_process_is_creating() {
         let temp = TempDir::new();
         let reserved = |id: &str, status: RecordedStatus| {
             let undo = vec![Undo::RemoveVacatedCgroup { path: format!("/cg/{id}") }];
@@ -71,9 +71,9 @@ mod tests {
         std::fs::write(format!("{}/{STATE}", damaged.path()), "{").unwrap();
         std::fs::write(format!("{}/file", temp.path()), "").unwrap();
         std::fs::create_dir(format!("{}/empty", temp.path())).unwrap();
-        assert_eq!(maker_of("/cg/other", &own).unwrap().as_deref(), Some("other"));
+        assert_eq!(creating_container("/cg/other", &own).unwrap().as_deref(), Some("other"));
         for id in ["own", "created", "killed", "damaged", "file"] {
-            assert_eq!(maker_of(&format!("/cg/{id}"), &own).unwrap(), None, "{id}");
+            assert_eq!(creating_container(&format!("/cg/{id}"), &own).unwrap(), None, "{id}");
         }
     }
 }
