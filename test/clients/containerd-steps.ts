@@ -324,7 +324,7 @@ export function containerdSteps(test: SharingTest<Containerd>): void {
     assert.equal(metrics.memory.usage.limit, 33554432);
   });
 
-  test("an OOM kill is told as an event before the exit", async (c, containerd) => {
+  test("an OOM kill is reported as an event before the exit", async (c, containerd) => {
     const e = containerd.in(c);
     const events = await c.companion(e.client.program, [...e.options, "events"], { env: e.client.env });
     const id = await e.detached(["--memory-limit", "16777216"], "probe", "wait");

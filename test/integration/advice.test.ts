@@ -13,7 +13,7 @@ const oom = /container init was OOM-killed \(memory limit too low\?\)/;
 /** On cgroup v2 the exec of the init may fail before anybody is killed. */
 const tooLow = /\(memory limit too low\?\): limit \d+ bytes, current usage \d+ bytes(, peak usage \d+ bytes)?\n$/;
 
-testOn(["v1", "hybrid"], "a memory limit that is too low for the init is told with limit and usage", async (c) => {
+testOn(["v1", "hybrid"], "the error for a memory limit that is too low for the init names limit and usage", async (c) => {
   for (const command of ["create", "run"]) {
     const bundle = c.bundle({ args: ["true"], config: ({ linux }) => (linux.resources.memory = { limit: 4096 }) });
     const { stderr } = await c.fails([command, "-b", bundle.directory, c.id], oom);
@@ -35,7 +35,7 @@ test("whatever the memory limit, a container either runs or says that it is too 
   }
 });
 
-test("a full quota of keys is told with the flag that does without", async (c) => {
+test("the error for a full key quota names --no-new-keyring", async (c) => {
   const filler = await c.helper("fillkeys", [String(base)]);
   await until("the quota is full", () => filler.output().includes("full"));
   const bundle = mappedBundle(c, { args: ["true"] });
@@ -54,7 +54,7 @@ async function asUser(c: Context, args: readonly string[], env: Record<string, s
   return (await c.spawn("/usr/bin/setpriv", [...ids, c.program, ...args], { env })).wait();
 }
 
-test("a state root that the caller may not write to is told with the ways to another", async (c) => {
+test("the error for a state root that the caller may not write to names --root and XDG_RUNTIME_DIR", async (c) => {
   const bundle = mappedBundle(c, { args: ["true"] });
   mkdirSync(`${c.directory}/of-root`, { mode: 0o700 });
   const env = { XDG_RUNTIME_DIR: `${c.directory}/of-root` };
@@ -75,7 +75,7 @@ test("a state root that the caller may not write to is told with the ways to ano
   }
 });
 
-test("a cgroup that the caller may not make is told with what it takes", async (c) => {
+test("a cgroup that the caller may not make is an error that explains delegation", async (c) => {
   const bundle = mappedBundle(c, {
     args: ["true"],
     config: ({ linux }) => {
@@ -105,7 +105,7 @@ testOn(["v1", "hybrid"], "unified without cgroup v2 says which version the host 
   assert.equal(stderr, `create "${c.id}": /linux/resources/unified${where}\n`);
 });
 
-test("a detached terminal without a console socket is told with the flag", async (c) => {
+test("the error for a detached terminal without a console socket names --console-socket", async (c) => {
   const bundle = c.bundle({ args: ["true"], config: (config) => (config.process.terminal = true) });
   const { stderr } = await c.fails(["run", "-d", "-b", bundle.directory, c.id], /without setting console socket/);
   if (isTsrunc) assert.match(stderr, /: name one with --console-socket, or set \/process\/terminal to false\n$/);

@@ -96,7 +96,7 @@ test("with hooks.stderr an error has what a failed hook wrote to stdout", async 
   assert.equal(readFileSync(error, "utf8"), "error\n");
 });
 
-test("what is not carried out is told by name, and so is what crun does not have", async (c) => {
+test("an annotation without effect gives a warning, and so does one that crun does not know", async (c) => {
   const config = (config: Config): void => {
     config.annotations = { "run.oci.seccomp.plugins": "x", "run.oci.hooks.stdot": "/x", "run.oci.systemd.subgroup": "", other: "x" };
   };
@@ -109,7 +109,7 @@ warning: config.json: /annotations/run.oci.hooks.stdot: it has no effect: crun h
   );
 });
 
-test("a property of a systemd unit has no effect without the driver, which is told", async (c) => {
+test("a property of a systemd unit gives a warning without the systemd driver", async (c) => {
   const config = (config: Config): unknown => (config.annotations = { "org.systemd.property.CollectMode": "'inactive-or-failed'" });
   const { stderr } = await c.ok(["run", "-b", c.bundle({ args: ["true"], config: (spec) => void config(spec) }).directory, c.id]);
   if (isTsrunc) assert.match(stderr, /\/annotations\/org.systemd.property.CollectMode: it has no effect: without --systemd-cgroup/);

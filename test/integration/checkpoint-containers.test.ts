@@ -144,7 +144,7 @@ criu.test("a stopped container cannot be checkpointed", async (c) => {
   await c.fails(["checkpoint", "--image-path", `${c.directory}/images`, c.id], /ontainer cannot be checkpointed in stopped state/);
 });
 
-criu.test("a caller in a user namespace is told that CRIU needs root of the host", async (c) => {
+criu.test("the error for a caller in a user namespace says that CRIU needs root of the host", async (c) => {
   const bundle = counter(c);
   await c.createAndStart(bundle);
   for (const args of [

@@ -113,7 +113,7 @@ test("a number beyond 2^53 has all its digits", async (c) => {
   assert.ok(text.includes(`"usage":{"limit":${unlimited},`), text);
 });
 
-testOn(["hybrid", "v2"], "pressure is told where the container has a cgroup of v2", async (c) => {
+testOn(["hybrid", "v2"], "pressure is reported if the container has a v2 cgroup", async (c) => {
   await c.createAndStart(c.bundle());
   const pressure = readCgroup(cgroupDirectory((await c.state()).pid, ""), "memory.pressure");
   if (pressure === undefined) c.skip("this kernel measures no pressure");
@@ -134,7 +134,7 @@ test("statistics come at each interval and grow with what the container uses", a
   assert.ok(stats.every(({ type, id }) => type === "stats" && id === c.id));
 });
 
-test("memory that runs out is told at once, before the interval is over", async (c) => {
+test("memory that runs out is reported at once, before the interval is over", async (c) => {
   const bundle = c.bundle({
     args: ["sh", "-c", "read go </go; tail -c 100m /dev/zero; exec sleep 1000"],
     config: (config) => (config.linux.resources.memory = { limit: 8 * megabyte, swap: 8 * megabyte }),
@@ -164,7 +164,7 @@ function isWatching(pid: number): boolean {
   return links.some((link) => isWaitedFor.test(link)) && /^State:\s+S/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 }
 
-test("the last thing told of a container that is killed for want of memory is that", async (c) => {
+test("events of a container that the OOM killer ended include the OOM kill", async (c) => {
   const bundle = c.bundle({
     args: ["sh", "-c", "exec tail -c 100m /dev/zero"],
     config: (config) => (config.linux.resources.memory = { limit: 8 * megabyte, swap: 8 * megabyte }),
@@ -236,7 +236,7 @@ test("events of a container that has stopped are refused", async (c) => {
   await c.fails(["events", "--stats", c.id], new RegExp(`container with id ${c.id} is not running`));
 });
 
-test("events of a created container are told", async (c) => {
+test("events of a created container are reported", async (c) => {
   await c.create(c.bundle());
   const { data } = await statsOf(c);
   assert.ok((data.pids.current ?? 0) >= 1, "runc's init has threads");

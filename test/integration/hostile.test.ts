@@ -250,7 +250,7 @@ test("a bind with mapped owners does not uncover what the host's mounts hide", a
   await c.fails(["create", "-b", bundle.directory, c.id], /what is mounted below stays on top/);
 });
 
-test("a state root without space is told, and nothing is left in it", async (c) => {
+test("a state root without space is an error, and nothing is left in it", async (c) => {
   const root = c.folder("root");
   const bundle = c.bundle();
   for (const size of ["nr_inodes=2", "nr_inodes=3", "nr_inodes=4", "size=4k"]) {

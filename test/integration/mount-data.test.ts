@@ -97,7 +97,7 @@ test("an overlay takes more layers than a page has room for, one by one", async 
   await c.fails(["create", "-b", bundle.directory, c.id], /hand options to mount\(2\): \d+ bytes, of which it takes 4095/);
 });
 
-test("an overlay of more layers than the kernel takes is told so", async (c) => {
+test("an overlay with more layers than the kernel accepts is an error that says so", async (c) => {
   const { lowerdir, upper } = layers(
     c,
     [...Array(501).keys()].map((index) => `l${index}`),

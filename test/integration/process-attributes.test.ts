@@ -131,6 +131,12 @@ test("execCPUAffinity is for exec: it is accepted, and the program of create may
   assert.equal(output.split("\t")[1], own);
 });
 
+test("a program of exec runs on the final CPUs of execCPUAffinity", async (c) => {
+  await c.createAndStart(c.bundle({ config: (config) => (config.process.execCPUAffinity = { initial: "0", final: "0" }) }));
+  const { stdout } = await c.runtime(["exec", c.id, "grep", "Cpus_allowed_list", "/proc/self/status"]);
+  assert.equal(stdout, "Cpus_allowed_list:\t0\n");
+});
+
 test("personality LINUX32 shows a machine of 32 bits, LINUX the host's", async (c) => {
   const machine = (domain: string): Promise<string> =>
     c.output({ args: ["uname", "-m"], config: (config) => (config.linux.personality = { domain }) });
@@ -167,7 +173,7 @@ test("memoryPolicy has a mode, nodes and flags", async (c) => {
   assert.equal(await policy({ mode: "MPOL_DEFAULT" }), "default");
 });
 
-test("a memory node that the host lacks is an error that tells those it has", async (c) => {
+test("the error for a memory node that the host lacks names the nodes it has", async (c) => {
   if (!existsSync("/proc/self/numa_maps")) c.skip("the kernel has no NUMA");
   const bundle = c.bundle({ config: (config) => (config.linux.memoryPolicy = { mode: "MPOL_BIND", nodes: "1000" }) });
   const own = /^Mems_allowed_list:\t(.+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];

@@ -298,7 +298,7 @@ for (const userNamespace of [false, true]) {
   });
 }
 
-test("a program whose lookup fails is told by that error, a missing one as not found", async (c) => {
+test("the error for a program whose lookup fails has the cause, for a missing one it is not found", async (c) => {
   const bundle = c.bundle({ args: ["tool"], config: (config) => (config.process.env = ["PATH=/loop:/a-file:/nowhere:/folder"]) });
   symlinkSync("/loop", `${bundle.rootfs}/loop`);
   writeFileSync(`${bundle.rootfs}/a-file`, "");

@@ -109,7 +109,7 @@ test("ps shows what a container without a pid namespace has left when its init e
   await until("they have ended", async () => (await json(c)).length === 0);
 });
 
-test("ps tells what ps refuses", async (c) => {
+test("ps reports the error of the host's ps", async (c) => {
   await withThree(c);
   await c.fails(["ps", c.id, "--nonsense"], /exit status 1.*unknown gnu long option/);
   await c.fails(["ps", c.id, "-eo", "comm"], /PID/);
@@ -139,7 +139,7 @@ test("ps runs the first ps of PATH, without a shell, and none below the working 
   }
 });
 
-test("ps tells that there is no ps", async (c) => {
+test("ps reports that the host has no ps", async (c) => {
   await withThree(c);
   await c.fails(["ps", c.id], /executable file not found in \$PATH/, { env: { PATH: c.folder("empty") } });
   assert.equal((await json(c)).length, 3);

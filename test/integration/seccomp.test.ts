@@ -438,7 +438,7 @@ if (isTsrunc) {
     });
   }
 
-  test("of a faulty configuration whose filter is kept the faults are told from its own text", async (c) => {
+  test("faults of a configuration with a cached filter are reported from its own text", async (c) => {
     await denies(c);
     const bundle = bundleFor(c, [], but("vhangup", "SCMP_ACT_ERRNO", { errnoRet: 2 }), (config) => (config.process.cwd = "here"));
     await c.fails(["create", "-b", bundle.directory, c.id], /config\.json: \/process\/cwd: found "here", allowed: an absolute path\n$/);

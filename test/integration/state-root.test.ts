@@ -142,7 +142,7 @@ test("a state root that became full while startContainer hooks run lets run go o
   assert.equal((await c.state()).status, "running");
 });
 
-test("a state root that has no space for a container is told by run and create, and nothing is left", async (c) => {
+test("run and create fail on a state root without space for a container, and leave nothing", async (c) => {
   const fill = smallRoot(c);
   fill();
   const before = readdirSync(c.root);

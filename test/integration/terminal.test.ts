@@ -83,7 +83,7 @@ test("the terminal is restored when the container cannot be started", async (c) 
   }
 });
 
-test("the terminal is restored when the runtime is told to end", async (c) => {
+test("the terminal is restored when a signal ends the runtime", async (c) => {
   const terminal = runOnTerminal(c, ["probe", "wait"]);
   const before = await terminal.modes();
   await terminal.shows("ready");

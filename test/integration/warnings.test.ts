@@ -110,7 +110,7 @@ test("a relative mount destination is taken from / with a warning", async (c) =>
   assert.match(result.stderr, /warning.*absolute/);
 });
 
-test("--debug tells no value of the environment", async (c) => {
+test("--debug logs no value of the environment", async (c) => {
   const bundle = c.bundle({ args: ["true"], config: (config) => config.process.env.push("PASSWORD=hunter2") });
   const { stderr } = await c.ok(["--debug", "run", "-b", bundle.directory, c.id]);
   assert.doesNotMatch(stderr, /hunter2/);
@@ -128,7 +128,7 @@ test("an option that only a file system knows is left out of a mount that is bou
   );
 });
 
-test("a domain name that a sysctl changes is told", async (c) => {
+test("a domain name that a sysctl overrides gives a warning", async (c) => {
   const { stderr } = await reported(c, (config) => {
     config.domainname = "first";
     config.linux.sysctl = { "kernel.domainname": "second" };
@@ -136,7 +136,7 @@ test("a domain name that a sysctl changes is told", async (c) => {
   assert.equal(stderr, 'warning: config.json: /domainname: "first" has no effect: /linux/sysctl/kernel.domainname sets "second"\n');
 });
 
-test("a seccomp listener that no rule asks is told, with a filter that was compiled and with one that was kept", async (c) => {
+test("a seccomp listener that no rule uses gives a warning, with a compiled filter and with a cached one", async (c) => {
   const bundle = c.bundle({
     args: ["true"],
     config: (config) => {
@@ -156,7 +156,7 @@ test("a seccomp listener that no rule asks is told, with a filter that was compi
   }
 });
 
-test("without root a pid namespace that is shared is told", async (c) => {
+test("a rootless container without its own pid namespace gives a warning", async (c) => {
   const config = (config: Config): void => {
     withoutNamespaces(config, "pid");
     // A new procfs would need a pid namespace of the container's.
@@ -170,7 +170,7 @@ test("without root a pid namespace that is shared is told", async (c) => {
   assert.equal((await c.ok(["--rootless", "false", "run", "-b", bundle.directory, c.id])).stderr, "");
 });
 
-test("a capability that a set has several times is told once, and no other is suggested that is not like it", async (c) => {
+test("a capability that is listed several times gives one warning, and only similar names are suggested", async (c) => {
   const { stderr } = await reported(c, (config) => {
     const sets = ["TEST_CAP", "TEST_CAP", "TEST_CAP"];
     config.process.capabilities = { bounding: sets, permitted: sets, effective: sets };

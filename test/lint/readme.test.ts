@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import t from "tap";
 import { cpuWeight, ioWeight } from "../../src/runtime/plan/cgroup-v2.js";
 
@@ -45,4 +45,29 @@ t.test("the README's examples of limits on cgroup v2 are what the plan has", asy
       examples,
     );
   }
+});
+
+t.test("every file that ARCHITECTURE.md names for a field exists", async (t) => {
+  const section = readFileSync("ARCHITECTURE.md", "utf8").split("\n## Where a field is decided\n")[1]?.split("\n## ")[0] ?? "";
+  const rows = section
+    .split("\n")
+    .filter((line) => /^\| [^-]/.test(line))
+    .slice(1);
+  t.ok(rows.length > 20, "the table has its rows");
+  for (const row of rows) {
+    const [, field = "", ...cells] = row.split("|").map((cell) => cell.trim());
+    for (const [index, base] of ["src/runtime/spec", "src/runtime/plan", "native"].entries()) {
+      const files = [...(cells[index] ?? "").matchAll(/`([^`]+\.(?:ts|rs))`/g)].map(([, file]) => `${base}/${file}`);
+      for (const file of files) t.ok(existsSync(file), `${field}: ${file}`);
+    }
+  }
+});
+
+t.test("the files of unit tests that README.md names exist", async (t) => {
+  const rows = readFileSync("README.md", "utf8")
+    .split("\n")
+    .filter((line) => line.includes("unit tests alone"));
+  const files = rows.flatMap((row) => [...row.matchAll(/`([^`]+\.(?:ts|rs))`/g)].map(([, file = ""]) => file));
+  t.ok(files.length > 0, "there are some");
+  for (const file of files) t.ok(existsSync(file), file);
 });
