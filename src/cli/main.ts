@@ -94,7 +94,7 @@ function helpAbout(command: string | undefined): ParsedArguments {
 
 function makeContext(door: Door, root: string | undefined, options: LogOptions): RuntimeContext {
   const stateRoot = root === undefined ? defaultStateRoot(door, door.env) : namedStateRoot(door, root);
-  return { door, ...stateRoot, endable: true, log: (level, message) => log(door, options, level, message) };
+  return { door, ...stateRoot, interruptible: true, log: (level, message) => log(door, options, level, message) };
 }
 
 /** `--debug` is `--log-level debug`. */

@@ -16,7 +16,7 @@ export interface ReadConfig {
   /** Where `seccomp` is ready, another profile stands in it for the true one. */
   spec: ValidatedSpec;
   /** The seccomp profile as the native layer found it in the text. */
-  seccomp: { handle: number; isReady: boolean } | undefined;
+  seccomp: { handle: number; isCached: boolean } | undefined;
 }
 
 /**
@@ -28,11 +28,11 @@ export function readConfig({ door, root }: RuntimeContext, path: string, check: 
   const { text, seccomp } = read(door, "config", { op: "readConfig", path, maxBytes: MAX_CONFIG_BYTES, root });
   const load = (text: string, seccompIsReady: boolean): ValidatedSpec => loadSpec(text, loadersOf(door), { ...check, seccompIsReady });
   try {
-    return { spec: load(text, seccomp?.isReady ?? false), seccomp: seccomp ?? undefined };
+    return { spec: load(text, seccomp?.isCached ?? false), seccomp: seccomp ?? undefined };
   } catch (error) {
     if (!seccomp) throw error;
     perform(door, { op: "close", handle: seccomp.handle });
-    if (!seccomp.isReady) throw error;
+    if (!seccomp.isCached) throw error;
     // Not the text that its author knows: the faults are told from that.
     return { spec: load(read(door, "text", { op: "readFile", path, maxBytes: MAX_CONFIG_BYTES }).text, false), seccomp: undefined };
   }

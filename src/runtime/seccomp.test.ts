@@ -15,7 +15,7 @@ const withProfile = (seccomp: object): object => ({ ...plain, process, linux: { 
 const standIn = withProfile({ defaultAction: "SCMP_ACT_KILL_PROCESS" });
 
 /** A configuration as the native layer replies it. */
-const config = (spec: object, seccomp: { handle: number; isReady: boolean } | null): Answers => ({
+const config = (spec: object, seccomp: { handle: number; isCached: boolean } | null): Answers => ({
   readConfig: (): Reply => ({ kind: "config", text: JSON.stringify(spec), seccomp }),
 });
 
@@ -35,7 +35,7 @@ const of = <Op extends Request["op"]>(requests: readonly Request[], op: Op): Ext
   requests.filter((request): request is Extract<Request, { op: Op }> => request.op === op);
 
 t.test("a filter that is kept is used as it is, and let go", async (t) => {
-  const { requests } = create(config(standIn, { handle: 90, isReady: true }));
+  const { requests } = create(config(standIn, { handle: 90, isCached: true }));
   t.same(of(requests, "readConfig"), [{ op: "readConfig", path: "/work/config.json", maxBytes: 1 << 24, root: "/run/test" }]);
   t.equal(of(requests, "compileSeccomp").length, 0);
   t.match(of(requests, "create"), [{ seccomp: 90, plan: { process: { seccomp: true } } }]);
@@ -45,7 +45,7 @@ t.test("a filter that is kept is used as it is, and let go", async (t) => {
 t.test("a filter that is not kept is compiled from the text it was found in", async (t) => {
   const profile = { defaultAction: "SCMP_ACT_LOG", syscalls: [{ names: ["mkdir"], action: "SCMP_ACT_TRAP" }] };
   for (const [found, handle] of [
-    [{ handle: 90, isReady: false }, 90],
+    [{ handle: 90, isCached: false }, 90],
     [null, null],
   ] as const) {
     const { requests, error } = create(config(withProfile(profile), found));
@@ -67,7 +67,7 @@ t.test("a container without profile has no filter", async (t) => {
 t.test("with a kept filter a faulty configuration is told from its own text", async (t) => {
   const faulty = (profile: object): string => JSON.stringify({ ...withProfile(profile), hostname: 5 });
   const { requests, error } = create(
-    config(JSON.parse(faulty({ defaultAction: "SCMP_ACT_ALLOW" })) as object, { handle: 90, isReady: true }),
+    config(JSON.parse(faulty({ defaultAction: "SCMP_ACT_ALLOW" })) as object, { handle: 90, isCached: true }),
     {
       "/work/config.json": faulty({ defaultAction: "SCMP_ACT_LOG" }),
     },
@@ -80,7 +80,7 @@ t.test("with a kept filter a faulty configuration is told from its own text", as
 
 t.test("nothing stays of a profile whose configuration cannot be carried out", async (t) => {
   const { requests, error } = create({
-    ...config(standIn, { handle: 90, isReady: true }),
+    ...config(standIn, { handle: 90, isCached: true }),
     reserve: () => failed("exists", "reserve", "taken"),
   });
   t.match(error, { code: "exists" });

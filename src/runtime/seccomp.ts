@@ -21,7 +21,7 @@ export function withFilter<T>(door: LibraryDoor, config: ReadConfig, use: (filte
 }
 
 function readyFilter(door: LibraryDoor, profile: Seccomp, found: ReadConfig["seccomp"]): number {
-  if (found?.isReady) return found.handle;
+  if (found?.isCached) return found.handle;
   const { planSeccomp } = door.part("seccomp");
   return send(door, "handle", { op: "compileSeccomp", handle: found?.handle ?? null, profile: planSeccomp(profile) }).handle;
 }

@@ -47,7 +47,7 @@ t.test("a capability that a set has three times is told once, and each set once"
 
 t.test("what the kernel or the runtime is without is told as such", async (t) => {
   const spec = withCapabilities({ bounding: ["CAP_BPF", "CAP_KILL"], inheritable: ["CAP_CHOWN"], effective: ["CAP_SYS_TIME"] });
-  t.strictSame(told(spec, { ...FACTS, lastCapability: 37, lackedCapabilities: [5] }), [
+  t.strictSame(told(spec, { ...FACTS, lastCapability: 37, missingCapabilities: [5] }), [
     'capability-unknown-to-kernel /process/capabilities/bounding/0: "CAP_BPF" is left out of bounding: unknown to the host\'s kernel',
     'capability-lacked /process/capabilities/bounding/1: "CAP_KILL" is left out of bounding: the runtime itself is without it',
     'capability-not-permitted /process/capabilities/effective/0: "CAP_SYS_TIME" is left out of effective: not in the permitted set',

@@ -1,10 +1,10 @@
-//! The plan of one container.
+//! The plans of a container, of a process that `exec` adds to it, and of a change of its mounts.
 
 use crate::cgroup::CgroupPlan;
 use crate::id_mapping::IdMapping;
 use crate::operation::{Hook, HookOutput, HookState, Operation};
 use crate::plain;
-use crate::request::ProcessIdentity;
+use crate::process_identity::ProcessIdentity;
 
 plain! {
 #[serde(rename_all = "camelCase")]
@@ -13,11 +13,11 @@ pub enum Namespace { User, Mount, Pid, Network, Ipc, Uts, Cgroup, Time }
 }
 
 plain! {
-/// A namespace to join instead of making it.
+/// An existing namespace to join.
 pub struct NamespaceJoin {
     pub namespace: Namespace,
     pub path: String,
-    /// `/linux/namespaces/2/path`, for the error text.
+    /// `/linux/namespaces/2/path`, for error messages.
     pub pointer: String,
 }
 }
@@ -34,18 +34,17 @@ pub struct ClockOffset {
 }
 
 plain! {
-/// How the container's process comes to be.
+/// How to create the container's process.
 pub struct SpawnPlan {
     pub create: Vec<Namespace>,
     pub join: Vec<NamespaceJoin>,
     pub uid_mappings: Vec<IdMapping>,
     pub gid_mappings: Vec<IdMapping>,
-    /// True for a caller without privilege: newuidmap(1) and newgidmap(1) write the maps where one line of the caller's
-    /// own id does not do.
+    /// The caller is unprivileged: newuidmap(1) and newgidmap(1) write the maps, unless a single line with the caller's own id is enough.
     pub rootless: bool,
     #[serde(default)]
     pub oom_score_adj: Option<i32>,
-    /// Of the new time namespace.
+    /// For the new time namespace.
     pub clock_offsets: Vec<ClockOffset>,
 }
 }
@@ -72,16 +71,16 @@ pub struct Capabilities {
 }
 
 plain! {
-/// A program and what it runs with: a container's first one, or one that `exec` brings in.
+/// A program and its attributes: the container's first process, or one that `exec` adds.
 pub struct Process {
     pub args: Vec<String>,
-    /// Without duplicates; HOME is added by the init from the container's passwd when `setHome`.
+    /// Without duplicates. With `setHome` the init adds HOME from the container's passwd.
     pub env: Vec<String>,
     pub set_home: bool,
     pub cwd: String,
     pub uid: u32,
     pub gid: u32,
-    /// None leaves the groups alone (rootless: setgroups(2) is denied).
+    /// None: keep the caller's groups (rootless: setgroups(2) is denied).
     #[serde(default)]
     pub additional_gids: Option<Vec<u32>>,
     pub umask: u32,
@@ -89,20 +88,20 @@ pub struct Process {
     pub capabilities: Option<Capabilities>,
     pub rlimits: Vec<Rlimit>,
     pub no_new_privileges: bool,
-    /// It has a filter of system calls, which comes with the request: without it nothing may run.
+    /// It has a seccomp filter, which comes with the request. Without the filter the program is not executed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
     pub seccomp: bool,
     pub terminal: bool,
     /// Descriptors 3 .. 3+preserveFds stay open in the program.
     pub preserve_fds: u32,
-    /// Name of the session keyring that it joins (keyctl(2)), made if need be. None: it keeps the caller's.
+    /// Name of the session keyring to join or create (keyctl(2)). None: keep the caller's.
     #[serde(default)]
     pub keyring: Option<String>,
     /// SELinux label of that keyring.
     #[serde(default)]
     pub keyring_label: Option<String>,
-    /// Done to the process itself, in its namespaces, before it becomes its user: labels, personality, memory policy, scheduling.
+    /// Operations on the process itself, in its namespaces, before it becomes its user: labels, personality, memory policy, scheduling.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<Operation>>", optional))]
     pub operations: Vec<Operation>,
@@ -127,34 +126,34 @@ plain! {
 pub enum GatePlan {
     /// A socket named `gate` in the container's state directory (`create`).
     Socket,
-    /// The sync channel of the process that created it (`run`).
+    /// The channel to the process that created it (`run`).
     Channel,
 }
 }
 
 plain! {
-/// A network interface of the host that the container gets.
+/// A network interface to move from the host into the container.
 pub struct NetDevice {
     pub name: String,
-    /// Its name in the container; `%d` in it stands for the first free number.
+    /// Its name in the container; the kernel replaces `%d` by the first free number.
     pub new_name: String,
     pub pointer: String,
 }
 }
 
 plain! {
-/// The container's class of service of Intel RDT (Documentation/filesystems/resctrl.rst).
+/// The container's Intel RDT class of service (Documentation/filesystems/resctrl.rst).
 pub struct ResctrlPlan {
     pub mountpoint: String,
-    /// Directory of the class, below the mount point or that itself.
+    /// Directory of the class: the mount point or a directory below it.
     pub group: String,
-    /// It is not there yet.
+    /// Make the directory.
     pub make: bool,
-    /// Lines that its schemata must say already.
+    /// Lines that its schemata must contain already.
     pub compare: Vec<String>,
-    /// Written to its schemata one after another.
+    /// Lines to write to its schemata, one after another.
     pub schemata: Vec<String>,
-    /// Directory of a monitoring group to make below it.
+    /// Directory of the monitoring group to make below it.
     #[serde(default)]
     pub monitor: Option<String>,
 }
@@ -176,7 +175,7 @@ pub struct ContainerPlan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub hook_output: Option<HookOutput>,
-    /// What hooks read; the native layer sets `pid` and `status`.
+    /// The state that hooks read on stdin; the native layer sets `pid` and `status`.
     pub hook_state: HookState,
     #[serde(default)]
     pub pid_file: Option<String>,
@@ -193,49 +192,49 @@ pub struct ContainerPlan {
 }
 
 plain! {
-/// The cgroups that a process joins.
+/// The cgroups that a process of `exec` joins.
 #[derive(Default)]
 pub struct CgroupJoin {
-    /// Directories of v1 whose `tasks` file it writes itself to.
+    /// v1 directories that it joins by writing to their `tasks`.
     pub join_tasks: Vec<String>,
     /// v2 directory to be cloned into.
     #[serde(default)]
     pub clone_into: Option<String>,
-    /// Where the kernel takes no process into `clone_into`, because it has controllers enabled for cgroups below it: the cgroup of the container's
-    /// first process instead, if that is below.
-    pub or_where_init_is: bool,
-    /// Where a limit leaves room for one process alone, it may be outside of the cgroups for a moment while it is in the container's pid namespace
-    /// already: nobody in there may trace it.
-    pub may_wait_outside: bool,
+    /// If `clone_into` can have no processes, because it enables controllers for its children, use the cgroup of the container's first process
+    /// instead, provided that is a descendant.
+    pub fall_back_to_init_cgroup: bool,
+    /// If pids.max has room for one process only, it may be outside of the cgroups for a moment while it is in the container's pid namespace
+    /// already. Only if no process of the container could trace it there.
+    pub may_start_outside: bool,
 }
 }
 
 plain! {
-/// CPUs of a process that is brought in (config.md#linux-process, `execCPUAffinity`), as ascending numbers.
+/// CPUs of a process of `exec` (config.md#linux-process, `execCPUAffinity`), as ascending numbers.
 pub struct ExecAffinity {
-    /// From its beginning, before it joins cgroups.
+    /// From the start, before it joins cgroups.
     #[serde(default)]
     pub initial: Option<Vec<u32>>,
-    /// From when it is in its cgroups on. None: all that the cpuset allows, where `initial` is None too.
-    #[serde(default)]
+    /// Once it has joined its cgroups. If this and `initial` are None: all CPUs of the cpuset.
+    #[serde(default, rename = "final")]
     pub last: Option<Vec<u32>>,
 }
 }
 
 plain! {
-/// The plan of a process in a container that runs.
+/// The plan of a process that `exec` adds to a container.
 pub struct ExecPlan {
     /// The container's first process.
     pub init: ProcessIdentity,
-    /// Those of its namespaces to join.
+    /// Which of its namespaces to join.
     pub namespaces: Vec<Namespace>,
-    /// Its root is a directory of a mount namespace that others have, to be entered by chroot(2).
+    /// It shares its mount namespace with others: enter its root by chroot(2).
     pub chroot: bool,
     pub cgroup: CgroupJoin,
-    /// The container may be paused: then the process goes on when that is resumed.
+    /// The container may be paused (`--ignore-paused`); the process then runs once the container is resumed.
     pub may_be_frozen: bool,
     pub process: Process,
-    /// Of a new terminal: height and width in characters.
+    /// Height and width of a new terminal, in characters.
     #[serde(default)]
     pub terminal_size: Option<[u16; 2]>,
     pub console: ConsolePlan,
@@ -247,7 +246,7 @@ pub struct ExecPlan {
     pub pid_file: Option<String>,
     #[serde(default)]
     pub pidfd_socket: Option<String>,
-    /// What the listener of a seccomp filter is told of the container.
+    /// The container's state, for the seccomp agent.
     pub state: HookState,
 }
 }
@@ -255,7 +254,7 @@ pub struct ExecPlan {
 plain! {
 /// A place in a container.
 pub struct MountPoint {
-    /// Clean absolute path.
+    /// Normalized absolute path.
     pub path: String,
     /// JSON pointer of the mount that names it.
     pub pointer: String,
@@ -263,17 +262,17 @@ pub struct MountPoint {
 }
 
 plain! {
-/// What changes of the mounts of a container that runs.
+/// A change of the mounts of a running container.
 pub struct MountsPlan {
     /// The container's first process.
     pub init: ProcessIdentity,
-    /// Those of its namespaces to join.
+    /// Which of its namespaces to join.
     pub namespaces: Vec<Namespace>,
-    /// Its root is a directory of a mount namespace that others have, to be entered by chroot(2).
+    /// It shares its mount namespace with others: enter its root by chroot(2).
     pub chroot: bool,
-    /// `Mount` and `Label` operations, in order: all of them or none.
+    /// `Mount` and `Label` operations, in this order: all or none.
     pub add: Vec<Operation>,
-    /// Where to unmount, in order: all of them or none.
+    /// What to unmount, in this order: all or none.
     pub remove: Vec<MountPoint>,
 }
 }

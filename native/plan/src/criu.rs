@@ -1,5 +1,5 @@
-//! Messages of CRIU's RPC (criu/images/rpc.proto), as far as a container runtime uses them: JSON for the core, protobuf for CRIU. The tags
-//! are those of rpc.proto; numbers of its enums are named in src/runtime/criu/protocol.ts.
+//! The messages of CRIU's RPC (criu/images/rpc.proto) that a container runtime uses: JSON for the core, protobuf for CRIU. The tags are
+//! those of rpc.proto; src/runtime/criu/protocol.ts names the values of its enums.
 
 use crate::plain;
 
@@ -48,7 +48,7 @@ plain! {
 pub struct CriuInheritedDescriptor {
     #[prost(string, required, tag = "1")]
     pub key: String,
-    /// Its number in CRIU's process.
+    /// Descriptor number in CRIU's process.
     #[prost(int32, required, tag = "2")]
     pub fd: i32,
 }
@@ -59,7 +59,7 @@ plain! {
 #[derive(prost::Message)]
 #[prost(skip_debug)]
 pub struct CriuCgroupRoot {
-    /// Controllers of a v1 hierarchy; empty for all.
+    /// Controllers of a v1 hierarchy. None: all hierarchies.
     #[prost(string, optional, tag = "1")]
     #[serde(default)]
     #[cfg_attr(feature = "typescript", ts(optional))]
@@ -76,7 +76,7 @@ plain! {
 #[serde(default)]
 #[cfg_attr(feature = "typescript", ts(optional_fields))]
 pub struct CriuOptions {
-    /// A number of this process, which CRIU finds by its peer's pid.
+    /// Descriptor number in this process; CRIU opens it by way of its peer's pid.
     #[prost(int32, required, tag = "1")]
     pub images_dir_fd: i32,
     #[prost(int32, optional, tag = "2")]
@@ -117,7 +117,7 @@ pub struct CriuOptions {
     #[prost(message, repeated, tag = "23")]
     #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<CriuExternalMount>>", optional))]
     pub ext_mnt: Vec<CriuExternalMount>,
-    /// Obsoleted by `manage_cgroups_mode`, which works with it alone.
+    /// Superseded by `manage_cgroups_mode`, which still requires it.
     #[prost(bool, optional, tag = "24")]
     pub manage_cgroups: Option<bool>,
     #[prost(message, repeated, tag = "25")]
@@ -243,7 +243,7 @@ pub struct CriuResponse {
     pub cr_errno: Option<i32>,
     #[prost(message, optional, tag = "8")]
     pub features: Option<CriuFeatures>,
-    /// The first error.
+    /// The first error message.
     #[prost(string, optional, tag = "9")]
     pub cr_errmsg: Option<String>,
     #[prost(message, optional, tag = "10")]

@@ -3,57 +3,56 @@
 use crate::plain;
 
 plain! {
-/// What a caller can branch on; everything else is `other`.
+/// Codes that callers branch on; everything else is `Other`.
 #[serde(rename_all = "camelCase")]
 #[derive(Copy, Eq)]
 pub enum FailureCode {
-    /// The named file, directory or process is not there.
+    /// The named file, directory or process does not exist.
     NotFound,
-    /// The thing to create is there already.
+    /// What was to be created exists already.
     Exists,
     /// Another process holds the lock.
     Locked,
-    /// The file holds more bytes than asked for.
+    /// The file is larger than the request allows.
     TooLarge,
     /// The file is not UTF-8.
     NotUtf8,
-    /// The process to signal has ended.
+    /// The process has exited, or no further event can come.
     Finished,
-    /// The container's process waits at no start gate (it runs, or it ended).
+    /// The container's process does not wait at the start gate: it runs or has exited.
     NotWaiting,
     /// The user's program could not be executed.
     Exec,
-    /// A signal asked this process to end meanwhile.
+    /// A signal asked this process to end.
     Interrupted,
-    /// A request that makes no sense.
+    /// The request is malformed.
     BadRequest,
     Other,
 }
 }
 
 plain! {
-/// A failed operation, strace-like: `operation` is verb and object (`mount "proc" on "/proc"`), `cause`
-/// what came of it (`EPERM (operation not permitted)`).
+/// A failed operation: `operation` is verb and object (`mount "proc" on "/proc"`), `cause` the reason (`EPERM (operation not permitted)`).
 pub struct Failure {
     pub code: FailureCode,
     pub operation: String,
     pub cause: String,
-    /// Name of the errno, where a system call failed: `EPERM`.
+    /// Name of the errno if a system call failed: `EPERM`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errno: Option<String>,
-    /// The signal, where one asked this process to end.
+    /// The signal that asked this process to end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
 }
 }
 
 impl Failure {
-    /// A failure that no system call explains.
+    /// A failure without an errno.
     pub fn new(code: FailureCode, operation: impl Into<String>, cause: impl Into<String>) -> Self {
         Failure { code, operation: operation.into(), cause: cause.into(), errno: None, signal: None }
     }
 
-    /// The failure after which everything was undone, with what could not be.
+    /// Adds the failure to undo the operation, if there was one.
     #[must_use]
     pub fn after_undoing(self, undone: Result<(), impl std::fmt::Display>) -> Self {
         match undone {

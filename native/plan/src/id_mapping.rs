@@ -1,4 +1,4 @@
-//! Which ids of a user namespace stand for which outside of it.
+//! Id mappings of user namespaces and idmapped mounts.
 
 use crate::plain;
 

@@ -1,5 +1,5 @@
-//! The one encoding between the TypeScript core and the native layer: every request, every reply and
-//! the plan of a container, as JSON. The TypeScript declarations are generated from these types.
+//! The JSON types that the TypeScript core and the native layer exchange: requests, replies and plans. The TypeScript
+//! declarations are generated from them.
 //!
 //! Rules: plain data, no conditions; camelCase names as in config.json; integers that may exceed 2^53
 //! are decimal strings (a double would round them); an unknown field is an error.
@@ -8,17 +8,20 @@ pub mod cgroup;
 pub mod container;
 pub mod criu;
 pub mod failure;
+pub mod host_facts;
 pub mod id_mapping;
 pub mod operation;
+pub mod process_identity;
 pub mod record;
 pub mod request;
 pub mod seccomp;
 pub mod systemd;
 pub mod tag_first;
+pub mod undo;
 pub mod update;
 pub mod warning;
 
-/// Declares plan types: serde in camelCase with unknown fields refused, TypeScript when asked for.
+/// Declares a plan type: serde in camelCase, unknown fields refused; with the feature `typescript` also its TypeScript declaration.
 #[macro_export]
 macro_rules! plain {
     ($(#[$meta:meta])* pub struct $($rest:tt)*) => {
@@ -34,8 +37,8 @@ macro_rules! plain {
     };
 }
 
-/// Declares enums of `plain!` whose variant is named by the first field, the tag: `tagged! { "op", reader, "Operation"; pub enum Operation ... }`,
-/// where `reader` names the module that reads them.
+/// As `plain!`, for an enum whose variant is named by its first JSON field, the tag: `tagged! { "op", operation_reader, "Operation"; pub enum
+/// Operation ... }`. `operation_reader` is the name of the module that the macro makes for `Deserialize`.
 #[macro_export]
 macro_rules! tagged {
     ($tag:literal, $reader:ident, $path:literal; $(#[$meta:meta])* pub enum $name:ident { $($variants:tt)* }) => {
@@ -48,7 +51,7 @@ macro_rules! tagged {
         mod $reader {
             use super::*;
 
-            /// The same for serde, which makes the reader of it; no value of it is ever made.
+            /// The same enum for serde to derive `Deserialize` on; no value of it is ever constructed.
             #[allow(dead_code)]
             #[derive(serde::Deserialize)]
             #[serde(remote = $path, rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]

@@ -1,6 +1,5 @@
-//! What the init does to its mount namespace and host names, in order, before it waits at the start gate.
-//! Every `destination` and `path` inside the container is resolved below the rootfs descriptor (openat2
-//! `RESOLVE_IN_ROOT`), never by a path of the host.
+//! The operations that the init executes, in order, before it waits at the start gate. A `destination` or `path` in the container is
+//! resolved below the descriptor of the rootfs (openat2(2), RESOLVE_IN_ROOT), never by a path on the host.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +14,14 @@ pub struct MountAttributes {
     #[serde(default, skip_serializing_if = "is_default")]
     #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<MountAttribute>>", optional))]
     pub clear: Vec<MountAttribute>,
-    /// Also clear whatever neither list names, as MS_REMOUNT of mount(2) does, but for what a user namespace locks.
+    /// Also clear all attributes that neither list names, as MS_REMOUNT does, except those locked by a user namespace.
     #[serde(default, skip_serializing_if = "is_default")]
     #[cfg_attr(feature = "typescript", ts(as = "Option<bool>", optional))]
     pub reset: bool,
 }
 }
 
-/// Most mounts have few of the fields; what is not said need not be written and read.
+/// Most mounts have few of the fields: omit defaults from the JSON.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -44,8 +43,8 @@ pub enum Propagation { Private, Shared, Slave, Unbindable, Rprivate, Rshared, Rs
 }
 
 plain! {
-/// Whose owners a mount's files get (mount_setattr(2), MOUNT_ATTR_IDMAP): `container_id` is the owner on the file system, `host_id`
-/// who it is for the host. Empty lists mean the user namespace that the container joins.
+/// The mappings of an idmapped mount (mount_setattr(2), MOUNT_ATTR_IDMAP): `container_id` is the owner on the file system, `host_id`
+/// the owner as the host sees it. Empty lists: those of the user namespace that the container joins.
 pub struct OwnerMap {
     pub uid_mappings: Vec<IdMapping>,
     pub gid_mappings: Vec<IdMapping>,
@@ -53,7 +52,7 @@ pub struct OwnerMap {
 }
 
 plain! {
-/// What a bind does with a symbolic link at the end of its source.
+/// What a bind mount does if its source is a symbolic link.
 #[serde(rename_all = "camelCase")]
 #[derive(Copy, Eq, Default)]
 pub enum SourceLink {
@@ -61,7 +60,7 @@ pub enum SourceLink {
     Follow,
     /// Bind the link itself (`src-nofollow`).
     Bind,
-    /// Make the same link at the destination and mount nothing (`copy-symlink`).
+    /// Create the same link at the destination instead of a mount (`copy-symlink`).
     Copy,
 }
 }
@@ -77,7 +76,7 @@ pub enum MountSource {
         #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<String>>", optional))]
         data: Vec<String>,
     },
-    /// A new tmpfs with a copy of the directory that it covers.
+    /// A new tmpfs with a copy of the directory that it is mounted over (`tmpcopyup`).
     CopyUp {
         source: String,
         #[serde(default, skip_serializing_if = "is_default")]
@@ -92,7 +91,7 @@ pub enum MountSource {
         #[cfg_attr(feature = "typescript", ts(as = "Option<SourceLink>", optional))]
         link: SourceLink,
     },
-    /// As `bind`, with mapped owners; `map_recursive`: those of the mounts below it too. The parent makes the clone: mapping takes
+    /// An idmapped `bind`; with `map_recursive` the mounts below it are idmapped too. The parent clones the mount, because this takes
     /// privilege over the file system.
     MappedBind {
         source: String,
@@ -103,8 +102,8 @@ pub enum MountSource {
         owners: OwnerMap,
         map_recursive: bool,
     },
-    /// Change attributes of what is mounted at the destination already (`remount`). `bind`: only the mount's own flags;
-    /// else the file system's too, with `data`.
+    /// Change the mount that is already at the destination (`remount`). `bind`: only the mount's own flags; else also those of the file
+    /// system, with `data`.
     Remount {
         bind: bool,
         #[serde(default, skip_serializing_if = "is_default")]
@@ -115,13 +114,13 @@ pub enum MountSource {
 }
 
 plain! {
-/// The object made at a mount's destination when it is missing.
+/// What to make at a mount's destination if it is missing.
 #[serde(rename_all = "camelCase")]
 #[derive(Copy, Eq, Default)]
 pub enum MountTarget {
     #[default]
     Directory,
-    /// A bind mount's destination is what its source is.
+    /// A directory if the source of the bind mount is one, else a file.
     LikeSource,
 }
 }
@@ -134,14 +133,14 @@ pub enum DeviceKind { Char, Block, Fifo }
 
 tagged! { "op", operation_reader, "Operation";
 pub enum Operation {
-    /// Bring the loopback interface of a new network namespace up.
+    /// Bring up the loopback interface of a new network namespace.
     Loopback,
-    /// Change the propagation of the mount namespace's root, so that nothing leaks to the host.
+    /// Change the propagation of all mounts, so that no mount event reaches the host.
     RootPropagation { propagation: Propagation },
-    /// Make the rootfs a mount point (a recursive bind on itself) and the directory all later paths resolve below.
-    /// Its parent mount is made private (pivot_root(2) refuses shared ones).
+    /// Make the rootfs a mount point (a recursive bind on itself). All later paths are resolved below it. Its parent mount becomes private
+    /// (pivot_root(2) refuses shared ones).
     Rootfs { path: String },
-    /// As `rootfs`, in the mount namespace of the runtime: its other mounts stay as they are, and `delete` detaches this one.
+    /// As `rootfs`, in the runtime's own mount namespace: other mounts are not changed, and `delete` detaches this one.
     SharedRootfs { path: String },
     Mount {
         destination: String,
@@ -149,24 +148,24 @@ pub enum Operation {
         #[serde(default, skip_serializing_if = "is_default")]
         #[cfg_attr(feature = "typescript", ts(as = "Option<MountTarget>", optional))]
         target: MountTarget,
-        /// Mount on what the destination names even where that is a symbolic link (`dest-nofollow`).
+        /// If the destination is a symbolic link, mount on the link itself (`dest-nofollow`).
         #[serde(default, skip_serializing_if = "is_default")]
         #[cfg_attr(feature = "typescript", ts(as = "Option<bool>", optional))]
         in_place: bool,
         #[serde(default, skip_serializing_if = "is_default")]
         #[cfg_attr(feature = "typescript", ts(as = "Option<MountAttributes>", optional))]
         attributes: MountAttributes,
-        /// Attributes for the whole tree (`rro`, `rnosuid`, ...).
+        /// Attributes for the whole mount tree (`rro`, `rnosuid`, ...).
         #[serde(default, skip_serializing_if = "is_default")]
         #[cfg_attr(feature = "typescript", ts(as = "Option<MountAttributes>", optional))]
         recursive: MountAttributes,
         #[serde(default, skip_serializing_if = "is_default")]
         #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<Propagation>>", optional))]
         propagation: Vec<Propagation>,
-        /// Index in config.json's `mounts`, for the error text.
+        /// JSON pointer of the mount, for error messages.
         pointer: String,
     },
-    /// A device node, or a bind of the host's, nosuid and noexec, where mknod is not allowed (user namespaces).
+    /// Make a device node. `bind`: bind the host's instead, nosuid and noexec, because mknod(2) is not allowed in a user namespace.
     Device {
         path: String,
         kind: DeviceKind,
@@ -186,46 +185,46 @@ pub enum Operation {
         #[cfg_attr(feature = "typescript", ts(as = "Option<String>", optional))]
         pointer: String,
     },
-    /// A symbolic link. An existing link that leads elsewhere is replaced, another file of that name is left alone.
+    /// Make a symbolic link. Replaces a link with another target; leaves any other file alone.
     Symlink { target: String, path: String },
-    /// Open a terminal of the container's devpts, send its master to the parent, mount the slave on /dev/console, which must not be a link.
+    /// Open a terminal in the container's devpts, send its master to the parent, bind the slave on /dev/console, which must not be a symbolic link.
     Console { height: u16, width: u16 },
-    /// Tell the parent to run prestart and createRuntime hooks, then run createContainer hooks here.
+    /// Have the parent run prestart and createRuntime hooks, then run createContainer hooks here.
     Hooks { create_container: Vec<Hook> },
-    /// Make the rootfs the root of the mount namespace and drop the old root.
+    /// pivot_root(2) to the rootfs and unmount the old root.
     PivotRoot,
-    /// `--no-pivot`: move the rootfs over `/` and chroot, after unmounting the host's proc and sysfs.
+    /// `--no-pivot`: unmount the host's proc and sysfs, move the rootfs over `/` and chroot(2).
     MoveRoot,
-    /// No mount namespace: chroot alone.
+    /// chroot(2) only (no mount namespace).
     Chroot,
-    /// Make the program's working directory where it is missing. Where it cannot be made, the program's chdir(2) fails and says why.
+    /// Make the program's working directory if it is missing. A failure is not reported here: the later chdir(2) fails with the reason.
     WorkingDirectory { path: String },
     /// rootfsPropagation, after the pivot.
     RootfsPropagation { propagation: Propagation },
-    /// Remount `/` read-only, other flags kept.
+    /// Make `/` read-only; its other flags are kept.
     ReadonlyRoot,
     Hostname { name: String },
     Domainname { name: String },
-    /// `name` with slashes, below /proc/sys of a private procfs.
+    /// Write a file of /proc/sys in a private procfs; `name` has slashes.
     Sysctl { name: String, value: String },
     ReadonlyPaths { paths: Vec<String> },
     MaskPaths { paths: Vec<String> },
-    /// The SELinux label of what is at a path (xattr(7), security.selinux).
+    /// Set the SELinux label of a file (xattr(7), security.selinux).
     Label { path: String, label: String },
-    /// The AppArmor profile of the program that is executed (attr/apparmor/exec, proc_pid_attr(5)).
+    /// Set the AppArmor profile for the next exec (attr/apparmor/exec, proc_pid_attr(5)).
     Apparmor { profile: String },
-    /// The SELinux label of the program that is executed (attr/exec).
+    /// Set the SELinux label for the next exec (attr/exec).
     Selinux { label: String },
-    /// Tell the parent, who has the privilege, to set how this process is scheduled.
+    /// Have the parent, which has the privilege, set this process's scheduling.
     Schedule {
         #[serde(default)]
         scheduler: Option<Scheduler>,
         #[serde(default)]
         io_priority: Option<IoPriority>,
     },
-    /// Execution domain and flags (personality(2)).
+    /// Set the execution domain (personality(2)).
     Personality { persona: u32 },
-    /// NUMA memory policy: mode with flags, and the memory nodes in ascending order (set_mempolicy(2)).
+    /// Set the NUMA memory policy (set_mempolicy(2)): mode with flags, and nodes in ascending order.
     MemoryPolicy { mode: u32, nodes: Vec<u32> },
 }
 }
@@ -239,7 +238,7 @@ pub struct Scheduler {
     pub flags: u32,
     pub nice: i32,
     pub priority: u32,
-    /// Nanoseconds, decimal u64, as the two below.
+    /// Nanoseconds, decimal u64; so are the next two.
     pub runtime: String,
     pub deadline: String,
     pub period: String,
@@ -251,13 +250,13 @@ plain! {
 pub struct IoPriority {
     /// An `IOPRIO_CLASS_*` number.
     pub class: u32,
-    /// Within the class, 0 the highest.
+    /// Priority in the class; 0 is the highest.
     pub level: u32,
 }
 }
 
 plain! {
-/// Files of the host that hooks write to, made when missing, in place of what an error would show of their output. Absolute paths.
+/// Files on the host that get the hooks' output, created if missing; error messages then do not quote it. Absolute paths.
 pub struct HookOutput {
     #[serde(default)]
     pub stdout: Option<String>,
@@ -281,10 +280,10 @@ pub struct HookState {
 }
 
 impl HookState {
-    /// The JSON text for a process and a status.
+    /// The state as JSON, with this `pid` and `status`.
     pub fn text(&self, pid: i32, status: &str) -> String {
         let state = HookState { pid, status: status.into(), ..self.clone() };
-        serde_json::to_string(&state).unwrap_or_default() // strings and a number: nothing can fail
+        serde_json::to_string(&state).unwrap_or_default() // strings and a number cannot fail
     }
 }
 
@@ -292,13 +291,13 @@ plain! {
 /// One hook of config.json.
 pub struct Hook {
     pub path: String,
-    /// Includes argv[0]; empty means `[path]`.
+    /// Includes argv[0]. Empty: `[path]`.
     pub args: Vec<String>,
     /// None: the environment of the process that runs the hook.
     pub env: Option<Vec<String>>,
     #[serde(default)]
     pub timeout_seconds: Option<u32>,
-    /// `/hooks/createRuntime/0`, for the error text.
+    /// `/hooks/createRuntime/0`, for error messages.
     pub pointer: String,
 }
 }

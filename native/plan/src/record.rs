@@ -1,5 +1,5 @@
-//! What is kept of a container between commands: `<root>/<id>/state.json`. Later edits of config.json have no effect, so all that a later
-//! command needs is in here.
+//! The record of a container: `<root>/<id>/state.json`. It has all that later commands need, because later edits of config.json must have no
+//! effect.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,15 @@ use serde_json::value::RawValue;
 use crate::container::{Namespace, Process};
 use crate::operation::{Hook, HookOutput};
 use crate::plain;
-use crate::request::{ProcessIdentity, Undo};
+use crate::process_identity::ProcessIdentity;
 use crate::systemd::BusAddress;
+use crate::undo::Undo;
 
-/// Version of state.json's layout; a greater one is of a newer runtime.
+/// Version of state.json's layout. A greater one was written by a newer runtime.
 pub const RECORD_VERSION: u32 = 2;
 
 plain! {
-/// Set before the first clone, after the set-up, after the user's program was executed.
+/// `Creating` from before the first clone, `Created` once the container is set up, `Running` once the user's program was executed.
 #[serde(rename_all = "camelCase")]
 #[derive(Copy, Eq)]
 pub enum RecordedStatus { Creating, Created, Running }
@@ -24,7 +25,7 @@ pub enum RecordedStatus { Creating, Created, Running }
 plain! {
 /// A cgroup of the container.
 pub struct RecordedCgroup {
-    /// `cpu`, `cpuacct`, `name=systemd`; none for cgroup v2.
+    /// `cpu`, `cpuacct`, `name=systemd`; empty for cgroup v2.
     pub controllers: Vec<String>,
     /// Absolute path of the directory on the host.
     pub path: String,
@@ -32,7 +33,7 @@ pub struct RecordedCgroup {
 }
 
 plain! {
-/// The unit of systemd that is the container's cgroup.
+/// The systemd unit that is the container's cgroup.
 pub struct RecordedUnit {
     pub name: String,
     pub bus: BusAddress,
@@ -51,12 +52,12 @@ pub struct RecordedAffinity {
 }
 }
 
-/// JSON that the native layer hands through unread.
+/// JSON that the native layer passes on without parsing it.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
-pub struct Json(pub Box<RawValue>);
+pub struct RawJson(pub Box<RawValue>);
 
-impl PartialEq for Json {
+impl PartialEq for RawJson {
     fn eq(&self, other: &Self) -> bool {
         self.0.get() == other.0.get()
     }
@@ -75,45 +76,45 @@ pub struct ContainerRecord {
     pub annotations: Option<BTreeMap<String, String>>,
     /// RFC 3339.
     pub created: String,
-    /// Who created it.
+    /// The uid that created it.
     pub owner_uid: u32,
     /// The container's first process; absent while it is being created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub process: Option<ProcessIdentity>,
-    /// Those that are not the runtime's own, made or joined.
+    /// Namespaces that were made or joined; the others are the runtime's own.
     pub namespaces: Vec<Namespace>,
-    /// Those among them that it joined by a path of config.json.
+    /// Those of `namespaces` that it joined by a path in config.json.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<Namespace>>", optional))]
     pub joined_namespaces: Vec<Namespace>,
-    /// Where files, directories and devices of the host are bound into it: absolute paths in the container, in the order of the mounts.
+    /// Bind mounts of the host's files, directories and devices: absolute destinations in the container, in the order of the mounts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<String>>", optional))]
     pub external_mounts: Vec<String>,
-    /// Its root is a directory of a mount namespace that others have: chroot(2) has set it.
+    /// It shares its mount namespace with others, so its root was set by chroot(2).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
     pub chroot: bool,
-    /// It has a pid namespace of its own: the kernel kills everything in it with its first process.
+    /// It has its own pid namespace, so the kernel kills all of its processes when the first one exits.
     pub own_pid_namespace: bool,
     pub cgroups: Vec<RecordedCgroup>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub unit: Option<RecordedUnit>,
-    /// config.json's linux.resources as they were applied last; integers beyond 2^53 are decimal strings.
+    /// config.json's linux.resources as last applied; integers beyond 2^53 are decimal strings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional, type = "object"))]
-    pub resources: Option<Json>,
+    pub resources: Option<RawJson>,
     /// config.json's linux.mountLabel, for mounts that are added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub mount_label: Option<String>,
-    /// What a process that is brought in has unless it says otherwise: the first process's, without its arguments. Filled in by `create`.
+    /// Defaults for `exec`: the first process without its arguments. Filled in by `create`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub defaults: Option<Process>,
-    /// The environment in `defaults` has more, or other values, for the first process alone: this is config.json's.
+    /// config.json's environment, if the one in `defaults` has additions that are meant for the first process alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub env: Option<Vec<String>>,
@@ -123,11 +124,11 @@ pub struct ContainerRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub oom_score_adj: Option<i32>,
-    /// What `delete` undoes, in order.
+    /// What `delete` undoes, in this order.
     pub undo: Vec<Undo>,
     pub poststart: Vec<Hook>,
     pub poststop: Vec<Hook>,
-    /// Files that hooks write to.
+    /// Files that get the hooks' output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub hook_output: Option<HookOutput>,
@@ -135,8 +136,8 @@ pub struct ContainerRecord {
 }
 
 plain! {
-/// A container that nobody may be working on, as a list shows it: what its record says, and what is seen of it.
-pub struct SettledContainer {
+/// What `list` shows of a container that no other command is working on: from its record and from its process.
+pub struct ContainerSummary {
     pub id: String,
     pub status: RecordedStatus,
     pub bundle: String,
@@ -147,8 +148,9 @@ pub struct SettledContainer {
     pub created: String,
     pub owner_uid: u32,
     pub process: ProcessIdentity,
-    /// The process lives; its cgroup is frozen.
+    /// The process lives.
     pub alive: bool,
+    /// Its cgroup is frozen.
     pub frozen: bool,
 }
 }

@@ -1,10 +1,10 @@
-//! The filter of the program's system calls (config-linux.md#seccomp).
+//! The seccomp profile (config-linux.md#seccomp).
 
 use crate::plain;
 use crate::warning::Warning;
 
 plain! {
-/// What happens to a system call. `errno` and `trace` carry a number of 16 bits for the caller and the tracer.
+/// What happens to a system call. `data` is the errno for the caller, or the message for the tracer.
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
 #[derive(Copy, Eq)]
 pub enum SeccompAction {
@@ -48,18 +48,18 @@ pub struct SeccompComparison {
 
 plain! {
 pub struct SeccompRule {
-    /// Names that nothing knows are passed over with a warning: profiles name system calls of kernels to come.
+    /// Unknown names are skipped with a warning: profiles name system calls of newer kernels.
     pub names: Vec<String>,
     pub action: SeccompAction,
-    /// All must hold.
+    /// All must match.
     pub comparisons: Vec<SeccompComparison>,
-    /// `/linux/seccomp/syscalls/3`, for the error text.
+    /// `/linux/seccomp/syscalls/3`, for error messages.
     pub pointer: String,
 }
 }
 
 plain! {
-/// Where the listener of `notify` goes.
+/// The seccomp agent that gets the listener descriptor of `notify`.
 pub struct SeccompListener {
     /// Absolute path of a listening Unix socket.
     pub path: String,
@@ -69,25 +69,25 @@ pub struct SeccompListener {
 }
 
 plain! {
-/// A filter with every default filled in.
+/// A profile with all defaults filled in.
 pub struct SeccompProfile {
     pub default_action: SeccompAction,
-    /// Beside the machine's own, by their names in lower case, `x86_64`; in the order of config.json.
+    /// Architectures beside the native one, as `x86_64`, in the order of config.json.
     pub architectures: Vec<String>,
-    /// An error where the kernel does not know one.
+    /// It is an error if the kernel lacks one.
     pub flags: Vec<SeccompFlag>,
-    /// Set where the kernel knows them.
+    /// Used if the kernel has them.
     pub preferred_flags: Vec<SeccompFlag>,
-    /// None of these is the default action: that would be no rule.
+    /// No rule's action is the default one.
     pub rules: Vec<SeccompRule>,
-    /// Answer ENOSYS to system calls beyond the last one that the profile names for an architecture: it was written before there were
-    /// any, and programs take ENOSYS for "use an older one", other errors for a failure.
+    /// Return ENOSYS for system calls newer than the last one that the profile names for an architecture: the profile's author did not know
+    /// them. Programs fall back to an older call on ENOSYS; any other errno is a failure to them.
     pub deny_newer: bool,
-    /// Names that count for `denyNewer` though no rule is made of them: those whose action is the default one.
+    /// Names that the profile gives the default action. They have no rule, but count for `denyNewer`.
     pub default_names: Vec<String>,
     #[serde(default)]
     pub listener: Option<SeccompListener>,
-    /// What the core has to tell about the profile. Kept with the filter: who runs the next container is told too.
+    /// The core's warnings about the profile. Cached with the filter, so that the next container shows them too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<Warning>>", optional))]
     pub warnings: Vec<Warning>,
@@ -95,7 +95,7 @@ pub struct SeccompProfile {
 }
 
 plain! {
-/// What the kernel knows of filters.
+/// What the kernel and libseccomp support.
 pub struct SeccompFacts {
     pub flags: Vec<SeccompFlag>,
     /// `2.6.0`

@@ -1,6 +1,5 @@
-//! Reads enums whose JSON names the variant in its first field: `{"op":"mount","destination":...}`. serde's own reader of tagged enums
-//! takes the name wherever it stands, and so has to keep the whole object in memory and to read it a second time, once for every
-//! level: for a plan that took three times as long.
+//! Deserializes enums whose JSON names the variant in its first field: `{"op":"mount","destination":...}`. serde's own tagged enums
+//! accept the tag at any position, so they buffer each object and parse it twice, at every level: a plan took three times as long.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,7 +7,7 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, IntoDeserializer, MapAccess, VariantAccess, Visitor};
 
-/// Presents such an object as what serde's derived code reads: a variant's name with its fields.
+/// Presents such an object to serde's derived code as an externally tagged enum.
 pub struct TagFirst<D> {
     pub tag: &'static str,
     pub inner: D,
@@ -76,7 +75,7 @@ impl<'de, A: MapAccess<'de>> VariantAccess<'de> for Fields<'de, A> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _length: usize, _visitor: V) -> Result<V::Value, A::Error> {
-        Err(A::Error::custom("an object is no tuple"))
+        Err(A::Error::custom("an object is not a tuple"))
     }
 
     fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], visitor: V) -> Result<V::Value, A::Error> {
@@ -84,7 +83,7 @@ impl<'de, A: MapAccess<'de>> VariantAccess<'de> for Fields<'de, A> {
     }
 }
 
-// With the feature `typescript` serde's own readers stand in (`tagged`).
+// With the feature `typescript`, `tagged!` derives serde's own reader, which accepts the tag at any position.
 #[cfg(all(test, not(feature = "typescript")))]
 mod tests {
     use crate::operation::Operation;
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn variants_with_fields_and_without_are_read_and_written_alike() {
+    fn variants_with_and_without_fields_survive_a_round_trip() {
         for text in
             [r#"{"op":"pivotRoot"}"#, r#"{"op":"mount","destination":"/a","source":{"kind":"bind","source":"/b","recursive":true},"pointer":"/mounts/0"}"#]
         {
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_object_is_refused() {
+    fn refuses_malformed_objects() {
         for (text, reason) in [
             (r#"{"path":"/a","op":"rootfs"}"#, "\"op\" must be the first field"),
             (r#"{}"#, "\"op\" must be the first field"),

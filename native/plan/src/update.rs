@@ -1,20 +1,20 @@
-//! A change of the limits of a container that exists.
+//! A change of a container's limits.
 
 use crate::cgroup::{CgroupDirectory, CgroupWrite, DeviceRule};
 use crate::plain;
 use crate::systemd::{BusAddress, UnitProperty};
 
 plain! {
-/// A value of a cgroup file and the way back.
+/// A write to a cgroup file, and how to undo it.
 pub struct LimitWrite {
     pub write: CgroupWrite,
-    /// Written one after another when a later step fails: the file's value before.
+    /// Restores the previous value, one write after another, if a later step fails.
     pub restore: Vec<CgroupWrite>,
 }
 }
 
 plain! {
-/// Properties of the running unit that is the container's cgroup. The native layer reads what they were before.
+/// New properties of the container's unit. The native layer reads the previous values itself.
 pub struct UnitChange {
     pub name: String,
     pub bus: BusAddress,
@@ -23,7 +23,7 @@ pub struct UnitChange {
 }
 
 plain! {
-/// The device filter of a v2 cgroup, replaced at once.
+/// Replaces the device filter of a v2 cgroup atomically.
 pub struct DeviceFilterChange {
     /// Absolute path of the cgroup.
     pub cgroup: String,
@@ -32,15 +32,15 @@ pub struct DeviceFilterChange {
 }
 
 plain! {
-/// Lines of the schemata of the container's class of service of Intel RDT.
+/// New schemata of the container's Intel RDT class of service.
 pub struct SchemataChange {
     /// Where resctrl is mounted.
     pub mountpoint: String,
     /// Directory of the class.
     pub group: String,
-    /// The container has no class yet: this one is made, and all that run in the cgroups below move into it.
+    /// The container has no class yet: make this one and move the processes in `cgroup` and below into it.
     pub make: bool,
-    /// Absolute paths of the container's cgroup in one hierarchy; used with `make`.
+    /// Absolute path of the container's cgroup in one hierarchy; used with `make`.
     pub cgroup: String,
     pub lines: Vec<SchemataLine>,
 }
@@ -48,20 +48,20 @@ pub struct SchemataChange {
 
 plain! {
 pub struct SchemataLine {
-    /// `L3:0=f;1=f`, or several lines.
+    /// `L3:0=f;1=f`; may be several lines.
     pub text: String,
-    /// The flag that asked for it, for the error text.
+    /// The flag that asked for it, for error messages.
     pub pointer: String,
 }
 }
 
 plain! {
-/// All of it takes effect, or none: what was done before a failure is undone.
+/// All of it takes effect or none: after a failure the earlier steps are undone.
 #[derive(Default)]
 pub struct LimitChange {
-    /// v2 directories whose ancestors are to hand on controllers; nothing is made.
+    /// v2 directories whose ancestors must enable controllers for them; no directory is made.
     pub directories: Vec<CgroupDirectory>,
-    /// Set first: systemd writes the files that it knows, and what is written afterwards is exact.
+    /// Set before `writes`: systemd writes rounded values, which `writes` then makes exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub unit: Option<UnitChange>,

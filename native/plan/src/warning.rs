@@ -1,16 +1,16 @@
-//! What is worth telling about a configuration that is carried out nevertheless.
+//! Warnings about a configuration.
 
 use crate::plain;
 
 plain! {
-/// Something that is done otherwise than config.json has it, or that it should say otherwise (runtime.md#warnings).
+/// Where tsrunc must deviate from config.json, or config.json should be changed (runtime.md#warnings).
 #[derive(Eq)]
 pub struct Warning {
-    /// JSON pointer of the field concerned, the first one where there are several.
+    /// JSON pointer of the field; the first one if there are several.
     pub pointer: String,
-    /// What comes of it and why, in words.
+    /// The effect and the reason, in words.
     pub message: String,
-    /// Stable name of its kind, for callers to branch on.
+    /// Stable identifier of the kind of warning, for callers to branch on.
     pub rule: String,
 }
 }

@@ -85,29 +85,29 @@ impl Services {
             Request::Missing { paths } => Ok(names(files::missing(paths))),
             Request::PathKind { path } => files::kind(&path).map(|kind| text(kind.into())),
             Request::RequireOpen { count } => preserved::require_open(count).map(done),
-            Request::Reserve { root, root_mode, record, endable } => {
-                if endable {
+            Request::Reserve { root, root_mode, record, interruptible } => {
+                if interruptible {
                     self.interrupts = Interrupts::begin()?;
                 }
-                match store::reserve(&store::Reservation { root: &root, root_mode, record: &record, endable }) {
+                match store::reserve(&store::Reservation { root: &root, root_mode, record: &record, interruptible }) {
                     Ok(lock) => Ok(self.keep(Handle::Lock(lock))),
                     Err(failure) => Err(self.without_interrupts(failure)),
                 }
             }
-            Request::LockContainer { root, id, patience_milliseconds, endable } => {
-                let patience = patience_milliseconds.map(|milliseconds| Duration::from_millis(milliseconds.into()));
-                let lock = store::lock(&store::LockRequest { root: &root, id: &id, patience, endable })?;
-                if endable {
+            Request::LockContainer { root, id, timeout_milliseconds, interruptible } => {
+                let patience = timeout_milliseconds.map(|milliseconds| Duration::from_millis(milliseconds.into()));
+                let lock = store::lock(&store::LockRequest { root: &root, id: &id, patience, interruptible })?;
+                if interruptible {
                     self.interrupts = Interrupts::begin()?;
                 }
                 Ok(self.keep(Handle::Lock(lock)))
             }
             Request::TakeOver { root, id } => Ok(self.keep(Handle::Lock(holder::take_over(&root, &id)?))),
-            Request::SettledContainers { root, ids } => overview::settled(&root, &ids).map(|containers| Reply::Settled { containers }),
+            Request::SummarizeContainers { root, ids } => overview::summaries(&root, &ids).map(|containers| Reply::Summaries { containers }),
             Request::ListContainers { root } => state_root::list(&root).map(names),
             Request::PeekState { root, id } => state_root::read_state(&root, &id).map(text),
             Request::ReadState { lock } => store::read_state(self.lock(lock)?).map(text),
-            Request::EndHalfMade { lock } => store::end_half_made(self.lock(lock)?).map(done),
+            Request::KillUnfinished { lock } => store::kill_unfinished(self.lock(lock)?).map(done),
             Request::SaveState { handle, record } => store::save_state(self.lock(handle)?, &record).map(done),
             Request::RemoveContainer { handle } => store::remove(self.lock(handle)?).map(done),
             Request::Close { handle } => match self.handles.remove(&handle) {
@@ -138,8 +138,8 @@ impl Services {
                 let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, stays, runs_hooks })));
                 Ok(Reply::Created { handle, process, warnings })
             }
-            Request::Exec { root, id, plan, endable } => {
-                if endable && self.interrupts.is_none() {
+            Request::Exec { root, id, plan, interruptible } => {
+                if interruptible && self.interrupts.is_none() {
                     self.interrupts = Interrupts::begin()?;
                 }
                 let pending = exec::exec(self.init, (&root, &id), &plan, self.interrupt()).map_err(|failure| self.without_interrupts(failure))?;
@@ -165,8 +165,8 @@ impl Services {
             }
             Request::WaitGone { process, timeout_milliseconds } => processes::wait_gone(&process, Duration::from_millis(timeout_milliseconds.into())).map(flag),
             Request::Watch { sources } => Ok(self.keep(Handle::Events(Box::new(Events::watch(&sources)?)))),
-            Request::NextEvent { handle, endable } => match self.handles.get_mut(&handle) {
-                Some(Handle::Events(events)) => events.next(endable).map(|Event { source, text }| Reply::Event { source, text }),
+            Request::NextEvent { handle, interruptible } => match self.handles.get_mut(&handle) {
+                Some(Handle::Events(events)) => events.next(interruptible).map(|Event { source, text }| Reply::Event { source, text }),
                 _ => Err(unknown(handle)),
             },
             Request::Foreground { handle, subreaper, notify } => {
@@ -215,20 +215,20 @@ impl Services {
                 let handle = self.insert(Handle::Criu(Box::new(session)));
                 Ok(Reply::Criu { handle, directories, inherited })
             }
-            Request::AskCriu { handle, request } => {
+            Request::CallCriu { handle, request } => {
                 // The session is taken out: what interrupts is borrowed at the same time.
                 let mut session = self.take_criu(handle)?;
                 let response = session.ask(&request, self.interrupt());
                 self.handles.insert(handle, Handle::Criu(session));
-                response.map(|response| Reply::CriuAnswer { response })
+                response.map(|response| Reply::CriuResponse { response })
             }
             Request::PlaceCriu { handle, lock, cgroup } => criu::place(self.criu(handle)?, self.lock(lock)?, *cgroup).map(text),
             Request::BringLoopbackUp { pid } => criu::bring_loopback_up(pid).map(done),
-            Request::EndCriu { handle } => self.criu_mut(handle)?.end().map(|number| Reply::Number { number }),
-            Request::AdoptRestored { handle, pid, stays, pid_file } => {
-                let pending = self.criu_mut(handle)?.adopt(pid, stays, pid_file)?;
+            Request::WaitCriu { handle } => self.criu_mut(handle)?.end().map(|number| Reply::Number { number }),
+            Request::AdoptRestored { handle, pid, foreground, pid_file } => {
+                let pending = self.criu_mut(handle)?.adopt(pid, foreground, pid_file)?;
                 let process = pending.identity.clone();
-                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, stays, runs_hooks: false })));
+                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, stays: foreground, runs_hooks: false })));
                 Ok(Reply::Created { handle, process, warnings: Vec::new() })
             }
             Request::SendMaster { handle, path } => self.criu(handle)?.send_master(&path).map(done),
@@ -277,8 +277,8 @@ impl Services {
     fn take_profile(&mut self, text: String, root: &str) -> Reply {
         let (text, seccomp) = Seccomp::take_from(text, root);
         let seccomp = seccomp.map(|seccomp| {
-            let is_ready = seccomp.filter().is_some();
-            SeccompText { handle: self.insert(Handle::Seccomp(Box::new(seccomp))), is_ready }
+            let is_cached = seccomp.filter().is_some();
+            SeccompText { handle: self.insert(Handle::Seccomp(Box::new(seccomp))), is_cached }
         });
         Reply::Config { text, seccomp }
     }
@@ -367,7 +367,7 @@ mod tests {
         let temp = TempDir::new();
         let mut services = Services::new(InitProgram::Embedded);
         let record = serde_json::to_string(&record("c")).unwrap();
-        let reserve = format!(r#"{{"op":"reserve","root":{:?},"rootMode":448,"record":{record},"endable":false}}"#, temp.path());
+        let reserve = format!(r#"{{"op":"reserve","root":{:?},"rootMode":448,"record":{record},"interruptible":false}}"#, temp.path());
         assert_eq!(ask(&mut services, &reserve), r#"{"kind":"handle","handle":1}"#);
         assert!(ask(&mut services, r#"{"op":"release","handle":1}"#).contains(r#""operation":"use handle 1","cause":"there is none""#));
         assert_eq!(ask(&mut services, r#"{"op":"removeContainer","handle":1}"#), r#"{"kind":"done"}"#);

@@ -7,7 +7,8 @@ use rustix::event::{eventfd, EventfdFlags};
 use rustix::fs::{accessat, openat, Access, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::request::{EventSource, ProcessIdentity};
+use tsrunc_plan::process_identity::ProcessIdentity;
+use tsrunc_plan::request::EventSource;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::signals::name;
 
@@ -112,10 +113,10 @@ impl Events {
     /// Waits for the next event.
     ///
     /// # Errors
-    /// `Finished` when no source can have one any more; `Interrupted` by a signal that asks this process to end, if it is `endable`.
-    pub fn next(&mut self, endable: bool) -> Result<Event, Failure> {
+    /// `Finished` when no source can have one any more; `Interrupted` by a signal that asks this process to end, if it is `interruptible`.
+    pub fn next(&mut self, interruptible: bool) -> Result<Event, Failure> {
         let during = || "wait for events".to_owned();
-        let event = if endable { self.interruptible()? } else { self.reactor.next().during(during)? };
+        let event = if interruptible { self.interruptible()? } else { self.reactor.next().during(during)? };
         let event = event.ok_or_else(|| Failure::new(FailureCode::Finished, during(), "there is nothing to wait for"))?;
         let text = match &mut self.sources[event.token] {
             Source::ProcessEnd => None,

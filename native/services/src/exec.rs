@@ -12,7 +12,7 @@ use tsrunc_common::protocol::{require_filter, Channel, ExecStart, Gate, Launch, 
 use tsrunc_common::wait;
 use tsrunc_plan::container::{ConsolePlan, ExecPlan, Namespace};
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::request::ProcessIdentity;
+use tsrunc_plan::process_identity::ProcessIdentity;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::spawn::{spawn, Spawn, Spawned};
 
@@ -162,7 +162,7 @@ fn clone_into(request: &Spawn<'_>, plan: &ExecPlan, opened: &Opened) -> Result<S
 /// The v2 cgroup of the container's first process, where that may stand in for the container's.
 fn where_init_is(plan: &ExecPlan) -> Result<Option<String>, Failure> {
     match &plan.cgroup.clone_into {
-        Some(own) if plan.cgroup.or_where_init_is => cgroup::unified_cgroup_of(plan.init.pid, own),
+        Some(own) if plan.cgroup.fall_back_to_init_cgroup => cgroup::unified_cgroup_of(plan.init.pid, own),
         _ => Ok(None),
     }
 }

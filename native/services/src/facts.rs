@@ -2,7 +2,7 @@
 
 use rustix::fs::{Mode, OFlags};
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::request::{CgroupMode, Hierarchy, HostFacts};
+use tsrunc_plan::host_facts::{CgroupMode, Hierarchy, HostFacts};
 use tsrunc_sys::errno::During;
 
 use crate::cgroup::{CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC};
@@ -29,7 +29,7 @@ pub fn host_facts() -> Result<HostFacts, Failure> {
         hierarchies,
         v2_controllers,
         last_capability,
-        lacked_capabilities: (0..=last_capability.min(63)).filter(|bit| permitted & (1 << bit) == 0).collect(),
+        missing_capabilities: (0..=last_capability.min(63)).filter(|bit| permitted & (1 << bit) == 0).collect(),
     })
 }
 

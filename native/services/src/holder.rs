@@ -82,7 +82,7 @@ const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(15);
 /// # Errors
 /// `NotFound`, also when the process that was ended took the container away; `Locked` where the holder cannot be ended.
 pub fn take_over(root: &str, id: &str) -> Result<Lock, Failure> {
-    let attempt = |patience| store::lock(&LockRequest { root, id, patience: Some(patience), endable: false });
+    let attempt = |patience| store::lock(&LockRequest { root, id, patience: Some(patience), interruptible: false });
     let is_locked = |result: &Result<Lock, Failure>| matches!(result, Err(failure) if failure.code == FailureCode::Locked);
     let mut attempted = attempt(PATIENCE_WITH_WORK);
     for end in [Holder::ask_to_end, Holder::kill] {

@@ -14,7 +14,7 @@ use rustix::net::{bind, connect, recv, send, socket_with, AddressFamily, RecvFla
 use rustix::pipe::{pipe_with, PipeFlags};
 use tsrunc_common::{descriptors, wait};
 use tsrunc_plan::failure::Failure;
-use tsrunc_plan::request::ProcessIdentity;
+use tsrunc_plan::process_identity::ProcessIdentity;
 use tsrunc_sys::errno::During;
 
 use crate::processes;
@@ -155,7 +155,7 @@ mod tests {
         let host = UnixDatagram::bind(&host_path).unwrap();
         host.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let root = format!("{}/root", temp.path());
-        let lock = reserve(&Reservation { root: &root, root_mode: 0o700, record: &record("c"), endable: false }).unwrap();
+        let lock = reserve(&Reservation { root: &root, root_mode: 0o700, record: &record("c"), interruptible: false }).unwrap();
         let proxy = Proxy::bind(&lock, &host_path).unwrap();
         let container = UnixDatagram::unbound().unwrap();
         container.connect(format!("{root}/c/notify.sock")).unwrap();

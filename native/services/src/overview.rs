@@ -8,8 +8,8 @@ use serde::de::IgnoredAny;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tsrunc_plan::failure::Failure;
-use tsrunc_plan::record::{RecordedCgroup, RecordedStatus, SettledContainer, RECORD_VERSION};
-use tsrunc_plan::request::ProcessIdentity;
+use tsrunc_plan::process_identity::ProcessIdentity;
+use tsrunc_plan::record::{ContainerSummary, RecordedCgroup, RecordedStatus, RECORD_VERSION};
 use tsrunc_sys::errno::During;
 
 use crate::state_root::STATE;
@@ -46,8 +46,8 @@ struct Head {
 ///
 /// # Errors
 /// Those of opening the state root.
-pub fn settled(root: &str, ids: &[String]) -> Result<Vec<Option<SettledContainer>>, Failure> {
-    settled_by(root, ids, Kernel { shows_frozen: shows_frozen(&rustix::system::uname().release().to_string_lossy()) })
+pub fn summaries(root: &str, ids: &[String]) -> Result<Vec<Option<ContainerSummary>>, Failure> {
+    summaries_by(root, ids, Kernel { shows_frozen: shows_frozen(&rustix::system::uname().release().to_string_lossy()) })
 }
 
 /// What a look relies on.
@@ -64,14 +64,14 @@ fn shows_frozen(release: &str) -> bool {
     (numbers.next(), numbers.next()) >= (Some(6), Some(1))
 }
 
-fn settled_by(root: &str, ids: &[String], kernel: Kernel) -> Result<Vec<Option<SettledContainer>>, Failure> {
+fn summaries_by(root: &str, ids: &[String], kernel: Kernel) -> Result<Vec<Option<ContainerSummary>>, Failure> {
     let directory = state_root::open(root)?;
     // The reason not to read one is for whoever asks for that one alone.
     let mut buffer = vec![0; USUAL_BYTES];
     Ok(ids.iter().map(|id| look_at(&directory, (root, id), &mut buffer, kernel).ok().flatten()).collect())
 }
 
-fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8], kernel: Kernel) -> Result<Option<SettledContainer>, Failure> {
+fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8], kernel: Kernel) -> Result<Option<ContainerSummary>, Failure> {
     state_root::check_id(id)?;
     let path = || format!("{root_path}/{id}");
     // By its name: only whom we trust may exchange what is in the root.
@@ -99,7 +99,7 @@ fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8], ker
         Some(freezer) => cgroup::frozen(&freezer.path)?,
         None => false,
     };
-    Ok(Some(SettledContainer { id, status, bundle, rootfs, annotations, created, owner_uid, process, alive, frozen }))
+    Ok(Some(ContainerSummary { id, status, bundle, rootfs, annotations, created, owner_uid, process, alive, frozen }))
 }
 
 /// state.json in one read(2). None for one that is not to be trusted or longer than usual.
@@ -140,7 +140,7 @@ mod tests {
         write("older", &text("older", RecordedStatus::Running, Some(&alive)).replace("\"version\":2", "\"version\":1"));
         write("damaged", &text("damaged", RecordedStatus::Running, Some(&alive)).replace("\"undo\":[", "\"undone\":["));
         let ids = ["runs", "ended", "waits", "begins", "older", "damaged", "missing", ".."].map(str::to_owned);
-        let found: Vec<_> = settled(temp.path(), &ids).unwrap().into_iter().map(|found| found.map(|found| (found.id, found.alive))).collect();
+        let found: Vec<_> = summaries(temp.path(), &ids).unwrap().into_iter().map(|found| found.map(|found| (found.id, found.alive))).collect();
         let expected = [Some(("runs".to_owned(), true)), Some(("ended".to_owned(), false)), None, None, None, None, None, None];
         assert_eq!(found, expected);
     }
@@ -160,7 +160,7 @@ mod tests {
         record.cgroups = vec![RecordedCgroup { controllers: vec!["freezer".into()], path: cgroup.path().into() }];
         std::fs::create_dir(format!("{}/paused", temp.path())).unwrap();
         std::fs::write(format!("{}/paused/state.json", temp.path()), serde_json::to_string(&record).unwrap()).unwrap();
-        let frozen = |shows_frozen| settled_by(temp.path(), &["paused".into()], Kernel { shows_frozen }).unwrap()[0].as_ref().unwrap().frozen;
+        let frozen = |shows_frozen| summaries_by(temp.path(), &["paused".into()], Kernel { shows_frozen }).unwrap()[0].as_ref().unwrap().frozen;
         let seen = (frozen(false), frozen(true));
         sleeper.kill().unwrap();
         sleeper.wait().unwrap();

@@ -6,7 +6,7 @@ use rustix::process::{pidfd_open, waitid, Pid, PidfdFlags, WaitId, WaitIdOptions
 use tsrunc_common::descriptors::send_descriptor;
 use tsrunc_common::protocol::{Channel, ToInit};
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::request::ProcessIdentity;
+use tsrunc_plan::process_identity::ProcessIdentity;
 use tsrunc_plan::warning::Warning;
 use tsrunc_sys::errno::During;
 

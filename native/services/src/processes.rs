@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::process::{pidfd_open, Pid, PidfdFlags};
 use tsrunc_common::wait;
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::request::ProcessIdentity;
+use tsrunc_plan::process_identity::ProcessIdentity;
 use tsrunc_sys::errno::During;
 
 /// What /proc/PID/stat tells (proc_pid_stat(5)).

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
 use tsrunc_common::mountinfo;
 use tsrunc_plan::failure::{Failure, FailureCode};
-use tsrunc_plan::request::Undo;
+use tsrunc_plan::undo::Undo;
 use tsrunc_sys::errno::During;
 
 use crate::{cgroup, resctrl, systemd};

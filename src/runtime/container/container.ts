@@ -22,7 +22,7 @@ export type Locking =
   /** Wait for it. */
   | { kind: "wait" }
   /** Wait for it, and let oneself be ended by `takeOver` afterwards. */
-  | { kind: "endable" }
+  | { kind: "interruptible" }
   /** Wait so long. */
   | { kind: "patience"; milliseconds: number }
   /** End a create, run or start that holds it for long. */
@@ -48,14 +48,14 @@ export function withLock<T>(context: RuntimeContext, id: string, locking: Lockin
   }
 }
 
-function lockRequest({ root, endable }: RuntimeContext, id: string, locking: Locking): Request {
+function lockRequest({ root, interruptible }: RuntimeContext, id: string, locking: Locking): Request {
   switch (locking.kind) {
     case "wait":
-      return { op: "lockContainer", root, id, patienceMilliseconds: null, endable: false };
-    case "endable":
-      return { op: "lockContainer", root, id, patienceMilliseconds: null, endable: endable ?? false };
+      return { op: "lockContainer", root, id, timeoutMilliseconds: null, interruptible: false };
+    case "interruptible":
+      return { op: "lockContainer", root, id, timeoutMilliseconds: null, interruptible: interruptible ?? false };
     case "patience":
-      return { op: "lockContainer", root, id, patienceMilliseconds: locking.milliseconds, endable: false };
+      return { op: "lockContainer", root, id, timeoutMilliseconds: locking.milliseconds, interruptible: false };
     case "takeOver":
       return { op: "takeOver", root, id };
     default:

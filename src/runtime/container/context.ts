@@ -19,7 +19,7 @@ export interface RuntimeContext {
    * The process does nothing but this one operation: a signal that asks it to end makes a create, run or start undo what it has half done
    * and throw `interrupted`, and a `delete` with `force` of another process may end it. Default false, for programs that embed the library.
    */
-  endable?: boolean | undefined;
+  interruptible?: boolean | undefined;
   /**
    * Takes what went wrong without stopping the operation (`warning`) and what helps to find a mistake (`debug`). `about`: with
    * a warning about config.json, the field that it is about.

@@ -66,7 +66,7 @@ export function checkCriu(door: LibraryDoor, needed: CriuFeatures): void {
 }
 
 function ask(door: LibraryDoor, handle: number, request: CriuRequest): CriuResponse {
-  const { response } = send(door, "criuAnswer", { op: "askCriu", handle, request });
+  const { response } = send(door, "criuResponse", { op: "callCriu", handle, request });
   if (!response.success) throw new RuntimeError(failureText(response), { code: "other" });
   return response;
 }
@@ -84,7 +84,7 @@ export function converse(
   let message = request;
   let thrown: unknown;
   for (;;) {
-    const { reply, failure } = attempt(door, "criuAnswer", { op: "askCriu", handle, request: message });
+    const { reply, failure } = attempt(door, "criuResponse", { op: "callCriu", handle, request: message });
     if (failure) {
       if (thrown !== undefined) throw thrown;
       throw new RuntimeError(`${failure.cause}${quoted(door, log)}`, {
@@ -104,7 +104,7 @@ export function converse(
     }
     message = { type: MESSAGE.notify, notifySuccess: thrown === undefined };
   }
-  const status = send(door, "number", { op: "endCriu", handle }).number;
+  const status = send(door, "number", { op: "waitCriu", handle }).number;
   // After a pre-dump it waits for the dump, which comes from another one.
   if (status !== 0 && request.type !== MESSAGE.preDump)
     throw new RuntimeError(`criu failed: exit status ${status}${quoted(door, log)}`, { code: "other" });

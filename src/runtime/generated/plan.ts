@@ -9,7 +9,7 @@ export type BusAddress = {
  */
 path: string, 
 /**
- * True where the manager itself listens, false for a D-Bus broker.
+ * The manager itself listens there, not a D-Bus broker.
  */
 direct: boolean, };
 
@@ -45,11 +45,11 @@ enableControllers?: Array<string>,
 mayBeFrozen?: boolean, };
 
 /**
- * The cgroups that a process joins.
+ * The cgroups that a process of `exec` joins.
  */
 export type CgroupJoin = { 
 /**
- * Directories of v1 whose `tasks` file it writes itself to.
+ * v1 directories that it joins by writing to their `tasks`.
  */
 joinTasks: Array<string>, 
 /**
@@ -57,15 +57,15 @@ joinTasks: Array<string>,
  */
 cloneInto: string | null, 
 /**
- * Where the kernel takes no process into `clone_into`, because it has controllers enabled for cgroups below it: the cgroup of the container's
- * first process instead, if that is below.
+ * If `clone_into` can have no processes, because it enables controllers for its children, use the cgroup of the container's first process
+ * instead, provided that is a descendant.
  */
-orWhereInitIs: boolean, 
+fallBackToInitCgroup: boolean, 
 /**
- * Where a limit leaves room for one process alone, it may be outside of the cgroups for a moment while it is in the container's pid namespace
- * already: nobody in there may trace it.
+ * If pids.max has room for one process only, it may be outside of the cgroups for a moment while it is in the container's pid namespace
+ * already. Only if no process of the container could trace it there.
  */
-mayWaitOutside: boolean, };
+mayStartOutside: boolean, };
 
 export type CgroupMode = "none" | "v1" | "hybrid" | "v2";
 
@@ -165,7 +165,7 @@ runtimeHooks: Array<Hook>, startContainerHooks: Array<Hook>,
  */
 hookOutput?: HookOutput, 
 /**
- * What hooks read; the native layer sets `pid` and `status`.
+ * The state that hooks read on stdin; the native layer sets `pid` and `status`.
  */
 hookState: HookState, pidFile: string | null, pidfdSocket: string | null, 
 /**
@@ -183,7 +183,7 @@ bundle: string, rootfs: string, annotations?: Record<string, string>,
  */
 created: string, 
 /**
- * Who created it.
+ * The uid that created it.
  */
 ownerUid: number, 
 /**
@@ -191,27 +191,27 @@ ownerUid: number,
  */
 process?: ProcessIdentity, 
 /**
- * Those that are not the runtime's own, made or joined.
+ * Namespaces that were made or joined; the others are the runtime's own.
  */
 namespaces: Array<Namespace>, 
 /**
- * Those among them that it joined by a path of config.json.
+ * Those of `namespaces` that it joined by a path in config.json.
  */
 joinedNamespaces?: Array<Namespace>, 
 /**
- * Where files, directories and devices of the host are bound into it: absolute paths in the container, in the order of the mounts.
+ * Bind mounts of the host's files, directories and devices: absolute destinations in the container, in the order of the mounts.
  */
 externalMounts?: Array<string>, 
 /**
- * Its root is a directory of a mount namespace that others have: chroot(2) has set it.
+ * It shares its mount namespace with others, so its root was set by chroot(2).
  */
 chroot?: boolean, 
 /**
- * It has a pid namespace of its own: the kernel kills everything in it with its first process.
+ * It has its own pid namespace, so the kernel kills all of its processes when the first one exits.
  */
 ownPidNamespace: boolean, cgroups: Array<RecordedCgroup>, unit?: RecordedUnit, 
 /**
- * config.json's linux.resources as they were applied last; integers beyond 2^53 are decimal strings.
+ * config.json's linux.resources as last applied; integers beyond 2^53 are decimal strings.
  */
 resources?: object, 
 /**
@@ -219,28 +219,41 @@ resources?: object,
  */
 mountLabel?: string, 
 /**
- * What a process that is brought in has unless it says otherwise: the first process's, without its arguments. Filled in by `create`.
+ * Defaults for `exec`: the first process without its arguments. Filled in by `create`.
  */
 defaults?: Process, 
 /**
- * The environment in `defaults` has more, or other values, for the first process alone: this is config.json's.
+ * config.json's environment, if the one in `defaults` has additions that are meant for the first process alone.
  */
 env?: Array<string>, execAffinity?: RecordedAffinity, oomScoreAdj?: number, 
 /**
- * What `delete` undoes, in order.
+ * What `delete` undoes, in this order.
  */
 undo: Array<Undo>, poststart: Array<Hook>, poststop: Array<Hook>, 
 /**
- * Files that hooks write to.
+ * Files that get the hooks' output.
  */
 hookOutput?: HookOutput, };
+
+/**
+ * What `list` shows of a container that no other command is working on: from its record and from its process.
+ */
+export type ContainerSummary = { id: string, status: RecordedStatus, bundle: string, rootfs: string, annotations?: Record<string, string>, created: string, ownerUid: number, process: ProcessIdentity, 
+/**
+ * The process lives.
+ */
+alive: boolean, 
+/**
+ * Its cgroup is frozen.
+ */
+frozen: boolean, };
 
 /**
  * `cgroup_root`
  */
 export type CriuCgroupRoot = { 
 /**
- * Controllers of a v1 hierarchy; empty for all.
+ * Controllers of a v1 hierarchy. None: all hierarchies.
  */
 ctrl?: string, path: string, };
 
@@ -259,7 +272,7 @@ export type CriuFeatures = { memTrack?: boolean, lazyPages?: boolean, };
  */
 export type CriuInheritedDescriptor = { key: string, 
 /**
- * Its number in CRIU's process.
+ * Descriptor number in CRIU's process.
  */
 fd: number, };
 
@@ -278,7 +291,7 @@ export type CriuNotification = { script: string | null, pid: number | null, };
  */
 export type CriuOptions = { 
 /**
- * A number of this process, which CRIU finds by its peer's pid.
+ * Descriptor number in this process; CRIU opens it by way of its peer's pid.
  */
 imagesDirFd: number, pid?: number, leaveRunning?: boolean, extUnixSk?: boolean, tcpEstablished?: boolean, evasiveDevices?: boolean, shellJob?: boolean, fileLocks?: boolean, logLevel?: number, logFile?: string, ps?: CriuPageServer, notifyScripts?: boolean, root?: string, parentImg?: string, trackMem?: boolean, autoDedup?: boolean, 
 /**
@@ -286,7 +299,7 @@ imagesDirFd: number, pid?: number, leaveRunning?: boolean, extUnixSk?: boolean, 
  */
 workDirFd?: number, linkRemap?: boolean, extMnt?: Array<CriuExternalMount>, 
 /**
- * Obsoleted by `manage_cgroups_mode`, which works with it alone.
+ * Superseded by `manage_cgroups_mode`, which still requires it.
  */
 manageCgroups?: boolean, cgRoot?: Array<CriuCgroupRoot>, rstSibling?: boolean, inheritFd?: Array<CriuInheritedDescriptor>, extMasters?: boolean, 
 /**
@@ -325,7 +338,7 @@ export type CriuResponse = {
  */
 type: number, success: boolean, notify: CriuNotification | null, crErrno: number | null, features: CriuFeatures | null, 
 /**
- * The first error.
+ * The first error message.
  */
 crErrmsg: string | null, version: CriuVersion | null, };
 
@@ -335,12 +348,16 @@ crErrmsg: string | null, version: CriuVersion | null, };
 export type CriuVersion = { majorNumber: number, minorNumber: number, sublevel: number | null, };
 
 /**
- * A part of a datagram. One that is sized follows its length in bytes, as 64 bits in little endian (the native protocol of systemd's journal).
+ * A part of a datagram.
  */
-export type DatagramPart = { text: string, sized: boolean, };
+export type DatagramPart = { text: string, 
+/**
+ * Precede the text by its length in bytes, a little-endian u64 (native protocol of systemd-journald).
+ */
+sized: boolean, };
 
 /**
- * The device filter of a v2 cgroup, replaced at once.
+ * Replaces the device filter of a v2 cgroup atomically.
  */
 export type DeviceFilterChange = { 
 /**
@@ -373,20 +390,20 @@ access: string, };
 export type EventSource = { "kind": "processEnd", process: ProcessIdentity, } | { "kind": "interval", milliseconds: number, } | { "kind": "fileChange", path: string, } | { "kind": "outOfMemory", cgroup: string, } | { "kind": "outputClosed" };
 
 /**
- * CPUs of a process that is brought in (config.md#linux-process, `execCPUAffinity`), as ascending numbers.
+ * CPUs of a process of `exec` (config.md#linux-process, `execCPUAffinity`), as ascending numbers.
  */
 export type ExecAffinity = { 
 /**
- * From its beginning, before it joins cgroups.
+ * From the start, before it joins cgroups.
  */
 initial: Array<number> | null, 
 /**
- * From when it is in its cgroups on. None: all that the cpuset allows, where `initial` is None too.
+ * Once it has joined its cgroups. If this and `initial` are None: all CPUs of the cpuset.
  */
-last: Array<number> | null, };
+final: Array<number> | null, };
 
 /**
- * The plan of a process in a container that runs.
+ * The plan of a process that `exec` adds to a container.
  */
 export type ExecPlan = { 
 /**
@@ -394,42 +411,41 @@ export type ExecPlan = {
  */
 init: ProcessIdentity, 
 /**
- * Those of its namespaces to join.
+ * Which of its namespaces to join.
  */
 namespaces: Array<Namespace>, 
 /**
- * Its root is a directory of a mount namespace that others have, to be entered by chroot(2).
+ * It shares its mount namespace with others: enter its root by chroot(2).
  */
 chroot: boolean, cgroup: CgroupJoin, 
 /**
- * The container may be paused: then the process goes on when that is resumed.
+ * The container may be paused (`--ignore-paused`); the process then runs once the container is resumed.
  */
 mayBeFrozen: boolean, process: Process, 
 /**
- * Of a new terminal: height and width in characters.
+ * Height and width of a new terminal, in characters.
  */
 terminalSize: [number, number] | null, console: ConsolePlan, affinity: ExecAffinity | null, oomScoreAdj: number | null, pidFile: string | null, pidfdSocket: string | null, 
 /**
- * What the listener of a seccomp filter is told of the container.
+ * The container's state, for the seccomp agent.
  */
 state: HookState, };
 
 /**
- * A failed operation, strace-like: `operation` is verb and object (`mount "proc" on "/proc"`), `cause`
- * what came of it (`EPERM (operation not permitted)`).
+ * A failed operation: `operation` is verb and object (`mount "proc" on "/proc"`), `cause` the reason (`EPERM (operation not permitted)`).
  */
 export type Failure = { code: FailureCode, operation: string, cause: string, 
 /**
- * Name of the errno, where a system call failed: `EPERM`.
+ * Name of the errno if a system call failed: `EPERM`.
  */
 errno?: string | null, 
 /**
- * The signal, where one asked this process to end.
+ * The signal that asked this process to end.
  */
 signal?: number | null, };
 
 /**
- * What a caller can branch on; everything else is `other`.
+ * Codes that callers branch on; everything else is `Other`.
  */
 export type FailureCode = "notFound" | "exists" | "locked" | "tooLarge" | "notUtf8" | "finished" | "notWaiting" | "exec" | "interrupted" | "badRequest" | "other";
 
@@ -439,11 +455,11 @@ export type FailureCode = "notFound" | "exists" | "locked" | "tooLarge" | "notUt
 export type GatePlan = { "kind": "socket" } | { "kind": "channel" };
 
 /**
- * A cgroup hierarchy that is mounted.
+ * A mounted cgroup hierarchy.
  */
 export type Hierarchy = { 
 /**
- * `memory`, `cpu,cpuacct` as two entries, `name=systemd`; empty for cgroup2.
+ * `memory`; `cpu,cpuacct` as two entries; `name=systemd`; empty for cgroup2.
  */
 controllers: Array<string>, mountpoint: string, 
 /**
@@ -456,7 +472,7 @@ own: string, };
  */
 export type Hook = { path: string, 
 /**
- * Includes argv[0]; empty means `[path]`.
+ * Includes argv[0]. Empty: `[path]`.
  */
 args: Array<string>, 
 /**
@@ -464,12 +480,12 @@ args: Array<string>,
  */
 env: Array<string> | null, timeoutSeconds: number | null, 
 /**
- * `/hooks/createRuntime/0`, for the error text.
+ * `/hooks/createRuntime/0`, for error messages.
  */
 pointer: string, };
 
 /**
- * Files of the host that hooks write to, made when missing, in place of what an error would show of their output. Absolute paths.
+ * Files on the host that get the hooks' output, created if missing; error messages then do not quote it. Absolute paths.
  */
 export type HookOutput = { stdout: string | null, stderr: string | null, };
 
@@ -480,11 +496,11 @@ export type HookState = { ociVersion: string, id: string, status: string, pid: n
 
 export type HostFacts = { euid: number, egid: number, 
 /**
- * The caller is in a user namespace that is not the initial one.
+ * The caller is not in the initial user namespace.
  */
 inUserNamespace: boolean, cgroupMode: CgroupMode, hierarchies: Array<Hierarchy>, 
 /**
- * Controllers of the cgroup2 root's cgroup.controllers.
+ * cgroup.controllers of the cgroup2 root.
  */
 v2Controllers: Array<string>, 
 /**
@@ -492,9 +508,9 @@ v2Controllers: Array<string>,
  */
 lastCapability: number, 
 /**
- * Those up to there that the caller is without.
+ * Capabilities that the caller's permitted set lacks.
  */
-lackedCapabilities: Array<number>, };
+missingCapabilities: Array<number>, };
 
 /**
  * A line of uid_map or gid_map (user_namespaces(7)).
@@ -510,29 +526,29 @@ export type IoPriority = {
  */
 class: number, 
 /**
- * Within the class, 0 the highest.
+ * Priority in the class; 0 is the highest.
  */
 level: number, };
 
 /**
- * All of it takes effect, or none: what was done before a failure is undone.
+ * All of it takes effect or none: after a failure the earlier steps are undone.
  */
 export type LimitChange = { 
 /**
- * v2 directories whose ancestors are to hand on controllers; nothing is made.
+ * v2 directories whose ancestors must enable controllers for them; no directory is made.
  */
 directories: Array<CgroupDirectory>, 
 /**
- * Set first: systemd writes the files that it knows, and what is written afterwards is exact.
+ * Set before `writes`: systemd writes rounded values, which `writes` then makes exact.
  */
 unit?: UnitChange, writes: Array<LimitWrite>, schemata?: SchemataChange, deviceFilter?: DeviceFilterChange, };
 
 /**
- * A value of a cgroup file and the way back.
+ * A write to a cgroup file, and how to undo it.
  */
 export type LimitWrite = { write: CgroupWrite, 
 /**
- * Written one after another when a later step fails: the file's value before.
+ * Restores the previous value, one write after another, if a later step fails.
  */
 restore: Array<CgroupWrite>, };
 
@@ -543,7 +559,7 @@ export type MountAttribute = "ro" | "nosuid" | "nodev" | "noexec" | "nodiratime"
  */
 export type MountAttributes = { set: Array<MountAttribute>, clear?: Array<MountAttribute>, 
 /**
- * Also clear whatever neither list names, as MS_REMOUNT of mount(2) does, but for what a user namespace locks.
+ * Also clear all attributes that neither list names, as MS_REMOUNT does, except those locked by a user namespace.
  */
 reset?: boolean, };
 
@@ -552,7 +568,7 @@ reset?: boolean, };
  */
 export type MountPoint = { 
 /**
- * Clean absolute path.
+ * Normalized absolute path.
  */
 path: string, 
 /**
@@ -566,12 +582,12 @@ pointer: string, };
 export type MountSource = { "kind": "fileSystem", fsType: string, source: string, data?: Array<string>, } | { "kind": "copyUp", source: string, data?: Array<string>, } | { "kind": "bind", source: string, recursive: boolean, link?: SourceLink, } | { "kind": "mappedBind", source: string, recursive: boolean, link?: SourceLink, owners: OwnerMap, mapRecursive: boolean, } | { "kind": "remount", bind: boolean, data?: Array<string>, };
 
 /**
- * The object made at a mount's destination when it is missing.
+ * What to make at a mount's destination if it is missing.
  */
 export type MountTarget = "directory" | "likeSource";
 
 /**
- * What changes of the mounts of a container that runs.
+ * A change of the mounts of a running container.
  */
 export type MountsPlan = { 
 /**
@@ -579,76 +595,76 @@ export type MountsPlan = {
  */
 init: ProcessIdentity, 
 /**
- * Those of its namespaces to join.
+ * Which of its namespaces to join.
  */
 namespaces: Array<Namespace>, 
 /**
- * Its root is a directory of a mount namespace that others have, to be entered by chroot(2).
+ * It shares its mount namespace with others: enter its root by chroot(2).
  */
 chroot: boolean, 
 /**
- * `Mount` and `Label` operations, in order: all of them or none.
+ * `Mount` and `Label` operations, in this order: all or none.
  */
 add: Array<Operation>, 
 /**
- * Where to unmount, in order: all of them or none.
+ * What to unmount, in this order: all or none.
  */
 remove: Array<MountPoint>, };
 
 export type Namespace = "user" | "mount" | "pid" | "network" | "ipc" | "uts" | "cgroup" | "time";
 
 /**
- * A namespace to join instead of making it.
+ * An existing namespace to join.
  */
 export type NamespaceJoin = { namespace: Namespace, path: string, 
 /**
- * `/linux/namespaces/2/path`, for the error text.
+ * `/linux/namespaces/2/path`, for error messages.
  */
 pointer: string, };
 
 /**
- * A network interface of the host that the container gets.
+ * A network interface to move from the host into the container.
  */
 export type NetDevice = { name: string, 
 /**
- * Its name in the container; `%d` in it stands for the first free number.
+ * Its name in the container; the kernel replaces `%d` by the first free number.
  */
 newName: string, pointer: string, };
 
 export type Operation = { "op": "loopback" } | { "op": "rootPropagation", propagation: Propagation, } | { "op": "rootfs", path: string, } | { "op": "sharedRootfs", path: string, } | { "op": "mount", destination: string, source: MountSource, target?: MountTarget, 
 /**
- * Mount on what the destination names even where that is a symbolic link (`dest-nofollow`).
+ * If the destination is a symbolic link, mount on the link itself (`dest-nofollow`).
  */
 inPlace?: boolean, attributes?: MountAttributes, 
 /**
- * Attributes for the whole tree (`rro`, `rnosuid`, ...).
+ * Attributes for the whole mount tree (`rro`, `rnosuid`, ...).
  */
 recursive?: MountAttributes, propagation?: Array<Propagation>, 
 /**
- * Index in config.json's `mounts`, for the error text.
+ * JSON pointer of the mount, for error messages.
  */
 pointer: string, } | { "op": "device", path: string, kind: DeviceKind, major: number, minor: number, mode: number, uid?: number, gid?: number, bind?: boolean, pointer?: string, } | { "op": "symlink", target: string, path: string, } | { "op": "console", height: number, width: number, } | { "op": "hooks", createContainer: Array<Hook>, } | { "op": "pivotRoot" } | { "op": "moveRoot" } | { "op": "chroot" } | { "op": "workingDirectory", path: string, } | { "op": "rootfsPropagation", propagation: Propagation, } | { "op": "readonlyRoot" } | { "op": "hostname", name: string, } | { "op": "domainname", name: string, } | { "op": "sysctl", name: string, value: string, } | { "op": "readonlyPaths", paths: Array<string>, } | { "op": "maskPaths", paths: Array<string>, } | { "op": "label", path: string, label: string, } | { "op": "apparmor", profile: string, } | { "op": "selinux", label: string, } | { "op": "schedule", scheduler: Scheduler | null, ioPriority: IoPriority | null, } | { "op": "personality", persona: number, } | { "op": "memoryPolicy", mode: number, nodes: Array<number>, };
 
 /**
- * Whose owners a mount's files get (mount_setattr(2), MOUNT_ATTR_IDMAP): `container_id` is the owner on the file system, `host_id`
- * who it is for the host. Empty lists mean the user namespace that the container joins.
+ * The mappings of an idmapped mount (mount_setattr(2), MOUNT_ATTR_IDMAP): `container_id` is the owner on the file system, `host_id`
+ * the owner as the host sees it. Empty lists: those of the user namespace that the container joins.
  */
 export type OwnerMap = { uidMappings: Array<IdMapping>, gidMappings: Array<IdMapping>, };
 
 /**
- * A program and what it runs with: a container's first one, or one that `exec` brings in.
+ * A program and its attributes: the container's first process, or one that `exec` adds.
  */
 export type Process = { args: Array<string>, 
 /**
- * Without duplicates; HOME is added by the init from the container's passwd when `setHome`.
+ * Without duplicates. With `setHome` the init adds HOME from the container's passwd.
  */
 env: Array<string>, setHome: boolean, cwd: string, uid: number, gid: number, 
 /**
- * None leaves the groups alone (rootless: setgroups(2) is denied).
+ * None: keep the caller's groups (rootless: setgroups(2) is denied).
  */
 additionalGids: Array<number> | null, umask: number, capabilities: Capabilities | null, rlimits: Array<Rlimit>, noNewPrivileges: boolean, 
 /**
- * It has a filter of system calls, which comes with the request: without it nothing may run.
+ * It has a seccomp filter, which comes with the request. Without the filter the program is not executed.
  */
 seccomp?: boolean, terminal: boolean, 
 /**
@@ -656,7 +672,7 @@ seccomp?: boolean, terminal: boolean,
  */
 preserveFds: number, 
 /**
- * Name of the session keyring that it joins (keyctl(2)), made if need be. None: it keeps the caller's.
+ * Name of the session keyring to join or create (keyctl(2)). None: keep the caller's.
  */
 keyring: string | null, 
 /**
@@ -664,12 +680,12 @@ keyring: string | null,
  */
 keyringLabel: string | null, 
 /**
- * Done to the process itself, in its namespaces, before it becomes its user: labels, personality, memory policy, scheduling.
+ * Operations on the process itself, in its namespaces, before it becomes its user: labels, personality, memory policy, scheduling.
  */
 operations?: Array<Operation>, };
 
 /**
- * A process, named so that a reused pid is not mistaken for it (proc_pid_stat(5), field 22).
+ * A process by pid and start time (proc_pid_stat(5), field 22).
  */
 export type ProcessIdentity = { pid: number, 
 /**
@@ -689,7 +705,7 @@ export type RecordedAffinity = { initial?: string, final?: string, };
  */
 export type RecordedCgroup = { 
 /**
- * `cpu`, `cpuacct`, `name=systemd`; none for cgroup v2.
+ * `cpu`, `cpuacct`, `name=systemd`; empty for cgroup v2.
  */
 controllers: Array<string>, 
 /**
@@ -698,41 +714,41 @@ controllers: Array<string>,
 path: string, };
 
 /**
- * Set before the first clone, after the set-up, after the user's program was executed.
+ * `Creating` from before the first clone, `Created` once the container is set up, `Running` once the user's program was executed.
  */
 export type RecordedStatus = "creating" | "created" | "running";
 
 /**
- * The unit of systemd that is the container's cgroup.
+ * The systemd unit that is the container's cgroup.
  */
 export type RecordedUnit = { name: string, bus: BusAddress, };
 
-export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "config", text: string, seccomp: SeccompText | null, } | { "kind": "seccompFacts", facts: SeccompFacts, } | { "kind": "names", names: Array<string>, } | { "kind": "settled", containers: Array<SettledContainer | null>, } | { "kind": "values", values: Array<string | null>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "pids", pids: Array<number>, } | { "kind": "finished", status: number, stdout: string, stderr: string, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "started", notify: number | null, } | { "kind": "event", source: number, text: string | null, } | { "kind": "criu", handle: number, directories: Array<number>, inherited: Array<number>, } | { "kind": "criuAnswer", response: CriuResponse, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
+export type Reply = { "kind": "done" } | { "kind": "text", text: string, } | { "kind": "config", text: string, seccomp: SeccompText | null, } | { "kind": "seccompFacts", facts: SeccompFacts, } | { "kind": "names", names: Array<string>, } | { "kind": "summaries", containers: Array<ContainerSummary | null>, } | { "kind": "values", values: Array<string | null>, } | { "kind": "flag", flag: boolean, } | { "kind": "number", number: number, } | { "kind": "pids", pids: Array<number>, } | { "kind": "finished", status: number, stdout: string, stderr: string, } | { "kind": "handle", handle: number, } | { "kind": "facts", facts: HostFacts, } | { "kind": "systemd", facts: SystemdFacts, } | { "kind": "created", handle: number, process: ProcessIdentity, warnings: Array<Warning>, } | { "kind": "started", notify: number | null, } | { "kind": "event", source: number, text: string | null, } | { "kind": "criu", handle: number, directories: Array<number>, inherited: Array<number>, } | { "kind": "criuResponse", response: CriuResponse, } | { "kind": "exit", status: number, } | { "kind": "failed", failure: Failure, };
 
-export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readStdin", maxBytes: number, } | { "op": "readValues", paths: Array<string>, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "sendDatagram", path: string, parts: Array<DatagramPart>, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "findTerminal" } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "requireOpen", count: number, } | { "op": "reserve", root: string, rootMode: number, record: ContainerRecord, endable: boolean, } | { "op": "listContainers", root: string, } | { "op": "settledContainers", root: string, ids: Array<string>, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, patienceMilliseconds: number | null, endable: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "endHalfMade", lock: number, } | { "op": "saveState", handle: number, record: ContainerRecord, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, record: ContainerRecord, seccomp: number | null, notify?: number, } | { "op": "exec", root: string, id: string, plan: ExecPlan, endable: boolean, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, subreaper?: boolean, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "watch", sources: Array<EventSource>, } | { "op": "nextEvent", handle: number, endable: boolean, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: HookState, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "changeLimits", change: LimitChange, } | { "op": "frozen", path: string, } | { "op": "freeze", path: string, timeoutMilliseconds: number, } | { "op": "thaw", path: string, } | { "op": "thawKilled", path: string, } | { "op": "cgroupProcesses", path: string, } | { "op": "runProgram", candidates: Array<string>, args: Array<string>, } | { "op": "listDirectory", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "changeMounts", root: string, id: string, plan: MountsPlan, } | { "op": "findMount", fsType: string, } | { "op": "makeDirectory", path: string, group?: number, } | { "op": "writeFile", path: string, text: string, } | { "op": "readLink", path: string, } | { "op": "resolveInRoot", root: string, path: string, } | { "op": "makeMountPoint", root: string, path: string, source: string | null, } | { "op": "requireWritable", descriptor: number, } | { "op": "writeZero", descriptor: number, } | { "op": "startCriu", stdio: boolean, directories: Array<string>, inherit: Array<string>, } | { "op": "askCriu", handle: number, request: CriuRequest, } | { "op": "placeCriu", handle: number, lock: number, cgroup: CgroupPlan, } | { "op": "bringLoopbackUp", pid: number, } | { "op": "endCriu", handle: number, } | { "op": "adoptRestored", handle: number, pid: number, stays: boolean, pidFile: string | null, } | { "op": "sendMaster", handle: number, path: string, } | { "op": "mountRoot", lock: number, rootfs: string, } | { "op": "unmountRoot", lock: number, };
+export type Request = { "op": "readFile", path: string, maxBytes: number, } | { "op": "readStdin", maxBytes: number, } | { "op": "readValues", paths: Array<string>, } | { "op": "readConfig", path: string, maxBytes: number, root: string, } | { "op": "createFile", path: string, text: string, mode: number, } | { "op": "appendFile", path: string, text: string, } | { "op": "sendDatagram", path: string, parts: Array<DatagramPart>, } | { "op": "resolveDirectory", path: string, } | { "op": "absolutePath", path: string, } | { "op": "findTerminal" } | { "op": "hostFacts" } | { "op": "systemdFacts", user: boolean, runtimeDirectory: string | null, bfq: boolean, oomPolicy: boolean, } | { "op": "missing", paths: Array<string>, } | { "op": "pathKind", path: string, } | { "op": "requireOpen", count: number, } | { "op": "reserve", root: string, rootMode: number, record: ContainerRecord, interruptible: boolean, } | { "op": "listContainers", root: string, } | { "op": "summarizeContainers", root: string, ids: Array<string>, } | { "op": "peekState", root: string, id: string, } | { "op": "readState", lock: number, } | { "op": "lockContainer", root: string, id: string, timeoutMilliseconds: number | null, interruptible: boolean, } | { "op": "takeOver", root: string, id: string, } | { "op": "killUnfinished", lock: number, } | { "op": "saveState", handle: number, record: ContainerRecord, } | { "op": "removeContainer", handle: number, } | { "op": "close", handle: number, } | { "op": "create", lock: number, plan: ContainerPlan, record: ContainerRecord, seccomp: number | null, notify?: number, } | { "op": "exec", root: string, id: string, plan: ExecPlan, interruptible: boolean, } | { "op": "compileSeccomp", handle: number | null, profile: SeccompProfile, } | { "op": "seccompFacts" } | { "op": "release", handle: number, subreaper?: boolean, } | { "op": "start", lock: number, notifySocket: string | null, } | { "op": "atGate", lock: number, } | { "op": "alive", process: ProcessIdentity, } | { "op": "kill", process: ProcessIdentity, signal: number, } | { "op": "killCgroup", paths: Array<string>, signal: number, } | { "op": "waitGone", process: ProcessIdentity, timeoutMilliseconds: number, } | { "op": "watch", sources: Array<EventSource>, } | { "op": "nextEvent", handle: number, interruptible: boolean, } | { "op": "foreground", handle: number, subreaper: boolean, notify: number | null, } | { "op": "bindNotify", lock: number, socket: string, } | { "op": "awaitNotify", handle: number, process: ProcessIdentity, } | { "op": "runHooks", hooks: Array<Hook>, state: HookState, output: HookOutput | null, } | { "op": "undo", steps: Array<Undo>, } | { "op": "outOfMemory", cgroups: Array<string>, } | { "op": "changeLimits", change: LimitChange, } | { "op": "frozen", path: string, } | { "op": "freeze", path: string, timeoutMilliseconds: number, } | { "op": "thaw", path: string, } | { "op": "thawKilled", path: string, } | { "op": "cgroupProcesses", path: string, } | { "op": "runProgram", candidates: Array<string>, args: Array<string>, } | { "op": "listDirectory", path: string, } | { "op": "now" } | { "op": "userName", uid: number, } | { "op": "mountId", path: string, } | { "op": "changeMounts", root: string, id: string, plan: MountsPlan, } | { "op": "findMount", fsType: string, } | { "op": "makeDirectory", path: string, group?: number, } | { "op": "writeFile", path: string, text: string, } | { "op": "readLink", path: string, } | { "op": "resolveInRoot", root: string, path: string, } | { "op": "makeMountPoint", root: string, path: string, source: string | null, } | { "op": "requireWritable", descriptor: number, } | { "op": "writeZero", descriptor: number, } | { "op": "startCriu", stdio: boolean, directories: Array<string>, inherit: Array<string>, } | { "op": "callCriu", handle: number, request: CriuRequest, } | { "op": "placeCriu", handle: number, lock: number, cgroup: CgroupPlan, } | { "op": "bringLoopbackUp", pid: number, } | { "op": "waitCriu", handle: number, } | { "op": "adoptRestored", handle: number, pid: number, foreground: boolean, pidFile: string | null, } | { "op": "sendMaster", handle: number, path: string, } | { "op": "mountRoot", lock: number, rootfs: string, } | { "op": "unmountRoot", lock: number, };
 
 /**
- * The container's class of service of Intel RDT (Documentation/filesystems/resctrl.rst).
+ * The container's Intel RDT class of service (Documentation/filesystems/resctrl.rst).
  */
 export type ResctrlPlan = { mountpoint: string, 
 /**
- * Directory of the class, below the mount point or that itself.
+ * Directory of the class: the mount point or a directory below it.
  */
 group: string, 
 /**
- * It is not there yet.
+ * Make the directory.
  */
 make: boolean, 
 /**
- * Lines that its schemata must say already.
+ * Lines that its schemata must contain already.
  */
 compare: Array<string>, 
 /**
- * Written to its schemata one after another.
+ * Lines to write to its schemata, one after another.
  */
 schemata: Array<string>, 
 /**
- * Directory of a monitoring group to make below it.
+ * Directory of the monitoring group to make below it.
  */
 monitor: string | null, };
 
@@ -758,12 +774,12 @@ policy: number,
  */
 flags: number, nice: number, priority: number, 
 /**
- * Nanoseconds, decimal u64, as the two below.
+ * Nanoseconds, decimal u64; so are the next two.
  */
 runtime: string, deadline: string, period: string, };
 
 /**
- * Lines of the schemata of the container's class of service of Intel RDT.
+ * New schemata of the container's Intel RDT class of service.
  */
 export type SchemataChange = { 
 /**
@@ -775,26 +791,26 @@ mountpoint: string,
  */
 group: string, 
 /**
- * The container has no class yet: this one is made, and all that run in the cgroups below move into it.
+ * The container has no class yet: make this one and move the processes in `cgroup` and below into it.
  */
 make: boolean, 
 /**
- * Absolute paths of the container's cgroup in one hierarchy; used with `make`.
+ * Absolute path of the container's cgroup in one hierarchy; used with `make`.
  */
 cgroup: string, lines: Array<SchemataLine>, };
 
 export type SchemataLine = { 
 /**
- * `L3:0=f;1=f`, or several lines.
+ * `L3:0=f;1=f`; may be several lines.
  */
 text: string, 
 /**
- * The flag that asked for it, for the error text.
+ * The flag that asked for it, for error messages.
  */
 pointer: string, };
 
 /**
- * What happens to a system call. `errno` and `trace` carry a number of 16 bits for the caller and the tracer.
+ * What happens to a system call. `data` is the errno for the caller, or the message for the tracer.
  */
 export type SeccompAction = { "kind": "killProcess" } | { "kind": "killThread" } | { "kind": "trap" } | { "kind": "errno", data: number, } | { "kind": "trace", data: number, } | { "kind": "log" } | { "kind": "allow" } | { "kind": "notify" };
 
@@ -808,7 +824,7 @@ export type SeccompComparison = {
 argument: number, operator: SeccompOperator, first: string, second: string, };
 
 /**
- * What the kernel knows of filters.
+ * What the kernel and libseccomp support.
  */
 export type SeccompFacts = { flags: Array<SeccompFlag>, 
 /**
@@ -819,7 +835,7 @@ libseccomp: string, };
 export type SeccompFlag = "tsync" | "log" | "specAllow" | "waitKillableRecv";
 
 /**
- * Where the listener of `notify` goes.
+ * The seccomp agent that gets the listener descriptor of `notify`.
  */
 export type SeccompListener = { 
 /**
@@ -830,116 +846,106 @@ path: string, metadata: string | null, };
 export type SeccompOperator = "notEqual" | "less" | "lessOrEqual" | "equal" | "greaterOrEqual" | "greater" | "maskedEqual";
 
 /**
- * A filter with every default filled in.
+ * A profile with all defaults filled in.
  */
 export type SeccompProfile = { defaultAction: SeccompAction, 
 /**
- * Beside the machine's own, by their names in lower case, `x86_64`; in the order of config.json.
+ * Architectures beside the native one, as `x86_64`, in the order of config.json.
  */
 architectures: Array<string>, 
 /**
- * An error where the kernel does not know one.
+ * It is an error if the kernel lacks one.
  */
 flags: Array<SeccompFlag>, 
 /**
- * Set where the kernel knows them.
+ * Used if the kernel has them.
  */
 preferredFlags: Array<SeccompFlag>, 
 /**
- * None of these is the default action: that would be no rule.
+ * No rule's action is the default one.
  */
 rules: Array<SeccompRule>, 
 /**
- * Answer ENOSYS to system calls beyond the last one that the profile names for an architecture: it was written before there were
- * any, and programs take ENOSYS for "use an older one", other errors for a failure.
+ * Return ENOSYS for system calls newer than the last one that the profile names for an architecture: the profile's author did not know
+ * them. Programs fall back to an older call on ENOSYS; any other errno is a failure to them.
  */
 denyNewer: boolean, 
 /**
- * Names that count for `denyNewer` though no rule is made of them: those whose action is the default one.
+ * Names that the profile gives the default action. They have no rule, but count for `denyNewer`.
  */
 defaultNames: Array<string>, listener: SeccompListener | null, 
 /**
- * What the core has to tell about the profile. Kept with the filter: who runs the next container is told too.
+ * The core's warnings about the profile. Cached with the filter, so that the next container shows them too.
  */
 warnings?: Array<Warning>, };
 
 export type SeccompRule = { 
 /**
- * Names that nothing knows are passed over with a warning: profiles name system calls of kernels to come.
+ * Unknown names are skipped with a warning: profiles name system calls of newer kernels.
  */
 names: Array<string>, action: SeccompAction, 
 /**
- * All must hold.
+ * All must match.
  */
 comparisons: Array<SeccompComparison>, 
 /**
- * `/linux/seccomp/syscalls/3`, for the error text.
+ * `/linux/seccomp/syscalls/3`, for error messages.
  */
 pointer: string, };
 
 /**
- * The seccomp profile of a configuration that was read.
+ * The seccomp profile in a configuration.
  */
 export type SeccompText = { handle: number, 
 /**
- * Its filter was kept, and `create` takes the handle as it is.
+ * There is a cached filter: pass the handle to `create`, without `compileSeccomp`.
  */
-isReady: boolean, };
+isCached: boolean, };
 
 /**
- * A container that nobody may be working on, as a list shows it: what its record says, and what is seen of it.
- */
-export type SettledContainer = { id: string, status: RecordedStatus, bundle: string, rootfs: string, annotations?: Record<string, string>, created: string, ownerUid: number, process: ProcessIdentity, 
-/**
- * The process lives; its cgroup is frozen.
- */
-alive: boolean, frozen: boolean, };
-
-/**
- * What a bind does with a symbolic link at the end of its source.
+ * What a bind mount does if its source is a symbolic link.
  */
 export type SourceLink = "follow" | "bind" | "copy";
 
 /**
- * How the container's process comes to be.
+ * How to create the container's process.
  */
 export type SpawnPlan = { create: Array<Namespace>, join: Array<NamespaceJoin>, uidMappings: Array<IdMapping>, gidMappings: Array<IdMapping>, 
 /**
- * True for a caller without privilege: newuidmap(1) and newgidmap(1) write the maps where one line of the caller's
- * own id does not do.
+ * The caller is unprivileged: newuidmap(1) and newgidmap(1) write the maps, unless a single line with the caller's own id is enough.
  */
 rootless: boolean, oomScoreAdj: number | null, 
 /**
- * Of the new time namespace.
+ * For the new time namespace.
  */
 clockOffsets: Array<ClockOffset>, };
 
 /**
- * What the core must know of the service manager.
+ * What the core needs to know about the service manager.
  */
 export type SystemdFacts = { 
 /**
- * The caller's own manager, not the system's.
+ * It is the caller's own manager, not the system's.
  */
 user: boolean, bus: BusAddress, 
 /**
- * The manager's own cgroup, below which its slices are; absolute.
+ * The manager's own cgroup, the parent of its slices; absolute.
  */
 controlGroup: string, 
 /**
- * The first number of its version: 252.
+ * Its major version: 252.
  */
 version: number, 
 /**
- * Text of /proc/devices where systemd names devices by their drivers alone (before version 240), else empty.
+ * Contents of /proc/devices if systemd accepts only driver names in device rules (before version 240), else empty.
  */
 deviceNames: string, 
 /**
- * This kernel has io.bfq.weight. False where it was not asked.
+ * The kernel has io.bfq.weight. False if the request did not ask.
  */
 bfq: boolean, 
 /**
- * Scopes have the property `OOMPolicy` (since version 253, and in later releases of 252). False where it was not asked.
+ * Scopes have the property `OOMPolicy` (since version 253, and backported to 252). False if the request did not ask.
  */
 oomPolicy: boolean, };
 
@@ -952,17 +958,17 @@ export type SystemdUnit = {
  */
 name: string, 
 /**
- * Its `Description`, which tells it from another unit of that name.
+ * Its `Description`; distinguishes it from another unit of the same name.
  */
 description: string, bus: BusAddress, properties: Array<UnitProperty>, };
 
 /**
- * Undone in the given order by `undo`; each is safe to repeat and to run half-done.
+ * One step of the undo list. Each step may be repeated, and may find its work half done.
  */
 export type Undo = { "op": "removeCgroup", path: string, } | { "op": "removeVacatedCgroup", path: string, } | { "op": "removeEmptyCgroup", path: string, } | { "op": "stopUnit", unit: string, description: string, bus: BusAddress, } | { "op": "unmount", path: string, above: number, } | { "op": "removeResctrlGroup", path: string, };
 
 /**
- * Properties of the running unit that is the container's cgroup. The native layer reads what they were before.
+ * New properties of the container's unit. The native layer reads the previous values itself.
  */
 export type UnitChange = { name: string, bus: BusAddress, properties: Array<UnitProperty>, };
 
@@ -971,32 +977,31 @@ export type UnitChange = { name: string, bus: BusAddress, properties: Array<Unit
  */
 export type UnitProperty = { name: string, 
 /**
- * D-Bus signature of one complete type.
+ * D-Bus signature: one complete type.
  */
 signature: string, 
 /**
- * In the shape of the signature: booleans, numbers, strings, arrays for arrays and structures; 64-bit integers are
- * decimal strings.
+ * Matches the signature: booleans, numbers, strings; arrays for arrays and structures. 64-bit integers are decimal strings.
  */
 value: unknown, 
 /**
- * JSON pointer of the field that asked for it; empty for what every container has.
+ * JSON pointer of the field that asked for it; empty if every container has the property.
  */
 pointer: string, };
 
 /**
- * Something that is done otherwise than config.json has it, or that it should say otherwise (runtime.md#warnings).
+ * Where tsrunc must deviate from config.json, or config.json should be changed (runtime.md#warnings).
  */
 export type Warning = { 
 /**
- * JSON pointer of the field concerned, the first one where there are several.
+ * JSON pointer of the field; the first one if there are several.
  */
 pointer: string, 
 /**
- * What comes of it and why, in words.
+ * The effect and the reason, in words.
  */
 message: string, 
 /**
- * Stable name of its kind, for callers to branch on.
+ * Stable identifier of the kind of warning, for callers to branch on.
  */
 rule: string, };

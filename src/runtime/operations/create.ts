@@ -337,13 +337,13 @@ export function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: Reco
 }
 
 /** @returns the handle of the new container's lock. @throws RuntimeError with runc's text for an id that is taken. */
-export function reserve({ door, root, rootMode, endable }: RuntimeContext, record: ContainerRecord): number {
+export function reserve({ door, root, rootMode, interruptible }: RuntimeContext, record: ContainerRecord): number {
   const { reply, failure } = attempt(door, "handle", {
     op: "reserve",
     root,
     rootMode,
     record,
-    endable: endable ?? false,
+    interruptible: interruptible ?? false,
   });
   if (reply) return reply.handle;
   if (failure.code === "exists") throw new RuntimeError("container with given ID already exists", { code: "exists" });

@@ -30,7 +30,7 @@ export function deleteContainer(context: RuntimeContext, id: string, { force }: 
         throw new RuntimeError(`cannot delete container ${id} that is not stopped: ${status}`, { code: "wrongStatus" });
       }
       if (status !== "stopped") killAndWait(context, record, status);
-      else if (record.status === "creating") perform(context.door, { op: "endHalfMade", lock });
+      else if (record.status === "creating") perform(context.door, { op: "killUnfinished", lock });
       destroy(context, { lock, record });
     });
   } catch (error) {

@@ -119,7 +119,7 @@ t.test("intervals and memory come until the process ends, and the watch is close
   t.equal(ops().at(-1), "close");
   t.match(
     requests.find(({ op }) => op === "nextEvent"),
-    { handle: 7, endable: false },
+    { handle: 7, interruptible: false },
   );
   t.same(context.logged, []);
 });

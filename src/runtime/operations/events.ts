@@ -38,7 +38,7 @@ export function containerStats(context: RuntimeContext, id: string): ContainerSt
 /**
  * What happens to a container until its first process has ended: statistics at each interval and, at once, that it ran out of memory.
  * Waits inside of `next()`. Statistics that cannot be read at one time are a warning.
- * @throws RuntimeError `wrongStatus` for a container that is stopped or being created; `interrupted` by a signal, where `context.endable`
+ * @throws RuntimeError `wrongStatus` for a container that is stopped or being created; `interrupted` by a signal, where `context.interruptible`
  */
 export function* containerEvents(context: RuntimeContext, id: string, options: EventsOptions): Generator<ContainerEvent, void, void> {
   try {
@@ -194,7 +194,7 @@ function* eventsOf(context: RuntimeContext, { id, stats, memory, kills, sources,
   const hasKilled = (): boolean => memory?.version === 2 && kills.haveGrown(memoryEvents(context, memory));
   if (hasKilled()) yield { type: "oom", id }; // before the file was watched
   for (;;) {
-    const { source, text } = send(context.door, "event", { op: "nextEvent", handle, endable: context.endable ?? false });
+    const { source, text } = send(context.door, "event", { op: "nextEvent", handle, interruptible: context.interruptible ?? false });
     switch (sources[source]?.kind) {
       case "interval": {
         const data = tryStats(context, id, stats);

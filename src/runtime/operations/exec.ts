@@ -61,11 +61,11 @@ function stopped(): RuntimeError {
 }
 
 function bringIn(context: RuntimeContext, record: ContainerRecord, options: ExecOptions): number {
-  const { door, root, endable } = context;
+  const { door, root, interruptible } = context;
   const plan = planExec(context, record, options);
   const { preserveFds } = plan.process;
   if (preserveFds > 0) perform(door, { op: "requireOpen", count: preserveFds });
-  const { reply, failure } = attempt(door, "created", { op: "exec", root, id: record.id, plan, endable: endable ?? false });
+  const { reply, failure } = attempt(door, "created", { op: "exec", root, id: record.id, plan, interruptible: interruptible ?? false });
   if (failure) throw explained(context, record, errorFromFailure(failure));
   const { handle } = reply;
   try {
@@ -128,5 +128,5 @@ function planExec(context: RuntimeContext, record: ContainerRecord, options: Exe
 
 /** In a user namespace of its own a process lacks no capability. */
 function factsFor({ namespaces }: ContainerRecord, facts: HostFacts): HostFacts {
-  return namespaces.includes("user") ? { ...facts, lackedCapabilities: [] } : facts;
+  return namespaces.includes("user") ? { ...facts, missingCapabilities: [] } : facts;
 }

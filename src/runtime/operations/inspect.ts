@@ -3,7 +3,7 @@
 import { observedStatus, peekRecord, stateError } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
 import { isRuntimeError, messageOf, withOperation } from "../errors.js";
-import type { SettledContainer } from "../generated/plan.js";
+import type { ContainerSummary } from "../generated/plan.js";
 import { checkId } from "../container/identifier.js";
 import { askText, attempt, send } from "../native.js";
 import { ociState } from "../container/oci-state.js";
@@ -39,11 +39,11 @@ export function listContainers(context: RuntimeContext): ContainerState[] {
     return owner;
   };
   const ids = containerIds(context);
-  const settled = ids.length > 0 ? send(door, "settled", { op: "settledContainers", root, ids }).containers : [];
+  const summaries = ids.length > 0 ? send(door, "summaries", { op: "summarizeContainers", root, ids }).containers : [];
   for (const [index, id] of ids.entries()) {
     try {
-      const found = settled[index];
-      states.push(found ? settledState(found, ownerOf) : observe(context, id, ownerOf));
+      const found = summaries[index];
+      states.push(found ? summarizedState(found, ownerOf) : observe(context, id, ownerOf));
     } catch (error) {
       if (isRuntimeError(error) && error.code === "notFound") continue;
       context.log("warning", `list ${JSON.stringify(id)}: ${messageOf(error)}`);
@@ -52,7 +52,7 @@ export function listContainers(context: RuntimeContext): ContainerState[] {
   return states;
 }
 
-function settledState(found: SettledContainer, ownerOf: (uid: number) => string): ContainerState {
+function summarizedState(found: ContainerSummary, ownerOf: (uid: number) => string): ContainerState {
   const { status: recorded, alive, frozen, ownerUid } = found;
   return ociState(found, statusOf({ recorded, locked: false, alive, frozen }), ownerOf(ownerUid));
 }

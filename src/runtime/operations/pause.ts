@@ -42,7 +42,7 @@ export function resumeContainer(context: RuntimeContext, id: string): void {
 
 function changed(verb: string, context: RuntimeContext, id: string, change: (container: LockedContainer) => void): void {
   try {
-    withContainer(context, id, { kind: "endable" }, change);
+    withContainer(context, id, { kind: "interruptible" }, change);
   } catch (error) {
     throw withOperation(`${verb} ${JSON.stringify(id)}`, error);
   }

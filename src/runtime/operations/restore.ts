@@ -166,7 +166,7 @@ function restore(
             op: "adoptRestored",
             handle: session.handle,
             pid: pid ?? 0,
-            stays: !options.detach,
+            foreground: !options.detach,
             pidFile: options.pidFile ?? null,
           });
           return;

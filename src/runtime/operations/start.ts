@@ -28,7 +28,7 @@ export function startContainer(context: RuntimeContext, id: string, options: Sta
   try {
     let notify: number | undefined;
     let process: ProcessIdentity | undefined;
-    withContainer(context, id, { kind: "endable" }, (container) => {
+    withContainer(context, id, { kind: "interruptible" }, (container) => {
       refuseUnlessCreated(lockedStatus(context, container));
       const { lock, record } = container;
       try {

@@ -33,7 +33,7 @@ t.test("what cannot be granted is left out of its set alone, with the reason", a
     [{ ambient: ["CAP_KILL"], permitted: ["CAP_KILL"] }, ["ambient/0 CAP_KILL notInheritable"], { permitted: "32" }],
   ];
   for (const [sets, told, masks] of table) {
-    const planned = planCapabilities(sets, { lastCapability: 38, lackedCapabilities: [25] });
+    const planned = planCapabilities(sets, { lastCapability: 38, missingCapabilities: [25] });
     t.same(
       planned.leftOut.map(({ set, index, name, reason }) => `${set}/${index} ${name} ${reason}`),
       told,

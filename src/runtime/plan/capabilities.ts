@@ -35,7 +35,7 @@ export interface PlannedCapabilities {
 }
 
 /** What of `HostFacts` counts here. In a user namespace of its own a process lacks none. */
-export type CapabilityFacts = Pick<HostFacts, "lastCapability" | "lackedCapabilities">;
+export type CapabilityFacts = Pick<HostFacts, "lastCapability" | "missingCapabilities">;
 
 /**
  * The five sets as masks; an absent set is empty. What cannot be given is left out and told, not refused (config.md,
@@ -43,14 +43,14 @@ export type CapabilityFacts = Pick<HostFacts, "lastCapability" | "lackedCapabili
  */
 export function planCapabilities(
   sets: Capabilities | undefined,
-  { lastCapability, lackedCapabilities }: CapabilityFacts,
+  { lastCapability, missingCapabilities }: CapabilityFacts,
 ): PlannedCapabilities {
   const leftOut: LeftOut[] = [];
   const bits = (set: keyof Capabilities, refuse: (bit: number) => LeftOutReason | undefined): number[] => {
     const found: number[] = [];
     sets?.[set]?.forEach((name, index) => {
       const bit = isCapability(name) ? (capabilityNumbers[name] as number) : -1;
-      const reason = bit < 0 ? "unknown" : bit > lastCapability ? "newer" : lackedCapabilities.includes(bit) ? "lacked" : refuse(bit);
+      const reason = bit < 0 ? "unknown" : bit > lastCapability ? "newer" : missingCapabilities.includes(bit) ? "lacked" : refuse(bit);
       if (reason === undefined) found.push(bit);
       else leftOut.push({ set, index, name, reason });
     });

@@ -23,7 +23,7 @@ const base: Process = {
     { op: "personality", persona: 8 },
   ],
 };
-const limits = { lastCapability: 40, lackedCapabilities: [21] };
+const limits = { lastCapability: 40, missingCapabilities: [21] };
 
 t.test("what is not said is as in the container's first process", async (t) => {
   t.same(planExecProcess(base, { args: ["id"] }, undefined), { ...base, args: ["id"] });
@@ -93,8 +93,8 @@ t.test("the environment is config.json's, without what the first process alone w
 t.test("the CPUs are told by numbers; without any the kernel's are reset", async (t) => {
   t.equal(planExecAffinity(undefined), null);
   t.equal(planExecAffinity({}), null);
-  t.same(planExecAffinity({ initial: "0-2", final: "4" }), { initial: [0, 1, 2], last: [4] });
-  t.same(planExecAffinity({ final: "1" }), { initial: null, last: [1] });
+  t.same(planExecAffinity({ initial: "0-2", final: "4" }), { initial: [0, 1, 2], final: [4] });
+  t.same(planExecAffinity({ final: "1" }), { initial: null, final: [1] });
 });
 
 t.test("cgroups are the container's, or below them", async (t) => {
@@ -105,16 +105,16 @@ t.test("cgroups are the container's, or below them", async (t) => {
   const v2 = [{ controllers: [], path: "/cg/c1" }];
   const join = (cgroups: ContainerRecord["cgroups"], wanted: string[] = [], record: Partial<ContainerRecord> = {}): unknown =>
     planCgroupJoin({ namespaces: [], cgroups, ...record } as unknown as ContainerRecord, wanted);
-  const none = { joinTasks: [], cloneInto: null, orWhereInitIs: false, mayWaitOutside: true };
+  const none = { joinTasks: [], cloneInto: null, fallBackToInitCgroup: false, mayStartOutside: true };
   t.same(join(v1), { ...none, joinTasks: ["/cg/cpu/c1", "/cg/systemd/c1"] });
-  t.same(join(v2), { ...none, cloneInto: "/cg/c1", orWhereInitIs: true });
+  t.same(join(v2), { ...none, cloneInto: "/cg/c1", fallBackToInitCgroup: true });
   t.same(join(v2, ["a/b"]), { ...none, cloneInto: "/cg/c1/a/b" });
   t.match(join(v1, ["cpuacct:a", "systemd:/b"]), { joinTasks: ["/cg/cpu/c1/a", "/cg/systemd/c1/b"] });
   t.match(join(v1, ["a"]), { joinTasks: ["/cg/cpu/c1/a", "/cg/systemd/c1/a"] });
   t.same(join([]), none);
   const tracer = { defaults: { ...base, capabilities: { ...base.capabilities, bounding: String(2 ** 19) } } } as Partial<ContainerRecord>;
-  t.match(join(v2, [], tracer), { mayWaitOutside: false });
-  t.match(join(v2, [], { ...tracer, namespaces: ["user"] }), { mayWaitOutside: true });
+  t.match(join(v2, [], tracer), { mayStartOutside: false });
+  t.match(join(v2, [], { ...tracer, namespaces: ["user"] }), { mayStartOutside: true });
   for (const [cgroups, wanted, cause] of [
     [v2, ["../x"], /a path with "\.\."/],
     [v1, ["cpu:../x"], /a path with "\.\."/],

@@ -31,7 +31,7 @@ export interface ExecProcessOptions {
 /** The capabilities that the kernel has and the caller lacks. */
 export interface CapabilityLimits {
   lastCapability: number;
-  lackedCapabilities: readonly number[];
+  missingCapabilities: readonly number[];
 }
 
 /**
@@ -96,13 +96,13 @@ function withCapabilities(base: Capabilities | null, names: readonly string[], l
   };
 }
 
-function capabilityBit(name: string, { lastCapability, lackedCapabilities }: CapabilityLimits): number {
+function capabilityBit(name: string, { lastCapability, missingCapabilities }: CapabilityLimits): number {
   const refused = (cause: string): RuntimeError =>
     new RuntimeError(cause, { code: "invalidArgument", operation: `give the capability ${JSON.stringify(name)}` });
   if (!isCapability(name)) throw refused("unknown");
   const bit = capabilityNumbers[name] as number;
   if (bit > lastCapability) throw refused("unknown to the host's kernel");
-  if (lackedCapabilities.includes(bit)) throw refused("the runtime is without it");
+  if (missingCapabilities.includes(bit)) throw refused("the runtime is without it");
   return bit;
 }
 
@@ -118,7 +118,7 @@ function withBits(mask: string, bits: readonly number[]): string {
 /** CPUs by their lists. Undefined where none are given. */
 export function planExecAffinity(affinity: RecordedAffinity | undefined): ExecAffinity | null {
   if (!affinity || (!affinity.initial && !affinity.final)) return null;
-  return { initial: affinity.initial ? numbersOf(affinity.initial) : null, last: affinity.final ? numbersOf(affinity.final) : null };
+  return { initial: affinity.initial ? numbersOf(affinity.initial) : null, final: affinity.final ? numbersOf(affinity.final) : null };
 }
 
 /**
@@ -130,7 +130,7 @@ export function planCgroupJoin({ cgroups, namespaces, defaults }: ContainerRecor
   const below = subCgroups(cgroups, wanted);
   // Its first process can have given it to others there. In a user namespace it is none over a process that comes from outside.
   const mayTrace = !namespaces.includes("user") && hasBit(defaults?.capabilities?.bounding ?? "0", CAP_SYS_PTRACE);
-  const join: CgroupJoin = { joinTasks: [], cloneInto: null, orWhereInitIs: false, mayWaitOutside: !mayTrace };
+  const join: CgroupJoin = { joinTasks: [], cloneInto: null, fallBackToInitCgroup: false, mayStartOutside: !mayTrace };
   for (const { controllers, path } of cgroups) {
     const sub = controllers.length === 0 ? below.get("") : (controllers.map((name) => below.get(name)).find(Boolean) ?? below.get(""));
     const directory = sub === undefined ? path : joinBelow(path, sub);
@@ -138,7 +138,7 @@ export function planCgroupJoin({ cgroups, namespaces, defaults }: ContainerRecor
       join.joinTasks.push(directory);
     } else {
       join.cloneInto = directory;
-      join.orWhereInitIs = sub === undefined;
+      join.fallBackToInitCgroup = sub === undefined;
     }
   }
   return join;

@@ -132,7 +132,10 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   };
   const resctrlWish = resctrlRequest(spec, facts, id);
   const resctrl = resctrlWish && planResctrl(resctrlWish, facts.missing);
-  const capabilities = planCapabilities(process.capabilities, sharesNamespace(spec, "user") ? facts : { ...facts, lackedCapabilities: [] });
+  const capabilities = planCapabilities(
+    process.capabilities,
+    sharesNamespace(spec, "user") ? facts : { ...facts, missingCapabilities: [] },
+  );
   // In a mount namespace of the container's own the mounts end with it.
   const undoMounts: Undo[] = facts.rootfsMount === undefined ? [] : [{ op: "unmount", path: rootfs, above: facts.rootfsMount }];
   return {

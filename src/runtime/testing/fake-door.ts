@@ -40,7 +40,7 @@ export const FACTS: HostFacts = {
   hierarchies: [{ controllers: [], mountpoint: "/sys/fs/cgroup", own: "/user.slice/session" }],
   v2Controllers: ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"],
   lastCapability: 40,
-  lackedCapabilities: [],
+  missingCapabilities: [],
 };
 
 const done: Reply = { kind: "done" };
@@ -109,8 +109,8 @@ export function fakeDoor({ facts, files, answers }: FakeDoorOptions = {}): FakeD
         return { kind: "names", names: request.paths.filter((path) => path.endsWith("/c1") || path === "/proc/kcore") };
       case "pathKind":
         return { kind: "text", text: "directory" };
-      case "settledContainers":
-        return { kind: "settled", containers: request.ids.map(() => null) };
+      case "summarizeContainers":
+        return { kind: "summaries", containers: request.ids.map(() => null) };
       case "listContainers":
         return { kind: "names", names: [] };
       case "findMount":

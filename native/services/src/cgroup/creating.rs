@@ -6,7 +6,7 @@ use rustix::fs::{flock, openat, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::Deserialize;
 use tsrunc_plan::record::RecordedStatus;
-use tsrunc_plan::request::Undo;
+use tsrunc_plan::undo::Undo;
 
 use crate::drafts::{names, DIRECTORY};
 use crate::state_root::STATE;
@@ -61,7 +61,7 @@ mod tests {
         let reserved = |id: &str, status: RecordedStatus| {
             let undo = vec![Undo::RemoveVacatedCgroup { path: format!("/cg/{id}") }];
             let record = ContainerRecord { status, undo, ..record(id) };
-            reserve(&Reservation { root: temp.path(), root_mode: 0o700, record: &record, endable: false }).unwrap()
+            reserve(&Reservation { root: temp.path(), root_mode: 0o700, record: &record, interruptible: false }).unwrap()
         };
         let own = reserved("own", RecordedStatus::Creating);
         let _other = reserved("other", RecordedStatus::Creating);

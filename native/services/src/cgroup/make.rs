@@ -331,7 +331,7 @@ mod tests {
             may_be_frozen: false,
         };
         let states = TempDir::new();
-        let lock = reserve(&Reservation { root: states.path(), root_mode: 0o700, record: &record("c"), endable: false }).unwrap();
+        let lock = reserve(&Reservation { root: states.path(), root_mode: 0o700, record: &record("c"), interruptible: false }).unwrap();
         let plan = CgroupPlan { join_tasks: vec![directory.path.clone()], directories: vec![directory], ..CgroupPlan::default() };
         let failure = CgroupCreation::new(plan, &lock).tasks().err().unwrap();
         assert_eq!(failure.cause, "not a cgroup");

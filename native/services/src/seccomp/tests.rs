@@ -319,7 +319,7 @@ fn a_profile_is_cut_out_of_its_configuration_once_its_filter_is_kept() {
         r#"{"defaultAction":{"kind":"log"},"architectures":[],"flags":[],"preferredFlags":["specAllow"],"rules":[],"denyNewer":false,"defaultNames":[]}"#,
     );
     let compiled = Seccomp::compile(Some(found), &made).unwrap();
-    let lock = reserve(&Reservation { root: temp.path(), root_mode: 0o700, record: &record("c"), endable: false }).unwrap();
+    let lock = reserve(&Reservation { root: temp.path(), root_mode: 0o700, record: &record("c"), interruptible: false }).unwrap();
     compiled.keep(&lock).unwrap();
     assert_eq!(Some(&of_container(lock.dir_fd()).unwrap()), compiled.filter());
     fs::write(format!("{}/seccomp", lock.path()), "cut").unwrap();

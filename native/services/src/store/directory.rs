@@ -23,7 +23,7 @@ pub struct Reservation<'a> {
     /// The first content of state.json.
     pub record: &'a ContainerRecord,
     /// This process may be ended for the container (holder.rs).
-    pub endable: bool,
+    pub interruptible: bool,
 }
 
 /// Makes the directory with state.json in it, and locks it. The root is made when missing.
@@ -31,7 +31,7 @@ pub struct Reservation<'a> {
 /// # Errors
 /// `Exists` if the id is taken.
 pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
-    let Reservation { root, root_mode, record, endable } = *request;
+    let Reservation { root, root_mode, record, interruptible } = *request;
     let id = record.id.as_str();
     let state = &text_of(record)?;
     let during = || format!("make state directory \"{root}/{id}\"");
@@ -40,7 +40,7 @@ pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
     // Who cleans up after killed creates may take the directory away before it is locked.
     for _attempt in 0..16 {
         let draft = draft_name(id);
-        match fill_draft(&root_fd, &draft, state, endable) {
+        match fill_draft(&root_fd, &draft, state, interruptible) {
             Err(Errno::NOENT) => continue,
             Err(errno) => {
                 remove_draft(&root_fd, &draft);
@@ -61,14 +61,14 @@ pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
     Err(Errno::NOENT).during(during)
 }
 
-fn fill_draft(root: &OwnedFd, draft: &str, state: &str, endable: bool) -> Result<OwnedFd, Errno> {
+fn fill_draft(root: &OwnedFd, draft: &str, state: &str, interruptible: bool) -> Result<OwnedFd, Errno> {
     match rustix::fs::mkdirat(root, draft, Mode::RWXU) {
         Err(Errno::EXIST) => return Err(Errno::NOENT), // another attempt
         result => result?,
     }
     let dir = rustix::fs::openat(root, draft, DIRECTORY, Mode::empty())?;
     rustix::fs::flock(&dir, FlockOperation::LockExclusive)?;
-    if endable {
+    if interruptible {
         holder::declare(&dir)?;
     }
     write_new(&dir, STATE, state)?;
@@ -116,7 +116,7 @@ mod tests {
     fn reserves_with_state_and_modes() {
         let temp = TempDir::new();
         let root = format!("{}/a/root", temp.path());
-        let lock = reserve(&Reservation { root: &root, root_mode: 0o1711, record: &record("c1"), endable: false }).unwrap();
+        let lock = reserve(&Reservation { root: &root, root_mode: 0o1711, record: &record("c1"), interruptible: false }).unwrap();
         let state = std::fs::read_to_string(format!("{root}/c1/state.json")).unwrap();
         assert_eq!(serde_json::from_str::<ContainerRecord>(&state).unwrap(), record("c1"));
         let mode = |path: &str| rustix::fs::stat(path).unwrap().st_mode & 0o7777;

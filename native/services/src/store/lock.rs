@@ -24,7 +24,7 @@ pub struct LockRequest<'a> {
     /// How long to wait for who holds it; None: without end.
     pub patience: Option<Duration>,
     /// This process may be ended for the container (holder.rs).
-    pub endable: bool,
+    pub interruptible: bool,
 }
 
 /// Locks the directory of a container.
@@ -32,7 +32,7 @@ pub struct LockRequest<'a> {
 /// # Errors
 /// `NotFound`; `Locked` when somebody else holds the lock for longer than the patience.
 pub fn lock(request: &LockRequest<'_>) -> Result<Lock, Failure> {
-    let LockRequest { root, id, patience, endable } = *request;
+    let LockRequest { root, id, patience, interruptible } = *request;
     let deadline = patience.map(|patience| Instant::now() + patience);
     let during = || format!("lock state directory \"{root}/{id}\"");
     check_id(id)?;
@@ -62,7 +62,7 @@ pub fn lock(request: &LockRequest<'_>) -> Result<Lock, Failure> {
         }
         // Meanwhile it may have been removed, and even made anew.
         if is_entry(&root_fd, id, &dir).during(during)? {
-            if endable {
+            if interruptible {
                 holder::declare(&dir).during(during)?;
             }
             return Ok(Lock { dir, root: root_fd, root_path: root.to_owned(), id: id.to_owned() });
@@ -135,7 +135,7 @@ mod tests {
     fn reports_what_is_not_there_and_refuses_links_and_paths() {
         let temp = TempDir::new();
         assert_eq!(code(lock_in(&temp, "c", true)), FailureCode::NotFound);
-        assert_eq!(code(lock(&LockRequest { root: &format!("{}/none", temp.path()), id: "c", patience: None, endable: false })), FailureCode::NotFound);
+        assert_eq!(code(lock(&LockRequest { root: &format!("{}/none", temp.path()), id: "c", patience: None, interruptible: false })), FailureCode::NotFound);
         std::os::unix::fs::symlink("/tmp", format!("{}/link", temp.path())).unwrap();
         assert!(lock_in(&temp, "link", true).is_err());
         for id in ["", ".", "..", "a/b", "#c.00000000", "a\0"] {

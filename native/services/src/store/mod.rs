@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 pub use directory::{remove, reserve, Reservation};
 pub use lock::{lock, LockRequest};
-pub use state::{commit_state, draft_state, end_half_made, read_state, save_state};
+pub use state::{commit_state, draft_state, kill_unfinished, read_state, save_state};
 
 /// A container's directory, locked against every other process until dropped.
 pub struct Lock {
@@ -57,10 +57,10 @@ mod testing {
     }
 
     pub fn reserve_in(temp: &TempDir, id: &str) -> Result<Lock, Failure> {
-        reserve(&Reservation { root: temp.path(), root_mode: 0o700, record: &record(id), endable: false })
+        reserve(&Reservation { root: temp.path(), root_mode: 0o700, record: &record(id), interruptible: false })
     }
 
     pub fn lock_in(temp: &TempDir, id: &str, wait: bool) -> Result<Lock, Failure> {
-        lock(&LockRequest { root: temp.path(), id, patience: if wait { None } else { Some(Duration::ZERO) }, endable: false })
+        lock(&LockRequest { root: temp.path(), id, patience: if wait { None } else { Some(Duration::ZERO) }, interruptible: false })
     }
 }

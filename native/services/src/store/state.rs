@@ -6,8 +6,8 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
+use tsrunc_plan::process_identity::ProcessIdentity;
 use tsrunc_plan::record::ContainerRecord;
-use tsrunc_plan::request::ProcessIdentity;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::signals::KILL;
 
@@ -59,7 +59,7 @@ const END_PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The process cannot be signalled. A draft that is missing or cut short names none.
-pub fn end_half_made(lock: &Lock) -> Result<(), Failure> {
+pub fn kill_unfinished(lock: &Lock) -> Result<(), Failure> {
     #[derive(serde::Deserialize)]
     struct Draft {
         process: ProcessIdentity,
