@@ -37,7 +37,8 @@ export function parseArguments(argv: readonly string[], subject: string, grammar
       setSwitch(parsed.switches, flag, subject, attached);
     } else {
       const value = attached ?? argv[++at];
-      if (value === undefined) throw usageError(subject, `flag "--${flag.name}" requires an argument`);
+      // In runc's words: podman takes a runtime that says so to `restore --lsm-mount-context` for one that can restore into a pod.
+      if (value === undefined) throw usageError(subject, `flag needs an argument: --${flag.name}`);
       setValue(parsed, flag, subject, value);
     }
   }

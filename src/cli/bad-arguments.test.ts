@@ -20,7 +20,7 @@ for (const { name, grammar } of rows) {
         const refusal =
           value === undefined
             ? { argv: [`${spelled}=maybe`], message: `${name}: flag "--${flag}" is true or false, not "maybe"` }
-            : { argv: [spelled], message: `${name}: flag "--${flag}" requires an argument` };
+            : { argv: [spelled], message: `${name}: flag needs an argument: --${flag}` };
         t.throws(() => parse(...refusal.argv), { message: refusal.message }, spelled);
       }
       for (const wrong of choices ? ["nosuchvalue", "", ` ${choices[0]}`] : [])

@@ -14,7 +14,8 @@ type Table = Map<string, Partial<Record<Runtime, string>>>;
 
 /** What the last run with a runtime gave for the tests of one file; undefined if there was none. */
 function outcomes(runtime: Runtime, file: string): Outcome[] | undefined {
-  const lines = [`build/clients/${runtime}.jsonl`, `build/clients/${runtime}-go.jsonl`]
+  const lines = ["", "-go", "-guest"]
+    .map((suite) => `build/clients/${runtime}${suite}.jsonl`)
     .filter((results) => existsSync(results))
     .flatMap((results) => readFileSync(results, "utf8").trim().split("\n"));
   const found = lines.map((line) => JSON.parse(line) as Outcome).filter((outcome) => outcome.file === file);

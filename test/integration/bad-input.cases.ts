@@ -1199,7 +1199,7 @@ const commandLine: BadInput[] = [
   call("an unknown command", 'tsrunc: unknown command "creat", did you mean "create"?', "creat"),
   call("an unknown flag", 'create: unknown flag "--bundel", did you mean "--bundle"?', "create", "--bundel", "x", "{id}"),
   call("an unknown global flag", 'tsrunc: unknown flag "--rooot", did you mean "--root"?', "--rooot", "x", "list"),
-  call("a flag without its value", 'list: flag "--format" requires an argument', "list", "--format"),
+  call("a flag without its value", "list: flag needs an argument: --format", "list", "--format"),
   call("a log format that does not exist", 'tsrunc: flag "--log-format" is text or json, not "xml"', "--log-format", "xml", "list"),
   call("events without an ID", "events: missing container ID", "events"),
   call("events of two containers", 'events: unexpected argument "b"', "events", "a", "b"),

@@ -1,12 +1,12 @@
 /**
- * containerd 2 with its own shim and ctr.
+ * containerd 2.4 with its own shim and ctr.
  */
 import { sharing } from "../../integration/harness/suite.js";
 import { Containerd, containerdSteps } from "../containerd-steps.js";
 import { programs } from "./programs.js";
 
 sharing(
-  "containerd 2",
+  "containerd 2.4",
   (c) =>
     Containerd.start(c, {
       programs,
