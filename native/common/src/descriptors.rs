@@ -1,4 +1,4 @@
-//! Descriptors sent from process to process over Unix sockets (SCM_RIGHTS in unix(7)).
+//! Descriptors passed over Unix sockets (SCM_RIGHTS, unix(7)).
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -7,18 +7,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{retry_on_intr, Errno};
 use rustix::net::{recvmsg, sendmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
-/// As many as may go at once (SCM_MAX_FD of the kernel).
+/// The kernel's SCM_MAX_FD.
 const MAX_DESCRIPTORS: usize = 253;
 
-/// Sends all the bytes; the descriptors go with the first one.
+/// Sends all of `bytes`; the descriptors go with the first byte.
 ///
 /// # Errors
-/// The errno of sendmsg(2); `EINVAL` for more descriptors than may go at once.
+/// The errno of sendmsg(2); `EINVAL` for more than `MAX_DESCRIPTORS`.
 pub fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
-        return Err(Errno::INVAL); // as the kernel says, when they fit here
+        return Err(Errno::INVAL); // the kernel's errno for too many
     }
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -29,10 +29,10 @@ pub fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> rustix::
     Ok(())
 }
 
-/// Fills `bytes` as far as the peer sends any, and returns how far, with the descriptors that came with them.
+/// Fills `bytes`, unless the peer closes the socket before. Returns the number of bytes, and the descriptors that came with them.
 ///
 /// # Errors
-/// The errno of recvmsg(2); `EMFILE` where this process may not have all the descriptors.
+/// The errno of recvmsg(2); `EMFILE` if RLIMIT_NOFILE leaves no room for all the descriptors.
 pub fn receive(socket: impl AsFd, bytes: &mut [u8]) -> rustix::io::Result<(usize, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -44,17 +44,17 @@ pub fn receive(socket: impl AsFd, bytes: &mut [u8]) -> rustix::io::Result<(usize
             fds.extend(received);
         }
     }
-    // The kernel leaves out what goes beyond RLIMIT_NOFILE.
+    // The kernel drops descriptors beyond RLIMIT_NOFILE.
     if received.flags.contains(ReturnFlags::CTRUNC) {
         return Err(Errno::MFILE);
     }
     Ok((received.bytes, fds))
 }
 
-/// What goes with a descriptor.
+/// The text beside a descriptor; runc's receivers expect a name.
 pub const NAME: &[u8] = b"/dev/ptmx";
 
-/// Sends a descriptor with the text that runc's receivers expect, a name.
+/// Sends one descriptor, with `NAME`.
 pub fn send_descriptor(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> rustix::io::Result<()> {
     send(socket, NAME, &[fd])
 }

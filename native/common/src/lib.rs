@@ -1,4 +1,4 @@
-//! What the creator of a container and its init share: the conversation between them and what either of them may have to do.
+//! Code that the creator of a container and its init share: the protocol between them, and what either of them may have to do.
 
 pub mod clones;
 pub mod descriptors;

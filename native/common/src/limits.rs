@@ -1,14 +1,15 @@
-//! Resource limits of a container's process, which the init sets itself or, in a user namespace, its creator.
+//! Resource limits of a container's process, set by the init or, in a user namespace, by its creator.
 
 use tsrunc_plan::container::{Process, Rlimit};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::process as sys;
 
-/// Up to this number the init opens descriptors until it executes the program.
+/// Descriptors that the init needs until it executes the program.
 const OWN_DESCRIPTORS: u64 = 16;
 
-/// Sets the resource limits of a process, 0 for this one; but RLIMIT_NOFILE no lower than the init itself needs (`low_open_files`).
+/// Sets the resource limits of the process `pid`; 0 is this one. RLIMIT_NOFILE is not set lower than the init needs; `low_open_files` has the
+/// rest.
 pub fn set_limits(pid: i32, process: &Process) -> Result<(), Failure> {
     let own = OWN_DESCRIPTORS + u64::from(process.preserve_fds);
     for limit in &process.rlimits {
@@ -19,7 +20,7 @@ pub fn set_limits(pid: i32, process: &Process) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The RLIMIT_NOFILE that `set_limits` has left too high, for startContainer hooks and the program alone.
+/// The RLIMIT_NOFILE that `set_limits` left too high: it is set for startContainer hooks and right before the exec.
 pub fn low_open_files(process: &Process) -> Result<Option<[u64; 2]>, Failure> {
     let own = OWN_DESCRIPTORS + u64::from(process.preserve_fds);
     for limit in &process.rlimits {

@@ -1,4 +1,4 @@
-//! The table of mounts of this process's mount namespace (proc_pid_mountinfo(5)).
+//! The mounts of this process's mount namespace (proc_pid_mountinfo(5)).
 
 use std::io;
 use std::os::fd::AsFd;
@@ -6,39 +6,39 @@ use std::os::fd::AsFd;
 use rustix::fs::{statx, AtFlags, StatxFlags, CWD};
 use rustix::io::Errno;
 
-/// One line of the table.
+/// One line of mountinfo.
 #[derive(Debug, PartialEq)]
 pub struct MountEntry {
     /// statx(2)'s `stx_mnt_id`.
     pub id: u64,
-    /// Where it is mounted, seen from the root of this process.
+    /// The mount point, relative to the root of this process.
     pub point: Vec<u8>,
     pub fs_type: String,
 }
 
 const STATX_MNT_ID: StatxFlags = StatxFlags::from_bits_retain(0x1000);
 
-/// The mount that a path lies on (statx(2)).
+/// The id of the mount that a path is on (statx(2)).
 pub fn id_of(path: &str, flags: AtFlags) -> Result<u64, Errno> {
     Ok(statx(CWD, path, flags, STATX_MNT_ID)?.stx_mnt_id)
 }
 
-/// The mount that an open file lies on, and its inode there.
+/// The id of the mount that an open file is on, and its inode number.
 pub fn place_of(file: impl AsFd) -> Result<(u64, u64), Errno> {
     statx(file, "", AtFlags::EMPTY_PATH, STATX_MNT_ID | StatxFlags::INO).map(|stat| (stat.stx_mnt_id, stat.stx_ino))
 }
 
-/// The table, parents before what is mounted on them.
+/// All mounts; a parent precedes the mounts on it.
 pub fn read() -> io::Result<Vec<MountEntry>> {
     Ok(parse(&std::fs::read("/proc/self/mountinfo")?))
 }
 
-/// The mounts on a path and below it.
+/// The mounts at or below a path.
 pub fn at_or_below<'a>(table: &'a [MountEntry], path: &'a [u8]) -> impl DoubleEndedIterator<Item = &'a MountEntry> {
     table.iter().filter(move |entry| is_at_or_below(&entry.point, path))
 }
 
-/// Whether a path is another one or leads below it; both absolute and clean.
+/// Whether `path` is `directory` or below it; both must be absolute and normalized.
 pub fn is_at_or_below(path: &[u8], directory: &[u8]) -> bool {
     let directory = directory.strip_suffix(b"/").unwrap_or(directory);
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
@@ -59,7 +59,7 @@ fn parse_line(line: &[u8]) -> Option<MountEntry> {
     })
 }
 
-/// Space, tab, newline and backslash are written as three octal digits.
+/// Undoes the octal escapes of space, tab, newline and backslash.
 fn unescape(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_mounts_at_and_below_a_path_alone() {
+    fn finds_only_mounts_at_or_below_a_path() {
         let table = parse(TABLE);
         let ids = |path: &[u8]| at_or_below(&table, path).map(|entry| entry.id).collect::<Vec<_>>();
         assert_eq!(ids(b"/c/root"), [2, 3]);

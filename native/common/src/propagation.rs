@@ -1,4 +1,4 @@
-//! Propagation of mounts (mount_namespaces(7)).
+//! Mount propagation (mount_namespaces(7)).
 
 use std::os::fd::AsFd;
 
@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use tsrunc_plan::operation::Propagation;
 use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 
-/// `MS_*` propagation bit and whether it is for the whole tree.
+/// The `MS_*` bit, and whether it applies recursively.
 fn propagation_bits(propagation: Propagation) -> (u64, bool) {
     const UNBINDABLE: u64 = 1 << 17;
     const PRIVATE: u64 = 1 << 18;
@@ -24,7 +24,7 @@ fn propagation_bits(propagation: Propagation) -> (u64, bool) {
     }
 }
 
-/// Changes the propagation of the mount whose root is `mount`.
+/// Sets the propagation of the mount whose root is `mount`.
 pub fn set_propagation(mount: impl AsFd, propagation: Propagation) -> Result<(), Errno> {
     let (propagation, recursive) = propagation_bits(propagation);
     mount_setattr(mount, MountSetattr { propagation, recursive, ..MountSetattr::default() })

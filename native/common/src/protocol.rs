@@ -1,40 +1,40 @@
-//! The conversation between the process that creates a container (or starts it) and the container's init.
+//! The protocol between the container's init and the process that creates or starts the container.
 //!
 //! ```text
 //! creator                         init                     over a socket pair
 //!   Plan, and the tasks files of its v1 cgroups by SCM_RIGHTS
 //!                      ->           joins them, sets up the container
 //!                      <-           Terminal, then the master by SCM_RIGHTS   (process.terminal)
-//!                      <-           Hooks             (the mounts stand, before the pivot)
+//!                      <-           Hooks             (mounts are done, before pivot_root)
 //!   Continue           ->           goes on, createContainer hooks first
 //!                      <-           Schedule          (process.scheduler, ioPriority)
 //!   Continue           ->           goes on
 //!                      <-           Limits            (in a user namespace)
 //!   Continue           ->           sets up the process
-//!                      <-           Listener          (its seccomp filter asks somebody)
+//!                      <-           Listener          (its seccomp filter has a listener)
 //!   Continue           ->           goes on
-//!                      <-           Ready             (or Failed at any moment)
+//!                      <-           Ready             (or Failed at any time)
 //!   Release            ->           waits at the gate; with Gate::Channel goes on, and the creator is the starter
 //! starter
 //!   Start              ->           over the gate socket
 //!                      <-           Notify, then the socket by SCM_RIGHTS     (the creator's NOTIFY_SOCKET)
 //!                                   startContainer hooks, exec
-//!                      <-           Executing, then end of file: the program runs; or Failed
+//!                      <-           Executing, then end of file: exec succeeded; or Failed
 //!
-//! exec                            the process that is brought in
-//!   Exec, and by SCM_RIGHTS a pidfd of the container's init, its root where that is entered, the tasks files of its v1 cgroups
+//! exec                            the process that exec adds
+//!   Exec, and by SCM_RIGHTS a pidfd of the container's init, its root if `chroot`, the tasks files of its v1 cgroups
 //!                      ->           joins cgroups and namespaces, becomes the container's user; as above: Terminal, Limits
-//!                      <-           Crowded           (pids.max leaves room for one process alone)
-//!   Continue           ->           outside of that cgroup now, tries again; its child is moved into it
-//!                      <-           Forked            (a pid namespace is for children; that process says so and ends)
-//!   Continue           ->           its child goes on; as above: Schedule, Listener, Ready, Release, Executing
+//!                      <-           Crowded           (pids.max has room for one process only)
+//!   Continue           ->           forks again, now outside of that cgroup; the creator moves the child into it
+//!                      <-           Forked            (setns to a pid namespace affects children only; the parent exits)
+//!   Continue           ->           its child continues; as above: Schedule, Listener, Ready, Release, Executing
 //!
 //! mounts                          the process that joins
-//!   Mounts, and by SCM_RIGHTS a pidfd of the container's init, its root where that is entered
+//!   Mounts, and by SCM_RIGHTS a pidfd of the container's init, its root if `chroot`
 //!                      ->           joins namespaces (Forked as above), mounts or unmounts
-//!                      <-           Ready, all is done; or Failed, nothing is
+//!                      <-           Ready: all is done; or Failed: nothing is
 //! ```
-//! Every message is a 32-bit native-endian length and that many bytes of JSON.
+//! A message is a 32-bit native-endian length and that many bytes of JSON.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -49,14 +49,14 @@ use tsrunc_sys::errno::During;
 
 use crate::descriptors;
 
-/// No plan that fits into a 16 MiB config.json is longer; a longer message is a broken peer.
+/// The plan of a 16 MiB config.json, the largest accepted, is shorter. A longer message means a broken peer.
 const MAX_MESSAGE_BYTES: u32 = 64 << 20;
 
-/// What the first message says of any process. Descriptors are given by their numbers: the process inherits them.
+/// The part of the first message that every process gets. Descriptors are numbers: the process inherits them.
 #[derive(Serialize, Deserialize)]
 pub struct Launch<'a> {
     pub process: Cow<'a, Process>,
-    /// The creator sets the resource limits then: it may raise them.
+    /// The creator then sets the resource limits, because only it may raise them.
     pub in_user_namespace: bool,
     pub gate: Gate,
     pub console: Console,
@@ -68,48 +68,50 @@ pub struct Launch<'a> {
 #[derive(Serialize, Deserialize)]
 pub struct InitPlan<'a> {
     pub launch: Launch<'a>,
-    /// Joined in this order. The spawn joined the user and pid namespaces, and those that the container's user namespace does not own.
+    /// Namespaces to join, in this order. The user and pid namespaces, and those that the container's user namespace does not own, were
+    /// joined before this program was executed.
     pub join: Vec<(Namespace, i32)>,
-    /// Made after the cgroups are joined: a cgroup namespace's root is the cgroup of its maker.
+    /// Made after the cgroups are joined, because the root of a cgroup namespace is its creator's cgroup.
     pub new_cgroup_namespace: bool,
-    /// A new time namespace was unshared: with clock offsets, which must be set before anybody enters it.
+    /// A time namespace with clock offsets was unshared, and is still to be entered: offsets can be set only before that.
     pub enter_time_namespace: bool,
-    /// The uid and gid maps that the joined user namespace must have, where config.json gives them too.
+    /// The uid and gid maps that config.json gives beside the path of a user namespace: the joined one must have the same.
     pub expected_maps: Option<(Vec<IdMapping>, Vec<IdMapping>)>,
     pub operations: Cow<'a, [Operation]>,
     pub start_container_hooks: Cow<'a, [Hook]>,
     /// Detached clones of bind sources: index of the operation, descriptor.
     pub lent_mounts: Vec<(usize, i32)>,
-    /// Files for stdout and stderr of hooks.
+    /// Files for the hooks' stdout and stderr.
     #[serde(default)]
     pub hook_output: [Option<i32>; 2],
-    /// The container's notify socket, which the starter gets.
+    /// The container's notify socket, to be passed to the starter.
     #[serde(default)]
     pub notify: Option<i32>,
 }
 
-/// The first message to a process that is brought into a container.
+/// The first message to a process of `exec`.
 #[derive(Serialize, Deserialize)]
 pub struct ExecStart<'a> {
     pub launch: Launch<'a>,
     /// Namespaces of the container's first process to join.
     pub namespaces: Cow<'a, [Namespace]>,
-    /// The root of that process comes with the message and is entered by chroot(2).
+    /// The root of the first process comes with the message, to be entered by chroot(2).
     pub chroot: bool,
-    /// The last of the files that it joins cgroups by is that of a cgroup below the one before, for the case that this one takes no process.
-    pub spare_cgroup: bool,
+    /// The last of the tasks files is a fallback: the cgroup of the container's first process, to be used if the cgroup before it, an ancestor,
+    /// takes no processes.
+    pub fallback_cgroup: bool,
     pub terminal_size: Option<[u16; 2]>,
     #[serde(default)]
     pub oom_score_adj: Option<i32>,
     pub affinity: Cow<'a, Option<ExecAffinity>>,
 }
 
-/// The first message to a process that changes the mounts of a container.
+/// The first message to a process that changes a container's mounts.
 #[derive(Serialize, Deserialize)]
 pub struct MountsStart<'a> {
     /// Namespaces of the container's first process to join.
     pub namespaces: Cow<'a, [Namespace]>,
-    /// The root of that process comes with the message and is entered by chroot(2).
+    /// The root of the first process comes with the message, to be entered by chroot(2).
     pub chroot: bool,
     pub add: Cow<'a, [Operation]>,
     /// Detached clones of bind sources: index of the operation, descriptor.
@@ -117,16 +119,16 @@ pub struct MountsStart<'a> {
     pub remove: Cow<'a, [MountPoint]>,
 }
 
-/// A filter of system calls.
+/// A compiled seccomp filter.
 #[derive(Serialize, Deserialize)]
 pub struct SeccompFilter {
     pub program: Vec<tsrunc_sys::seccomp::Instruction>,
-    /// Of seccomp(2).
+    /// Flags of seccomp(2).
     pub flags: u32,
 }
 
 /// # Errors
-/// The plan says that the program has a filter, and none came: it would run unconfined.
+/// The plan says that the process has a filter, but there is none: the program would run unconfined.
 pub fn require_filter(process: &Process, filter: bool) -> Result<(), Failure> {
     match process.seccomp && !filter {
         true => Err(Failure::new(FailureCode::BadRequest, "confine the process (/linux/seccomp)", "its filter of system calls is missing")),
@@ -139,40 +141,41 @@ pub fn require_filter(process: &Process, filter: bool) -> Result<(), Failure> {
 pub enum Gate {
     /// A listening socket.
     Socket(i32),
-    /// None: `Release` is the start, too.
+    /// No gate: `Release` starts the program.
     Channel,
 }
 
-/// Who gets the terminal's master.
+/// Where the terminal's master goes.
 #[derive(Serialize, Deserialize)]
 pub enum Console {
     None,
     /// To a connected socket (`--console-socket`).
     Socket(i32),
-    /// The creator.
+    /// To the creator.
     Channel,
 }
 
 #[derive(Serialize, Deserialize)]
 pub enum FromInit {
-    /// The pid of the process that goes on with this conversation; the one that says so ends.
+    /// The pid of the child that continues this conversation; the sender exits.
     Forked(i32),
-    /// It could not make that process, perhaps because the container's limit of processes leaves no room for both. It tries once more when it goes on.
+    /// It could not fork, perhaps because pids.max has no room for both. After `Continue` it tries once more.
     Crowded(Failure),
-    /// The terminal's master follows as one byte with SCM_RIGHTS.
+    /// The terminal's master follows by SCM_RIGHTS.
     Terminal,
+    /// Asks the creator to run prestart and createRuntime hooks.
     Hooks,
-    /// It is time to set the resource limits.
+    /// Asks the creator to set the resource limits.
     Limits,
-    /// It is time to carry the `Schedule` operations out.
+    /// Asks the creator to execute the `Schedule` operations.
     Schedule,
-    /// The filter is loaded, and this descriptor of the init is its listener. Not sent by SCM_RIGHTS: the filter may ask about
-    /// sendmsg(2), and nobody could answer yet.
+    /// The filter is loaded; the number is its listener's in the init, for pidfd_getfd(2). It is not sent by SCM_RIGHTS, because the filter may
+    /// notify about sendmsg(2), and there is no agent yet to answer.
     Listener(i32),
     Ready,
-    /// The notify socket follows with SCM_RIGHTS.
+    /// The notify socket follows by SCM_RIGHTS.
     Notify,
-    /// The exec comes now.
+    /// execve(2) is next.
     Executing,
     Failed(Failure),
 }
@@ -193,12 +196,12 @@ pub enum ToInit<'a> {
     Start,
 }
 
-/// A message out of turn.
+/// A message arrived that is not the expected one.
 pub fn unexpected(expected: &str) -> Failure {
     Failure::new(FailureCode::Other, "wait for the creator", format!("it did not send {expected}"))
 }
 
-/// One end of the conversation.
+/// One end of the socket pair.
 pub struct Channel(std::os::unix::net::UnixStream);
 
 impl Channel {
@@ -211,7 +214,7 @@ impl Channel {
     }
 
     /// # Errors
-    /// The errno of write(2): the peer is gone.
+    /// The errno of sendmsg(2): the peer is gone.
     pub fn send(&self, message: &impl Serialize) -> Result<(), Failure> {
         self.send_with(message, &[])
     }
@@ -229,10 +232,10 @@ impl Channel {
         descriptors::send(&self.0, &bytes, &fds).during(|| "send to the other side of the start gate".into())
     }
 
-    /// Tells the creator that something of its own is due, and waits until it has done it.
+    /// Asks the creator to do something and waits for its `Continue`. Returns the state that this carries.
     ///
     /// # Errors
-    /// The creator is gone, or answers out of turn.
+    /// The creator is gone, or sends another message.
     pub fn ask(&self, message: &FromInit) -> Result<String, Failure> {
         self.send(message)?;
         match self.receive()? {
@@ -241,10 +244,10 @@ impl Channel {
         }
     }
 
-    /// The next message; None at the end of the conversation.
+    /// The next message; None at end of file.
     ///
     /// # Errors
-    /// A read that fails, a message cut short or not understood.
+    /// A read error, or a message that is truncated or malformed.
     pub fn receive<M: DeserializeOwned>(&self) -> Result<Option<M>, Failure> {
         let during = || "receive from the other side of the start gate".to_owned();
         let mut length = [0; 4];
@@ -257,10 +260,10 @@ impl Channel {
         self.receive_rest(length).map(Some)
     }
 
-    /// The next message and the descriptors that it carries.
+    /// The next message and its descriptors.
     ///
     /// # Errors
-    /// As of `receive`; the end of the conversation; descriptors that this process may not have.
+    /// As for `receive`; also end of file, and more descriptors than RLIMIT_NOFILE allows.
     pub fn receive_with<M: DeserializeOwned>(&self) -> Result<(M, Vec<OwnedFd>), Failure> {
         let during = || "receive from the other side of the start gate".to_owned();
         let mut length = [0; 4];
@@ -288,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_whose_filter_is_missing_is_refused() {
+    fn refuses_a_process_whose_filter_is_missing() {
         let process = |seccomp: bool| -> Process {
             let mut json = serde_json::json!({ "args": [], "env": [], "setHome": false, "cwd": "/", "uid": 0, "gid": 0, "umask": 18, "rlimits": [],
                 "noNewPrivileges": true, "terminal": false, "preserveFds": 0 });

@@ -1,11 +1,11 @@
-//! Waiting for one thing, at the latest until a deadline. For loops over many sources there is the reactor of native/services.
+//! Waits for a descriptor, with a deadline. Loops over many sources use the reactor in native/services.
 
 use std::time::{Duration, Instant};
 
 use rustix::event::{poll, PollFd, Timespec};
 use rustix::io::Errno;
 
-/// Waits until one of the descriptors is ready. False if none is at the deadline; None waits without end.
+/// Waits until one of the descriptors is ready; false if the deadline passes first. None: no deadline.
 ///
 /// # Errors
 /// The errno of poll(2).
@@ -18,7 +18,7 @@ pub fn any(watched: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<bool
     }
 }
 
-/// What system calls take for the time until a deadline; zero for one that is over.
+/// The time until a deadline, for system calls; zero if it has passed.
 pub fn time_left(deadline: Option<Instant>) -> Option<Timespec> {
     let left: Duration = deadline?.saturating_duration_since(Instant::now());
     Some(Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() })

@@ -1,4 +1,4 @@
-//! A process of its own: the limit of descriptors is a process's.
+//! A test binary of its own, because it changes RLIMIT_NOFILE.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -17,7 +17,7 @@ fn files() -> Vec<OwnedFd> {
 }
 
 #[test]
-fn descriptors_come_with_a_message_all_or_none() {
+fn a_message_brings_all_its_descriptors_or_fails() {
     let (sender, receiver) = pair();
     let state = "x".repeat(1 << 20); // more than a socket holds
     std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Attributes and propagation of mounts (mount_setattr(2)).
+//! Mount attributes (mount_setattr(2)).
 
 use std::os::fd::AsFd;
 
@@ -12,7 +12,7 @@ use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 /// The atime modes share these bits; setting one requires clearing them all (mount_setattr(2)).
 const ATIME_MODES: u64 = 0x70;
 
-/// What mount(2) replaces as a whole: the atime mode and `nodiratime`.
+/// The access time bits, which mount(2) replaces together: the atime mode and `nodiratime`.
 const ATIME: u64 = ATIME_MODES | 0x80;
 
 /// `ro`, `nosuid`, `nodev`, `noexec` and `nosymfollow`.
@@ -51,21 +51,20 @@ pub fn attribute_bits(attributes: &MountAttributes) -> (u64, u64) {
     (set, clear | RESTRICTIONS | atime)
 }
 
-/// The bits of the attributes that the lists name, without what `reset` clears.
+/// The bits for the attributes in both lists, without those that only `reset` clears.
 fn named_bits(MountAttributes { set, clear, reset }: &MountAttributes) -> (u64, u64) {
-    // Like mount(2), a reset leaves the access times alone unless one of their options is set: `atime` alone changes nothing.
+    // Like mount(2), a reset keeps the access time bits unless one of them is set: `atime` alone changes nothing.
     let keeps_atime = *reset && !set.iter().any(|attribute| is_atime(*attribute));
     let cleared = || clear.iter().copied().filter(|attribute| !keeps_atime || !is_atime(*attribute));
     let modes = if set.iter().copied().chain(cleared()).any(is_atime_mode) { ATIME_MODES } else { 0 };
     (set.iter().fold(0, |bits, attribute| bits | bit(*attribute)), cleared().fold(modes, |bits, attribute| bits | bit(attribute)))
 }
 
-/// Changes the attributes of a mount, with `recursive` of those below it too.
+/// Changes the attributes of a mount and, with `recursive`, of the mounts below it.
 ///
 /// # Errors
-/// `EPERM` for an attribute that was asked to change and that a user namespace locks, because it is of the mount that this one was cloned
-/// from (mount_namespaces(7), "Restrictions on mount namespaces"). Nothing fails for a locked attribute that only `reset` would clear: it
-/// stays.
+/// `EPERM` for an attribute that `attributes` names but a user namespace locks, because the mount was cloned from one of another user namespace
+/// (mount_namespaces(7), "Restrictions on mount namespaces"). A locked attribute that only `reset` would clear is kept without an error.
 pub fn set_attributes(mount: impl AsFd, attributes: &MountAttributes, recursive: bool) -> Result<(), Failure> {
     let change = |(set, clear)| match (set, clear) {
         (0, 0) => Ok(()),
@@ -84,7 +83,7 @@ pub fn set_attributes(mount: impl AsFd, attributes: &MountAttributes, recursive:
     })
 }
 
-/// What a user namespace locks of that which `attributes` change. Tries one change after the other: the mount is given up anyway.
+/// The name of an attribute in `attributes` that a user namespace locks. Finds it by changing one after another: the mount has failed anyway.
 fn locked(mount: impl AsFd, attributes: &MountAttributes, recursive: bool) -> Option<&'static str> {
     const RESTRICTIONS: [(MountAttribute, &str); 5] = [
         (MountAttribute::Ro, "ro"),
@@ -98,9 +97,9 @@ fn locked(mount: impl AsFd, attributes: &MountAttributes, recursive: bool) -> Op
     cleared.map(|(_, name)| name).or_else(|| locked_atime(&mount, attributes))
 }
 
-/// The access time option of a mount that `attributes` would take back.
+/// The access time option that the mount has and `attributes` would change.
 fn locked_atime(mount: impl AsFd, attributes: &MountAttributes) -> Option<&'static str> {
-    // statvfs(3)'s ST_RELATIME; the constant of rustix 1.1 is mount(2)'s, which is another.
+    // statvfs(3)'s ST_RELATIME; rustix 1.1 has the value of MS_RELATIME here, which differs.
     const RELATIME: StatVfsMountFlags = StatVfsMountFlags::from_bits_retain(4096);
     let now = fstatvfs(mount).ok()?.f_flag;
     let (mode, name) = if now.contains(StatVfsMountFlags::NOATIME) {
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_clears_what_is_not_named_and_access_times_only_where_one_is_set() {
+    fn a_reset_clears_restrictions_and_access_times_only_if_one_is_set() {
         assert_eq!(bits(&[Ro], &[], true), (1, RESTRICTIONS));
         assert_eq!(bits(&[], &[Noatime, Nodev, Nodiratime], true), (0, RESTRICTIONS));
         assert_eq!(bits(&[Relatime], &[], true), (0, RESTRICTIONS | ATIME));
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_reset_is_refused_the_named_attributes_are_left() {
+    fn named_bits_leave_out_what_only_a_reset_clears() {
         let named = |set: &[MountAttribute], clear: &[MountAttribute]| named_bits(&MountAttributes { set: set.to_vec(), clear: clear.to_vec(), reset: true });
         assert_eq!(named(&[Ro], &[Nodev, Noatime]), (1, 4));
         assert_eq!(named(&[Noatime], &[Nodiratime]), (0x10, 0xf0));

@@ -1,6 +1,6 @@
-//! Mounts that a container gets, or loses, while it runs (`mounts add`, `mounts remove`). As with `exec`, this process is undumpable and has no
-//! descriptor of the caller's before it joins the container's namespaces. It has all privilege, so it stays out of the container's pid namespace, where
-//! somebody may trace: but for what takes a procfs of that namespace.
+//! Mounts and unmounts in a running container (`mounts add`, `mounts remove`). As with `exec`, this process is undumpable and has closed the caller's
+//! descriptors before it joins the container's namespaces. It is privileged, so it stays out of the container's pid namespace, where it could be traced,
+//! unless a mount needs a procfs of that namespace.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -17,13 +17,14 @@ use tsrunc_plan::operation::{MountSource, Operation};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::process as sys;
 
-use crate::exec::{enter, go_on_in_child};
-use crate::gate::Never;
+use crate::attach::attach;
+use crate::exec_namespaces::{continue_in_child, enter};
 use crate::kernel_files::label_file;
-use crate::mounts::{attach, in_config, mount, Mount};
+use crate::launch::Never;
+use crate::mounts::{in_config, mount, Mount};
 use crate::root::{Place, Root};
 
-/// `received`: what came with the message, in the order that protocol.rs gives.
+/// `received`: the descriptors of the message, in the order of protocol.rs.
 pub fn change_mounts(channel: &Channel, start: &MountsStart<'_>, received: Vec<OwnedFd>) -> Result<Never, Failure> {
     let mut received = received.into_iter();
     let missing = || unexpected("a descriptor");
@@ -36,8 +37,8 @@ pub fn change_mounts(channel: &Channel, start: &MountsStart<'_>, received: Vec<O
     let lent = |&(operation, number): &(usize, i32)| sys::inherited(number).map(|fd| (operation, fd));
     let lent = start.lent_mounts.iter().map(lent).collect::<Result<BTreeMap<usize, OwnedFd>, _>>().during(|| "take over bind sources".into())?;
     enter(&start.namespaces, init, root)?;
-    if start.namespaces.contains(&Namespace::Pid) && start.add.iter().any(takes_procfs) {
-        go_on_in_child(channel)?;
+    if start.namespaces.contains(&Namespace::Pid) && start.add.iter().any(needs_pid_namespace) {
+        continue_in_child(channel)?;
     }
     rustix::process::umask(Mode::empty());
     let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(|| "open \"/\"".into())?;
@@ -48,8 +49,8 @@ pub fn change_mounts(channel: &Channel, start: &MountsStart<'_>, received: Vec<O
     std::process::exit(0);
 }
 
-/// A procfs shows the pid namespace of who mounts it; copies of extended attributes are made by paths in the one of the container.
-fn takes_procfs(operation: &Operation) -> bool {
+/// A procfs shows the pid namespace of the process that mounts it. Copying extended attributes takes /proc/self of the container's procfs.
+fn needs_pid_namespace(operation: &Operation) -> bool {
     match operation {
         Operation::Mount { source: MountSource::FileSystem { fs_type, .. }, .. } => fs_type == "proc",
         Operation::Mount { source: MountSource::CopyUp { .. }, .. } => true,
@@ -57,18 +58,18 @@ fn takes_procfs(operation: &Operation) -> bool {
     }
 }
 
-/// Makes all the mounts, or none.
+/// Makes all mounts or, after a failure, none.
 fn add(root: &mut Root, operations: &[Operation], lent: &BTreeMap<usize, OwnedFd>) -> Result<(), Failure> {
     root.record_mounts();
     for (index, operation) in operations.iter().enumerate() {
-        if let Err(failure) = carry_out(root, operation, lent.get(&index)) {
-            return Err(take_back(root, failure));
+        if let Err(failure) = execute(root, operation, lent.get(&index)) {
+            return Err(unmount_added(root, failure));
         }
     }
     Ok(())
 }
 
-fn carry_out(root: &mut Root, operation: &Operation, lent: Option<&OwnedFd>) -> Result<(), Failure> {
+fn execute(root: &mut Root, operation: &Operation, lent: Option<&OwnedFd>) -> Result<(), Failure> {
     match operation {
         Operation::Mount { destination, source, target, in_place, attributes, recursive, propagation, pointer } => {
             let entry = Mount { destination, source, target: *target, in_place: *in_place, attributes, recursive, propagation, pointer, lent_only: true };
@@ -79,8 +80,8 @@ fn carry_out(root: &mut Root, operation: &Operation, lent: Option<&OwnedFd>) -> 
     }
 }
 
-/// Unmounts what was mounted, the last first.
-fn take_back(root: &Root, failure: Failure) -> Failure {
+/// Unmounts the mounts that were made, in reverse order.
+fn unmount_added(root: &Root, failure: Failure) -> Failure {
     let undone = root.recorded_mounts().iter().rev().try_for_each(|(path, mount)| {
         let place = root.place(path)?;
         unmount_at(&place, mountinfo::place_of(mount).during(|| format!("look at {path:?}"))?.0).during(|| format!("unmount {path:?}"))
@@ -91,13 +92,13 @@ fn take_back(root: &Root, failure: Failure) -> Failure {
 /// A mount that was removed.
 struct Removed<'a> {
     point: &'a MountPoint,
-    /// To mount it again, with what was mounted below it.
+    /// A clone of it and of the mounts below it, to put it back.
     clone: OwnedFd,
 }
 
-/// Unmounts at all the places, or at none. What lies deeper goes first, so that the order of the list does not matter.
+/// Unmounts all points or, after a failure, none. The deepest goes first, so the order of the list does not matter.
 fn remove(root: &Root, points: &[MountPoint]) -> Result<(), Failure> {
-    // Most faults are found before anything changes.
+    // Find most errors before anything is changed.
     for point in points {
         find(root, point)?;
     }
@@ -121,7 +122,7 @@ fn remove_one<'a>(root: &Root, point: &'a MountPoint) -> Result<Removed<'a>, Fai
     Ok(Removed { point, clone })
 }
 
-/// Mounts again what was removed, the last first. The places are looked up anew: one may be in a mount that has just come back.
+/// Mounts what was removed again, in reverse order. Each mount point is looked up again, because it may be in a mount that was put back just before.
 fn put_back(root: &Root, removed: &[Removed<'_>], failure: Failure) -> Failure {
     let undone = removed.iter().rev().try_for_each(|Removed { point, clone }| {
         let place = root.existing_place(&point.path).and_then(|place| open_name(&place));
@@ -134,7 +135,7 @@ fn unmounting(point: &MountPoint) -> String {
     format!("unmount {:?}{}", point.path, in_config(&point.pointer))
 }
 
-/// What lies on top at a place.
+/// The topmost mount at a mount point.
 struct Mounted {
     place: Place,
     top: OwnedFd,
@@ -156,10 +157,11 @@ fn open_name(place: &Place) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(&place.parent, &place.name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Unmounts the mount of that id, which lies on top at a place. umount2(2) takes a path alone: one name, below a directory that was opened.
+/// Unmounts the topmost mount at a place, if it is the one with that id. umount2(2) takes only a path, so it gets a single name, relative to the
+/// opened parent directory.
 fn unmount_at(place: &Place, id: u64) -> Result<(), Errno> {
     if mountinfo::place_of(open_name(place)?)?.0 != id {
-        return Err(Errno::BUSY); // somebody has mounted on it
+        return Err(Errno::BUSY); // another mount was made on it meanwhile
     }
     rustix::process::fchdir(place.parent.as_fd())?;
     let result = unmount(place.name.as_str(), UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);

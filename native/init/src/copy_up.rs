@@ -1,7 +1,6 @@
-//! Copies a directory into a new file system that will cover it (config.md#mounts, `tmpcopyup`): files, directories, links,
-//! nodes, sockets and FIFOs with owner, mode, times and extended attributes. Every entry is opened without following links and then
-//! used by its descriptor alone, so that whoever changes the directory meanwhile leads nowhere else. How much is copied is bounded
-//! by the new file system's size.
+//! Copies a directory into a new file system that will cover it (config.md#mounts, `tmpcopyup`): files, directories, symbolic links, nodes, sockets and
+//! FIFOs with owner, mode, times and extended attributes. Every entry is opened without following symbolic links and then used only by its descriptor, so
+//! that concurrent changes to the directory cannot redirect the copy. The size of the new file system limits how much is copied.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -14,17 +13,17 @@ use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
-/// Each level keeps two descriptors open, of which a process may have 1024.
+/// Each level keeps two descriptors open; the usual limit is 1024.
 const MAX_DEPTH: usize = 200;
 
 /// XATTR_LIST_MAX and XATTR_SIZE_MAX (linux/limits.h).
 const MAX_ATTRIBUTE_BYTES: usize = 65536;
 
-/// Copies what is in the directory `from`, and its own times and attributes, to the empty directory `to`. The owner too if `owner`;
-/// the mode is the caller's business.
+/// Copies the contents of the directory `from`, and its own times and attributes, to the empty directory `to`; its owner too if `owner`. The caller
+/// sets the mode.
 ///
 /// # Errors
-/// The first file that cannot be read or made (`ENOSPC`: the new file system is too small); more than 200 directories in one another.
+/// The first file that cannot be read or created (`ENOSPC`: the new file system is too small), or directories nested more than 200 deep.
 pub fn copy_up(from: BorrowedFd<'_>, to: BorrowedFd<'_>, owner: bool) -> Result<(), Failure> {
     let stat = fstat(from).during(|| "copy".into())?;
     let mut copy = Copy { path: Vec::new(), buffer: vec![0; MAX_ATTRIBUTE_BYTES] };
@@ -36,7 +35,7 @@ pub fn copy_up(from: BorrowedFd<'_>, to: BorrowedFd<'_>, owner: bool) -> Result<
 }
 
 struct Copy {
-    /// Names on the way to the current entry, for errors and depth.
+    /// Path of the current entry, for errors and to limit the depth.
     path: Vec<Vec<u8>>,
     buffer: Vec<u8>,
 }
@@ -87,10 +86,10 @@ impl Copy {
             }
             _ => mknodat(to, name, kind, Mode::RUSR, stat.st_rdev).during(|| self.during())?,
         }
-        // In this order: a change of owner clears set-id bits and capabilities, and any change the times.
+        // The order matters: chown clears set-id bits and file capabilities, and every change updates the times.
         chown(to, name, &stat)
             .and_then(|()| match kind {
-                FileType::Symlink => Ok(()), // has none of its own
+                FileType::Symlink => Ok(()), // a symbolic link has no mode
                 _ => chmodat(to, name, Mode::from_raw_mode(stat.st_mode & 0o7777), AtFlags::empty()),
             })
             .and_then(|()| self.attributes(from.as_fd(), to, name))
@@ -98,7 +97,7 @@ impl Copy {
             .during(|| self.during())
     }
 
-    /// Copies extended attributes. Through /proc/self/fd: the calls take no descriptor opened with O_PATH.
+    /// Copies extended attributes, by /proc/self/fd: the f*xattr calls do not take O_PATH descriptors.
     fn attributes(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
         let source = magic_link(from);
         let length = match listxattr(&source, &mut self.buffer) {
@@ -111,13 +110,13 @@ impl Copy {
         let names = self.buffer[..length].to_vec();
         let target = [magic_link(to).as_bytes(), b"/", name.to_bytes()].concat();
         for attribute in names.split(|byte| *byte == 0).filter(|attribute| !attribute.is_empty()) {
-            // The label of new files is the policy's or mountLabel's.
+            // The policy or mountLabel decides the label of new files.
             if attribute == b"security.selinux" {
                 continue;
             }
             let size = getxattr(&source, attribute, &mut self.buffer)?;
             match lsetxattr(target.as_slice(), attribute, &self.buffer[..size], XattrFlags::empty()) {
-                // The new file system has no such attributes (tmpfs: those of users since Linux 6.6).
+                // The new file system does not support the attribute (tmpfs has user.* since Linux 6.6).
                 Ok(()) | Err(Errno::OPNOTSUPP) => {}
                 Err(errno) => return Err(errno),
             }
@@ -126,12 +125,12 @@ impl Copy {
     }
 }
 
-/// The path of a descriptor, for calls that take none.
+/// The path of a descriptor, for calls that take only paths.
 pub fn magic_link(fd: BorrowedFd<'_>) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 
-/// The same file as a descriptor opened with O_PATH, whatever its name leads to by now.
+/// Opens the file of an O_PATH descriptor again, with other flags.
 fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> Result<OwnedFd, Errno> {
     open(magic_link(fd), flags | OFlags::CLOEXEC, Mode::empty())
 }
@@ -148,14 +147,14 @@ fn set_times(directory: BorrowedFd<'_>, name: &CStr, stat: &Stat) -> Result<(), 
     utimensat(directory, name, &times, AtFlags::SYMLINK_NOFOLLOW)
 }
 
-/// Copies the first `size` bytes; holes stay holes.
+/// Copies the first `size` bytes and keeps holes.
 fn copy_file(from: &OwnedFd, to: BorrowedFd<'_>, name: &CStr, size: u64) -> Result<(), Errno> {
     let from = reopen(from.as_fd(), OFlags::RDONLY)?;
     let to = openat(to, name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
     let mut at = 0;
     while at < size {
         at = match seek(&from, SeekFrom::Data(at)) {
-            Err(Errno::NXIO) => break, // nothing but a hole is left
+            Err(Errno::NXIO) => break, // only a hole is left
             result => result?,
         };
         let end = seek(&from, SeekFrom::Hole(at))?.min(size);
@@ -163,7 +162,7 @@ fn copy_file(from: &OwnedFd, to: BorrowedFd<'_>, name: &CStr, size: u64) -> Resu
         while at < end {
             let left = (end - at) as usize;
             if sendfile(&to, &from, Some(&mut at), left)? == 0 {
-                return Ok(()); // cut short meanwhile
+                return Ok(()); // truncated meanwhile
             }
         }
     }
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_stay_holes() {
+    fn keeps_holes() {
         let folders = Folders::new("holes");
         let file = std::fs::File::create(folders.from("f")).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, b"middle", 1 << 30).unwrap();
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_without_end_is_refused() {
+    fn refuses_a_tree_that_is_too_deep() {
         let folders = Folders::new("deep");
         let deep: PathBuf = std::iter::repeat_n("d", MAX_DEPTH + 1).collect();
         std::fs::create_dir_all(folders.0.join("from").join(deep)).unwrap();

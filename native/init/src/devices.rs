@@ -1,4 +1,4 @@
-//! Device nodes and the terminal of a container.
+//! The container's device nodes, symbolic links in /dev and terminal.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -10,8 +10,9 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{DeviceKind, MountAttribute, MountAttributes};
 use tsrunc_sys::errno::During;
 
+use crate::attach::attach;
 use crate::attributes::set_attributes;
-use crate::mounts::{attach, in_config};
+use crate::mounts::in_config;
 use crate::root::Root;
 use tsrunc_common::clones::clone_mount;
 
@@ -27,21 +28,21 @@ pub struct Device<'a> {
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
-    /// Empty for a device that every container has.
+    /// JSON pointer; empty for a default device.
     pub pointer: &'a str,
 }
 
 impl Device<'_> {
-    /// What is done to it, for errors.
+    /// The operation, for errors.
     fn operation(&self, verb: &str) -> String {
         format!("{verb} device {:?}{}", self.path, in_config(self.pointer))
     }
 }
 
-/// Makes the node with mknod(2) and proves that it is what was asked for.
+/// Makes the node with mknod(2) and verifies it.
 ///
-/// A node that is there already is taken over if it is the same device. Where mknod(2) is denied, by a rule of the container's device cgroup or
-/// for want of CAP_MKNOD, the host's node of the device is bound: whether it can be opened is up to the rules.
+/// An existing node of the same device is used. If mknod(2) is denied, by the container's device cgroup or for lack of CAP_MKNOD, the host's node is
+/// bound instead; the device cgroup still decides whether it can be opened.
 pub fn make_node(root: &mut Root, device: &Device<'_>) -> Result<(), Failure> {
     let during = || device.operation("make");
     let kind = match device.kind {
@@ -75,7 +76,7 @@ pub fn make_node(root: &mut Root, device: &Device<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The host's node of a device: at the same path, or where the kernel says that it is (sysfs(5), `DEVNAME`). The old root is still there.
+/// The host's node of a device: at the same path, or where sysfs says (`DEVNAME`). Works because the old root is still mounted.
 fn on_host(device: &Device<'_>, kind: FileType, number: u64) -> Option<OwnedFd> {
     let directory = match kind {
         FileType::CharacterDevice => "char",
@@ -94,13 +95,13 @@ fn on_host(device: &Device<'_>, kind: FileType, number: u64) -> Option<OwnedFd> 
     })
 }
 
-/// Binds the host's node of the same path, where mknod(2) is not allowed (user namespaces).
+/// Binds the host's node of the same path, because mknod(2) is not allowed in a user namespace.
 pub fn bind_node(root: &mut Root, device: &Device<'_>) -> Result<(), Failure> {
     let source = rustix::fs::open(device.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(|| device.operation("bind"))?;
     bind(root, device, &source)
 }
 
-/// A file of the image may be there to be covered, but no link, which would have another file covered.
+/// The destination may be a file of the image, but not a symbolic link, which would make the mount cover another file.
 fn bind(root: &mut Root, device: &Device<'_>, source: &OwnedFd) -> Result<(), Failure> {
     let during = || device.operation("bind");
     let clone = clone_mount(source.as_fd(), false).during(during)?;
@@ -112,7 +113,7 @@ fn bind(root: &mut Root, device: &Device<'_>, source: &OwnedFd) -> Result<(), Fa
     Ok(())
 }
 
-/// A symbolic link in the rootfs. One of the image that leads elsewhere is replaced; another file stays.
+/// Makes a symbolic link in the rootfs. Replaces a link with another target; leaves any other file alone.
 pub fn make_link(root: &Root, target: &str, path: &str) -> Result<(), Failure> {
     let during = || format!("make link {path:?} to {target:?}");
     let place = root.place(path)?;
@@ -123,22 +124,22 @@ pub fn make_link(root: &Root, target: &str, path: &str) -> Result<(), Failure> {
     }
     match rustix::fs::readlinkat(parent, name, Vec::new()) {
         Ok(found) if found.as_bytes() == target.as_bytes() => return Ok(()),
-        Err(Errno::INVAL) => return Ok(()), // no link
+        Err(Errno::INVAL) => return Ok(()), // not a symbolic link
         result => drop(result.during(during)?),
     }
     rustix::fs::unlinkat(parent, name, AtFlags::empty()).and_then(|()| rustix::fs::symlinkat(target, parent, name)).during(during)
 }
 
-/// A terminal of the container's devpts.
+/// A terminal in the container's devpts.
 pub struct Terminal {
     pub master: OwnedFd,
     pub slave: OwnedFd,
 }
 
-/// Opens a terminal of the container's devpts.
+/// Opens a terminal in the container's devpts.
 ///
-/// A container that runs can mount anything on /dev/pts and on what is in it, and opening a device may do something. So nothing is opened there but
-/// the `ptmx` of a devpts itself, in which nobody can make or rename files. The slave is taken from the master, not by its path (CVE-2025-52565).
+/// A running container can mount anything at /dev/pts or below, and opening a device can have side effects. So only the `ptmx` of a devpts itself is
+/// opened, where nobody can create or rename files. The slave is opened through the master, not by its path (CVE-2025-52565).
 pub fn open_terminal(root: &Root, size: Winsize) -> Result<Terminal, Failure> {
     let during = || "open terminal \"/dev/pts/ptmx\"".to_owned();
     let refused = |cause: &str| Failure::new(FailureCode::Other, during(), cause);
@@ -169,7 +170,7 @@ pub fn mount_console(root: &mut Root, terminal: &Terminal) -> Result<(), Failure
     let during = || "mount the terminal on \"/dev/console\"".to_owned();
     let clone =
         open_tree(&terminal.slave, "", OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH).during(during)?;
-    // A link of the image would have the terminal cover what it leads to.
+    // Not through a symbolic link of the image, which would make the terminal cover its target.
     let console = root.make_file_in_place("/dev/console")?;
     attach(clone.as_fd(), console.as_fd()).during(during)?;
     root.keep_mount(console, clone);

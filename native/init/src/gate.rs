@@ -1,7 +1,7 @@
-//! The init's side of the conversation in protocol.rs, from the plan to the exec.
+//! The init's side of the protocol (protocol.rs in native/common), from the plan to the exec.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -10,7 +10,7 @@ use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use tsrunc_common::descriptors::send_descriptor;
 use tsrunc_common::hooks::{run_hooks, Directory, HookContext, Output};
 use tsrunc_common::limits::low_open_files;
-use tsrunc_common::protocol::{require_filter, unexpected, Channel, Console, FromInit, Gate, InitPlan, ToInit};
+use tsrunc_common::protocol::{require_filter, unexpected, Channel, FromInit, Gate, InitPlan, ToInit};
 use tsrunc_plan::container::Namespace;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::id_mapping::IdMapping;
@@ -19,16 +19,15 @@ use tsrunc_sys::signals::end_process_1_on_signals;
 use tsrunc_sys::{namespaces, process as sys};
 
 use crate::change_mounts::change_mounts;
+use crate::creator::ChannelCreator;
 use crate::exec::exec;
 use crate::kernel_files::KernelFiles;
-use crate::launch::{
-    await_release, become_program, begin_session, execute, hand_over_terminal, join_cgroups, join_session_keyring, launch_descriptors, reset_cpu_affinity,
-};
+use crate::launch::{await_release, become_program, begin_session, execute, join_cgroups, join_session_keyring, launch_descriptors, reset_cpu_affinity, Never};
 use crate::process::control_terminal;
 use crate::seccomp::filter_of_hooks;
-use crate::setup::{Creator, Setup};
+use crate::setup::Setup;
 
-/// Exit status of an init whose setup or exec failed (the reason went to the creator or starter).
+/// Exit status of an init whose setup or exec failed. The reason is sent to the creator or starter.
 const FAILED_STATUS: i32 = 255;
 
 /// Runs the init on the inherited socket of this number. Returns the exit status of a failure.
@@ -38,20 +37,17 @@ pub fn run(socket: i32) -> i32 {
     match live(&mut channel) {
         Ok(never) => match never {},
         Err(failure) => {
-            // A starter or creator that is gone cannot be told; the exit status remains.
-            if let Err(_unheard) = channel.send(&FromInit::Failed(failure)) {}
+            // If the creator or starter is gone, only the exit status is left.
+            if let Err(_peer_gone) = channel.send(&FromInit::Failed(failure)) {}
             FAILED_STATUS
         }
     }
 }
 
-/// Of what replaces this process.
-pub enum Never {}
-
-/// Becomes what the first message asks for: the init of a container, or a process in one.
+/// Does what the first message asks for: becomes the init of a container, becomes a process of `exec`, or changes mounts.
 fn live(channel: &mut Channel) -> Result<Never, Failure> {
     sys::reset_signals();
-    end_process_1_on_signals(); // as runc's init does while it waits for `start`
+    end_process_1_on_signals(); // as runc's init, which waits for `start`
     sys::set_dumpable(false).during(|| "become undumpable".into())?;
     match channel.receive_with()? {
         (ToInit::Plan(plan), tasks) => container(channel, *plan, tasks),
@@ -61,7 +57,7 @@ fn live(channel: &mut Channel) -> Result<Never, Failure> {
     }
 }
 
-/// Sets the container up, waits at the gate and executes the program. `channel` becomes the starter's.
+/// Sets up the container, waits at the start gate and executes the program. `channel` is then the one to the starter.
 fn container(channel: &mut Channel, plan: InitPlan<'_>, tasks: Vec<OwnedFd>) -> Result<Never, Failure> {
     let launch = &plan.launch;
     join_cgroups(tasks)?;
@@ -75,7 +71,7 @@ fn container(channel: &mut Channel, plan: InitPlan<'_>, tasks: Vec<OwnedFd>) -> 
     join_namespaces(&plan)?;
     begin_session()?;
     join_session_keyring(&launch.process, &mut KernelFiles::default())?;
-    let mut creator = OverChannel { channel, console: &launch.console };
+    let mut creator = ChannelCreator { channel, console: &launch.console };
     let count = plan.operations.len() + launch.process.operations.len();
     let open_files = allow_descriptors(count).during(|| "raise RLIMIT_NOFILE for the mounts".into())?;
     let mut setup = Setup::new(&lent_mounts, &launch.process, &hook_output);
@@ -88,14 +84,14 @@ fn container(channel: &mut Channel, plan: InitPlan<'_>, tasks: Vec<OwnedFd>) -> 
     if let Some(before) = open_files {
         setrlimit(Resource::Nofile, before).during(|| "restore RLIMIT_NOFILE".into())?;
     }
-    // Before the working directory is entered, whose path may be an image's: a clone of the host's mounts is no place for it.
+    // Before chdir to the working directory: its path comes from the image and must not reach a clone of the host's mounts by
+    // /proc/self/fd.
     drop(lent_mounts);
     let has_terminal = terminal.is_some();
     let program = become_program(channel, launch, terminal)?;
     if has_terminal {
         control_terminal()?;
     }
-    // The change of user made the process undumpable; from here on the creator's end of the socket tells that it died.
     let gate = match launch.gate {
         Gate::Socket(number) => Some(sys::inherited(number).during(|| "take over the gate".into())?),
         Gate::Channel => None,
@@ -108,7 +104,7 @@ fn container(channel: &mut Channel, plan: InitPlan<'_>, tasks: Vec<OwnedFd>) -> 
             send_descriptor(channel.socket().as_fd(), notify.as_fd()).during(|| "send the notify socket to the starter".into())?;
         }
     }
-    let directory = Directory::Own; // the program's, which become_user entered
+    let directory = Directory::Inherit; // the program's working directory, which become_user has entered
     let open_files = low_open_files(&launch.process)?;
     let context =
         HookContext { state: &state, output: &hook_output, env: program.env(), directory, open_files, interrupt: None, filter: filter_of_hooks(launch) };
@@ -116,11 +112,9 @@ fn container(channel: &mut Channel, plan: InitPlan<'_>, tasks: Vec<OwnedFd>) -> 
     execute(channel, launch, &program)
 }
 
-/// Each mount has a descriptor until the setup is done. Where the caller's soft limit is too low for that, it is raised meanwhile.
-///
-/// Returns the limit to restore.
+/// Raises the soft RLIMIT_NOFILE during the setup, if it is too low: each mount keeps a descriptor open. Returns the limit to restore.
 fn allow_descriptors(operations: usize) -> Result<Option<Rlimit>, Errno> {
-    /// What is open beside them.
+    /// Other descriptors that are open.
     const OTHERS: usize = 32;
     if operations < OTHERS {
         return Ok(None);
@@ -133,7 +127,7 @@ fn allow_descriptors(operations: usize) -> Result<Option<Rlimit>, Errno> {
     Ok(Some(before))
 }
 
-/// What the creator left open on purpose. Anything else is the caller's, and would be a way out (CVE-2024-21626).
+/// The descriptors that the creator passed. Any other is the caller's and might lead out of the container (CVE-2024-21626).
 fn descriptors(channel: &Channel, plan: &InitPlan<'_>) -> Vec<i32> {
     let mut open = vec![channel.socket().as_raw_fd()];
     open.extend(plan.lent_mounts.iter().map(|(_, number)| number));
@@ -148,7 +142,7 @@ fn descriptors(channel: &Channel, plan: &InitPlan<'_>) -> Vec<i32> {
     open
 }
 
-/// Waits for a starter; one that hangs up without a word (a look whether somebody waits) is passed over.
+/// Waits for a starter. A connection without `Start` is ignored: it only checks whether the init waits.
 fn wait_at_gate(gate: &OwnedFd) -> Result<Channel, Failure> {
     loop {
         let starter = accept_with(gate, SocketFlags::CLOEXEC).during(|| "accept at the start gate".into())?;
@@ -178,13 +172,13 @@ fn join_namespaces(plan: &InitPlan<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was unshared before this program was executed. The execution itself enters it on newer kernels alone (6.3).
+/// Enters the time namespace that was unshared before the exec of this program; since Linux 6.3 the exec has entered it already.
 fn enter_new_time_namespace() -> Result<(), Errno> {
     let namespace = rustix::fs::open("/proc/self/ns/time_for_children", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     namespaces::join(namespace.as_fd(), Namespace::Time)
 }
 
-/// Managers give both the path of a user namespace and its maps; others than it has would be ignored silently.
+/// Managers give both the path of a user namespace and its maps. Refuse maps that differ, rather than ignore them.
 fn compare_map(path: &str, expected: &[IdMapping], pointer: &str) -> Result<(), Failure> {
     let text = std::fs::read_to_string(path).during(|| format!("read {path:?}"))?;
     let mut found: Vec<Vec<u32>> = text.lines().map(|line| line.split_whitespace().filter_map(|number| number.parse().ok()).collect()).collect();
@@ -195,28 +189,4 @@ fn compare_map(path: &str, expected: &[IdMapping], pointer: &str) -> Result<(), 
         return Ok(());
     }
     Err(Failure::new(FailureCode::Other, format!("join user namespace ({pointer})"), format!("its mappings are {found:?}, config.json says {wanted:?}")))
-}
-
-/// The creator at the other end of the conversation.
-pub struct OverChannel<'a> {
-    pub channel: &'a Channel,
-    pub console: &'a Console,
-}
-
-impl Creator for OverChannel<'_> {
-    fn hooks(&mut self) -> Result<String, Failure> {
-        self.channel.ask(&FromInit::Hooks)
-    }
-
-    fn socket(&self) -> BorrowedFd<'_> {
-        self.channel.socket().as_fd()
-    }
-
-    fn schedule(&mut self) -> Result<(), Failure> {
-        self.channel.ask(&FromInit::Schedule).map(drop)
-    }
-
-    fn terminal(&mut self, master: &OwnedFd) -> Result<(), Failure> {
-        hand_over_terminal(self.channel, self.console, master)
-    }
 }

@@ -1,4 +1,4 @@
-//! What the init of a container and a process that is brought into one have in common: cgroups, session, terminal, limits, user, filter, exec.
+//! The steps that the init of a container and a process of `exec` share: cgroups, session, terminal, limits, user, seccomp filter, exec.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -13,31 +13,33 @@ use tsrunc_sys::errno::During;
 use tsrunc_sys::process as sys;
 
 use crate::devices::Terminal;
-use crate::gate::Never;
 use crate::kernel_files::{set_key_label, KernelFiles};
 use crate::process::{become_user, own_stdio, use_terminal, Program};
 use crate::seccomp::{load_when, Moment};
 
-/// Moves this process, its only thread, into v1 cgroups (`tasks` in cgroups(7)).
+/// The result of a function that replaces this process: it has no value.
+pub enum Never {}
+
+/// Moves this process, which has a single thread, into v1 cgroups (`tasks` in cgroups(7)).
 pub fn join_cgroups(tasks: Vec<OwnedFd>) -> Result<(), Failure> {
     tasks.iter().try_for_each(|tasks| rustix::io::write(tasks, b"0").map(drop)).during(|| "join the container's cgroups".into())
 }
 
-/// The caller's affinity is for the caller: a manager that systemd bound to some CPUs would bind its containers to them.
+/// Drops the CPU affinity inherited from the caller: otherwise a manager whose unit has CPUAffinity would restrict its containers too.
 pub fn reset_cpu_affinity() -> Result<(), Failure> {
     match tsrunc_sys::schedule::reset_cpu_affinity() {
-        // A seccomp filter that the caller runs under. What is left is narrower than what the cpuset allows.
+        // The caller's own seccomp filter may deny it. The affinity is then only narrower than the cpuset.
         Err(Errno::PERM | Errno::NOSYS) => Ok(()),
         result => result.during(|| "allow the container all CPUs of its cpuset".into()),
     }
 }
 
-/// Begins a session of its own, before a terminal is opened: only a leader may have a controlling one.
+/// Creates a session, before a terminal is opened: only a session leader can have a controlling terminal.
 pub fn begin_session() -> Result<(), Failure> {
     rustix::process::setsid().during(|| "setsid".into()).map(drop)
 }
 
-/// Joins the session keyring of the process, made if need be.
+/// Joins or creates the session keyring of the process, if it has one.
 pub fn join_session_keyring(process: &Process, kernel: &mut KernelFiles) -> Result<(), Failure> {
     match &process.keyring {
         Some(name) => join_keyring(name, process.keyring_label.as_deref(), kernel),
@@ -45,13 +47,12 @@ pub fn join_session_keyring(process: &Process, kernel: &mut KernelFiles) -> Resu
     }
 }
 
-/// A session keyring of its own, where the kernel has keyrings.
 fn join_keyring(name: &str, label: Option<&str>, kernel: &mut KernelFiles) -> Result<(), Failure> {
     if let Some(label) = label {
         set_key_label(kernel.procfs(None)?, label)?;
     }
     match sys::new_session_keyring(name) {
-        Err(rustix::io::Errno::NOSYS) => {} // a kernel without keyrings shares none
+        Err(rustix::io::Errno::NOSYS) => {} // a kernel without keyrings has none to isolate
         result => result.during(|| "join a new session keyring".into()).map_err(explain_quota)?,
     }
     match label {
@@ -60,7 +61,7 @@ fn join_keyring(name: &str, label: Option<&str>, kernel: &mut KernelFiles) -> Re
     }
 }
 
-/// A user has few keys (200 by default), and a keyring is one.
+/// A user may have few keys (200 by default), and a keyring counts as one.
 fn explain_quota(mut failure: Failure) -> Failure {
     if failure.errno.as_deref() == Some("EDQUOT") {
         failure.cause += "; the user has all the keys that /proc/sys/kernel/keys allows, with --no-new-keyring the container makes none";
@@ -68,7 +69,7 @@ fn explain_quota(mut failure: Failure) -> Failure {
     failure
 }
 
-/// Numbers of the descriptors that come with any launch.
+/// Numbers of the descriptors that belong to a `Launch`.
 pub fn launch_descriptors(launch: &Launch<'_>) -> impl Iterator<Item = i32> {
     let console = match launch.console {
         Console::Socket(number) => Some(number),
@@ -77,8 +78,8 @@ pub fn launch_descriptors(launch: &Launch<'_>) -> impl Iterator<Item = i32> {
     console.into_iter().chain((0..launch.process.preserve_fds as i32).map(|index| 3 + index))
 }
 
-/// Sends the terminal's master to whom the caller wants to have it.
-pub fn hand_over_terminal(channel: &Channel, console: &Console, master: &OwnedFd) -> Result<(), Failure> {
+/// Sends the terminal's master to the console socket or to the creator.
+pub fn send_terminal(channel: &Channel, console: &Console, master: &OwnedFd) -> Result<(), Failure> {
     match console {
         Console::Socket(number) => {
             let socket = sys::inherited(*number).during(|| "take over the console socket".into())?;
@@ -88,18 +89,18 @@ pub fn hand_over_terminal(channel: &Channel, console: &Console, master: &OwnedFd
             channel.send(&FromInit::Terminal)?;
             send_descriptor(channel.socket().as_fd(), master.as_fd()).during(|| "send the terminal to the creator".into())
         }
-        Console::None => Err(Failure::new(FailureCode::BadRequest, "send the terminal", "nobody wants it")),
+        Console::None => Err(Failure::new(FailureCode::BadRequest, "send the terminal", "the plan has no console")),
     }
 }
 
-/// Takes the terminal or owns stdio, sets limits, becomes the user and finds the program.
+/// Sets up stdio, sets the resource limits, becomes the user and looks up the program.
 pub fn become_program(channel: &Channel, launch: &Launch<'_>, terminal: Option<Terminal>) -> Result<Program, Failure> {
     let process = &launch.process;
     match terminal {
         Some(terminal) => use_terminal(terminal, process.uid)?,
         None => own_stdio(process.uid)?,
     }
-    // After the setup, which they must not hinder, and before the change of user, who may not set them.
+    // After the setup, which the limits must not hamper; before the change of user, which may take the privilege.
     if launch.in_user_namespace && !process.rlimits.is_empty() {
         channel.ask(&FromInit::Limits)?;
     } else {
@@ -111,8 +112,7 @@ pub fn become_program(channel: &Channel, launch: &Launch<'_>, terminal: Option<T
     Ok(program)
 }
 
-/// Loads a filter whose listener the creator is to have, says that all is ready, and waits until the creator lets go. Returns the state that
-/// startContainer hooks read.
+/// Loads a filter with a listener, reports `Ready` and waits for `Release`. Returns the state for startContainer hooks.
 pub fn await_release(channel: &Channel, launch: &Launch<'_>) -> Result<String, Failure> {
     load_when(Moment::Created, launch, channel)?;
     channel.send(&FromInit::Ready)?;
@@ -122,13 +122,13 @@ pub fn await_release(channel: &Channel, launch: &Launch<'_>) -> Result<String, F
     }
 }
 
-/// Replaces this process by the program.
+/// Executes the program.
 pub fn execute(channel: &Channel, launch: &Launch<'_>, program: &Program) -> Result<Never, Failure> {
     if let Some([current, maximum]) = low_open_files(&launch.process)?.map(|limit| limit.map(Some)) {
         setrlimit(Resource::Nofile, Rlimit { current, maximum }).during(|| "set RLIMIT_NOFILE".into())?;
     }
     match (channel.send(&FromInit::Executing), &launch.gate) {
-        // The container is started, whatever became of the starter while startContainer hooks ran.
+        // The container starts even if the starter exited while startContainer hooks ran.
         (Err(_starter_gone), Gate::Socket(_)) => {}
         (result, _) => result?,
     }

@@ -1,15 +1,19 @@
-//! The container's init: what runs between the clone and the user's program. A small static program of its own, executed
-//! from a place that leads to no file of the host, so that nothing in the container can reach the runtime's own executable (CVE-2019-5736).
+//! The container's init: the code between the clone and the user's program. It is a small static program of its own, executed from a copy or
+//! an overlay, so that no process in the container can reach the runtime's own executable (CVE-2019-5736).
 
+pub mod attach;
 pub mod attributes;
 mod change_mounts;
 pub mod copy_up;
+mod creator;
 pub mod devices;
 pub mod exec;
+mod exec_namespaces;
 pub mod file_system;
 pub mod gate;
 pub mod kernel_files;
 pub mod launch;
+mod legacy_mount;
 pub mod masks;
 pub mod mounts;
 pub mod overlay;
@@ -24,8 +28,8 @@ use std::os::unix::ffi::OsStringExt;
 
 use tsrunc_sys::spawn::launcher::launch;
 
-/// The program `tsrunc-init SOCKET`, which the runtime executes, not a person: the init of a container. With two arguments more it is the
-/// launcher of one. Returns the exit status of a failure.
+/// The program `tsrunc-init SOCKET`, which only the runtime executes. With two more arguments it is the launcher, which clones an init. Returns
+/// the exit status of a failure.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> i32 {
     const BAD_ARGUMENTS: i32 = 255;
     let arguments: Vec<CString> = arguments.filter_map(|argument| CString::new(argument.into_vec()).ok()).collect();

@@ -9,17 +9,18 @@ use tsrunc_plan::operation::{MountAttribute, MountAttributes};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 
+use crate::attach::attach;
 use crate::attributes::attribute_bits;
 use crate::file_system::{new_file_system, NewFileSystem};
-use crate::mounts::attach;
 use crate::root::Root;
 use tsrunc_common::clones::clone_mount;
 
-/// What masks are made of: found once, mounted many times.
+/// The mounts that masks are cloned from.
 #[derive(Default)]
 pub struct Masks {
+    /// The container's /dev/null.
     null: Option<OwnedFd>,
-    /// The first masked directory's tmpfs; the others are clones of it.
+    /// The empty tmpfs of the first masked directory.
     empty: Option<OwnedFd>,
 }
 
@@ -55,7 +56,7 @@ impl Masks {
     }
 }
 
-/// The container's /dev/null, proved to be the null device and no link (CVE-2025-31133).
+/// The container's /dev/null, verified to be the null device and not a symbolic link (CVE-2025-31133).
 fn null_device(root: &Root) -> Result<OwnedFd, Failure> {
     let during = || "open \"/dev/null\" for maskedPaths".to_owned();
     let null = root.open_without_links("/dev/null", OFlags::PATH).map_err(|errno| root.failure("/dev/null", during(), errno))?;
@@ -66,7 +67,7 @@ fn null_device(root: &Root) -> Result<OwnedFd, Failure> {
     Ok(null)
 }
 
-/// Makes the tree at a path read-only, its other flags kept; a missing path is skipped.
+/// Makes the tree at a path read-only and keeps its other flags; a missing path is skipped.
 pub fn make_readonly(root: &Root, path: &str) -> Result<(), Failure> {
     let during = || format!("make {path:?} read-only");
     let Some(on) = existing(root, path).during(during)? else { return Ok(()) };
@@ -76,12 +77,12 @@ pub fn make_readonly(root: &Root, path: &str) -> Result<(), Failure> {
     attach(clone.as_fd(), on.as_fd()).during(during)
 }
 
-/// What a path leads to below the root, if anything.
+/// Opens a path below the root; None if it does not exist.
 fn existing(root: &Root, path: &str) -> Result<Option<OwnedFd>, Errno> {
     match root.open(path, OFlags::PATH) {
         Ok(found) => Ok(Some(found)),
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-        // procfs refuses some of its files to mapped users: what cannot be reached needs no mask.
+        // procfs hides some files from a user namespace; what the container cannot reach needs no mask.
         Err(Errno::ACCESS) => Ok(None),
         Err(errno) => Err(errno),
     }

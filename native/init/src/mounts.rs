@@ -1,30 +1,24 @@
-//! Mounts of a container, by descriptor from source to destination (fsopen(2), open_tree(2), move_mount(2)).
-//! Runs in the container's mount namespace.
+//! The container's mounts, made by descriptors from source to destination (fsopen(2), open_tree(2), move_mount(2)). Runs in the container's mount
+//! namespace.
 
 use std::borrow::Cow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{move_mount, MoveMountFlags};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{MountAttribute, MountAttributes, MountSource, MountTarget, Propagation, SourceLink};
 use tsrunc_sys::errno::During;
 
+use crate::attach::attach;
 use crate::attributes::set_attributes;
 use crate::copy_up::copy_up;
-use crate::file_system::{new_file_system_as_by_mount, reconfigure, NewFileSystem};
+use crate::file_system::NewFileSystem;
+use crate::kernel_files::PROC_SUPER_MAGIC;
+use crate::legacy_mount::{new_file_system_with_any_options, reconfigure};
 use crate::root::{Root, Spot};
 use tsrunc_common::clones::clone_path;
 use tsrunc_common::propagation::set_propagation;
-
-/// statfs(2)'s `f_type` of a procfs.
-pub const PROC_SUPER_MAGIC: u64 = 0x9fa0;
-
-/// Attaches a detached mount on a descriptor.
-pub fn attach(mount: BorrowedFd<'_>, on: BorrowedFd<'_>) -> Result<(), Errno> {
-    move_mount(mount, "", on, "", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH)
-}
 
 /// One entry of config.json's `mounts`.
 pub struct Mount<'a> {
@@ -32,7 +26,7 @@ pub struct Mount<'a> {
     pub source: &'a MountSource,
     pub target: MountTarget,
     pub in_place: bool,
-    /// The source is a path of another mount namespace: only the creator's clone is it.
+    /// The source is a path in another mount namespace: use only the clone that the creator made.
     pub lent_only: bool,
     pub attributes: &'a MountAttributes,
     pub recursive: &'a MountAttributes,
@@ -40,7 +34,7 @@ pub struct Mount<'a> {
     pub pointer: &'a str,
 }
 
-/// Mounts one entry below `root`. `lent`: the clone of its source that the creator made, if any.
+/// Mounts one entry below `root`. `lent`: the creator's clone of its source, if there is one.
 pub fn mount(root: &mut Root, entry: &Mount<'_>, lent: Option<&OwnedFd>) -> Result<(), Failure> {
     let during = || format!("mount {} on {:?}{}", describe(entry.source), entry.destination, in_config(entry.pointer));
     if let MountSource::Remount { bind, data } = entry.source {
@@ -65,7 +59,7 @@ pub fn mount(root: &mut Root, entry: &Mount<'_>, lent: Option<&OwnedFd>) -> Resu
     Ok(())
 }
 
-/// What is to be mounted, with its own attributes.
+/// The detached mount for an entry, with its attributes set.
 fn detached(root: &Root, entry: &Mount<'_>, lent: Option<&OwnedFd>, during: &dyn Fn() -> String) -> Result<OwnedFd, Failure> {
     let bad = |cause: &str| Failure::new(FailureCode::BadRequest, during(), cause);
     let copy_of = |lent: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(lent, 3);
@@ -76,7 +70,7 @@ fn detached(root: &Root, entry: &Mount<'_>, lent: Option<&OwnedFd>, during: &dyn
         MountSource::CopyUp { source, data } => return file_system(root, entry, ("tmpfs", source, data)).map_err(|failure| within(failure, during)),
         MountSource::Bind { .. } if entry.lent_only => copy_of(lent.ok_or_else(|| bad("the creator did not make its clone"))?),
         MountSource::Bind { source, recursive, link } => match (clone_path(source.as_bytes(), *recursive, *link), lent) {
-            // Root of a user namespace may not reach it.
+            // The root user of a user namespace may lack permission to reach it.
             (Err(Errno::ACCESS | Errno::PERM), Some(lent)) => copy_of(lent),
             (result, _) => result,
         },
@@ -88,23 +82,23 @@ fn detached(root: &Root, entry: &Mount<'_>, lent: Option<&OwnedFd>, during: &dyn
     Ok(clone)
 }
 
-/// A new file system of some type, from a source, with options.
+/// Creates the file system of an entry.
 fn file_system(root: &Root, entry: &Mount<'_>, (fs_type, source, data): (&str, &str, &[String])) -> Result<OwnedFd, Failure> {
     let mut data = Cow::Borrowed(data);
     if fs_type == "tmpfs" && !has_option(&data, "mode") {
-        // A tmpfs takes over the mode of the directory that it covers. One that is yet to be made has none: the tmpfs keeps its own, 1777.
+        // A tmpfs gets the mode of the directory that it covers. If that does not exist yet, it keeps the default, 1777.
         if let Ok(covered) = root.open(entry.destination, OFlags::PATH | OFlags::DIRECTORY).and_then(rustix::fs::fstat) {
             data.to_mut().push(format!("mode={:o}", covered.st_mode & 0o7777));
         }
     }
-    new_file_system_as_by_mount(&NewFileSystem { fs_type, source, data: &data, attributes: entry.attributes }, root.fd())
+    new_file_system_with_any_options(&NewFileSystem { fs_type, source, data: &data, attributes: entry.attributes }, root.fd())
 }
 
 fn has_option(data: &[String], name: &str) -> bool {
     data.iter().any(|option| option.strip_prefix(name).is_some_and(|value| value.starts_with('=')))
 }
 
-/// Where config.json asks for it, for errors; nothing where it does not.
+/// The JSON pointer in parentheses, for errors; empty for what config.json does not name.
 pub fn in_config(pointer: &str) -> String {
     if pointer.is_empty() {
         return String::new();
@@ -121,12 +115,12 @@ fn describe(source: &MountSource) -> String {
     }
 }
 
-/// Puts an outer operation before a failure.
+/// Prefixes a failure with an outer operation.
 fn within(failure: Failure, operation: impl FnOnce() -> String) -> Failure {
     Failure { cause: failure.to_string(), operation: operation(), ..failure }
 }
 
-/// The place to mount on, made when missing (runtime-spec config.md#mounts: the runtime creates it).
+/// Opens the mount point; the runtime creates a missing one (runtime-spec config.md#mounts).
 fn destination(root: &Root, entry: &Mount<'_>, mount: BorrowedFd<'_>) -> Result<Spot, Failure> {
     let path = entry.destination;
     let during = || format!("open {path:?} in the rootfs");
@@ -136,7 +130,7 @@ fn destination(root: &Root, entry: &Mount<'_>, mount: BorrowedFd<'_>) -> Result<
         MountTarget::LikeSource => FileType::from_raw_mode(rustix::fs::fstat(mount).during(during)?.st_mode) == FileType::Directory,
     };
     let found = if on_proc_or_sys {
-        // An image must not lead /proc or /sys elsewhere (CVE-2019-19921, CVE-2023-27561).
+        // /proc and /sys must not be symbolic links of the image (CVE-2019-19921, CVE-2023-27561).
         root.make_directory_without_links(path)?
     } else if entry.in_place {
         root.make_in_place(path, directory)?
@@ -146,8 +140,8 @@ fn destination(root: &Root, entry: &Mount<'_>, mount: BorrowedFd<'_>) -> Result<
     if !directory && FileType::from_raw_mode(rustix::fs::fstat(&found).during(during)?.st_mode) == FileType::Directory {
         return Err(Errno::NOTDIR).during(during);
     }
-    // A destination that a link leads into /proc would hide or fake the kernel's files (CVE-2019-16884); those that
-    // name /proc were checked against the list of allowed ones.
+    // A symbolic link must not lead a mount into /proc, where it would hide or fake kernel files (CVE-2019-16884). The core has checked
+    // destinations that name /proc against a list.
     if !is_below(path, "/proc") && rustix::fs::fstatfs(&found).during(during)?.f_type as u64 == PROC_SUPER_MAGIC {
         return Err(Failure::new(FailureCode::Other, during(), "it leads into /proc"));
     }
@@ -158,14 +152,14 @@ fn is_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Fills a tmpfs with what is in the directory that it is to cover. That was opened once and is neither / nor below /proc: an image must not
-/// have a link make copies of the kernel's memory.
+/// Copies the directory that a tmpfs will cover into the tmpfs. `destination` has made sure that it is neither / nor below /proc: a symbolic link of
+/// the image must not make us copy /proc/kcore.
 fn copy_covered(covered: BorrowedFd<'_>, tmpfs: BorrowedFd<'_>, data: &[String]) -> Result<(), Failure> {
     let owner = !has_option(data, "uid") && !has_option(data, "gid");
     copy_up(covered, tmpfs, owner)
 }
 
-/// Makes a symbolic link that says what `link` does. One that says it already may be there.
+/// Makes a symbolic link with the target of `link`. The same link may exist already.
 fn make_same_link(root: &Root, path: &str, link: &OwnedFd) -> Result<(), Failure> {
     let during = || format!("make the symbolic link {path:?} in the rootfs");
     let target = rustix::fs::readlinkat(link, "", Vec::new()).during(during)?;
@@ -201,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_names_are_below_a_directory() {
+    fn is_below_compares_whole_names() {
         assert!(is_below("/proc", "/proc") && is_below("/proc/uptime", "/proc"));
         assert!(!is_below("/process", "/proc"));
     }

@@ -1,4 +1,4 @@
-//! Overlays with more layers than fit into one option of fsconfig(2).
+//! Overlays whose `lowerdir` is too long for one fsconfig(2) option.
 
 use std::os::fd::OwnedFd;
 
@@ -6,11 +6,11 @@ use tsrunc_plan::failure::Failure;
 
 use crate::file_system::{configure, create, fits_fsconfig, open_context, NewFileSystem, MAX_STRING};
 
-/// Makes an overlay whose layers are handed over one by one, with `lowerdir+` and `datadir+` (Linux 6.8). None where that is not possible:
-/// for other file systems, and for strings that are too long even so.
+/// Creates an overlay from one option per layer, `lowerdir+` and `datadir+` (Linux 6.8). None if that is not possible: another file system, or a
+/// string that is still too long.
 ///
 /// # Errors
-/// `EINVAL` by a kernel that does not know these options, and for what any overlay refuses.
+/// `EINVAL` also from a kernel without these options.
 pub fn with_layers_one_by_one(new: &NewFileSystem<'_>) -> Option<Result<OwnedFd, Failure>> {
     if new.fs_type != "overlay" {
         return None;
@@ -30,8 +30,8 @@ pub fn with_layers_one_by_one(new: &NewFileSystem<'_>) -> Option<Result<OwnedFd,
     Some(make())
 }
 
-/// The options for the single layers of a `lowerdir`: its colons separate them, two colons stand before one that holds data alone, and a
-/// backslash takes the meaning of what follows. None for what the kernel would refuse or fsconfig(2) has no room for.
+/// Splits a `lowerdir` into one option per layer: colons separate layers, two colons precede a data-only layer, a backslash escapes the next
+/// character. None for a malformed list, and for a layer that is too long.
 fn one_by_one(lowerdir: &str) -> Option<Vec<String>> {
     let mut options = Vec::new();
     let mut key = "lowerdir+";
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_layers_is_left_to_the_kernel() {
+    fn a_malformed_list_is_left_to_the_kernel() {
         for lowerdir in ["", ":/a", "/a:", "/a::", "/a:::/b", "/a::/b:/c", "/a\\", "/a:\\"] {
             assert!(options(lowerdir).is_none_or(|options| options.is_empty()), "{lowerdir}");
         }

@@ -1,19 +1,19 @@
 //! The mounts that were made in a rootfs, by their paths in the container.
 //!
-//! Whoever reaches the rootfs from outside may rename its directories while a container is created, also those that are
-//! mounted on: the mount moves along (renameat2(2), RENAME_EXCHANGE). What lies below a mount is therefore looked up from the
-//! descriptor that was kept when it was attached, so that it is found wherever the mount went, and in no other file system.
+//! A process outside of the container may rename directories of the rootfs while the container is created, even mount points: the mount moves along
+//! (renameat2(2), RENAME_EXCHANGE). So a path below a mount is resolved from the descriptor that was kept when the mount was attached. It is then found
+//! wherever the mount is, and never in another file system.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Mounts that no later one covers.
+/// The mounts, without those that a later one covers.
 #[derive(Default)]
 pub struct OwnMounts(Vec<OwnMount>);
 
 struct OwnMount {
-    /// Where it was attached; no link on the way.
+    /// Where it was attached, without symbolic links.
     path: String,
-    /// The path in config.json where links lead from there to `path`: it means this mount even when a link changes.
+    /// The path in config.json, if symbolic links lead from it to `path`. It names this mount even if a link is changed later.
     alias: Option<String>,
     mount: OwnedFd,
 }
@@ -34,19 +34,19 @@ impl OwnMounts {
         });
     }
 
-    /// The innermost mount that holds a path, and the rest of the path in it, empty for the root of the mount.
-    pub fn holding<'p>(&self, path: &'p str) -> Option<(BorrowedFd<'_>, &'p str)> {
+    /// The innermost mount that contains a path, and the rest of the path in it; empty for the root of the mount.
+    pub fn containing<'p>(&self, path: &'p str) -> Option<(BorrowedFd<'_>, &'p str)> {
         let names = self.0.iter().flat_map(|own| own.alias.iter().chain([&own.path]).map(move |name| (own, name)));
         let found = names.filter_map(|(own, name)| below(path, name).map(|rest| (own.mount.as_fd(), rest)));
         found.min_by_key(|(_, rest)| rest.len())
     }
 
-    /// Path and descriptor of each.
+    /// Path and descriptor of each mount.
     pub fn iter(&self) -> impl Iterator<Item = (&str, BorrowedFd<'_>)> {
         self.0.iter().map(|own| (own.path.as_str(), own.mount.as_fd()))
     }
 
-    /// Replaces the descriptor of the mount at `path` by that of one that lies on it.
+    /// Replaces the mount at `path` by one that was mounted on top of it.
     pub fn cover(&mut self, path: &str, mount: OwnedFd) {
         let Some(index) = self.0.iter().position(|own| own.path == path) else { return };
         let alias = self.0[index].alias.take();
@@ -54,7 +54,7 @@ impl OwnMounts {
     }
 }
 
-/// What is left of `path` in `directory`; both absolute and without `.`, `..` or empty components.
+/// The rest of `path` relative to `directory`; both absolute and without `.`, `..` or empty components.
 fn below<'p>(path: &'p str, directory: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(directory)?;
     if rest.is_empty() {
@@ -85,45 +85,45 @@ mod tests {
     }
 
     impl Made {
-        fn holding<'p>(&self, path: &'p str) -> Option<(&'static str, &'p str)> {
-            let (fd, rest) = self.mounts.holding(path)?;
+        fn containing<'p>(&self, path: &'p str) -> Option<(&'static str, &'p str)> {
+            let (fd, rest) = self.mounts.containing(path)?;
             let (_, name) = self.numbers.iter().rev().find(|(number, _)| *number == fd.as_raw_fd())?;
             Some((name, rest))
         }
     }
 
     #[test]
-    fn the_innermost_mount_holds_a_path() {
+    fn the_innermost_mount_contains_a_path() {
         let made = made(&[("/dev", None), ("/dev/pts", None), ("/proc", None)]);
-        assert_eq!(made.holding("/dev/pts/ptmx"), Some(("/dev/pts", "ptmx")));
-        assert_eq!(made.holding("/dev/null"), Some(("/dev", "null")));
-        assert_eq!(made.holding("/proc"), Some(("/proc", "")));
-        assert_eq!(made.holding("/process"), None);
-        assert_eq!(made.holding("/"), None);
+        assert_eq!(made.containing("/dev/pts/ptmx"), Some(("/dev/pts", "ptmx")));
+        assert_eq!(made.containing("/dev/null"), Some(("/dev", "null")));
+        assert_eq!(made.containing("/proc"), Some(("/proc", "")));
+        assert_eq!(made.containing("/process"), None);
+        assert_eq!(made.containing("/"), None);
     }
 
     #[test]
     fn a_mount_covers_those_at_and_below_its_path() {
         let made = made(&[("/a/b", None), ("/a/b/c", None), ("/x", Some("/a/link")), ("/a", None)]);
-        assert_eq!(made.holding("/a/b/c/d"), Some(("/a", "b/c/d")));
-        assert_eq!(made.holding("/a/link"), Some(("/a", "link")));
-        assert_eq!(made.holding("/x/y"), Some(("/x", "y")));
+        assert_eq!(made.containing("/a/b/c/d"), Some(("/a", "b/c/d")));
+        assert_eq!(made.containing("/a/link"), Some(("/a", "link")));
+        assert_eq!(made.containing("/x/y"), Some(("/x", "y")));
     }
 
     #[test]
     fn a_mount_is_found_by_the_path_in_the_configuration_too() {
         let made = made(&[("/run/secrets", Some("/var/run/secrets"))]);
-        assert_eq!(made.holding("/var/run/secrets/token"), Some(("/run/secrets", "token")));
-        assert_eq!(made.holding("/run/secrets/token"), Some(("/run/secrets", "token")));
+        assert_eq!(made.containing("/var/run/secrets/token"), Some(("/run/secrets", "token")));
+        assert_eq!(made.containing("/run/secrets/token"), Some(("/run/secrets", "token")));
     }
 
     #[test]
-    fn what_covers_a_mount_takes_its_place() {
+    fn a_covering_mount_replaces_the_covered_one() {
         let mut made = made(&[("/a", Some("/link")), ("/a/b", None)]);
         let top = some_file();
         made.numbers.push((top.as_raw_fd(), "top"));
         made.mounts.cover("/a", top);
-        assert_eq!(made.holding("/a/b/c"), Some(("top", "b/c")));
-        assert_eq!(made.holding("/link/c"), Some(("top", "c")));
+        assert_eq!(made.containing("/a/b/c"), Some(("top", "b/c")));
+        assert_eq!(made.containing("/link/c"), Some(("top", "c")));
     }
 }

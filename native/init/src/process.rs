@@ -1,4 +1,4 @@
-//! From a container that is set up to the user's program: terminal, user, capabilities, working directory, exec.
+//! Turns the init into the user's program: stdio, user, capabilities, working directory, exec.
 
 use std::ffi::CString;
 use std::io::Read;
@@ -13,19 +13,19 @@ use tsrunc_sys::process as sys;
 
 use crate::devices::Terminal;
 
-/// The program with its arguments, ready for execve(2).
+/// The arguments of execve(2).
 pub struct Program {
     path: CString,
     args: Vec<CString>,
     env: Vec<CString>,
 }
 
-/// Makes the terminal on stdin the controlling one of this session.
+/// Makes the terminal on stdin the session's controlling terminal.
 pub fn control_terminal() -> Result<(), Failure> {
     rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()).during(|| "make the terminal the controlling one".into())
 }
 
-/// Makes the terminal stdin, stdout and stderr, and gives it to the user.
+/// Makes the terminal stdin, stdout and stderr, and chowns it to the user.
 pub fn use_terminal(terminal: Terminal, uid: u32) -> Result<(), Failure> {
     let during = || "use the terminal".to_owned();
     rustix::fs::fchown(&terminal.slave, Some(rustix::fs::Uid::from_raw(uid)), None).during(|| "chown the terminal".into())?;
@@ -38,12 +38,12 @@ fn is_null_device(stat: &rustix::fs::Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == rustix::fs::makedev(1, 3)
 }
 
-/// Puts the container's /dev/null in place of the host's: CRIU cannot save a file of a mount that the container does not have. Without one in
-/// the container the host's stays.
+/// Replaces the host's /dev/null on a standard stream by the container's, because CRIU cannot dump a file on a mount that the container does not have.
+/// If the container has none, the host's stays.
 fn open_own_null(stream: BorrowedFd<'_>) -> Result<(), Failure> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
     let Ok(found) = rustix::fs::lstat("/dev/null") else { return Ok(()) };
-    // Anything else may do something when it is opened.
+    // Opening any other device may have side effects.
     if !is_null_device(&found) {
         return Ok(());
     }
@@ -59,11 +59,11 @@ fn open_own_null(stream: BorrowedFd<'_>) -> Result<(), Failure> {
     replaced.during(|| "use the container's /dev/null".into())
 }
 
-/// Gives the pipes and sockets among stdin, stdout and stderr to the user, who may want to open them again by
-/// /proc/self/fd. Devices and files are the caller's and stay as they are.
+/// Chowns pipes and sockets among stdin, stdout and stderr to the user, so that the program can open /proc/self/fd/N. Devices and files belong to
+/// the caller and are not changed.
 pub fn own_stdio(uid: u32) -> Result<(), Failure> {
     for fd in [rustix::stdio::stdin().as_fd(), rustix::stdio::stdout().as_fd(), rustix::stdio::stderr().as_fd()] {
-        let Ok(stat) = rustix::fs::fstat(fd) else { continue }; // a closed one
+        let Ok(stat) = rustix::fs::fstat(fd) else { continue }; // closed
         let kind = FileType::from_raw_mode(stat.st_mode);
         if is_null_device(&stat) {
             open_own_null(fd)?;
@@ -73,7 +73,7 @@ pub fn own_stdio(uid: u32) -> Result<(), Failure> {
             continue;
         }
         match rustix::fs::fchown(fd, Some(rustix::fs::Uid::from_raw(uid)), None) {
-            // Owned by somebody whom the user namespace does not map.
+            // Its owner is not mapped in the user namespace.
             Ok(()) | Err(Errno::PERM | Errno::INVAL | Errno::ROFS) => {}
             Err(errno) => return Err(errno).during(|| "chown stdio".into()),
         }
@@ -81,20 +81,18 @@ pub fn own_stdio(uid: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Becomes the user: bounding set, groups, ids, the other capability sets; then enters the working directory and finds
-/// the program, as that user.
+/// Becomes the user: bounding set, groups, ids, other capability sets. Then enters the working directory and looks up the program, as that user.
+/// `while_privileged` runs before the change of uid, which drops capabilities.
 ///
 /// # Errors
-/// Whatever is missing, in runc's words where managers look for them.
-///
-/// `while_privileged` is done before the change of uid takes capabilities away.
+/// The first step that fails. Where managers match runc's texts, these are the same.
 pub fn become_user(process: &Process, while_privileged: impl FnOnce() -> Result<(), Failure>) -> Result<Program, Failure> {
     let masks = process.capabilities.as_ref().map(parse_masks).transpose()?.unwrap_or_default();
     drop_bounding_set(masks.bounding)?;
     let entered = rustix::process::chdir(process.cwd.as_str());
     if entered.is_ok() {
-        // Now, and not when the user's filter may deny it.
-        prove_inside(&process.cwd)?;
+        // Before `while_privileged`, which may load a seccomp filter that denies getcwd(2).
+        check_inside(&process.cwd)?;
     }
     let environment = environment(process)?;
     sys::keep_capabilities(true).during(|| "keep capabilities".into())?;
@@ -128,7 +126,7 @@ struct Masks {
 }
 
 fn parse_masks(sets: &Capabilities) -> Result<Masks, Failure> {
-    let parse = |text: &str| text.parse().map_err(|_| Failure::new(FailureCode::BadRequest, "read capabilities", format!("{text:?} is no number")));
+    let parse = |text: &str| text.parse().map_err(|_| Failure::new(FailureCode::BadRequest, "read capabilities", format!("{text:?} is not a number")));
     Ok(Masks {
         bounding: parse(&sets.bounding)?,
         effective: parse(&sets.effective)?,
@@ -146,27 +144,26 @@ fn drop_bounding_set(keep: u64) -> Result<(), Failure> {
     for capability in (0..64).filter(|bit| keep & (1 << bit) == 0) {
         match sys::drop_bounding(capability) {
             Ok(()) => {}
-            Err(Errno::INVAL) => break, // past the last one that the kernel knows
+            Err(Errno::INVAL) => break, // past the kernel's last capability
             Err(errno) => return Err(errno).during(|| format!("drop capability {capability} from the bounding set")),
         }
     }
     Ok(())
 }
 
-/// Enters cwd as the user if root could not (an NFS home, for instance); a directory that only root can enter is fine,
-/// as images rely on it.
+/// Enters cwd as the user if root could not (an NFS home, for example). A directory that only root can enter is accepted, because images rely on it.
 fn enter_directory(cwd: &str, entered_before: Result<(), Errno>) -> Result<(), Failure> {
     let Err(first) = entered_before else { return Ok(()) };
-    // The first errno is the true one unless the user can what root cannot.
+    // Report root's errno: the user usually fails for lack of permission only.
     if rustix::process::chdir(cwd).is_err() {
         let (_, text) = describe(first);
         return Err(Failure { cause: text.into(), ..tsrunc_sys::errno::os_failure(entering(cwd), first) });
     }
-    prove_inside(cwd)
+    check_inside(cwd)
 }
 
-/// Proves that the working directory is in the container (CVE-2024-21626: /proc/self/fd/N of the host).
-fn prove_inside(cwd: &str) -> Result<(), Failure> {
+/// Verifies that the working directory is in the container (CVE-2024-21626: a cwd of /proc/self/fd/N).
+fn check_inside(cwd: &str) -> Result<(), Failure> {
     match rustix::process::getcwd(Vec::new()) {
         Ok(path) if path.to_bytes().starts_with(b"/") => Ok(()),
         _ => Err(Failure::new(
@@ -181,7 +178,7 @@ fn entering(cwd: &str) -> String {
     format!("chdir to cwd ({cwd:?}) set in config.json failed")
 }
 
-/// The container's passwd. An image may put anything there: a FIFO or an endless device must not hold us up.
+/// The container's passwd. The image controls it: a FIFO or an endless device must not block us.
 fn passwd() -> Option<String> {
     const MAX_BYTES: u64 = 1 << 20;
     let file = rustix::fs::open("/etc/passwd", OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).ok()?;
@@ -193,7 +190,7 @@ fn passwd() -> Option<String> {
     Some(text)
 }
 
-/// HOME of the uid in the container's passwd, `/` if it has none.
+/// The home directory of the uid in the container's passwd, `/` if there is none.
 fn home(uid: u32) -> String {
     let found = passwd().and_then(|passwd| {
         passwd.lines().find_map(|line| {
@@ -213,10 +210,10 @@ fn environment(process: &Process) -> Result<Vec<CString>, Failure> {
     Ok(env)
 }
 
-/// For execve(2).
+/// Strings for execve(2).
 ///
 /// # Errors
-/// A string with a NUL.
+/// A string contains a NUL.
 pub fn c_strings(strings: &[String]) -> Result<Vec<CString>, Failure> {
     strings.iter().map(|string| c_string(string.as_str())).collect()
 }
@@ -225,8 +222,7 @@ fn c_string(text: impl Into<Vec<u8>>) -> Result<CString, Failure> {
     CString::new(text).map_err(|error| Failure::new(FailureCode::BadRequest, "read process", error.to_string()))
 }
 
-/// Looks the program up as the shell would, in the container's PATH and as its user, so that a missing one is an error
-/// of create (execvp(3)).
+/// Looks up the program as execvp(3) would, in the container's PATH and as its user, so that `create` reports a missing one.
 fn find_program(process: &Process, env: Vec<CString>) -> Result<Program, Failure> {
     let Some(name) = process.args.first() else {
         return Err(Failure::new(FailureCode::BadRequest, "read process", "no args"));
@@ -238,14 +234,14 @@ fn find_program(process: &Process, env: Vec<CString>) -> Result<Program, Failure
     let path = if name.contains('/') {
         executable(name).map_err(|errno| match errno {
             Errno::ACCESS => failed(format!("exec: {name:?}"), errno),
-            // What execve(2) says of one, and the text from which Docker 20.10 and podman 4.3 make status 126.
+            // execve(2) fails with EACCES too, and from this text Docker 20.10 and podman 4.3 derive exit status 126.
             Errno::ISDIR => failed(format!("exec: {name:?}: is a directory"), Errno::ACCESS),
             _ => failed(format!("exec: {name:?}: stat {name}"), errno),
         })?;
         name.clone()
     } else {
         let search = process.env.iter().rev().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or("");
-        // As execvp(3): what is in no directory is missing, anything else may hide it.
+        // As execvp(3): report another errno than ENOENT from a directory, which may hide the program.
         let mut refused = None;
         let is_program = |candidate: &String| match executable(candidate) {
             Ok(()) => true,
@@ -255,7 +251,7 @@ fn find_program(process: &Process, env: Vec<CString>) -> Result<Program, Failure
                 false
             }
         };
-        // An empty element means the working directory, yet without any there is nothing to search.
+        // An empty element is the working directory, but an empty or missing PATH has no elements.
         let candidates =
             search
                 .split(':')
@@ -278,25 +274,25 @@ fn executable(path: &str) -> Result<(), Errno> {
         _ => return Err(Errno::ACCESS),
     }
     match rustix::fs::accessat(rustix::fs::CWD, path, Access::EXEC_OK, AtFlags::EACCESS) {
-        // The container's filter may be there already, and be older than faccessat2(2). By now the ids are the user's, real and
-        // effective, so the older call says the same.
+        // The container's seccomp filter may be loaded already and not know faccessat2(2). The real ids are the user's by now, so access(2) gives
+        // the same answer.
         Err(Errno::PERM | Errno::NOSYS) => rustix::fs::accessat(rustix::fs::CWD, path, Access::EXEC_OK, AtFlags::empty()),
         result => result,
     }
 }
 
 impl Program {
-    /// What it gets as environment.
+    /// Its environment.
     pub fn env(&self) -> &[CString] {
         &self.env
     }
 
-    /// Replaces this process; returns only on failure. `last` is done right before, when no other system call is left.
-    pub fn execute(&self, process: &Process, last: impl FnOnce() -> Result<(), Failure>) -> Failure {
+    /// Executes the program; returns only on failure. `before_exec` runs right before execve(2), the only system call after it.
+    pub fn execute(&self, process: &Process, before_exec: impl FnOnce() -> Result<(), Failure>) -> Failure {
         for number in 3..3 + process.preserve_fds {
             sys::keep_number_over_exec(number as i32);
         }
-        let errno = match sys::execute(&self.path, &self.args, &self.env, last) {
+        let errno = match sys::execute(&self.path, &self.args, &self.env, before_exec) {
             Ok(errno) => errno,
             Err(failure) => return failure,
         };

@@ -1,6 +1,5 @@
-//! Paths inside the container's rootfs, resolved by descriptor and never by a path of the host (CVE-2021-30465,
-//! CVE-2024-45310): symbolic links, absolute ones and `..` stay below the rootfs. A path that leads below a mount of the
-//! container is resolved from that mount's descriptor (own_mounts.rs).
+//! Resolves paths in the container's rootfs, by descriptor and never by a path on the host (CVE-2021-30465, CVE-2024-45310): symbolic links,
+//! absolute ones and `..` stay below the rootfs. A path below one of the container's mounts is resolved from that mount's descriptor (own_mounts.rs).
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -15,7 +14,7 @@ use tsrunc_sys::errno::{os_failure, During};
 use crate::own_mounts::OwnMounts;
 use tsrunc_common::mountinfo;
 
-/// Symbolic links followed in one path, as many as the kernel follows (path_resolution(7)).
+/// The kernel's limit of symbolic links in one path (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
@@ -24,18 +23,18 @@ const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 pub struct Root {
     directory: OwnedFd,
     mounts: OwnMounts,
-    /// The directory of the last place, by its path: devices and links are made one after the other in /dev.
+    /// The directory of the last `place`, by its path: a cache, because devices and links are made one after another in /dev.
     last_parent: RefCell<Option<(String, Rc<Spot>)>>,
-    /// Each mount by the path without links that it was attached at, where that is wanted.
+    /// The mounts that were attached, by their paths without symbolic links; None unless `record_mounts` was called.
     record: Option<Vec<(String, OwnedFd)>>,
 }
 
-/// A file or directory of the container to mount on.
+/// An open mount point in the container.
 pub struct Spot {
     fd: OwnedFd,
-    /// Its path without links.
+    /// Its path without symbolic links.
     path: String,
-    /// The path that was asked for, if links lead from there to `path`.
+    /// The path that was asked for, if symbolic links lead from it to `path`.
     alias: Option<String>,
 }
 
@@ -45,14 +44,14 @@ impl AsFd for Spot {
     }
 }
 
-/// A directory of the container and the name of something in it.
+/// An open directory in the container and the name of an entry in it.
 pub struct Place {
     pub parent: Rc<Spot>,
     pub name: String,
 }
 
 impl Place {
-    /// The path without links.
+    /// The path without symbolic links.
     fn path(&self) -> String {
         format!("{}/{}", self.parent.path.trim_end_matches('/'), self.name)
     }
@@ -76,17 +75,17 @@ impl Root {
         self.mounts.add(spot.path, spot.alias, mount)
     }
 
-    /// From now on each mount is remembered, for `recorded_mounts`.
+    /// Starts to record mounts, for `recorded_mounts`.
     pub fn record_mounts(&mut self) {
         self.record = Some(Vec::new());
     }
 
-    /// The mounts that were attached, in order, each by its path without links.
+    /// The mounts that were attached, in order, each with its path without symbolic links.
     pub fn recorded_mounts(&self) -> &[(String, OwnedFd)] {
         self.record.as_deref().unwrap_or_default()
     }
 
-    /// The directory that holds what `path` leads to, and its name there; nothing is made. The root itself has none: `EINVAL`.
+    /// The directory and name of the existing file that `path` leads to. `EINVAL` for the root.
     pub fn existing_place(&self, path: &str) -> Result<Place, Errno> {
         let (real, opened) = self.resolve(path, OFlags::PATH)?;
         opened?;
@@ -95,20 +94,20 @@ impl Root {
         Ok(Place { parent: Rc::new(Spot { fd, path: parent.to_owned(), alias: None }), name: name.to_owned() })
     }
 
-    /// Looks for what hooks did: mounts that they put on ours are used in their place, and those that they removed are forgotten.
+    /// Takes account of what hooks have done: mounts on top of ours replace them, and those that were unmounted are forgotten.
     pub fn mounts_may_have_changed(&mut self) -> Result<(), Errno> {
         self.last_parent.take();
         let table = mountinfo::read().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
         let (mut gone, mut covered) = (Vec::new(), Vec::new());
         for (path, mount) in self.mounts.iter() {
             let id = mountinfo::place_of(mount)?.0;
-            // A mount that a rename took out of the rootfs is not in the table but can still be cloned.
+            // A rename may have moved the mount out of the rootfs: it is not in the table then, but can still be cloned.
             if !table.iter().any(|entry| entry.id == id) && tsrunc_common::clones::clone_mount(mount, false).is_err() {
                 gone.push(path.to_owned());
                 continue;
             }
-            // At a root `..` leads nowhere else, but onto what is mounted there. A file has no `..`, and a bind may be of a directory
-            // that root of the user namespace may not search.
+            // `..` at a mount's root, resolved in it, is the root itself, or the mount on top of it. A file has no `..`, and a bind may be of
+            // a directory that the user namespace's root user may not search.
             let top = match open_at(mount, "..", OFlags::PATH, ResolveFlags::empty()) {
                 Err(Errno::NOTDIR | Errno::ACCESS) => continue,
                 result => result?,
@@ -122,7 +121,7 @@ impl Root {
         Ok(())
     }
 
-    /// Opens `path` below the root, links followed, magic links refused.
+    /// Opens `path` below the root; follows symbolic links, but not magic links.
     pub fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         self.resolve(path, flags).and_then(|(_, opened)| opened)
     }
@@ -133,8 +132,8 @@ impl Root {
         if !is_plain(path) {
             return Err(Errno::INVAL);
         }
-        match self.mounts.holding(path) {
-            // The root of a mount may be a file, in which there is no path to open.
+        match self.mounts.containing(path) {
+            // The root of the mount may be a file, in which no path can be opened.
             Some((mount, "")) if flags.contains(OFlags::PATH) && !flags.contains(OFlags::DIRECTORY) => rustix::io::fcntl_dupfd_cloexec(mount, 3),
             Some((mount, "")) => open_at(mount, ".", flags, ResolveFlags::NO_SYMLINKS),
             Some((mount, rest)) => open_at(mount, rest, flags, ResolveFlags::NO_SYMLINKS),
@@ -143,7 +142,7 @@ impl Root {
         }
     }
 
-    /// The failure of an operation on `path`. With `ELOOP` it says which link is on the way.
+    /// The failure of an operation on `path`. For `ELOOP` it names the symbolic link.
     pub fn failure(&self, path: &str, operation: String, errno: Errno) -> Failure {
         let mut failure = os_failure(operation, errno);
         if errno == Errno::LOOP {
@@ -154,7 +153,7 @@ impl Root {
         failure
     }
 
-    /// The first symbolic link on a path, and what it says.
+    /// The first symbolic link in a path, and its target.
     fn first_link<'p>(&self, path: &'p str) -> Option<(&'p str, String)> {
         let ends = path.match_indices('/').map(|(index, _)| index).chain([path.len()]);
         ends.filter(|end| *end > 0).find_map(|end| {
@@ -164,8 +163,8 @@ impl Root {
         })
     }
 
-    /// The path without links that `path` leads to, and what opening that gives. Nearly always there is no link on the way, and one
-    /// system call is enough.
+    /// Resolves symbolic links in `path`. Returns the path without links, and the result of opening it. Usually there are no links, and one system call
+    /// is enough.
     fn resolve<'p>(&self, path: &'p str, flags: OFlags) -> Result<(Cow<'p, str>, Result<OwnedFd, Errno>), Errno> {
         match self.open_without_links(path, flags) {
             Err(Errno::LOOP | Errno::INVAL) => {
@@ -177,8 +176,8 @@ impl Root {
         }
     }
 
-    /// Follows the links of a path one by one: an absolute one may lead from one mount into another. What does not exist stays in the
-    /// path as it is named.
+    /// Follows the symbolic links of a path one by one, because an absolute one may lead from one mount into another. Missing components are kept as
+    /// they are.
     fn follow_links(&self, path: &str) -> Result<String, Errno> {
         let components = |path: &str| path.split('/').rev().map(str::to_owned).collect::<Vec<_>>();
         let mut pending = components(path);
@@ -225,10 +224,10 @@ impl Root {
         Ok(real)
     }
 
-    /// The text of a magic link (proc(5), /proc/PID/fd) does not say where it leads. The kernel tells them from others: a link that
-    /// leads out of its own mount is `EXDEV`.
+    /// Refuses a magic link (/proc/PID/fd, proc(5)), whose text does not say where it leads. openat2(2) fails with ELOOP for one, but with EXDEV for an
+    /// ordinary link that leads out of its mount.
     fn refuse_magic_link(&self, path: &str) -> Result<(), Errno> {
-        let (base, rest) = self.mounts.holding(path).unwrap_or((self.fd(), path.trim_start_matches('/')));
+        let (base, rest) = self.mounts.containing(path).unwrap_or((self.fd(), path.trim_start_matches('/')));
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         match rustix::fs::openat2(base, rest, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
             Err(errno @ (Errno::LOOP | Errno::ACCESS)) => Err(errno),
@@ -236,7 +235,7 @@ impl Root {
         }
     }
 
-    /// Opens what is at `path` (O_PATH), or makes it: a directory or an empty file. The root itself is refused, which only links lead to.
+    /// Opens the directory or file at `path` (O_PATH), or creates it. Refuses the root itself, which only a symbolic link can lead to.
     pub fn make_below(&self, path: &str, directory: bool) -> Result<Spot, Failure> {
         let spot = if directory { self.make_directory(path)? } else { self.make_file(path)? };
         if spot.path.len() <= 1 {
@@ -245,16 +244,16 @@ impl Root {
         Ok(spot)
     }
 
-    /// Opens the directory `path` (O_PATH), making what is missing of it with mode 0755.
+    /// Opens the directory `path` (O_PATH); creates it and its parents, with mode 0755, if missing.
     ///
     /// # Errors
-    /// `ENOTDIR` where something else is in the way; the path is in the message.
+    /// `ENOTDIR` if a component exists and is not a directory.
     pub fn make_directory(&self, path: &str) -> Result<Spot, Failure> {
         self.make(path, DIRECTORY, |path| self.make_missing_directory(path))
             .map_err(|errno| self.failure(path, format!("make directory {path:?} in the rootfs"), errno))
     }
 
-    /// The same; a symbolic link anywhere in the path is `ELOOP`.
+    /// As `make_directory`; a symbolic link anywhere in the path is `ELOOP`.
     pub fn make_directory_without_links(&self, path: &str) -> Result<Spot, Failure> {
         let opened = match self.open_without_links(path, DIRECTORY) {
             Err(Errno::NOENT) => self.make_missing_directory(path),
@@ -264,8 +263,8 @@ impl Root {
         Ok(Spot { fd, path: path.to_owned(), alias: None })
     }
 
-    /// Opens what `path` leads to (O_PATH), or makes an empty file there. A link may lead nowhere yet: images have /etc/resolv.conf lead
-    /// below /run.
+    /// Opens the file that `path` leads to (O_PATH), or creates an empty one. A symbolic link may dangle: in some images /etc/resolv.conf leads into
+    /// /run.
     pub fn make_file(&self, path: &str) -> Result<Spot, Failure> {
         self.make(path, OFlags::PATH, |path| self.make_missing_file(path))
             .map_err(|errno| self.failure(path, format!("make file {path:?} in the rootfs"), errno))
@@ -277,10 +276,10 @@ impl Root {
             Err(Errno::NOENT) => make_missing(&real),
             result => result,
         }?;
-        Ok(named(path, real.into_owned(), fd))
+        Ok(spot(path, real.into_owned(), fd))
     }
 
-    /// Makes a directory that is missing, with those above it. No link is followed: one that somebody puts there meanwhile is an error.
+    /// Creates a missing directory and its parents. Follows no symbolic link: one that appears meanwhile is an error.
     fn make_missing_directory(&self, path: &str) -> Result<OwnedFd, Errno> {
         let (parent, name) = self.make_parent(path)?;
         make_directory_at(parent.as_fd(), name)
@@ -300,7 +299,7 @@ impl Root {
         Ok((opened?, name))
     }
 
-    /// Opens what is at `path` (O_PATH), or makes it: a directory or an empty file. Links are followed on the way there alone.
+    /// Opens the directory or file at `path` (O_PATH), or creates it. A final symbolic link is not followed.
     pub fn make_in_place(&self, path: &str, directory: bool) -> Result<Spot, Failure> {
         let during = || format!("open {path:?} in the rootfs");
         let place = self.place(path)?;
@@ -309,11 +308,10 @@ impl Root {
             Err(Errno::NOENT) => make_file_at(place.parent.as_fd(), &place.name),
             opened => opened,
         };
-        Ok(named(path, place.path(), fd.during(during)?))
+        Ok(spot(path, place.path(), fd.during(during)?))
     }
 
-    /// Opens the file at `path` (O_PATH), or makes an empty one. Links are followed on the way there alone: what a link of the image at
-    /// the end leads to is not what the path names.
+    /// Opens the file at `path` (O_PATH), or creates an empty one. Refuses a final symbolic link: its target is not the file that was named.
     pub fn make_file_in_place(&self, path: &str) -> Result<Spot, Failure> {
         let during = || format!("make file {path:?} in the rootfs");
         let place = self.place(path)?;
@@ -321,10 +319,10 @@ impl Root {
         if FileType::from_raw_mode(rustix::fs::fstat(&fd).during(during)?.st_mode) == FileType::Symlink {
             return Err(Failure::new(FailureCode::Other, during(), "a symbolic link is there"));
         }
-        Ok(named(path, place.path(), fd))
+        Ok(spot(path, place.path(), fd))
     }
 
-    /// The directory that holds `path`, made when missing, and the last name.
+    /// The parent directory of `path`, created if missing, and the last component.
     pub fn place(&self, path: &str) -> Result<Place, Failure> {
         let trimmed = path.trim_end_matches('/');
         let (parent, name) = trimmed.rsplit_once('/').unwrap_or(("", trimmed));
@@ -341,7 +339,7 @@ impl Root {
     }
 }
 
-/// Opens the directory with this name (O_PATH), or makes it. A link is not followed.
+/// Opens the directory with this name (O_PATH), or creates it. A symbolic link is not followed.
 fn make_directory_at(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
     match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => {}
@@ -350,7 +348,7 @@ fn make_directory_at(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errn
     rustix::fs::openat(parent, name, DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Opens the file with this name (O_PATH), or makes an empty one. A link is not followed.
+/// Opens the file with this name (O_PATH), or creates an empty one. A symbolic link is not followed.
 fn make_file_at(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
     match rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644)) {
@@ -362,7 +360,7 @@ fn make_file_at(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
 
 fn open_at(base: BorrowedFd<'_>, path: &str, flags: OFlags, more: ResolveFlags) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
-    // EAGAIN: a rename elsewhere raced with a `..`; openat2(2) says to try again.
+    // EAGAIN: a rename raced with a `..` (openat2(2)).
     for _ in 0..64 {
         match rustix::fs::openat2(base, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
             Err(Errno::AGAIN) => {}
@@ -377,8 +375,8 @@ fn is_plain(path: &str) -> bool {
     matches!(path, "" | "/") || path.strip_prefix('/').is_some_and(|path| path.split('/').all(|component| !matches!(component, "" | "." | "..")))
 }
 
-/// A path and the one that links lead to from there, as they are kept of a mount.
-fn named(path: &str, real: String, fd: OwnedFd) -> Spot {
+/// A mount point opened by `path`, which symbolic links lead to `real`.
+fn spot(path: &str, real: String, fd: OwnedFd) -> Spot {
     let alias = (real != path && is_plain(path)).then(|| path.to_owned());
     Spot { fd, path: real, alias }
 }

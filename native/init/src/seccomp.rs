@@ -1,4 +1,4 @@
-//! Loads the container's filter of system calls, at the moment that asks least of the profile.
+//! Loads the container's seccomp filter as late as possible, so that the profile need not allow the init's own system calls.
 
 use std::os::fd::AsRawFd;
 
@@ -8,15 +8,15 @@ use tsrunc_sys::seccomp::{load_filter, Filter, NEW_LISTENER};
 
 use tsrunc_common::protocol::{Channel, FromInit, Launch, SeccompFilter};
 
-/// When a filter is loaded. Whatever the init does afterwards the profile must allow.
+/// When a filter is loaded. The profile must allow all that the init does afterwards.
 #[derive(PartialEq)]
 pub enum Moment {
-    /// Without no_new_privs: only CAP_SYS_ADMIN loads a filter (seccomp(2)), which the user may lack.
+    /// Without no_new_privs: loading takes CAP_SYS_ADMIN (seccomp(2)), which the container's user may lack.
     Privileged,
-    /// With a listener: it belongs to the creator, who is gone when the program starts.
+    /// With a listener: the creator takes it, and may have exited by `start`.
     Created,
-    /// Otherwise: right before the exec, and in each startContainer hook right before its exec. So the profile need not allow what the
-    /// init does to wait for `start` and to run hooks.
+    /// Otherwise right before the exec. Each startContainer hook loads the filter itself, right before its own exec. So the profile need not
+    /// allow the init to wait for `start` and to run hooks.
     Exec,
 }
 
@@ -30,7 +30,7 @@ fn moment_of(filter: &SeccompFilter, launch: &Launch<'_>) -> Moment {
     }
 }
 
-/// The filter that startContainer hooks load themselves; one that was loaded before they inherit.
+/// The filter that startContainer hooks must load themselves: None if the init has loaded it, because then they inherit it.
 pub fn filter_of_hooks<'a>(launch: &'a Launch<'_>) -> Option<Filter<'a>> {
     filter_at(Moment::Exec, launch)
 }
@@ -43,7 +43,7 @@ fn filter_at<'a>(moment: Moment, launch: &'a Launch<'_>) -> Option<Filter<'a>> {
 /// Loads the filter if there is one and this is its moment.
 ///
 /// # Errors
-/// The kernel refuses it: `EACCES` without no_new_privs and CAP_SYS_ADMIN. A creator who does not take the listener.
+/// The kernel refuses the filter (`EACCES` without no_new_privs and CAP_SYS_ADMIN), or the creator does not take the listener.
 pub fn load_when(moment: Moment, launch: &Launch<'_>, channel: &Channel) -> Result<(), Failure> {
     let Some(filter) = filter_at(moment, launch) else { return Ok(()) };
     let listener = load_filter(&filter).during(|| "load the seccomp filter (/linux/seccomp)".into())?;

@@ -1,4 +1,4 @@
-//! Carries out the operations of a plan, in order. Runs in the container's namespaces, before the start gate.
+//! Executes the operations of a plan, in order. Runs in the container's namespaces, before the start gate.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,11 +15,12 @@ use tsrunc_sys::namespaces::{mount_setattr, MountSetattr};
 use tsrunc_sys::network::bring_loopback_up;
 use tsrunc_sys::schedule;
 
+use crate::attach::attach;
 use crate::attributes::attribute_bits;
 use crate::devices::{bind_node, make_link, make_node, mount_console, open_terminal, Device, Terminal};
 use crate::kernel_files::{label_file, refused_memory_nodes, set_apparmor_profile, set_exec_label, set_sysctl, KernelFiles};
 use crate::masks::{make_readonly, Masks};
-use crate::mounts::{attach, mount, Mount};
+use crate::mounts::{mount, Mount};
 use crate::process::c_strings;
 use crate::root::Root;
 use tsrunc_common::clones::clone_mount;
@@ -27,32 +28,32 @@ use tsrunc_common::hooks::{run_hooks, Directory, HookContext, Interrupt, Output}
 use tsrunc_common::mountinfo::{self, MountEntry};
 use tsrunc_common::propagation::set_propagation;
 
-/// What the operations need from the outside.
+/// What operations need from the creator.
 pub trait Creator {
-    /// Tells the creator to run its hooks and waits until they are done; the state for the container's own.
-    fn hooks(&mut self) -> Result<String, Failure>;
-    /// Its end of the conversation, which ends when the creator does.
+    /// Has the creator run prestart and createRuntime hooks. Returns the state for createContainer hooks.
+    fn run_hooks(&mut self) -> Result<String, Failure>;
+    /// The socket to the creator; it is at end of file when the creator has exited.
     fn socket(&self) -> BorrowedFd<'_>;
-    /// Has the creator carry the `Schedule` operations out.
-    fn schedule(&mut self) -> Result<(), Failure>;
-    /// Hands the terminal's master over.
-    fn terminal(&mut self, master: &OwnedFd) -> Result<(), Failure>;
+    /// Has the creator execute the `Schedule` operations.
+    fn set_schedule(&mut self) -> Result<(), Failure>;
+    /// Sends the terminal's master.
+    fn send_terminal(&mut self, master: &OwnedFd) -> Result<(), Failure>;
 }
 
 /// The state that operations share.
 pub struct Setup<'a> {
     root: Option<Root>,
-    /// Detached clones of bind sources, made by the creator, by the index of their operation.
+    /// Detached clones of bind sources that the creator made, by the index of the operation.
     lent_mounts: &'a BTreeMap<usize, OwnedFd>,
     process: &'a Process,
     hook_output: &'a Output,
-    /// RLIMIT_NOFILE of the runtime, soft and hard, where this process has raised its own.
+    /// The original RLIMIT_NOFILE, soft and hard, if this process has raised its own; for hooks.
     pub open_files: Option<[u64; 2]>,
-    /// Our mounts no longer propagate to the host's.
+    /// Our mounts do not propagate to the host.
     host_is_detached: bool,
-    /// That of the rootfs until `RootfsPropagation`.
-    own_propagation: Propagation,
-    /// The umask of the runtime.
+    /// Propagation of the rootfs until `RootfsPropagation`.
+    initial_propagation: Propagation,
+    /// The runtime's umask, for hooks.
     umask: Mode,
     masks: Masks,
     kernel: KernelFiles,
@@ -60,7 +61,7 @@ pub struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
-    /// Sets the umask of this process to 0, so that the modes of what it makes are exact.
+    /// Sets this process's umask to 0, so that files get exactly the modes in the plan.
     pub fn new(lent_mounts: &'a BTreeMap<usize, OwnedFd>, process: &'a Process, hook_output: &'a Output) -> Self {
         Setup {
             root: None,
@@ -69,7 +70,7 @@ impl<'a> Setup<'a> {
             hook_output,
             open_files: None,
             host_is_detached: false,
-            own_propagation: Propagation::Private,
+            initial_propagation: Propagation::Private,
             umask: rustix::process::umask(Mode::empty()),
             masks: Masks::default(),
             kernel: KernelFiles::default(),
@@ -77,21 +78,21 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Goes on in a container that is set up, with a procfs from elsewhere.
+    /// Uses the root of a running container and a procfs that is already open (`exec`).
     pub fn enter(&mut self, root: Root, kernel: KernelFiles) {
         self.root = Some(root);
         self.kernel = kernel;
     }
 
     fn root(&self) -> Result<&Root, Failure> {
-        self.root.as_ref().ok_or_else(|| Failure::new(FailureCode::BadRequest, "carry out the plan", "an operation before the rootfs"))
+        self.root.as_ref().ok_or_else(|| Failure::new(FailureCode::BadRequest, "execute the plan", "an operation before the rootfs"))
     }
 
     fn root_mut(&mut self) -> Result<&mut Root, Failure> {
-        self.root.as_mut().ok_or_else(|| Failure::new(FailureCode::BadRequest, "carry out the plan", "an operation before the rootfs"))
+        self.root.as_mut().ok_or_else(|| Failure::new(FailureCode::BadRequest, "execute the plan", "an operation before the rootfs"))
     }
 
-    /// Carries out the operation at that index of the plan.
+    /// Executes the operation at that index of the plan.
     pub fn run(&mut self, index: usize, operation: &Operation, creator: &mut dyn Creator) -> Result<(), Failure> {
         match operation {
             Operation::Loopback => match bring_loopback_up() {
@@ -119,12 +120,12 @@ impl<'a> Setup<'a> {
                 let size = Winsize { ws_row: *height, ws_col: *width, ws_xpixel: 0, ws_ypixel: 0 };
                 let terminal = open_terminal(self.root()?, size)?;
                 mount_console(self.root_mut()?, &terminal)?;
-                creator.terminal(&terminal.master)?;
+                creator.send_terminal(&terminal.master)?;
                 self.terminal = Some(terminal);
                 Ok(())
             }
             Operation::Hooks { create_container } => {
-                let state = creator.hooks()?;
+                let state = creator.run_hooks()?;
                 self.create_container_hooks(create_container, &state, creator.socket())?;
                 self.root_mut()?.mounts_may_have_changed().during(|| "look at the mounts after the hooks".into())
             }
@@ -132,7 +133,7 @@ impl<'a> Setup<'a> {
             Operation::MoveRoot => self.move_root(),
             Operation::Chroot => self.chroot(),
             Operation::WorkingDirectory { path } => {
-                if let Err(_said_by_chdir) = self.root()?.make_directory(path) {}
+                if let Err(_chdir_reports_it) = self.root()?.make_directory(path) {}
                 Ok(())
             }
             Operation::RootfsPropagation { propagation } => set_propagation(self.root()?.fd(), *propagation).during(|| "set the propagation of \"/\"".into()),
@@ -157,13 +158,13 @@ impl<'a> Setup<'a> {
             Operation::Label { path, label } => label_file(self.root()?, path, label),
             Operation::Apparmor { profile } => set_apparmor_profile(self.kernel.procfs(self.root.as_ref())?, profile),
             Operation::Selinux { label } => set_exec_label(self.kernel.procfs(self.root.as_ref())?, label),
-            Operation::Schedule { .. } => creator.schedule(),
+            Operation::Schedule { .. } => creator.set_schedule(),
             Operation::Personality { persona } => schedule::set_personality(*persona).during(|| format!("set personality {persona:#06x} (/linux/personality)")),
             Operation::MemoryPolicy { mode, nodes } => self.memory_policy(*mode, nodes),
         }
     }
 
-    /// A hook does not outlive the creator: nobody would know of the container that waits for it.
+    /// Runs createContainer hooks. A hook is killed when the creator exits: nobody would know of a container that waits for it.
     fn create_container_hooks(&self, hooks: &[Hook], state: &str, creator: BorrowedFd<'_>) -> Result<(), Failure> {
         if hooks.is_empty() {
             return Ok(());
@@ -193,10 +194,10 @@ impl<'a> Setup<'a> {
         let during = || "set the propagation of the host's mounts".to_owned();
         let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(during)?;
         set_propagation(&root, propagation).during(during)?;
-        // One that is not recursive leaves the mounts below shared with the host, as they were.
+        // A non-recursive change leaves the mounts below shared with the host.
         self.host_is_detached = matches!(propagation, Propagation::Rslave | Propagation::Rprivate | Propagation::Runbindable);
         if matches!(propagation, Propagation::Slave | Propagation::Rslave) {
-            self.own_propagation = Propagation::Slave;
+            self.initial_propagation = Propagation::Slave;
         }
         Ok(())
     }
@@ -206,21 +207,21 @@ impl<'a> Setup<'a> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Mode::empty()).during(during)?;
         let clone = clone_mount(directory.as_fd(), true).during(during)?;
-        // The clone is a peer of the host's mount until now: only as one can it become its slave.
-        set_propagation(&clone, self.own_propagation).during(during)?;
+        // The clone is still a peer of the host's mount, which it must be to become its slave.
+        set_propagation(&clone, self.initial_propagation).during(during)?;
         if !shares_mounts && !self.host_is_detached {
             make_mount_private(&directory).during(during)?;
         }
         attach(clone.as_fd(), directory.as_fd()).during(during)?;
         if shares_mounts {
-            // What is attached below a shared mount becomes shared (mount_namespaces(7)): what comes onto it must not spread.
+            // A mount attached to a shared parent becomes shared (mount_namespaces(7)); the container's mounts must not propagate.
             set_propagation(&clone, Propagation::Private).during(during)?;
         }
         self.root = Some(Root::new(clone));
         Ok(())
     }
 
-    /// pivot_root(2), section "pivot_root(".", ".")": the old root ends on top of the new one and is detached.
+    /// pivot_root(2), section "pivot_root(".", ".")": the old root ends up on top of the new one and is detached.
     fn pivot_root(&mut self) -> Result<(), Failure> {
         let during = || "pivot_root".to_owned();
         let old = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
@@ -228,19 +229,19 @@ impl<'a> Setup<'a> {
         rustix::process::pivot_root(".", ".").during(during)?;
         rustix::process::fchdir(&old).during(during)?;
         if !self.host_is_detached {
-            // else the unmount below would reach the host
+            // otherwise the unmount below would propagate to the host
             set_propagation(&old, Propagation::Rslave).during(during)?;
         }
         unmount(".", UnmountFlags::DETACH).during(|| "unmount the old root".into())?;
         rustix::process::chdir("/").during(during)
     }
 
-    /// `--no-pivot`, for a root on ramfs. The host's proc and sysfs go first: whoever leaves the chroot would find them.
+    /// `--no-pivot`, for a root on ramfs. Unmounts the host's proc and sysfs first, because a process can leave the chroot and would find them.
     fn move_root(&mut self) -> Result<(), Failure> {
         let during = || "move the rootfs to \"/\"".to_owned();
         let root = self.root()?;
         if !self.host_is_detached {
-            // else the unmounts below would reach the host
+            // otherwise the unmounts below would propagate to the host
             let host = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(during)?;
             set_propagation(&host, Propagation::Rslave).during(during)?;
         }
@@ -259,7 +260,7 @@ impl<'a> Setup<'a> {
     }
 }
 
-/// Makes the mount that holds a directory private: climbs to its root, where its id changes.
+/// Makes the mount that contains a directory private. Climbs to the root of the mount: there `..` has another mount id.
 fn make_mount_private(directory: &OwnedFd) -> Result<(), Errno> {
     let mut at = rustix::io::fcntl_dupfd_cloexec(directory, 3)?;
     loop {
@@ -282,7 +283,7 @@ fn unmount_host_kernel_files(root: &Root) -> Result<(), Failure> {
             continue;
         }
         match unmount(point.as_slice(), UnmountFlags::DETACH) {
-            Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {} // gone with one above it
+            Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {} // unmounted together with its parent
             Err(errno) => return Err(errno).during(|| format!("unmount the host's {:?}", String::from_utf8_lossy(&point))),
         }
     }

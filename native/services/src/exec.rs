@@ -69,7 +69,7 @@ struct Opened {
     /// "0" to.
     sent: Vec<OwnedFd>,
     /// The last of these is a spare one (`ExecStart`).
-    spare_cgroup: bool,
+    fallback_cgroup: bool,
     /// Those that the process joins.
     namespaces: Vec<Namespace>,
     unified: Option<OwnedFd>,
@@ -87,7 +87,7 @@ fn open_all(plan: &ExecPlan, filter: Option<&Filter>) -> Result<Opened, Failure>
     for directory in &plan.cgroup.join_tasks {
         files.push(open_to_join(&format!("{directory}/tasks"))?);
     }
-    let (mut unified, mut spare_cgroup) = (None, false);
+    let (mut unified, mut fallback_cgroup) = (None, false);
     let namespaces = shared_namespaces::to_join(plan.init.pid, &plan.namespaces)?;
     if let Some(path) = &plan.cgroup.clone_into {
         match joins_itself {
@@ -95,7 +95,7 @@ fn open_all(plan: &ExecPlan, filter: Option<&Filter>) -> Result<Opened, Failure>
                 files.push(open_to_join(&format!("{path}/cgroup.procs"))?);
                 if let Some(inner) = where_init_is(plan)?.filter(|inner| inner != path) {
                     files.push(open_to_join(&format!("{inner}/cgroup.procs"))?);
-                    spare_cgroup = true;
+                    fallback_cgroup = true;
                 }
             }
             false => unified = Some(open_cgroup(path)?),
@@ -108,7 +108,7 @@ fn open_all(plan: &ExecPlan, filter: Option<&Filter>) -> Result<Opened, Failure>
     let listener = filter.and_then(|filter| filter.listener.as_ref());
     Ok(Opened {
         sent: std::iter::once(init).chain(root).chain(files).collect(),
-        spare_cgroup,
+        fallback_cgroup,
         namespaces,
         unified,
         console: match &plan.console {
@@ -178,7 +178,7 @@ fn first_message<'a>(plan: &'a ExecPlan, opened: &Opened, filter: Option<&Filter
         },
         namespaces: Cow::Owned(opened.namespaces.clone()),
         chroot: plan.chroot,
-        spare_cgroup: opened.spare_cgroup,
+        fallback_cgroup: opened.fallback_cgroup,
         terminal_size: plan.terminal_size,
         oom_score_adj: plan.oom_score_adj,
         affinity: Cow::Borrowed(&plan.affinity),

@@ -1,4 +1,4 @@
-//! The end of a hook: by itself, or because its time is over or nobody needs it any more.
+//! Waits for a hook to exit, and kills it on a timeout or an interrupt.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -10,15 +10,15 @@ use tsrunc_sys::signals::Caught;
 
 use crate::wait;
 
-/// As much of a hook's output as an error shows.
+/// How much of a hook's output an error quotes.
 pub const MAX_OUTPUT_BYTES: usize = 64 << 10;
 
-/// What ends a hook before its time.
+/// What interrupts a hook.
 #[derive(Clone, Copy)]
 pub enum Interrupt<'a> {
-    /// A signal that asks this process to end.
+    /// A signal asked this process to end.
     Signal(&'a Caught),
-    /// The end of the process that has the other end of this socket.
+    /// The process at the other end of this socket has exited.
     PeerGone(BorrowedFd<'a>),
 }
 
@@ -30,8 +30,8 @@ impl<'a> Interrupt<'a> {
         }
     }
 
-    /// `ready`: whether poll(2) found something.
-    fn came(&self, ready: bool) -> bool {
+    /// `ready`: poll(2) reported an event.
+    fn occurred(&self, ready: bool) -> bool {
         match self {
             Interrupt::Signal(caught) => caught.asked_to_end(),
             Interrupt::PeerGone(_) => ready,
@@ -45,14 +45,14 @@ pub struct End {
 }
 
 pub enum EndCause {
-    Own(WaitIdStatus),
-    /// It was killed because its time was over.
+    Exit(WaitIdStatus),
+    /// It was killed after its timeout.
     Timeout,
-    /// It was killed because this process was asked to end, or its peer is gone.
+    /// It was killed because of an `Interrupt`.
     Interruption,
 }
 
-/// Reads the output until the hook itself has ended, not until the output has: what the hook left running may keep the pipe open for ever.
+/// Reads the hook's output until the hook itself has exited. End of file may never come: processes that the hook left running keep the pipe open.
 pub fn wait_for_end(pid: Pid, output: &OwnedFd, deadline: Option<Instant>, interrupt: Option<Interrupt<'_>>) -> Result<End, Errno> {
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let reap = || rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED));
@@ -62,21 +62,21 @@ pub fn wait_for_end(pid: Pid, output: &OwnedFd, deadline: Option<Instant>, inter
         let mut watched = vec![PollFd::new(&pidfd, PollFlags::IN)];
         watched.extend(interrupt.map(|interrupt| interrupt.watched()));
         watched.extend(output_open.then(|| PollFd::new(output, PollFlags::IN)));
-        let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline); // before: one that writes on and on is always ready
+        let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline); // checked before the wait, which a hook that writes without pause always ends
         wait::any(&mut watched, deadline)?;
         let is_ready = |index: usize| watched.get(index).is_some_and(|fd| !fd.revents().is_empty());
         let (ended, output_ready) = (is_ready(0), is_ready(watched.len() - 1));
-        let interrupted = interrupt.is_some_and(|interrupt| interrupt.came(is_ready(1)));
+        let interrupted = interrupt.is_some_and(|interrupt| interrupt.occurred(is_ready(1)));
         if output_open && (ended || output_ready) {
             output_open = read_available(output, &mut text)?;
         }
         if ended {
-            // A child that has ended and is not reaped has a status.
+            // Only we reap this child, so there is a status.
             let status = reap()?.ok_or(Errno::CHILD)?;
-            return Ok(End { cause: EndCause::Own(status), output: text });
+            return Ok(End { cause: EndCause::Exit(status), output: text });
         }
         if interrupted || is_late {
-            // The child is not reaped yet, so its number and its group's are still its own.
+            // The child is not reaped yet, so its pid and process group cannot have been reused.
             if let Err(_group_gone) = kill_process_group(pid, Signal::KILL) {}
             pidfd_send_signal(&pidfd, Signal::KILL)?; // it may have left its group
             reap()?;
@@ -86,8 +86,8 @@ pub fn wait_for_end(pid: Pid, output: &OwnedFd, deadline: Option<Instant>, inter
     }
 }
 
-/// Takes what is there, no more than a pipe holds, as somebody may write faster than this reads. Keeps as much as an error shows. False at the end
-/// of the output.
+/// Reads what is available, at most a pipe's capacity: the hook may write faster than this reads. Keeps up to `MAX_OUTPUT_BYTES`. Returns false at
+/// end of file.
 fn read_available(output: &OwnedFd, text: &mut Vec<u8>) -> Result<bool, Errno> {
     const PIPE_BYTES: usize = 64 << 10;
     let mut buffer = [0u8; 4096];

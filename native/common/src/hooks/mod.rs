@@ -1,6 +1,6 @@
-//! Runs hooks (config.md#posix-platform-hooks): in the container's namespaces from the init, in the runtime's from the host.
+//! Runs hooks (config.md#posix-platform-hooks): the init runs those in the container's namespaces, its creator those in the runtime's.
 //!
-//! A hook is a child of the process that runs it and inherits what its entry does not name; README.md ("Hooks") has the table.
+//! A hook is a child of the process that runs it and inherits what its entry in config.json does not set; README.md ("Hooks") has the table.
 
 mod end;
 mod output;
@@ -24,42 +24,42 @@ pub use end::Interrupt;
 use end::{wait_for_end, EndCause};
 pub use output::Output;
 
-/// What hooks get beside their own entry.
+/// What hooks get beside their entry in config.json.
 pub struct HookContext<'a> {
-    /// The state that they read from stdin.
+    /// The state that they read on stdin.
     pub state: &'a str,
     pub output: &'a Output,
     /// The environment of a hook whose entry has no `env`.
     pub env: &'a [CString],
     pub directory: Directory,
-    /// RLIMIT_NOFILE of hooks, soft and hard, where it is not that of the process that runs them.
+    /// RLIMIT_NOFILE, soft and hard. None: that of the process that runs them.
     pub open_files: Option<[u64; 2]>,
     pub interrupt: Option<Interrupt<'a>>,
-    /// Loaded in each hook. The caller has no_new_privs.
+    /// Seccomp filter that each hook loads right before its exec. The caller must have set no_new_privs.
     pub filter: Option<Filter<'a>>,
 }
 
 /// The working directory of hooks.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Directory {
-    /// The bundle, or `/` where that cannot be reached.
+    /// The bundle, or `/` if the bundle cannot be entered.
     Bundle,
-    /// That of the process that runs them.
-    Own,
+    /// The working directory of the process that runs them.
+    Inherit,
 }
 
-/// Runs hooks one after another, up to the first that fails.
+/// Runs hooks one after another; stops at the first failure.
 ///
 /// # Errors
-/// As of `run_hook`.
+/// As for `run_hook`.
 pub fn run_hooks(hooks: &[Hook], context: &HookContext<'_>) -> Result<(), Failure> {
     hooks.iter().try_for_each(|hook| run_hook(hook, context))
 }
 
-/// Runs hooks in the namespaces of the runtime, with its environment, until a signal of `interrupt` asks this process to end.
+/// Runs hooks in the runtime's namespaces, with its environment. A signal of `interrupt` ends the hook.
 ///
 /// # Errors
-/// As of `run_hook`.
+/// As for `run_hook`.
 pub fn run_runtime_hooks(hooks: &[Hook], state: &str, output: &Output, interrupt: Option<&Caught>) -> Result<(), Failure> {
     if hooks.is_empty() {
         return Ok(());
@@ -74,18 +74,17 @@ fn own_environment() -> Vec<CString> {
     std::env::vars_os().filter_map(entry).collect()
 }
 
-/// Runs the hook with the state on its stdin and waits for its end. It gets a process group, which a timeout or an interruption
-/// kills.
+/// Runs a hook with the state on stdin and waits until it exits. It has its own process group, which is killed on a timeout or an interrupt.
 ///
 /// # Errors
-/// `Exec` when it cannot be executed; a status other than 0, with what the hook printed; a timeout; `Interrupted`.
+/// `Exec` if it cannot be executed; an exit status other than 0, with the hook's output; a timeout; an interrupt.
 fn run_hook(hook: &Hook, context: &HookContext<'_>) -> Result<(), Failure> {
     let during = || format!("run hook {:?} ({})", hook.path, hook.pointer);
     let bad = |cause: &str| Failure::new(FailureCode::BadRequest, during(), cause);
     if !hook.path.starts_with('/') {
         return Err(bad("the path is not absolute"));
     }
-    let strings = Strings::of(hook).map_err(|_| bad("a NUL in path, arguments or environment"))?;
+    let strings = Strings::new(hook).map_err(|_| bad("a NUL in path, arguments or environment"))?;
     let directory = (context.directory == Directory::Bundle).then(|| bundle(context.state).unwrap_or_else(|| c"/".to_owned()));
     let state = state_file(context.state).during(during)?;
     let (output, output_end) = pipe_with(PipeFlags::CLOEXEC).during(during)?;
@@ -107,11 +106,11 @@ fn run_hook(hook: &Hook, context: &HookContext<'_>) -> Result<(), Failure> {
         let operation = if filter_refused { format!("{}: load the seccomp filter (/linux/seccomp)", during()) } else { during() };
         Failure { code: FailureCode::Exec, ..os_failure(operation, errno) }
     })?;
-    drop(output_end); // the output ends when the hook's own copies are closed
+    drop(output_end); // so that only the hook and its children hold the pipe open
     let deadline = hook.timeout_seconds.map(|seconds| started + Duration::from_secs(seconds.into()));
     let end = wait_for_end(pid, &output, deadline, context.interrupt).during(during)?;
     match end.cause {
-        EndCause::Own(status) if status.exit_status() == Some(0) => Ok(()),
+        EndCause::Exit(status) if status.exit_status() == Some(0) => Ok(()),
         cause => Err(Failure::new(FailureCode::Other, during(), describe(&cause, hook, &end.output))),
     }
 }
@@ -123,7 +122,7 @@ struct Strings {
 }
 
 impl Strings {
-    fn of(hook: &Hook) -> Result<Self, NulError> {
+    fn new(hook: &Hook) -> Result<Self, NulError> {
         let all = |strings: &[String]| strings.iter().map(|string| CString::new(string.as_str())).collect::<Result<Vec<_>, _>>();
         let path = CString::new(hook.path.as_str())?;
         let args = if hook.args.is_empty() { vec![path.clone()] } else { all(&hook.args)? };
@@ -131,7 +130,7 @@ impl Strings {
     }
 }
 
-/// The bundle that the state names, if the hook can be there.
+/// The bundle in the state, if it can be entered.
 fn bundle(state_json: &str) -> Option<CString> {
     #[derive(serde::Deserialize)]
     struct State {
@@ -143,7 +142,7 @@ fn bundle(state_json: &str) -> Option<CString> {
     Some(path)
 }
 
-/// A file, not a pipe: nothing to write while the hook runs, nothing to block on, no SIGPIPE.
+/// A memory file rather than a pipe: the hook may leave a long state unread without blocking us or raising SIGPIPE.
 fn state_file(state_json: &str) -> Result<OwnedFd, Errno> {
     let file = match memfd_create("state.json", MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL) {
         Err(Errno::INVAL) => memfd_create("state.json", MemfdFlags::CLOEXEC), // before Linux 6.3
@@ -161,7 +160,7 @@ fn describe(cause: &EndCause, hook: &Hook, output: &[u8]) -> String {
     let end = match cause {
         EndCause::Timeout => format!("timed out after {} seconds", hook.timeout_seconds.unwrap_or_default()),
         EndCause::Interruption => "given up".to_owned(),
-        EndCause::Own(status) => match status.terminating_signal() {
+        EndCause::Exit(status) => match status.terminating_signal() {
             Some(signal) => format!("killed by signal {signal}"),
             None => format!("exit status {}", status.exit_status().unwrap_or(-1)),
         },

@@ -1,4 +1,4 @@
-//! Files for what hooks write (annotations of crun).
+//! Files for the hooks' output (crun's annotations).
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -9,7 +9,7 @@ use tsrunc_plan::operation::HookOutput;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::process as sys;
 
-/// Where hooks write to; what is None is kept for an error to show.
+/// Files for stdout and stderr. None: the output is captured, for error messages.
 #[derive(Default)]
 pub struct Output {
     pub stdout: Option<OwnedFd>,
@@ -17,7 +17,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Opens the files, on the host.
+    /// Opens the files on the host.
     pub fn open(files: Option<&HookOutput>) -> Result<Output, Failure> {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
         let open = |path: &Option<String>| {
@@ -31,7 +31,7 @@ impl Output {
         })
     }
 
-    /// Takes over what the creator opened; the program gets none of it.
+    /// Takes over the descriptors that the creator opened, as close-on-exec.
     pub fn inherited(numbers: [Option<i32>; 2]) -> Result<Output, Errno> {
         let take = |number: Option<i32>| {
             let take = |number| sys::inherited(number).and_then(|fd| rustix::io::fcntl_setfd(&fd, FdFlags::CLOEXEC).map(|()| fd));
@@ -40,7 +40,7 @@ impl Output {
         Ok(Output { stdout: take(numbers[0])?, stderr: take(numbers[1])? })
     }
 
-    /// The numbers, for the init.
+    /// Descriptor numbers, for the init to inherit.
     pub fn numbers(&self) -> [Option<i32>; 2] {
         [&self.stdout, &self.stderr].map(|file| file.as_ref().map(AsRawFd::as_raw_fd))
     }

@@ -28,31 +28,31 @@ fn gives_state_environment_and_arguments() {
 }
 
 #[test]
-fn without_an_environment_of_its_own_a_hook_has_that_of_the_runtime() {
+fn a_hook_without_env_inherits_the_runtime_environment() {
     let script = format!(r#"[ "$PATH" = "{}" ] && [ -z "$A" ]"#, std::env::var("PATH").unwrap());
     run(&Hook { env: None, ..shell(&script) }, "{}").unwrap();
     run(&Hook { env: Some(vec![]), ..shell(&script) }, "{}").unwrap_err();
 }
 
 #[test]
-fn works_in_the_bundle() {
+fn runs_in_the_bundle() {
     run(&shell(r#"[ "$(pwd -P)" = /proc ]"#), r#"{"bundle":"/proc"}"#).unwrap();
     run(&shell(r#"[ "$(pwd -P)" = / ]"#), r#"{"bundle":"/nowhere"}"#).unwrap();
 }
 
 #[test]
-fn does_not_mind_a_hook_that_leaves_a_long_state_unread() {
+fn a_hook_may_leave_a_long_state_unread() {
     run(&shell("exit 0"), &"x".repeat(300 << 10)).unwrap();
 }
 
 #[test]
-fn tells_status_and_output() {
+fn reports_status_and_output() {
     assert_eq!(error_of(&shell("echo one; echo two >&2; exit 3"), "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: one\ntwo");
     assert_eq!(error_of(&shell("kill -9 $$"), "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): killed by signal 9");
 }
 
 #[test]
-fn appends_to_files_that_it_makes() {
+fn creates_and_appends_to_output_files() {
     let folder = std::env::temp_dir().join(format!("tsrunc-hooks-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
@@ -75,7 +75,7 @@ fn bounds_the_output() {
 }
 
 #[test]
-fn kills_hook_and_children_when_the_time_is_over() {
+fn kills_the_hook_and_its_children_on_timeout() {
     let hook = Hook { timeout_seconds: Some(1), ..shell("sleep 100 & echo $!; wait") };
     let started = Instant::now();
     let text = error_of(&hook, "{}");
@@ -88,7 +88,7 @@ fn kills_hook_and_children_when_the_time_is_over() {
 }
 
 #[test]
-fn ends_a_hook_in_time_that_writes_on_and_on() {
+fn ends_a_hook_in_time_that_writes_without_pause() {
     let started = Instant::now();
     let text = error_of(&Hook { timeout_seconds: Some(1), ..shell("exec yes") }, "{}");
     assert!(text.contains("timed out after 1 seconds"), "{}", &text[..200]);
@@ -96,14 +96,14 @@ fn ends_a_hook_in_time_that_writes_on_and_on() {
 }
 
 #[test]
-fn does_not_wait_for_what_the_hook_left_running() {
+fn does_not_wait_for_processes_that_the_hook_left_running() {
     let started = Instant::now();
     run(&shell("sleep 3 & exit 0"), "{}").unwrap();
     assert!(started.elapsed() < Duration::from_secs(2));
 }
 
 #[test]
-fn refuses_what_it_cannot_execute() {
+fn fails_for_a_hook_that_cannot_be_executed() {
     let missing = Hook { path: "/nowhere".into(), args: vec![], ..shell("") };
     let failure = run(&missing, "{}").unwrap_err();
     assert_eq!(failure.code, FailureCode::Exec);
@@ -114,12 +114,12 @@ fn refuses_what_it_cannot_execute() {
 
 #[test]
 fn starts_with_default_signals() {
-    // The harness itself ignores SIGPIPE, as every Rust program.
+    // The test process itself ignores SIGPIPE, like every Rust program.
     run(&shell(r#"grep -q "SigIgn:.0000000000000000" /proc/self/status && grep -q "SigBlk:.0000000000000000" /proc/self/status"#), "{}").unwrap();
 }
 
 #[test]
-fn refuses_strings_that_no_program_can_get() {
+fn refuses_strings_with_a_nul() {
     let hook = Hook { env: Some(vec!["A=\0".into()]), ..shell("exit 0") };
     assert_eq!(error_of(&hook, "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): a NUL in path, arguments or environment");
 }
