@@ -8,19 +8,19 @@ import fits from "./spec/generated/validate-config-fast.js";
 import { loadSpec } from "./spec/load.js";
 import type { LoadOptions, Loaders, ValidatedSpec } from "./spec/load.js";
 
-/** Longer configurations are refused: a mistake, or an attack on memory. */
+/** Longer configurations are refused: they are a mistake or an attempt to exhaust memory. */
 export const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 
 /** A configuration without faults. */
 export interface ReadConfig {
-  /** Where `seccomp` is ready, another profile stands in it for the true one. */
+  /** If `seccomp` is ready, a placeholder replaces its profile. */
   spec: ValidatedSpec;
   /** The seccomp profile as the native layer found it in the text. */
   seccomp: { handle: number; isCached: boolean } | undefined;
 }
 
 /**
- * A configuration, checked.
+ * Reads and validates a configuration.
  * @param path of config.json
  * @throws RuntimeError with every fault at once
  */
@@ -33,12 +33,12 @@ export function readConfig({ door, root }: RuntimeContext, path: string, check: 
     if (!seccomp) throw error;
     perform(door, { op: "close", handle: seccomp.handle });
     if (!seccomp.isCached) throw error;
-    // Not the text that its author knows: the faults are told from that.
+    // The text has a placeholder for the profile: report the faults of the text that its author wrote.
     return { spec: load(read(door, "text", { op: "readFile", path, maxBytes: MAX_CONFIG_BYTES }).text, false), seccomp: undefined };
   }
 }
 
-/** What `loadSpec` loads when it needs it. */
+/** The parts that `loadSpec` loads on demand. */
 export function loadersOf(door: LibraryDoor): Loaders {
   return { fits, rare: () => door.part("rare").rareRules, careful: () => door.part("careful").readCarefully };
 }

@@ -2,30 +2,30 @@
 
 import type { Failure, FailureCode } from "./generated/plan.js";
 
-/** What went wrong, for callers to branch on: the native layer's codes and the core's own. */
+/** Error codes, for callers to branch on: those of the native layer and those of the core. */
 export type ErrorCode =
   | FailureCode
-  /** config.json is no valid configuration. */
+  /** config.json is not a valid configuration. */
   | "invalidConfig"
   /** An argument (id, signal, path, option) is not acceptable. */
   | "invalidArgument"
-  /** The configuration asks for something that this version does not carry out. */
+  /** The configuration asks for something that this version does not support. */
   | "unsupported"
   /** The container's status does not allow the operation. */
   | "wrongStatus"
   /** state.json cannot be understood. */
   | "corruptState";
 
-/** The facts of an error beside its text. */
+/** The fields of an error besides its text. */
 export interface ErrorFacts {
   code: ErrorCode;
-  /** Verb and object: `mount "proc" on "/proc"`. Empty where the cause says it all. */
+  /** Verb and object: `mount "proc" on "/proc"`. Empty if the cause says enough. */
   operation?: string;
   /** The file, directory or JSON pointer concerned. */
   path?: string;
-  /** Name of the errno, where a system call failed: `EPERM`. */
+  /** Name of the errno if a system call failed: `EPERM`. */
   errno?: string;
-  /** What a command line program should end with; 1 when absent. */
+  /** Exit status for a command line program. Default: 1. */
   exitStatus?: number;
 }
 
@@ -37,7 +37,7 @@ export class RuntimeError extends Error {
   readonly errno: string | undefined;
   readonly exitStatus: number;
 
-  /** @param original the error that this one tells about, kept as `Error.cause` */
+  /** @param original the error that this one describes, kept as `Error.cause` */
   constructor(cause: string, facts: ErrorFacts, original?: unknown) {
     super(facts.operation ? `${facts.operation}: ${cause}` : cause, original === undefined ? undefined : { cause: original });
     this.name = "RuntimeError";
@@ -71,7 +71,7 @@ export function withOperation(operation: string, error: unknown): RuntimeError {
 }
 
 /**
- * Whether the library threw it on purpose. By shape: the program's bundles, loaded one by one, each have a copy of the class.
+ * Whether the library threw it on purpose. Tested by shape, because each of the program's bundles has its own copy of the class.
  */
 export function isRuntimeError(error: unknown): error is RuntimeError {
   return (

@@ -1,10 +1,10 @@
-/** Typed requests to the native layer over a `Host`. */
+/** Typed requests to the native layer through a `Door`. */
 
 import type { Door } from "../door.js";
 import { RuntimeError, errorFromFailure } from "./errors.js";
 import type { Failure, HostFacts, ProcessIdentity, Reply, Request, Warning } from "./generated/plan.js";
 
-/** The part of `Host` that the library needs. */
+/** The part of `Door` that requests need. */
 export type NativeDoor = Pick<Door, "call">;
 
 type ReplyKind = Exclude<Reply["kind"], "failed">;
@@ -14,14 +14,14 @@ type ReplyOf<K extends ReplyKind> = Extract<Reply, { kind: K }>;
 export interface CreatedProcess {
   handle: number;
   process: ProcessIdentity;
-  /** What only carrying the plan out has shown. */
+  /** Found while the plan was carried out. */
   warnings: Warning[];
 }
 
-/** A reply or a failure as a value, for callers whom a certain failure does not surprise. */
+/** A reply or a failure as a value, for callers that expect certain failures. */
 export type Attempted<K extends ReplyKind> = { reply: ReplyOf<K>; failure?: undefined } | { reply?: undefined; failure: Failure };
 
-/** Sends a request. @throws RuntimeError on a reply of a kind that does not belong to it. */
+/** Sends a request. @throws RuntimeError on a reply of another kind. */
 export function attempt<K extends ReplyKind>(door: NativeDoor, kind: K, request: Request): Attempted<K> {
   const reply = JSON.parse(door.call(JSON.stringify(request))) as Reply;
   if (reply.kind === "failed") return { failure: reply.failure };
@@ -39,7 +39,7 @@ export function send<K extends ReplyKind>(door: NativeDoor, kind: K, request: Re
   return reply;
 }
 
-/** Sends a request whose reply holds nothing. @throws RuntimeError when it failed. */
+/** Sends a request with an empty reply. @throws RuntimeError when it failed. */
 export function perform(door: NativeDoor, request: Request): void {
   send(door, "done", request);
 }
@@ -59,7 +59,7 @@ export function askNames(door: NativeDoor, request: Request): string[] {
   return send(door, "names", request).names;
 }
 
-/** What the core must know of the host. @throws RuntimeError when it cannot be found out. */
+/** The facts about the host that the core needs. @throws RuntimeError when they cannot be determined. */
 export function hostFacts(door: NativeDoor): HostFacts {
   return send(door, "facts", { op: "hostFacts" }).facts;
 }

@@ -1,4 +1,4 @@
-/** A file that holds a part of a configuration, for a container that exists: read as that part of a whole one, so that all rules look at it. */
+/** A file with one member of a configuration, for an existing container. It is validated inside a whole configuration, so that all rules apply. */
 
 import { MAX_CONFIG_BYTES, loadersOf } from "./config.js";
 import type { LibraryDoor } from "./container/context.js";
@@ -12,21 +12,21 @@ import { loadSpec } from "./spec/load.js";
 import type { ValidatedSpec } from "./spec/load.js";
 
 export interface PartFile {
-  /** Its path, and how errors call it. */
+  /** Its path, which errors name. */
   file: string;
-  /** The member of a configuration that it holds. */
+  /** The member of a configuration that the file holds. */
   member: "process" | "mounts";
-  /** What a configuration must have beside it. */
+  /** The other members that the configuration must have. */
   rest: Partial<Spec>;
   rootless: boolean;
-  /** Those of the container's user namespace, where the part may refer to them. */
+  /** The mappings of the container's user namespace, if the member may refer to them. */
   mappings?: Pick<NonNullable<Spec["linux"]>, "uidMappings" | "gidMappings"> | undefined;
-  /** Leaves out of the part what nobody looks at. */
+  /** Removes what is not used. */
   cut?: ((part: unknown) => unknown) | undefined;
 }
 
 /**
- * The configuration that the part is of, with the container's namespaces.
+ * A configuration with the file's content as its member, and with the container's namespaces.
  * @throws RuntimeError with every fault of the file at once, each by its pointer in the file
  */
 export function loadPart(
@@ -41,7 +41,7 @@ export function loadPart(
     const parsed: unknown = JSON.parse(text);
     if (cut) part = JSON.stringify(cut(parsed));
   } catch {
-    return loadSpec(text, loadersOf(door), options); // says where it is no JSON
+    return loadSpec(text, loadersOf(door), options); // reports where it is not JSON
   }
   const namespaces = record.namespaces.map((type) => ({ type, path: "/" }));
   const whole = JSON.stringify({ ociVersion: "1.0.0", root: { path: "rootfs" }, linux: { namespaces, ...mappings }, ...rest });
@@ -54,7 +54,7 @@ export function loadPart(
   }
 }
 
-/** The error for faults that are given by their pointers in a configuration. */
+/** The error for faults whose pointers are relative to a whole configuration. */
 export function faultsOf(file: string, member: PartFile["member"], faults: readonly Fault[], original?: unknown): RuntimeError {
   const own = faults.map((fault) => ({
     ...fault,
@@ -64,7 +64,7 @@ export function faultsOf(file: string, member: PartFile["member"], faults: reado
   return new RuntimeError(faultText(file, own), { code: "invalidConfig", path: file }, original);
 }
 
-/** The file holds what is at `/member` of config.json. */
+/** The pointer in the file, which holds what is at `/member` of config.json. */
 export function pointerInFile(member: PartFile["member"], pointer: string): string {
   return pointer.startsWith(`/${member}`) ? pointer.slice(member.length + 1) : pointer;
 }

@@ -1,4 +1,4 @@
-/** A process in a file of its own, as `exec --process` reads it: `process` of config.json (config.md#process). */
+/** The file of `exec --process`: it has the form of `process` of config.json (config.md#process). */
 
 import type { RuntimeContext } from "./container/context.js";
 import type { ContainerRecord } from "./container/record.js";
@@ -10,7 +10,7 @@ import { planProcess } from "./plan/process.js";
 import { planLabels } from "./plan/security-modules.js";
 import type { Spec } from "./spec/generated/spec-types.js";
 
-/** What a file says of a process. */
+/** A process as the file describes it. */
 export interface GivenProcess {
   process: Process;
   /** Height and width. */
@@ -21,9 +21,9 @@ export interface GivenProcess {
 
 export interface ProcessFile {
   file: string;
-  /** What the container's first process has; what the file does not say is as there. */
+  /** The recorded process of the container; its values apply to what the file leaves out. */
   defaults: Process;
-  /** With the capabilities that a process of the container lacks. */
+  /** `missingCapabilities` are those that a process of the container lacks. */
   facts: HostFacts;
 }
 
@@ -63,7 +63,7 @@ export function readProcess(context: RuntimeContext, record: ContainerRecord, { 
   };
 }
 
-/** Labels and scheduling that the file gives in the place of those of the first process; what is the container's stays. */
+/** The labels and the scheduling of the file replace those of the first process; the other operations stay. */
 function operationsOf({ door }: RuntimeContext, spec: Spec, defaults: Process): Operation[] {
   const { process } = spec;
   const given = planLabels(spec);

@@ -1,15 +1,15 @@
-/** The table that ps(1) prints, reduced to some processes. Pure. */
+/** Filters the table that ps(1) prints by processes. Pure. */
 
 import { RuntimeError } from "./errors.js";
 
 /**
  * The header and the lines of these processes.
- * @throws RuntimeError where no column is called PID.
+ * @throws RuntimeError if no column is called PID.
  */
 export function selectRows(table: string, pids: ReadonlySet<number>): string {
   const [header = "", ...rows] = table.split("\n");
   const column = findColumn(header);
-  // A header that is repeated on every page (--headers) is no process.
+  // With --headers ps repeats the header on every page.
   const kept = rows.filter((row) => {
     const pid = pidIn(row, column);
     return pid !== undefined && pids.has(pid);
@@ -17,11 +17,11 @@ export function selectRows(table: string, pids: ReadonlySet<number>): string {
   return `${[header, ...kept].join("\n")}\n`;
 }
 
-/** Where the pids are. */
+/** The column of the pids. */
 interface Column {
-  /** Where the header's word ends, as do the numbers below it in the tables of procps. */
+  /** Offset of the end of the word PID. In the tables of procps the numbers below it end there too. */
   end: number;
-  /** The how manyth word it is. */
+  /** Its index among the words of the header. */
   index: number;
 }
 
@@ -32,8 +32,8 @@ function findColumn(header: string): Column {
 }
 
 /**
- * The pid in a line. By its place: a column before it may hold several words (lstart) or none. By its number among the words where nothing ends
- * there, as in tables that align otherwise. A line without one is of no process.
+ * The pid in a line, found by its offset, because a column before it may hold several words (lstart) or none. If no number ends there, as in
+ * tables with another alignment, it is found by its index among the words. Undefined if the line has no pid.
  */
 function pidIn(row: string, { end, index }: Column): number | undefined {
   const placed = /(?<=^|\s)[0-9]+$/.exec(row.slice(0, end))?.[0];

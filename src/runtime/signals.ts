@@ -19,8 +19,8 @@ export function signalNames(): string[] {
 }
 
 /**
- * The number of a signal given as `15`, `TERM`, `SIGTERM`, `sigterm` or `RTMIN+3`. 0 only asks whether the process is
- * there (kill(2)). @throws RuntimeError on anything else.
+ * The number of a signal given as `15`, `TERM`, `SIGTERM`, `sigterm` or `RTMIN+3`. 0 only tests whether the process
+ * exists (kill(2)). @throws RuntimeError on anything else.
  */
 export function parseSignal(text: string): number {
   const number = /^[0-9]+$/.test(text) ? Number(text) : signalByName(text.toUpperCase().replace(/^SIG/, ""));

@@ -1,4 +1,4 @@
-/** Handing warnings to the caller of the library. A sound configuration costs no more here than a look. */
+/** Passes warnings to the caller of the library. For most configurations a quick test shows that there is nothing to warn about. */
 
 import type { RuntimeContext } from "./container/context.js";
 import type { Warning } from "./generated/plan.js";
@@ -9,12 +9,12 @@ import { CRUN_PREFIX, SYSTEMD_PREFIX, hasAnnotation } from "./spec/rare-fields.j
 import { isFileSystemOption, isKnownMountOption } from "./spec/mount-option-names.js";
 import { isBindMount } from "./spec/rules/mounts.js";
 
-/** Tells what is worth a warning about a configuration (runtime.md#warnings). */
+/** Logs the warnings about a configuration (runtime.md#warnings). */
 export function warnOf(context: RuntimeContext, spec: Spec, findings: PlanFindings): void {
   if (findings.leftOut.length > 0 || isDubious(spec, findings)) warn(context, context.door.part("warnings").warningsOf(spec, findings));
 }
 
-/** Whether there may be something to tell, beside capabilities. */
+/** Whether there may be something to warn about, besides capabilities. */
 function isDubious(spec: Spec, { hasUnit, cgroupDisabled, rootless }: PlanFindings): boolean {
   return (
     Number(spec.linux?.resources?.memory?.kernel ?? 0) > 0 ||
@@ -36,7 +36,7 @@ function isNoBindOption(option: string): boolean {
   return isFileSystemOption(option) || !isKnownMountOption(option);
 }
 
-/** Tells warnings, each as one message. */
+/** Logs each warning as one message. */
 export function warn(context: RuntimeContext, warnings: readonly Warning[]): void {
   for (const warning of warnings) context.log("warning", `config.json: ${warning.pointer}: ${warning.message}`, warning);
 }

@@ -1,4 +1,4 @@
-/** Who takes the master of a terminal. */
+/** Where the master of a terminal goes. */
 
 import { RuntimeError } from "../errors.js";
 import type { ConsolePlan } from "../generated/plan.js";
@@ -9,15 +9,15 @@ export interface ConsoleRequest {
   /** The process has a terminal. */
   terminal: boolean;
   consoleSocket: string | undefined;
-  /** The caller does not stay with the process. */
+  /** The caller does not wait for the process. */
   detaches: boolean;
 }
 
-/** How errors call what the caller gave. */
-export interface ConsoleWords {
-  /** How to go without a terminal. */
+/** Hints for error messages, in terms of the caller's options. */
+export interface ConsoleHints {
+  /** How to do without a terminal. */
   without: string;
-  /** When a console socket has a meaning. */
+  /** With which options a console socket is allowed. */
   socketIsFor: string;
 }
 
@@ -26,12 +26,12 @@ export function planConsole({ consoleSocket, detaches }: ConsoleRequest): Consol
   return { kind: detaches ? "none" : "keep" };
 }
 
-/** A terminal needs somebody who takes its master: a socket, or the caller who stays. @throws RuntimeError where nobody does */
-export function refuseUnusableConsole(door: NativeDoor, request: ConsoleRequest, words: ConsoleWords): void {
+/** The master of a terminal needs a receiver: a socket, or a caller that waits for the process. @throws RuntimeError without one */
+export function refuseUnusableConsole(door: NativeDoor, request: ConsoleRequest, hints: ConsoleHints): void {
   const { terminal, consoleSocket, detaches } = request;
   if (terminal && detaches && consoleSocket === undefined) {
     throw new RuntimeError(
-      `cannot allocate tty if tsrunc will detach without setting console socket: name one with --console-socket, or ${words.without}`,
+      `cannot allocate tty if tsrunc will detach without setting console socket: name one with --console-socket, or ${hints.without}`,
       { code: "invalidArgument" },
     );
   }
@@ -41,7 +41,7 @@ export function refuseUnusableConsole(door: NativeDoor, request: ConsoleRequest,
   }
   if (!terminal || !detaches) {
     throw new RuntimeError(
-      `cannot use console socket if tsrunc will not detach or allocate tty: --console-socket is for ${words.socketIsFor}`,
+      `cannot use console socket if tsrunc will not detach or allocate tty: --console-socket is for ${hints.socketIsFor}`,
       {
         code: "invalidArgument",
       },
@@ -51,7 +51,7 @@ export function refuseUnusableConsole(door: NativeDoor, request: ConsoleRequest,
   if (kind !== "socket" && kind !== "symlink") throw unusable("console socket", consoleSocket, kind);
 }
 
-/** The error for a path that is not what it is used for. @param kind as of the request `pathKind` */
+/** The error for a path of the wrong kind. @param kind as the request `pathKind` reports it */
 export function unusable(what: string, path: string, kind: string): RuntimeError {
   const cause = kind === "missing" ? "it does not exist" : `it is a ${kind}`;
   return new RuntimeError(cause, {

@@ -1,4 +1,4 @@
-/** Finding a container by its id, under its lock or without. */
+/** Finds a container by its id, with its lock or without. */
 
 import type { RuntimeContext } from "./context.js";
 import { RuntimeError, assertNever, errorFromFailure } from "../errors.js";
@@ -17,15 +17,15 @@ export interface LockedContainer {
   record: ContainerRecord;
 }
 
-/** What to do about a process that holds the lock of a container. */
+/** What to do if another process holds the container's lock. */
 export type Locking =
   /** Wait for it. */
   | { kind: "wait" }
-  /** Wait for it, and let oneself be ended by `takeOver` afterwards. */
+  /** Wait for it. While we hold the lock, `takeOver` of another process may end us. */
   | { kind: "interruptible" }
-  /** Wait so long. */
-  | { kind: "patience"; milliseconds: number }
-  /** End a create, run or start that holds it for long. */
+  /** Wait for at most this time. */
+  | { kind: "timeout"; milliseconds: number }
+  /** End a create, run or start that holds the lock for too long. */
   | { kind: "takeOver" };
 
 /**
@@ -54,7 +54,7 @@ function lockRequest({ root, interruptible }: RuntimeContext, id: string, lockin
       return { op: "lockContainer", root, id, timeoutMilliseconds: null, interruptible: false };
     case "interruptible":
       return { op: "lockContainer", root, id, timeoutMilliseconds: null, interruptible: interruptible ?? false };
-    case "patience":
+    case "timeout":
       return { op: "lockContainer", root, id, timeoutMilliseconds: locking.milliseconds, interruptible: false };
     case "takeOver":
       return { op: "takeOver", root, id };
@@ -63,12 +63,12 @@ function lockRequest({ root, interruptible }: RuntimeContext, id: string, lockin
   }
 }
 
-/** What is recorded of a locked container. @throws RuntimeError `corruptState` for a damaged file. */
+/** The record of a locked container. @throws RuntimeError `corruptState` for a damaged file. */
 export function readRecord(context: RuntimeContext, id: string, lock: number): ContainerRecord {
   return recordIn(context, id, { op: "readState", lock });
 }
 
-/** The same for a container that another process may be working on. @throws RuntimeError `notFound` for an unknown id */
+/** The record of a container that another process may be changing. @throws RuntimeError `notFound` for an unknown id */
 export function peekRecord(context: RuntimeContext, id: string): ContainerRecord {
   checkId(id);
   return recordIn(context, id, { op: "peekState", root: context.root, id });
@@ -99,13 +99,13 @@ export function lockedStatus(context: RuntimeContext, { lock, record }: LockedCo
   });
 }
 
-/** The status of a container that another process may be working on: never waits. */
+/** The status of a container that another process may be changing. Never waits. */
 export function observedStatus(context: RuntimeContext, record: ContainerRecord): Status {
   const alive = isAlive(context, record);
   const frozen = alive && isFrozen(context, record);
   const unsettled = record.status === "creating" || (record.status === "created" && alive);
   if (!unsettled) return statusOf({ recorded: record.status, locked: false, alive, frozen });
-  const { reply, failure } = attempt(context.door, "handle", lockRequest(context, record.id, { kind: "patience", milliseconds: 0 }));
+  const { reply, failure } = attempt(context.door, "handle", lockRequest(context, record.id, { kind: "timeout", milliseconds: 0 }));
   if (failure) {
     if (failure.code !== "locked") throw containerError(failure);
     return statusOf({ recorded: record.status, locked: true, alive, frozen });
@@ -127,13 +127,13 @@ function isFrozen({ door }: RuntimeContext, record: ContainerRecord): boolean {
   return freezer !== undefined && askFlag(door, { op: "frozen", path: freezer });
 }
 
-/** A failure to reach a container's files; an absent one in runc's words, which callers look for. */
+/** The error for a failed access to a container's files. For a missing container it has runc's text, which callers look for. */
 function containerError(failure: Failure): RuntimeError {
   if (failure.code === "notFound") return new RuntimeError("container does not exist", { code: "notFound" });
   return stateError(failure);
 }
 
-/** A failure to reach the state root or what is in it. To a caller who may not, it says how to have another. */
+/** The error for a failed access to the state root. If permission was denied it says how to choose another one. */
 export function stateError(failure: Failure): RuntimeError {
   if (!["EACCES", "EPERM", "EROFS"].includes(failure.errno ?? "")) return errorFromFailure(failure);
   const cause = `${failure.cause}; name a directory that you may write to with --root or in XDG_RUNTIME_DIR`;

@@ -1,4 +1,4 @@
-/** What every operation of the library works in: the host and the directory that holds the containers' states. */
+/** The context of every operation of the library: the host, and the directory that holds the containers' states. */
 
 import type { Door } from "../../door.js";
 import type { Warning } from "../generated/plan.js";
@@ -6,28 +6,28 @@ import { RuntimeError } from "../errors.js";
 import { askText, hostFacts } from "../native.js";
 import { cleanAbsolute } from "../plan/paths.js";
 
-/** The parts of `Host` that the library uses: it reads no argv, writes nothing and never exits. */
+/** The parts of `Door` that the library uses: it reads no argv, prints nothing and never exits. */
 export type LibraryDoor = Pick<Door, "call" | "part">;
 
 export interface RuntimeContext {
   door: LibraryDoor;
   /** Absolute path of the directory with one directory per container. */
   root: string;
-  /** Mode of `root` when it has to be made. */
+  /** Mode of `root` if it has to be created. */
   rootMode: number;
   /**
-   * The process does nothing but this one operation: a signal that asks it to end makes a create, run or start undo what it has half done
-   * and throw `interrupted`, and a `delete` with `force` of another process may end it. Default false, for programs that embed the library.
+   * The process runs only this operation. A signal such as SIGTERM then makes a create, run or start undo what it has done and throw
+   * `interrupted`, and a `delete` with `force` of another process may end this one. Default: false, for programs that embed the library.
    */
   interruptible?: boolean | undefined;
   /**
-   * Takes what went wrong without stopping the operation (`warning`) and what helps to find a mistake (`debug`). `about`: with
-   * a warning about config.json, the field that it is about.
+   * Receives problems that do not stop the operation (`warning`) and details for troubleshooting (`debug`). `about`: for
+   * a warning about config.json, the field concerned.
    */
   log(level: "warning" | "debug", message: string, about?: Warning): void;
 }
 
-/** Where states are kept, and the mode of that directory. */
+/** The directory that holds the containers' states, and its mode. */
 export interface StateRoot {
   root: string;
   rootMode: number;
@@ -47,7 +47,7 @@ export function defaultStateRoot(door: LibraryDoor, env: Readonly<Record<string,
   return privileged ? SYSTEM_ROOT : { root: cleanAbsolute(`${directory}/tsrunc`), rootMode: 0o1700 };
 }
 
-/** The directory that a caller named. @throws RuntimeError on `/`, whose directories are no containers. */
+/** The directory that a caller has chosen. @throws RuntimeError on `/`, whose directories are not containers. */
 export function namedStateRoot(door: LibraryDoor, path: string): StateRoot {
   if (path === "") throw new RuntimeError("it is empty", { code: "invalidArgument", operation: "use the state directory" });
   const root = cleanAbsolute(path.startsWith("/") ? path : askText(door, { op: "absolutePath", path }));

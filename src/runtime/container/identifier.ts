@@ -1,8 +1,8 @@
-/** Ids of containers: they become names of directories and cgroups. */
+/** Ids of containers, which are used as names of directories and cgroups. */
 
 import { RuntimeError } from "../errors.js";
 
-/** A file name holds 255 bytes (NAME_MAX, limits.h); while a container is made, its directory's name is longer than its id. */
+/** A file name has at most 255 bytes (NAME_MAX, limits.h); while a container is created its directory has a longer name than its id. */
 const MAX_LENGTH = 240;
 
 const ALLOWED = `allowed are 1 to ${MAX_LENGTH} letters, digits and the characters _ + - . (but not "." and "..")`;

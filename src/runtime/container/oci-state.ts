@@ -5,7 +5,7 @@ import { OCI_VERSION } from "../oci.js";
 import type { Status } from "./status.js";
 import type { ContainerRecord } from "./record.js";
 
-/** What `state` reports of a container. */
+/** What `state` reports about a container. */
 export interface ContainerState {
   ociVersion: string;
   id: string;
@@ -18,15 +18,15 @@ export interface ContainerState {
   /** RFC 3339. */
   created: string;
   annotations?: Record<string, string>;
-  /** Login name of whoever created it; empty where nobody asked for it. */
+  /** Login name of the user who created it; empty if not requested. */
   owner: string;
 }
 
-/** What is shown of a record. */
-type Shown = Pick<ContainerRecord, "id" | "bundle" | "rootfs" | "created" | "annotations" | "process">;
+/** The fields of a record that are reported. */
+type ReportedFields = Pick<ContainerRecord, "id" | "bundle" | "rootfs" | "created" | "annotations" | "process">;
 
 /** @param owner login name for `record.ownerUid`, or empty */
-export function ociState(record: Shown, status: Status, owner: string): ContainerState {
+export function ociState(record: ReportedFields, status: Status, owner: string): ContainerState {
   const annotated = record.annotations && Object.keys(record.annotations).length > 0;
   return {
     ociVersion: OCI_VERSION,

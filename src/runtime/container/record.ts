@@ -1,11 +1,11 @@
-/** What is kept of a container between commands: `<root>/<id>/state.json`. */
+/** The record of a container, which is kept between commands: `<root>/<id>/state.json`. */
 
 import { RuntimeError } from "../errors.js";
 import type { ContainerRecord, ProcessIdentity, RecordedCgroup } from "../generated/plan.js";
 
 export type { ContainerRecord, RecordedCgroup } from "../generated/plan.js";
 
-/** Version of state.json's layout; a greater one is of a newer runtime. */
+/** Version of state.json's layout. A greater one was written by a newer tsrunc. */
 export const RECORD_VERSION = 2;
 
 export function statePath(root: string, id: string): string {
@@ -28,7 +28,7 @@ export function parseRecord(text: string, path: string): ContainerRecord {
   try {
     value = JSON.parse(text);
   } catch {
-    throw corruptState(path, "not JSON"); // the engines' own words differ
+    throw corruptState(path, "not JSON"); // the engines' own messages differ
   }
   if (typeof value !== "object" || value === null) throw corruptState(path, "not an object");
   const { version } = value as { version?: unknown };
@@ -41,7 +41,7 @@ export function parseRecord(text: string, path: string): ContainerRecord {
   return version === 1 ? fromVersion1(value as RecordOfVersion1) : (value as ContainerRecord);
 }
 
-/** The layout until September 2026: nothing for `exec`, and which controllers a cgroup has is to be told from its path. */
+/** The layout until September 2026: it has nothing for `exec`, and the controllers of a cgroup must be derived from its path. */
 interface RecordOfVersion1 extends Omit<ContainerRecord, "version" | "cgroups" | "namespaces"> {
   version: 1;
   cgroups: { paths: string[]; freezer?: string };
@@ -109,7 +109,7 @@ export function corruptState(path: string, cause: string): RuntimeError {
   return new RuntimeError(`the file is damaged: ${cause}`, { code: "corruptState", operation: `read ${JSON.stringify(path)}`, path });
 }
 
-/** A part of a configuration as JSON can hold it: integers beyond 2^53, which come as bigint, as decimal strings. */
+/** A part of a configuration as JSON: bigint (an integer beyond 2^53) becomes a decimal string. */
 export function exactly(value: unknown): unknown {
   if (typeof value === "bigint") return String(value);
   if (isArray(value)) return value.map(exactly);

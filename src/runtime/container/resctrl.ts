@@ -6,18 +6,18 @@ import type { LibraryDoor } from "./context.js";
 export interface ResctrlGroups {
   /** Directory of the class of service. */
   group: string;
-  /** Name of the class; empty for the default one, which everybody is in who has no other. */
+  /** Name of the class; empty for the default one, to which all processes without another class belong. */
   name: string;
-  /** Directory that has the group's counters in `mon_data`: a monitoring group, or the class itself. */
+  /** Directory with the group's counters (`mon_data`): a monitoring group, or the class itself. */
   monitor: string;
 }
 
-/** Where resctrl is mounted; empty where it is not. */
+/** The mount point of resctrl; empty if it is not mounted. */
 export function resctrlMount(door: LibraryDoor): string {
   return askText(door, { op: "findMount", fsType: "resctrl" });
 }
 
-/** The groups of a process; undefined where the kernel does not tell. */
+/** The groups of a process; undefined if the kernel does not report them. */
 export function resctrlGroups(door: LibraryDoor, mountpoint: string, pid: number): ResctrlGroups | undefined {
   const { values } = send(door, "values", { op: "readValues", paths: [`/proc/${pid}/cpu_resctrl_groups`] });
   const text = values[0];

@@ -1,6 +1,6 @@
 /**
- * Undoing a container whose creation or restore failed. Here is the order; ARCHITECTURE.md ("Undoing a failed create") says why the native
- * layer undoes a part itself.
+ * Undoes a failed create or restore. ARCHITECTURE.md ("Undoing a failed create") has the whole order and says why the native layer undoes a
+ * part itself.
  */
 
 import { RuntimeError, isRuntimeError, messageOf } from "../errors.js";
@@ -14,20 +14,19 @@ export interface BegunContainer {
   /** Handle of the container's lock. */
   lock: number;
   record: ContainerRecord;
-  /** What ends the processes and gives back what only they used. Closing the handle of a process that is not released kills it. */
+  /** Requests that end the processes and release what only they used. Closing the handle of a process that is not released kills it. */
   first: readonly Request[];
   /**
-   * Whether the request that makes the cgroups succeeded. One that failed has removed those it made: a cgroup that the record names and that
-   * is there now may be somebody else's.
+   * Whether the request that makes the cgroups succeeded. If it failed, it has removed the cgroups it made, and a cgroup that the record names
+   * may belong to another container by now.
    */
   ownsCgroups: boolean;
 }
 
 /**
- * Undoes what was done, in this order: the processes (`first`), the record's undo list (mounts, cgroups, unit, resctrl groups), the state
- * directory, which keeps that list until then for a `delete`; last the poststop hooks run. Each step is tried, whatever became of the ones
- * before.
- * @returns what to throw: the error, with what could not be undone
+ * Undoes in this order: the processes (`first`), the record's undo list (mounts, cgroups, unit, resctrl groups), the state directory, which keeps
+ * that list for a `delete` until then. The poststop hooks run last. Each step is tried even if an earlier one failed.
+ * @returns the error to throw, with what could not be undone
  */
 export function rollBack(context: RuntimeContext, { lock, record, first, ownsCgroups }: BegunContainer, error: unknown): unknown {
   const steps = ownsCgroups ? record.undo : record.undo.filter(isNoCgroup);

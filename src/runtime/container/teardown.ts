@@ -1,4 +1,4 @@
-/** Taking a container down: what `delete`, a failed `create` and a failed poststart hook share. */
+/** Takes a container down: shared by `delete`, a failed `create` and a failed poststart hook. */
 
 import type { LockedContainer } from "./container.js";
 import type { RuntimeContext } from "./context.js";
@@ -10,32 +10,32 @@ import { freezerOf } from "./record.js";
 import type { ContainerRecord } from "./record.js";
 import type { Status } from "./status.js";
 
-/** Longest time that a killed process may take to go; one in uninterruptible sleep may never. */
+/** How long to wait for the exit of a killed process. One in uninterruptible sleep may never exit. */
 const KILL_TIMEOUT_MILLISECONDS = 10_000;
 
 export const SIGKILL = 9;
 
-/** A killed process that is not gone by then is most likely frozen. */
+/** A killed process that has not exited by then is most likely frozen. */
 const FROZEN_AFTER_MILLISECONDS = 100;
 
 const KILL_ROUNDS = KILL_TIMEOUT_MILLISECONDS / FROZEN_AFTER_MILLISECONDS;
 
 /**
  * Kills the container's processes and waits until the first one is gone.
- * @param status the container's, as far as it is known
- * @throws RuntimeError when it stays
+ * @param status the container's status, if known
+ * @throws RuntimeError if the process does not exit
  */
 export function killAndWait({ door }: RuntimeContext, record: ContainerRecord, status: Status = "running"): void {
   const { process, cgroups, ownPidNamespace } = record;
   const freezer = freezerOf(record);
   if (!process) return;
   killIfThere(door, process);
-  // Without a pid namespace of its own nothing else dies with the first process.
+  // Without an own pid namespace no other process dies with the first one.
   if (!ownPidNamespace && cgroups.length > 0) askFlag(door, { op: "killCgroup", paths: cgroups.map(({ path }) => path), signal: SIGKILL });
   if (status === "paused" && freezer !== undefined) perform(door, { op: "thawKilled", path: freezer });
   if (isGone(door, process, freezer === undefined ? KILL_TIMEOUT_MILLISECONDS : FROZEN_AFTER_MILLISECONDS)) return;
-  // In cgroup v1 a frozen process does not even die. It may be in a cgroup below the container's, and others, even from outside, may freeze
-  // it again: all in there are killed and thawed until the first process is gone.
+  // On cgroup v1 SIGKILL has no effect on a frozen process. It may be in a cgroup below the container's, and another process may freeze it
+  // again: kill and thaw all of them until the first process is gone.
   if (freezer !== undefined) {
     for (let round = 1; round < KILL_ROUNDS; round++) {
       askFlag(door, { op: "killCgroup", paths: [freezer], signal: SIGKILL });
@@ -57,7 +57,7 @@ function killIfThere(door: RuntimeContext["door"], process: ProcessIdentity): vo
 /**
  * Undoes what `create` did, removes the state directory, then runs poststop hooks, whose failures are warnings
  * (runtime.md#lifecycle, 12 and 13). The container's processes must be gone.
- * @throws RuntimeError when something cannot be undone; the state directory stays then.
+ * @throws RuntimeError if something cannot be undone; then the state directory stays.
  */
 export function destroy(context: RuntimeContext, { lock, record }: LockedContainer): void {
   if (record.undo.length > 0) perform(context.door, { op: "undo", steps: record.undo });
@@ -65,7 +65,7 @@ export function destroy(context: RuntimeContext, { lock, record }: LockedContain
   runPoststop(context, record);
 }
 
-/** Every hook runs, whatever became of the ones before. */
+/** Runs every hook, even if an earlier one failed. */
 export function runPoststop(context: RuntimeContext, record: ContainerRecord): void {
   for (const hook of record.poststop) {
     try {

@@ -18,15 +18,15 @@ import { cleanAbsolute } from "../plan/paths.js";
 
 const LOG_FILE = "dump.log";
 
-/** In the directory of images: what the standard streams were, so that a restore finds those that belong to them. */
+/** File among the images that says what the standard streams were, so that a restore can replace them. */
 export const DESCRIPTORS_FILE = "descriptors.json";
 
-/** How long CRIU's processes may take to go when it is done with them. */
+/** How long to wait for the exit of processes that CRIU has killed after the dump. */
 const END_TIMEOUT_MILLISECONDS = 10_000;
 
 /**
- * Saves a container. Unless it is left running or dumped for the first time, it is gone afterwards, as with runc.
- * @throws RuntimeError `wrongStatus` for a container that does not run; what CRIU says: then the container runs on.
+ * Saves a container. Afterwards it is deleted, as with runc, except with `leaveRunning` and `preDump`.
+ * @throws RuntimeError `wrongStatus` for a container that is not running; if CRIU fails, and then the container keeps running.
  */
 export function checkpointContainer(context: RuntimeContext, id: string, options: CheckpointFlags): void {
   try {
@@ -84,13 +84,13 @@ function dump(context: RuntimeContext, { record }: LockedContainer, options: Che
   });
 }
 
-/** CRIU before 4.0 needs all capabilities, and those after do not dump what runs as somebody else. */
+/** CRIU before 4.0 needs all capabilities, and later versions cannot dump processes of other users. */
 export function refuseUnprivileged({ door }: RuntimeContext): void {
   const { euid, inUserNamespace } = hostFacts(door);
   if (euid !== 0 || inUserNamespace) throw new RuntimeError("CRIU needs root of the host", { code: "unsupported" });
 }
 
-/** The host's gid of the group 0 in the user namespace of a process. */
+/** The host's gid of group 0 in the user namespace of a process. */
 function rootGroup({ door }: RuntimeContext, { pid }: ProcessIdentity): number | undefined {
   const map = askText(door, { op: "readFile", path: `/proc/${pid}/gid_map`, maxBytes: 1 << 20 });
   const first = /^\s*0\s+([0-9]+)\s/m.exec(map)?.[1];
@@ -108,12 +108,12 @@ function refuseUnusableParent({ door }: RuntimeContext, images: string, parentPa
   });
 }
 
-/** What the link of a process's namespace says. */
+/** The target of the link to a process's namespace, such as `net:[4026531840]`. */
 function namespaceLink({ door }: RuntimeContext, { pid }: ProcessIdentity, name: string): string {
   return askText(door, { op: "readLink", path: `/proc/${pid}/ns/${name}` });
 }
 
-/** @param recorded where config.json had something of the host mounted when the container was created */
+/** @param recorded destinations in config.json of mounts from the host, when the container was created */
 function mountsOf({ door }: RuntimeContext, { pid }: ProcessIdentity, recorded: readonly string[]): ReturnType<typeof dumpedMounts> {
   const text = askText(door, { op: "readFile", path: `/proc/${pid}/mountinfo`, maxBytes: 16 << 20 });
   const mounts = parseMountInfo(text);
@@ -121,13 +121,13 @@ function mountsOf({ door }: RuntimeContext, { pid }: ProcessIdentity, recorded: 
   const root = `/proc/${pid}/root`;
   const places = recorded.map((destination) => {
     if (points.has(destination)) return destination;
-    // A link leads there, or somebody has unmounted it.
+    // The destination is behind a link, or it has been unmounted.
     return attempt(door, "text", { op: "resolveInRoot", root, path: destination }).reply?.text ?? destination;
   });
   return dumpedMounts(places, mounts);
 }
 
-/** CRIU has ended the container's processes: what is left of it goes. */
+/** Removes the container once CRIU has ended its processes. */
 function finish(context: RuntimeContext, container: LockedContainer): void {
   const { process } = container.record;
   if (process) askFlag(context.door, { op: "waitGone", process, timeoutMilliseconds: END_TIMEOUT_MILLISECONDS });

@@ -30,9 +30,9 @@ import { rollBack } from "../container/roll-back.js";
 import { warn, warnOf } from "../warn.js";
 
 /**
- * Who makes the container's cgroup: `cgroupfs` is the runtime itself. With `systemd` it is a unit, `cgroupsPath` is `slice:prefix:name`, and
- * for a caller without privilege the user's own service manager makes it. With `disabled` there is none: the container stays in the cgroups
- * of its caller, and a configuration with limits is refused.
+ * Who makes the container's cgroup. `cgroupfs`: the runtime itself. `systemd`: the cgroup is a unit, `cgroupsPath` is `slice:prefix:name`, and
+ * for an unprivileged caller the user's own service manager makes it. `disabled`: nobody; the container stays in its caller's cgroups, and a
+ * configuration with limits is refused.
  */
 export type CgroupManager = "cgroupfs" | "systemd" | "disabled";
 
@@ -40,47 +40,47 @@ export type CgroupManager = "cgroupfs" | "systemd" | "disabled";
 export interface CreateOptions {
   /** Directory with config.json; the working directory when absent. */
   bundle?: string | undefined;
-  /** The configuration, where it is not the bundle's config.json. What it says of the root file system is relative to the bundle all the same. */
+  /** Path of the configuration, if it is not the bundle's config.json. Its `root.path` is relative to the bundle in any case. */
   config?: string | undefined;
-  /** Socket that gets the terminal's master by SCM_RIGHTS; needed with a terminal, an error without. */
+  /** Socket that receives the terminal's master by SCM_RIGHTS. Required with a terminal, an error without one. */
   consoleSocket?: string | undefined;
-  /** Socket that gets a pidfd of the container's first process. */
+  /** Socket that receives a pidfd of the container's first process. */
   pidfdSocket?: string | undefined;
-  /** File that gets the pid of the container's first process. */
+  /** File to which the pid of the container's first process is written. */
   pidFile?: string | undefined;
   /** False: move the root instead of pivot_root(2), for a root on an initramfs. Default true. */
   pivot?: boolean | undefined;
   /** False: the container keeps the caller's session keyring. Default true. */
   newKeyring?: boolean | undefined;
-  /** Descriptors from 3 on that the program keeps. Default 0. */
+  /** How many descriptors, from 3 on, the program keeps. Default 0. */
   preserveFds?: number | undefined;
   /** How many descriptors socket activation passed (sd_listen_fds(3)); they come first. Default 0. */
   listenFds?: number | undefined;
-  /** Socket of the caller's service manager (sd_notify(3)): the container gets one of its own, whose readiness is passed on. */
+  /** Socket of the caller's service manager (sd_notify(3)). The container gets its own socket, from which READY=1 is forwarded. */
   notifySocket?: string | undefined;
   /** Who makes the container's cgroup. Default `cgroupfs`. */
   cgroupManager?: CgroupManager | undefined;
   /** The caller's XDG_RUNTIME_DIR, where its service manager listens. Default /run/user/UID. */
   runtimeDirectory?: string | undefined;
-  /** Whether to do without privilege over cgroups and devices; by the caller's privilege when absent. */
+  /** Whether to work without privilege over cgroups and devices. Default: depends on the caller's privilege. */
   rootless?: boolean | undefined;
 }
 
-/** How the container goes on after its creation. */
+/** What happens after the creation. */
 export type Continuation =
-  /** It waits until `start` opens its gate. */
+  /** The container waits until `start` opens its gate. */
   | "wait"
-  /** It starts at once and lives on without the caller. */
+  /** The container starts at once, and the caller leaves it. */
   | "detach"
-  /** It starts at once; the caller stays and takes its terminal. */
+  /** The container starts at once; the caller waits for it and serves its terminal. */
   | "foreground";
 
-/** A container that lives, its lock still held by the caller. */
+/** A container whose process is alive. The caller holds its lock. */
 export interface NewContainer {
   lock: number;
   process: CreatedProcess;
   record: ContainerRecord;
-  /** Handle of the container's notify socket; requests that wait on it take it over. */
+  /** Handle of the container's notify socket; a request that waits on it closes it. */
   notify: number | undefined;
 }
 
@@ -88,7 +88,7 @@ export interface CreateRequest {
   id: string;
   options: CreateOptions;
   continuation: Continuation;
-  /** The caller adopts orphans, from the container's first instruction on. */
+  /** The caller adopts orphans from the program's first instruction on. */
   subreaper?: boolean;
 }
 
@@ -109,15 +109,15 @@ export function createContainer(context: RuntimeContext, id: string, options: Cr
 }
 
 /**
- * Makes a container and lets it go on as asked. The caller closes both handles.
- * @throws RuntimeError of what failed and of what then could not be undone.
+ * Creates a container and continues as `request.continuation` says. The caller closes both handles.
+ * @throws RuntimeError with what failed and what could not be undone.
  */
 export function launchContainer(context: RuntimeContext, request: CreateRequest): NewContainer {
   const { bundle, facts, config } = readBundle(context, request);
   return withFilter(context.door, config, (seccomp) => launch(context, request, { bundle, facts, spec: config.spec, seccomp }));
 }
 
-/** What a container is to be made of. @throws RuntimeError with every fault of the configuration at once */
+/** Reads a bundle. @throws RuntimeError with every fault of the configuration at once */
 function readBundle(
   context: RuntimeContext,
   { id, options }: Pick<CreateRequest, "id" | "options">,
@@ -135,8 +135,8 @@ function readBundle(
   return { bundle, facts, config };
 }
 
-/** What `launch` is given beside the request. */
-interface Found {
+/** What `launch` needs besides the request. */
+interface LaunchInputs {
   bundle: string;
   facts: HostFacts;
   spec: ValidatedSpec;
@@ -144,7 +144,7 @@ interface Found {
   seccomp: number | null;
 }
 
-function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts, spec, seccomp }: Found): NewContainer {
+function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts, spec, seccomp }: LaunchInputs): NewContainer {
   const { door } = context;
   const { id, options, continuation } = request;
   const console = usableConsole(door, spec, request);
@@ -163,20 +163,20 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
   attempted.lock = reserve(context, attempted.record);
   try {
     attempted.notify = bindNotify(door, attempted.lock, options.notifySocket);
-    // With startContainer hooks the program does not run yet when the gate opens: `running` is recorded after them.
+    // startContainer hooks run after the gate opens and before the program: then `running` is recorded later.
     const runsAtOnce = continuation !== "wait" && planned.plan.startContainerHooks.length === 0;
-    const standing: ContainerRecord = { ...attempted.record, status: runsAtOnce ? "running" : "created", undo: planned.undo };
-    const kept = continuation === "wait" && attempted.notify !== undefined ? { notify: attempted.notify } : {};
+    const createdRecord: ContainerRecord = { ...attempted.record, status: runsAtOnce ? "running" : "created", undo: planned.undo };
+    const notifyHandle = continuation === "wait" && attempted.notify !== undefined ? { notify: attempted.notify } : {};
     attempted.created = send(door, "created", {
       op: "create",
       lock: attempted.lock,
       plan: planned.plan,
-      record: standing,
+      record: createdRecord,
       seccomp,
-      ...kept,
+      ...notifyHandle,
     });
     const { process, warnings } = attempted.created;
-    attempted.record = { ...standing, process };
+    attempted.record = { ...createdRecord, process };
     if (planning.rare.crun.refusesUnknownCalls) refuseUnknownCalls(warnings);
     warn(context, warnings);
     perform(door, { op: "release", handle: attempted.created.handle, ...(request.subreaper && { subreaper: true }) });
@@ -186,7 +186,7 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
   }
 }
 
-/** A bundle with its plan, for operations that make no process by it. */
+/** A bundle with its plan, for operations that create no process from it. */
 export interface BundlePlan {
   /** Absolute path. */
   bundle: string;
@@ -194,7 +194,7 @@ export interface BundlePlan {
   planned: PlannedContainer;
 }
 
-/** Plans the container of a bundle anew. @throws RuntimeError of a configuration with faults, and on what this host cannot carry out */
+/** Plans the container of a bundle. @throws RuntimeError on faults of the configuration, and on what this host cannot carry out */
 export function planOfBundle(
   context: RuntimeContext,
   id: string,
@@ -224,7 +224,7 @@ function consoleOf(spec: ValidatedSpec, { options, continuation }: Pick<CreateRe
   };
 }
 
-/** Who takes the master of the container's terminal. @throws RuntimeError where nobody does */
+/** Where the master of the container's terminal goes. @throws RuntimeError if it has no receiver */
 export function usableConsole(
   door: LibraryDoor,
   spec: ValidatedSpec,
@@ -238,7 +238,7 @@ export function usableConsole(
   return console;
 }
 
-/** The container's cgroup as a unit. @throws RuntimeError where systemd does not run */
+/** Plans the container's cgroup as a unit. @throws RuntimeError if systemd does not run */
 function planUnit({ door, root }: RuntimeContext, { id, options }: CreateRequest, spec: ValidatedSpec, facts: HostFacts): Scope {
   const user = isRootless(facts, options);
   const { factsWanted, planScope } = door.part("systemd");
@@ -255,7 +255,7 @@ function planContainer(door: LibraryDoor, spec: ValidatedSpec, facts: HostFacts,
   return plan(spec, { ...facts, missing, rootfsMount, resctrl }, options);
 }
 
-/** What lies there before the container does; a rootfs that is not there is refused later, in words. */
+/** The id of the mount at the rootfs before the container exists. A missing rootfs is refused later, with a proper error. */
 function rootfsMountId(door: LibraryDoor, spec: ValidatedSpec, bundle: string): number | undefined {
   return attempt(door, "number", { op: "mountId", path: resolveFrom(bundle, spec.root?.path ?? "") }).reply?.number;
 }
@@ -283,13 +283,13 @@ function planOptions(
   };
 }
 
-/** What is a warning otherwise, where an annotation of crun asks for it. */
+/** Turns the warning about unknown system calls into an error, for `run.oci.seccomp_fail_unknown_syscall`. */
 function refuseUnknownCalls(warnings: readonly Warning[]): void {
   const unknown = warnings.find(({ rule }) => rule === "seccomp-names");
   if (unknown) throw new RuntimeError(unknown.message, { code: "invalidConfig", operation: unknown.pointer, path: unknown.pointer });
 }
 
-/** The native layer refuses these too; here the text says what is there instead. */
+/** The native layer refuses these too; this error says what is there instead of a directory. */
 export function refuseUnusableRootfs(door: LibraryDoor, rootfs: string): void {
   const kind = askText(door, { op: "pathKind", path: rootfs });
   if (kind !== "directory") throw unusable("rootfs", rootfs, kind);
@@ -302,7 +302,7 @@ interface RecordParts {
   planned: PlannedContainer;
 }
 
-/** What is recorded before the first clone. */
+/** The record before the first clone. */
 export function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: RecordParts): ContainerRecord {
   const { cgroup, spawn, operations } = planned.plan;
   const unit = cgroup.systemd;
@@ -336,7 +336,7 @@ export function newRecord(door: LibraryDoor, { id, bundle, spec, planned }: Reco
   };
 }
 
-/** @returns the handle of the new container's lock. @throws RuntimeError with runc's text for an id that is taken. */
+/** @returns the handle of the new container's lock. @throws RuntimeError with runc's text for an id that is in use. */
 export function reserve({ door, root, rootMode, interruptible }: RuntimeContext, record: ContainerRecord): number {
   const { reply, failure } = attempt(door, "handle", {
     op: "reserve",
@@ -350,7 +350,7 @@ export function reserve({ door, root, rootMode, interruptible }: RuntimeContext,
   throw stateError(failure);
 }
 
-/** How far a creation came. */
+/** The progress of a creation, for undoing it. */
 interface Attempt {
   lock: number;
   notify: number | undefined;

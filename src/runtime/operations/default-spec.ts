@@ -1,12 +1,12 @@
-/** The configuration that `spec` writes: a shell in a root file system, confined like containers commonly are. */
+/** The configuration that `spec` writes: a shell in a root file system, confined as is usual for containers. */
 
 import { OCI_VERSION } from "../oci.js";
 import type { Mount, Spec } from "../spec/generated/spec-types.js";
 
 export interface DefaultSpecOptions {
-  /** For a caller without privilege: a user namespace that maps the caller to root, nothing that needs more. */
+  /** For an unprivileged caller: a user namespace that maps the caller to root, and nothing that needs more privilege. */
   rootless?: { uid: number; gid: number } | undefined;
-  /** For a host with cgroup v2 alone: a cgroup namespace. On v1 and hybrid hosts runc writes none, and the container sees the names of its cgroups. */
+  /** Adds a cgroup namespace, for hosts with only cgroup v2. On v1 and hybrid hosts runc adds none, and the container sees the names of its cgroups. */
   cgroupNamespace?: boolean | undefined;
 }
 
@@ -22,7 +22,7 @@ export function defaultSpec({ rootless, cgroupNamespace = false }: DefaultSpecOp
       args: ["sh"],
       env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"],
       cwd: "/",
-      // No inheritable ones: a program with file capabilities would gain them (CVE-2022-29162).
+      // No inheritable capabilities: a program with file capabilities would gain them (CVE-2022-29162).
       capabilities: { bounding: [...CAPABILITIES], effective: [...CAPABILITIES], permitted: [...CAPABILITIES] },
       rlimits: [{ type: "RLIMIT_NOFILE", hard: 1024, soft: 1024 }],
       noNewPrivileges: true,
@@ -64,8 +64,8 @@ export function defaultSpec({ rootless, cgroupNamespace = false }: DefaultSpecOp
 }
 
 /**
- * A caller without privilege cannot give files to the tty group, which it does not map, and may not mount a sysfs
- * without a network namespace of its own: it binds the host's.
+ * An unprivileged caller cannot give files to the tty group, which is not mapped, and may not mount a sysfs without a network namespace of its
+ * own, so the host's is bound.
  */
 function defaultMounts(rootless: boolean): Mount[] {
   const safe = ["nosuid", "noexec", "nodev"];

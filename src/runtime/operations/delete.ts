@@ -1,4 +1,4 @@
-/** `delete`: takes a container down and forgets it (runtime.md#delete). */
+/** `delete`: destroys a container and removes its state (runtime.md#delete). */
 
 import { lockedStatus, readRecord, withLock } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
@@ -8,13 +8,13 @@ import type { ContainerRecord } from "../container/record.js";
 import { destroy, killAndWait } from "../container/teardown.js";
 
 export interface DeleteOptions {
-  /** Kill what still runs, and call a container that is not there deleted. */
+  /** Kill a running container first. A missing container is no error. */
   force?: boolean | undefined;
 }
 
 /**
- * Deletes a stopped container; with `force` any: what lives is killed, a create, run or start that
- * is stuck is ended, one with a damaged state.json loses its directory alone.
+ * Deletes a stopped container. With `force` it deletes any: running processes are killed, a create, run or start that is stuck is ended, and if
+ * state.json is damaged only the directory is removed.
  * @throws RuntimeError `notFound` without `force`, `wrongStatus` for a container that is not stopped (runtime.md#delete).
  */
 export function deleteContainer(context: RuntimeContext, id: string, { force }: DeleteOptions): void {
@@ -39,7 +39,7 @@ export function deleteContainer(context: RuntimeContext, id: string, { force }: 
   }
 }
 
-/** The record, or nothing where it is damaged: then nobody knows what there is to undo. */
+/** The record; undefined if it is damaged, because then what to undo is unknown. */
 function readableRecord(context: RuntimeContext, id: string, lock: number): ContainerRecord | undefined {
   try {
     return readRecord(context, id, lock);

@@ -1,4 +1,4 @@
-/** `events`: what a container uses, and when it runs out of memory. */
+/** `events`: a container's resource usage and OOM events. */
 
 import { observedStatus, peekRecord } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
@@ -17,14 +17,14 @@ import { counters } from "../stats/kernel-files.js";
 import type { KernelFiles } from "../stats/kernel-files.js";
 
 export interface EventsOptions {
-  /** Between two statistics; at least 1. */
+  /** Interval of the statistics; at least 1. */
   intervalMilliseconds: number;
-  /** End when nobody reads standard output any more: for a program that writes the events there. Default false. */
+  /** End when the reader of standard output closes it: for a program that writes the events there. Default false. */
   endsWithOutput?: boolean | undefined;
 }
 
 /**
- * What a container uses of its host now, by its cgroups; a paused one too.
+ * A container's current resource usage according to its cgroups; also of a paused one.
  * @throws RuntimeError `wrongStatus` for a container that is stopped or being created
  */
 export function containerStats(context: RuntimeContext, id: string): ContainerStats {
@@ -36,9 +36,9 @@ export function containerStats(context: RuntimeContext, id: string): ContainerSt
 }
 
 /**
- * What happens to a container until its first process has ended: statistics at each interval and, at once, that it ran out of memory.
- * Waits inside of `next()`. Statistics that cannot be read at one time are a warning.
- * @throws RuntimeError `wrongStatus` for a container that is stopped or being created; `interrupted` by a signal, where `context.interruptible`
+ * A container's events until its first process has ended: statistics at each interval, and OOM events at once.
+ * `next()` waits for the next event. If the statistics cannot be read once, that is a warning.
+ * @throws RuntimeError `wrongStatus` for a container that is stopped or being created; `interrupted` by a signal, if `context.interruptible`
  */
 export function* containerEvents(context: RuntimeContext, id: string, options: EventsOptions): Generator<ContainerEvent, void, void> {
   try {
@@ -67,18 +67,18 @@ interface LivingContainer {
 function livingContainer(context: RuntimeContext, id: string): LivingContainer {
   const record = peekRecord(context, id);
   const status = observedStatus(context, record);
-  // runc's words.
+  // runc's text.
   if (!record.process || status === "stopped" || status === "creating") {
     throw new RuntimeError(`container with id ${id} is not running`, { code: "wrongStatus" });
   }
   return { id, process: record.process, cgroups: record.cgroups };
 }
 
-/** What statistics are read of. */
+/** Where statistics are read from. */
 interface WatchedStats {
   plan: StatsPlan;
   process: ProcessIdentity;
-  /** Where resctrl is mounted; empty where it is not. */
+  /** Mount point of resctrl; empty if it is not mounted. */
   resctrl: string;
 }
 
@@ -92,7 +92,7 @@ function readStats(context: RuntimeContext, { plan, process, resctrl }: WatchedS
   return statsOf(plan, readFiles(context, wantedFiles(plan)), resctrl === "" ? undefined : readRdt(context, resctrl, process));
 }
 
-/** Each time anew: `update` may have moved the container. @returns undefined for the default class, which is not the container's alone */
+/** Looks the groups up each time, because `update` may have moved the container. @returns undefined for the default class, which is shared */
 function readRdt({ door }: RuntimeContext, mountpoint: string, { pid }: ProcessIdentity): RdtReading | undefined {
   const groups = resctrlGroups(door, mountpoint, pid);
   if (!groups || groups.monitor === mountpoint) return undefined;
@@ -102,7 +102,7 @@ function readRdt({ door }: RuntimeContext, mountpoint: string, { pid }: ProcessI
   return { plan, files: { text: (path) => texts.get(path) } };
 }
 
-/** By the path of the cgroup. */
+/** The files by the path of their cgroup. */
 function readFiles({ door }: RuntimeContext, wanted: readonly WantedFiles[]): Map<string, KernelFiles> {
   const texts = readTexts(
     door,
@@ -111,23 +111,23 @@ function readFiles({ door }: RuntimeContext, wanted: readonly WantedFiles[]): Ma
   return new Map(wanted.map(({ path }) => [path, { text: (name) => texts.get(`${path}/${name}`) }]));
 }
 
-/** By path; undefined for a file that is not there. */
+/** Contents by path; undefined for a missing file. */
 function readTexts(door: RuntimeContext["door"], paths: string[]): Map<string, string | undefined> {
   const { values } = send(door, "values", { op: "readValues", paths });
   return new Map(paths.map((path, at) => [path, values[at] ?? undefined]));
 }
 
 const MEMORY_EVENTS = "memory.events";
-/** Of v1. Kernels with PREEMPT_RT are without the second. */
+/** Files of v1. Kernels with PREEMPT_RT lack the second. */
 const OOM_CONTROL = ["memory.oom_control", "cgroup.event_control"];
 
-/** The cgroup that tells when memory runs out. */
+/** The cgroup that reports OOM events. */
 interface MemoryCgroup {
   path: string;
   version: 1 | 2;
 }
 
-/** Undefined, with a warning, where none tells. */
+/** @returns undefined, with a warning, if no cgroup reports them */
 function memoryOf(context: RuntimeContext, container: LivingContainer): MemoryCgroup | undefined {
   const cgroup = cgroupOf(container, "memory");
   if (cgroup) {
@@ -140,7 +140,7 @@ function memoryOf(context: RuntimeContext, container: LivingContainer): MemoryCg
   return undefined;
 }
 
-/** How many processes the OOM killer has taken of a cgroup of v2 and those below it. */
+/** Counts the processes that the OOM killer has killed in a v2 cgroup and those below it. */
 class Kills {
   #known: Counter;
 
@@ -148,7 +148,7 @@ class Kills {
     this.#known = known;
   }
 
-  /** Whether there are more than before. */
+  /** Whether the count is higher than before. */
   haveGrown(now: Counter): boolean {
     const before = this.#known;
     if (now > before) this.#known = now;
@@ -186,13 +186,13 @@ interface Watched {
   memory: MemoryCgroup | undefined;
   kills: Kills;
   sources: readonly EventSource[];
-  /** Of `watch`. */
+  /** Handle of `watch`. */
   handle: number;
 }
 
 function* eventsOf(context: RuntimeContext, { id, stats, memory, kills, sources, handle }: Watched): Generator<ContainerEvent, void, void> {
   const hasKilled = (): boolean => memory?.version === 2 && kills.haveGrown(memoryEvents(context, memory));
-  if (hasKilled()) yield { type: "oom", id }; // before the file was watched
+  if (hasKilled()) yield { type: "oom", id }; // an OOM kill before the watch began
   for (;;) {
     const { source, text } = send(context.door, "event", { op: "nextEvent", handle, interruptible: context.interruptible ?? false });
     switch (sources[source]?.kind) {
@@ -205,11 +205,11 @@ function* eventsOf(context: RuntimeContext, { id, stats, memory, kills, sources,
         if (text !== "0") yield { type: "oom", id };
         break;
       case "fileChange":
-        // Other limits than the OOM killer's change the file too.
+        // The file also changes when other counters do, such as `high`.
         if (text !== null && kills.haveGrown(killsIn(text))) yield { type: "oom", id };
         break;
       case "processEnd":
-        // The kernel may be late to tell that the file has changed.
+        // The notification of a change to the file may arrive late.
         if (hasKilled()) yield { type: "oom", id };
         return;
       default:

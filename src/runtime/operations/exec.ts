@@ -1,4 +1,4 @@
-/** `exec`: brings a process into a container that runs. */
+/** `exec`: runs a process in a running container. */
 
 import { observedStatus, peekRecord } from "../container/container.js";
 import { planConsole, refuseUnusableConsole } from "../container/console.js";
@@ -17,36 +17,36 @@ import { readProcess } from "../process-document.js";
 export interface ExecOptions extends ExecProcessOptions {
   /** File with a process as in config.json; the other options change it. */
   processFile?: string | undefined;
-  /** Socket that gets the terminal's master by SCM_RIGHTS. */
+  /** Socket that receives the terminal's master by SCM_RIGHTS. */
   consoleSocket?: string | undefined;
-  /** Socket that gets a pidfd of the process. */
+  /** Socket that receives a pidfd of the process. */
   pidfdSocket?: string | undefined;
-  /** File that gets the pid of the process. */
+  /** File to which the pid of the process is written. */
   pidFile?: string | undefined;
-  /** Leave the process once its program runs. */
+  /** Return once the program runs. */
   detach?: boolean | undefined;
   /** Cgroups below the container's own: `[controller[,controller]:]path`. */
   cgroups?: readonly string[] | undefined;
-  /** Also where the container is paused: the process begins when it is resumed. */
+  /** Allow a paused container: the process starts when it is resumed. */
   ignorePaused?: boolean | undefined;
 }
 
 /**
- * Brings a process into a container. Unless detached, forwards signals and the terminal until its program ends.
- * @returns the exit status as a shell tells it, 0 when detached. @throws RuntimeError when it cannot be brought in; nothing is left of it then.
+ * Runs a process in a container. Unless detached, forwards signals and the terminal until its program ends.
+ * @returns the exit status as in a shell, 0 when detached. @throws RuntimeError if the process cannot be started; nothing is left of it then.
  */
 export function execInContainer(context: RuntimeContext, id: string, options: ExecOptions): number {
   try {
     checkId(id);
     const record = peekRecord(context, id);
     refuseStatus(context, record, options);
-    return bringIn(context, record, options);
+    return startProcess(context, record, options);
   } catch (error) {
     throw withOperation("exec failed", error);
   }
 }
 
-/** @throws RuntimeError in runc's words, which callers look for */
+/** @throws RuntimeError with runc's text, which callers look for */
 function refuseStatus(context: RuntimeContext, record: ContainerRecord, { ignorePaused }: ExecOptions): void {
   const status = observedStatus(context, record);
   if (status === "stopped") throw stopped();
@@ -60,7 +60,7 @@ function stopped(): RuntimeError {
   return new RuntimeError("cannot exec in a stopped container", { code: "wrongStatus" });
 }
 
-function bringIn(context: RuntimeContext, record: ContainerRecord, options: ExecOptions): number {
+function startProcess(context: RuntimeContext, record: ContainerRecord, options: ExecOptions): number {
   const { door, root, interruptible } = context;
   const plan = planExec(context, record, options);
   const { preserveFds } = plan.process;
@@ -84,16 +84,17 @@ function release(context: RuntimeContext, record: ContainerRecord, handle: numbe
   }
 }
 
-/** What a process fails with that the end of its container overtakes. */
-const ERRNOS_OF_AN_END: readonly (string | undefined)[] = ["ECONNRESET", "EPIPE", "ENOENT", "ENODEV", "ENOMEM", "ESRCH"];
-/** The container's first process ends a moment after the processes that it takes with it. */
-const END_MILLISECONDS = 100;
+/** Errnos with which the start of a process may fail if its container ends meanwhile. */
+const ERRNOS_OF_CONTAINER_EXIT: readonly (string | undefined)[] = ["ECONNRESET", "EPIPE", "ENOENT", "ENODEV", "ENOMEM", "ESRCH"];
+/** The first process of a pid namespace exits only after the others that are killed with it. */
+const EXIT_TIMEOUT_MILLISECONDS = 100;
 
-/** The error in the words that callers look for where the container has stopped meanwhile. */
+/** If the container has stopped meanwhile: the error that callers look for. */
 function explained({ door }: RuntimeContext, { process }: ContainerRecord, error: unknown): RuntimeError {
   const mayHaveStopped =
-    isRuntimeError(error) && (error.code === "finished" || (error.code !== "exec" && ERRNOS_OF_AN_END.includes(error.errno)));
-  if (mayHaveStopped && process && askFlag(door, { op: "waitGone", process, timeoutMilliseconds: END_MILLISECONDS })) return stopped();
+    isRuntimeError(error) && (error.code === "finished" || (error.code !== "exec" && ERRNOS_OF_CONTAINER_EXIT.includes(error.errno)));
+  if (mayHaveStopped && process && askFlag(door, { op: "waitGone", process, timeoutMilliseconds: EXIT_TIMEOUT_MILLISECONDS }))
+    return stopped();
   return withOperation("unable to start container process", error);
 }
 
@@ -126,7 +127,7 @@ function planExec(context: RuntimeContext, record: ContainerRecord, options: Exe
   };
 }
 
-/** In a user namespace of its own a process lacks no capability. */
+/** In the container's own user namespace a process lacks no capability. */
 function factsFor({ namespaces }: ContainerRecord, facts: HostFacts): HostFacts {
   return namespaces.includes("user") ? { ...facts, missingCapabilities: [] } : facts;
 }

@@ -1,4 +1,4 @@
-/** What this runtime can do, in the specification's own form (features.md, features-linux.md). */
+/** What this runtime supports, in the form of the specification (features.md, features-linux.md). */
 
 import type { Door } from "../../door.js";
 import { send } from "../native.js";
@@ -13,7 +13,7 @@ import { seccompActions, seccompArchitectures, seccompFlagNames, seccompOperator
 
 const NAMESPACES = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
 
-/** The features document. Only what is carried out is said to be enabled. */
+/** The features document. A feature is enabled only if it is implemented. */
 export function features(door: Pick<Door, "build" | "call">): object {
   const { build } = door;
   const { facts: seccomp } = send(door, "seccompFacts", { op: "seccompFacts" });
@@ -42,7 +42,7 @@ export function features(door: Pick<Door, "build" | "call">): object {
       netDevices: { enabled: true },
     },
     annotations: {
-      // What managers ask for before they offer checkpoints; CRIU itself is looked for when it is used.
+      // Managers check this before they offer checkpoints. CRIU itself is looked up when it is used.
       "org.opencontainers.runc.checkpoint.enabled": "true",
       "io.github.tsrunc.version": build.version,
       "io.github.tsrunc.commit": build.commit,

@@ -1,4 +1,4 @@
-/** `state` and `list`: what there is, without changing it. */
+/** `state` and `list`: read containers without changing them. */
 
 import { observedStatus, peekRecord, stateError } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
@@ -10,7 +10,7 @@ import { ociState } from "../container/oci-state.js";
 import type { ContainerState } from "../container/oci-state.js";
 import { statusOf } from "../container/status.js";
 
-/** The state of one container (runtime.md#query-state); only lists name its owner, as with runc. @throws RuntimeError `notFound` for an unknown id. */
+/** The state of one container (runtime.md#query-state); only `list` names the owner, as with runc. @throws RuntimeError `notFound` for an unknown id. */
 export function containerState(context: RuntimeContext, id: string): ContainerState {
   try {
     checkId(id);
@@ -28,7 +28,7 @@ export function containerIds({ door, root }: RuntimeContext): string[] {
   throw withOperation("list", stateError(failure));
 }
 
-/** The states of all containers. One that cannot be read is a warning, one that vanishes meanwhile is nothing. */
+/** The states of all containers. One that cannot be read gives a warning; one that is deleted meanwhile is left out. */
 export function listContainers(context: RuntimeContext): ContainerState[] {
   const { door, root } = context;
   const states: ContainerState[] = [];
@@ -67,6 +67,6 @@ function isId(name: string): boolean {
     checkId(name);
     return true;
   } catch {
-    return false; // a foreign file in the directory, or a state that is being written
+    return false; // another file in the directory, or a container that is being created or removed
   }
 }

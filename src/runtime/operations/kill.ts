@@ -14,35 +14,35 @@ export interface KillOptions {
   /** Name or number. */
   signal: string;
   /**
-   * Every process of the container's cgroups, also those that a stopped container without a pid namespace of its own left. A container
-   * without any is no error then.
+   * Signal every process in the container's cgroups, also those that a stopped container without its own pid namespace left behind. It is no
+   * error if there are none.
    */
   all?: boolean | undefined;
 }
 
-/** How long a kill waits for a process that creates, starts or deletes the container. */
-const PATIENCE_MILLISECONDS = 1000;
+/** How long to wait for a process that creates, starts or deletes the container. */
+const LOCK_TIMEOUT_MILLISECONDS = 1000;
 
-/** A signal by its number, and whom it is for. */
+/** A signal by its number, and its recipients. */
 interface Order {
   signal: number;
   all: boolean;
 }
 
 /**
- * Sends a signal. SIGKILL reaches every process of a container without a pid namespace of its own, as with runc.
+ * Sends a signal. SIGKILL reaches every process of a container without its own pid namespace, as with runc.
  * @throws RuntimeError `wrongStatus` for a stopped container, `invalidArgument` for an unknown signal.
  */
 export function killContainer(context: RuntimeContext, id: string, { signal, all }: KillOptions): void {
   try {
     const order: Order = { signal: parseSignal(signal), all: all ?? false };
     try {
-      withContainer(context, id, { kind: "patience", milliseconds: PATIENCE_MILLISECONDS }, (container) =>
+      withContainer(context, id, { kind: "timeout", milliseconds: LOCK_TIMEOUT_MILLISECONDS }, (container) =>
         deliver(context, container, order),
       );
     } catch (error) {
       if (!hasCode(error, "locked")) throw error;
-      deliverToBusy(context, id, order, error);
+      deliverWhileLocked(context, id, order, error);
     }
   } catch (error) {
     if (hasCode(error, "finished")) throw withOperation(`kill ${JSON.stringify(id)}`, notRunning());
@@ -55,7 +55,7 @@ function deliver(context: RuntimeContext, container: LockedContainer, order: Ord
   const freezer = freezerOf(container.record);
   const stopped = lockedStatus(context, container) === "stopped";
   const cgroup = processCgroup(container.record);
-  // All processes of a pid namespace end with its first one: whatever is in the cgroup of a stopped container is somebody else's.
+  // All processes of a pid namespace die with its first one, so processes in the cgroup of a stopped container are not the container's.
   if (reachesAll(order, ownPidNamespace) && !(stopped && ownPidNamespace)) {
     if (cgroup === undefined && order.all && !stopped) throw withoutCgroup();
     if (cgroup !== undefined && askFlag(context.door, { op: "killCgroup", paths: [cgroup], signal: order.signal })) return;
@@ -65,27 +65,27 @@ function deliver(context: RuntimeContext, container: LockedContainer, order: Ord
     throw notRunning();
   }
   perform(context.door, { op: "kill", process, signal: order.signal });
-  // What is frozen does not even die in cgroup v1.
+  // On cgroup v1 a frozen process does not die until it is thawed.
   if (order.signal === SIGKILL && freezer !== undefined) perform(context.door, { op: "thawKilled", path: freezer });
 }
 
 /**
- * Signals a container that another process works on for long: stuck in a hook, or on an init that was stopped. Nobody waits for it.
- * @param locked what to throw where that process had to be waited for
+ * Signals a container whose lock another process holds for long, for example because a hook or a stopped init is stuck. Does not wait.
+ * @param locked the error to throw if the signal cannot be sent without the lock
  */
-function deliverToBusy(context: RuntimeContext, id: string, order: Order, locked: unknown): void {
+function deliverWhileLocked(context: RuntimeContext, id: string, order: Order, locked: unknown): void {
   const { process, ownPidNamespace } = peekRecord(context, id);
   if (process && !reachesAll(order, ownPidNamespace)) {
     perform(context.door, { op: "kill", process, signal: order.signal });
   } else if (order.signal === SIGKILL) {
-    endWithMaker(context, id, order);
+    killWithLockHolder(context, id, order);
   } else {
     throw process ? locked : new RuntimeError("cannot signal a container that is being created", { code: "wrongStatus" });
   }
 }
 
-/** Ends all of a container, and the process that works on it; the container may be gone with that, which is what was wanted. */
-function endWithMaker(context: RuntimeContext, id: string, order: Order): void {
+/** Kills all processes of a container, and the process that holds its lock. That may already remove the container. */
+function killWithLockHolder(context: RuntimeContext, id: string, order: Order): void {
   try {
     withContainer(context, id, { kind: "takeOver" }, (container) => deliver(context, container, { ...order, all: true }));
   } catch (error) {
@@ -93,7 +93,7 @@ function endWithMaker(context: RuntimeContext, id: string, order: Order): void {
   }
 }
 
-/** Whether every process has to be signalled. SIGKILL to the first one of a pid namespace ends them all. */
+/** Whether every process has to be signalled. SIGKILL to the first process of a pid namespace kills them all. */
 function reachesAll({ signal, all }: Order, ownPidNamespace: boolean): boolean {
   return signal === SIGKILL ? !ownPidNamespace : all;
 }

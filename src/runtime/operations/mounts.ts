@@ -1,4 +1,4 @@
-/** `mounts add` and `mounts remove`: changes the mounts of a container that runs. */
+/** `mounts add` and `mounts remove`: change the mounts of a running container. */
 
 import { observedStatus, peekRecord } from "../container/container.js";
 import type { RuntimeContext } from "../container/context.js";
@@ -16,19 +16,19 @@ import type { Mount } from "../spec/generated/spec-types.js";
 import type { ValidatedSpec } from "../spec/load.js";
 
 /**
- * Makes the mounts of a file in a container, all or none. The sources are those of the caller.
+ * Adds the mounts of a file to a container, all or none. Sources are resolved in the caller's mount namespace.
  * @param file a JSON array in the form of `mounts` in config.json
  */
 export function addMounts(context: RuntimeContext, id: string, file: string): void {
   change(context, { id, file, verb: "add" });
 }
 
-/** Unmounts at the destinations of a file in a container, all or none: at each the mount on top. @param file as for `addMounts` */
+/** Unmounts the topmost mount at each destination of a file, all or none. @param file as for `addMounts` */
 export function removeMounts(context: RuntimeContext, id: string, file: string): void {
   change(context, { id, file, verb: "remove" });
 }
 
-/** A configuration needs a process. */
+/** A valid configuration needs a process. */
 const WITHOUT_PROCESS = { process: { args: ["none"], cwd: "/" } };
 
 interface ChangeRequest {
@@ -62,7 +62,7 @@ function change(context: RuntimeContext, { id, file, verb }: ChangeRequest): voi
   }
 }
 
-/** The entries of a file without all but their destinations, as mounts that any rule takes. */
+/** The entries of a file reduced to their destinations, as mounts that no rule refuses. */
 function destinationsOf(part: unknown): unknown {
   if (!Array.isArray(part)) return part;
   return part.map((entry: unknown) => {
@@ -80,7 +80,7 @@ function warnOfMounts(context: RuntimeContext, spec: ValidatedSpec, file: string
   }
 }
 
-/** Of the container's user namespace, made or joined. A process that has ended has none; that it has is found out later. */
+/** The mappings of the container's user namespace, new or joined. Empty if the process has ended, which is detected later. */
 function mappingsOf(door: RuntimeContext["door"], { pid }: ProcessIdentity): ContainerMappings {
   const { values } = send(door, "values", { op: "readValues", paths: [`/proc/${pid}/uid_map`, `/proc/${pid}/gid_map`] });
   const [uidMappings, gidMappings] = values.map((text) =>
@@ -122,7 +122,7 @@ function planAdded(spec: ValidatedSpec, record: ContainerRecord, { file, facts }
   );
 }
 
-/** What works while a container is created alone. */
+/** Refuses what works only while a container is created. */
 function refuse(mounts: readonly Mount[], file: string): void {
   const faults = mounts.flatMap(({ type, options = [] }, index): Fault[] => {
     const remount = options.indexOf("remount");

@@ -1,4 +1,4 @@
-/** `pause` and `resume`: stop all processes of a container where they are, and let them go on. */
+/** `pause` and `resume`: freeze and thaw all processes of a container. */
 
 import { withoutCgroup } from "../container/process-cgroup.js";
 import { lockedStatus, withContainer } from "../container/container.js";
@@ -8,11 +8,11 @@ import { freezerOf } from "../container/record.js";
 import { RuntimeError, withOperation } from "../errors.js";
 import { perform } from "../native.js";
 
-/** How long a cgroup may take to freeze: a process that waits for a disk or a network file system does not stop before it is served. */
+/** How long a cgroup may take to freeze: a process in uninterruptible sleep, waiting for a disk or a network file system, is not frozen until it wakes up. */
 const FREEZE_TIMEOUT_MILLISECONDS = 10_000;
 
 /**
- * Freezes a container that runs or waits for its start. Where that fails the container runs on.
+ * Freezes a running or created container. If that fails it is thawed again.
  * @throws RuntimeError `wrongStatus` for any other container, `unsupported` for one without a cgroup of its own.
  */
 export function pauseContainer(context: RuntimeContext, id: string): void {
@@ -26,13 +26,13 @@ export function pauseContainer(context: RuntimeContext, id: string): void {
     const path = cgroupOf(container);
     perform(context.door, { op: "freeze", path, timeoutMilliseconds: FREEZE_TIMEOUT_MILLISECONDS });
     if (lockedStatus(context, container) === "paused") return;
-    // It ended meanwhile: an empty cgroup is frozen as well.
+    // The container ended meanwhile: an empty cgroup counts as frozen.
     perform(context.door, { op: "thaw", path });
     throw new RuntimeError("container not running", { code: "wrongStatus" });
   });
 }
 
-/** Lets a paused container go on. @throws RuntimeError `wrongStatus` for any other container. */
+/** Thaws a paused container. @throws RuntimeError `wrongStatus` for any other container. */
 export function resumeContainer(context: RuntimeContext, id: string): void {
   changed("resume", context, id, (container) => {
     if (lockedStatus(context, container) !== "paused") throw new RuntimeError("container not paused", { code: "wrongStatus" });

@@ -7,19 +7,19 @@ import { RuntimeError, errorFromFailure, withOperation } from "../errors.js";
 import { attempt, send } from "../native.js";
 import { selectRows } from "../process-rows.js";
 
-/** What a caller decides about a table of processes. */
+/** Options for a table of processes. */
 export interface ProcessTableOptions {
   /** Arguments of ps(1). Default `-ef`. */
   args?: readonly string[] | undefined;
-  /** Directories where ps is looked for, as in PATH; relative ones are passed over. Default /usr/bin and /bin. */
+  /** Directories in which to look for ps, as in PATH; relative ones are skipped. Default /usr/bin and /bin. */
   searchPath?: string | undefined;
 }
 
 const DEFAULT_SEARCH_PATH = "/usr/bin:/bin";
 
 /**
- * The pids of a container's processes, sorted, as the caller's pid namespace numbers them. Also those that a stopped container without a pid
- * namespace of its own has left.
+ * The pids of a container's processes in the caller's pid namespace, sorted. Includes those that a stopped container without its own pid
+ * namespace left behind.
  * @throws RuntimeError `notFound` for an unknown id, `unsupported` for a container without a cgroup of its own.
  */
 export function containerProcesses(context: RuntimeContext, id: string): number[] {
@@ -31,14 +31,14 @@ export function containerProcesses(context: RuntimeContext, id: string): number[
 }
 
 /**
- * What ps(1) says of a container's processes: its table, without the lines of other processes.
- * @throws RuntimeError as of `containerProcesses`; `notFound` where there is no ps; when ps fails or its table has no column PID.
+ * The table of ps(1), without the lines of processes outside of the container.
+ * @throws RuntimeError as `containerProcesses`; `notFound` if the host has no ps; if ps fails or its table has no column PID.
  */
 export function processTable(context: RuntimeContext, id: string, options: ProcessTableOptions = {}): string {
   try {
     const before = processesOf(context, id);
     const text = runPs(context, options);
-    // A pid that another process has by now must not let that one into the table.
+    // A pid may have been reused for a process outside of the container: list only pids that are in it before and after.
     const after = new Set(processesOf(context, id));
     return selectRows(text, new Set(before.filter((pid) => after.has(pid))));
   } catch (error) {
@@ -52,7 +52,7 @@ function operation(id: string): string {
 
 function processesOf(context: RuntimeContext, id: string): number[] {
   const record = peekRecord(context, id);
-  // All processes of a pid namespace end with its first one: whatever is in the cgroup of a stopped container is somebody else's.
+  // All processes of a pid namespace die with its first one, so processes in the cgroup of a stopped container are not the container's.
   if (record.ownPidNamespace && observedStatus(context, record) === "stopped") return [];
   const path = processCgroup(record);
   if (path === undefined) throw withoutCgroup();
@@ -68,12 +68,12 @@ function runPs({ door }: RuntimeContext, { args = [], searchPath = DEFAULT_SEARC
     .map((directory) => `${directory}/ps`);
   const { reply, failure } = attempt(door, "finished", { op: "runProgram", candidates, args: given });
   if (failure?.code === "notFound") {
-    // Go's words, which callers of runc know.
+    // Go's text, which callers of runc know.
     throw new RuntimeError("executable file not found in $PATH", { code: "notFound", operation: 'run "ps"' });
   }
   if (failure) throw errorFromFailure(failure);
   const { status, stdout, stderr } = reply;
-  // ps ends with 1 where it has found no process; then it prints its header alone.
+  // ps exits with 1 if it has found no process; then it prints only its header.
   if (status === 0 || (status === 1 && stderr === "" && stdout !== "")) return stdout;
   const reason = stderr.split("\n").find((line) => line.trim() !== "");
   throw new RuntimeError(`exit status ${status}${reason === undefined ? "" : `: ${reason.trim()}`}`, {

@@ -1,4 +1,4 @@
-/** `restore`: brings a container back from what `checkpoint` saved, through CRIU. */
+/** `restore`: restores a container from the images of `checkpoint`, through CRIU. */
 
 import type { RuntimeContext } from "../container/context.js";
 import { hookState } from "../container/oci-state.js";
@@ -22,25 +22,25 @@ import { newRecord, planOfBundle, refuseUnusableRootfs, reserve, usableConsole }
 import type { BundlePlan, CreateOptions } from "./create.js";
 import { removeAfterExit } from "./run.js";
 
-/** What a caller decides about a restore. */
+/** Options of a restore. */
 export interface RestoreOptions
   extends RestoreFlags, Pick<CreateOptions, "bundle" | "consoleSocket" | "pidFile" | "cgroupManager" | "runtimeDirectory" | "rootless"> {
-  /** Leave the container once it runs. */
+  /** Return once the container runs. */
   detach?: boolean | undefined;
-  /** Adopt and reap the container's orphans while staying with it. Default true. */
+  /** Adopt and reap the container's orphans while waiting for it. Default true. */
   subreaper?: boolean | undefined;
 }
 
 const LOG_FILE = "restore.log";
 
 /**
- * Restores a container under an id that nobody has. Unless detached, stays with it as `run` does.
- * @returns the exit status as a shell tells it, 0 when detached. @throws RuntimeError; nothing is left of the container then.
+ * Restores a container under an unused id. Unless detached, waits for it as `run` does.
+ * @returns the exit status as in a shell, 0 when detached. @throws RuntimeError; nothing is left of the container then.
  */
 export function restoreContainer(context: RuntimeContext, id: string, options: RestoreOptions): number {
   const { door } = context;
   try {
-    const { lock, process } = bringBack(context, id, options);
+    const { lock, process } = restoreFromImages(context, id, options);
     perform(door, { op: "close", handle: lock });
     try {
       if (options.detach) return 0;
@@ -60,16 +60,16 @@ export function restoreContainer(context: RuntimeContext, id: string, options: R
   }
 }
 
-/** What is there of a restore, for it to be undone. */
+/** The progress of a restore, for undoing it. */
 interface Attempt {
   lock: number;
   record: ContainerRecord;
   process: CreatedProcess | undefined;
-  /** The container's cgroups are its own. */
-  placed: boolean;
+  /** The container's cgroups were created. */
+  hasCgroups: boolean;
 }
 
-function bringBack(context: RuntimeContext, id: string, options: RestoreOptions): { lock: number; process: CreatedProcess } {
+function restoreFromImages(context: RuntimeContext, id: string, options: RestoreOptions): { lock: number; process: CreatedProcess } {
   const { door } = context;
   refuseUnprivileged(context);
   const bundle = planOfBundle(context, id, { ...options, continuation: options.detach ? "detach" : "foreground" });
@@ -83,7 +83,7 @@ function bringBack(context: RuntimeContext, id: string, options: RestoreOptions)
   if (work !== undefined) perform(door, { op: "makeDirectory", path: work });
   const { planned } = bundle;
   const record = newRecord(door, { id, bundle: bundle.bundle, spec: bundle.spec, planned });
-  const attempted: Attempt = { lock: reserve(context, record), record, process: undefined, placed: false };
+  const attempted: Attempt = { lock: reserve(context, record), record, process: undefined, hasCgroups: false };
   try {
     recordMount(context, attempted);
     const root = askText(door, { op: "mountRoot", lock: attempted.lock, rootfs: planned.rootfs });
@@ -95,7 +95,7 @@ function bringBack(context: RuntimeContext, id: string, options: RestoreOptions)
       const cgroups = cgroupRoots(
         askText(door, { op: "placeCriu", handle: session.handle, lock: attempted.lock, cgroup: planned.plan.cgroup }),
       );
-      attempted.placed = true;
+      attempted.hasCgroups = true;
       const request = restoreRequest(options, {
         directories: { images: session.directories[0] ?? -1, work: session.directories[1] },
         logFile: LOG_FILE,
@@ -127,7 +127,7 @@ function bringBack(context: RuntimeContext, id: string, options: RestoreOptions)
   }
 }
 
-/** Records, before it is made, the mount that a restore leaves which is killed. */
+/** Adds the mount that a killed restore would leave to the undo list, before it is made. */
 function recordMount({ door, root }: RuntimeContext, attempted: Attempt): void {
   const directory = `${root}/${attempted.record.id}`;
   const { number: above } = send(door, "number", { op: "mountId", path: directory });
@@ -137,7 +137,7 @@ function recordMount({ door, root }: RuntimeContext, attempted: Attempt): void {
   attempted.record = record;
 }
 
-/** What CRIU tells on its way. */
+/** Runs the restore and handles CRIU's notifications. */
 function restore(
   context: RuntimeContext,
   { session, attempted, options, bundle }: { session: Session; attempted: Attempt; options: RestoreOptions; bundle: BundlePlan },
@@ -177,7 +177,7 @@ function restore(
   });
 }
 
-/** The external mounts as CRIU named them at the dump: links in the root file system are followed. */
+/** The external mounts with the names they had at the dump: links in the root file system are followed. */
 function placesOnHost({ door }: RuntimeContext, { planned }: BundlePlan): ReturnType<typeof externalMounts> {
   return externalMounts(planned.plan.operations).map(({ destination, source }) => {
     const { reply } = attempt(door, "text", { op: "resolveInRoot", root: planned.rootfs, path: destination });
@@ -185,7 +185,7 @@ function placesOnHost({ door }: RuntimeContext, { planned }: BundlePlan): Return
   });
 }
 
-/** What the standard streams were. @throws RuntimeError for a file that `checkpoint` did not write */
+/** What the standard streams were at the dump. @throws RuntimeError for a file that `checkpoint` did not write */
 function readDescriptors({ door }: RuntimeContext, images: string): string[] {
   const path = `${images}/${DESCRIPTORS_FILE}`;
   const text = askText(door, { op: "readFile", path, maxBytes: 64 << 10 });
@@ -193,14 +193,14 @@ function readDescriptors({ door }: RuntimeContext, images: string): string[] {
   try {
     value = JSON.parse(text);
   } catch {
-    value = undefined; // the engines' own words differ
+    value = undefined; // the engines' own messages differ
   }
   const isText = (entry: unknown): entry is string => typeof entry === "string";
   if (Array.isArray(value) && value.length <= 3 && value.every(isText)) return value;
   throw new RuntimeError("it is no list of up to 3 descriptors", { code: "other", operation: `read ${JSON.stringify(path)}`, path });
 }
 
-function undoRestore(context: RuntimeContext, { lock, record, process, placed }: Attempt, error: unknown): unknown {
+function undoRestore(context: RuntimeContext, { lock, record, process, hasCgroups }: Attempt, error: unknown): unknown {
   const end: Request[] = process ? [{ op: "close", handle: process.handle }] : [];
-  return rollBack(context, { lock, record, first: [...end, { op: "unmountRoot", lock }], ownsCgroups: placed }, error);
+  return rollBack(context, { lock, record, first: [...end, { op: "unmountRoot", lock }], ownsCgroups: hasCgroups }, error);
 }

@@ -1,4 +1,4 @@
-/** `run`: create and start in one, then stay with the container or leave it. */
+/** `run`: creates and starts a container, then waits for it or, detached, leaves it. */
 
 import { launchContainer } from "./create.js";
 import type { CreateOptions } from "./create.js";
@@ -9,19 +9,19 @@ import { deleteContainer } from "./delete.js";
 import { awaitReadiness } from "../container/notify.js";
 import { finishStart } from "./start.js";
 
-/** What a caller decides about a container that it runs. */
+/** Options of `run`. */
 export interface RunOptions extends CreateOptions {
-  /** Leave the container once its program runs. */
+  /** Return once the program runs. */
   detach?: boolean | undefined;
   /** Do not delete the container when its program has ended. */
   keep?: boolean | undefined;
-  /** Adopt and reap the container's orphans while staying with it. Default true. */
+  /** Adopt and reap the container's orphans while waiting for it. Default true. */
   subreaper?: boolean | undefined;
 }
 
 /**
  * Runs a container. Unless detached, forwards signals and the terminal until its program ends, then deletes it.
- * @returns the exit status as a shell tells it, 0 when detached. @throws RuntimeError when it cannot be run.
+ * @returns the exit status as in a shell, 0 when detached. @throws RuntimeError if it cannot be run.
  */
 export function runContainer(context: RuntimeContext, id: string, options: RunOptions): number {
   try {
@@ -52,7 +52,7 @@ function runForeground(context: RuntimeContext, id: string, options: RunOptions)
   try {
     finishStart(context, container);
   } finally {
-    // Whoever wants to signal or delete the container while it runs needs the lock.
+    // Other commands need the lock to signal or delete the container while it runs.
     perform(door, { op: "close", handle: container.lock });
   }
   try {
@@ -69,7 +69,7 @@ function runForeground(context: RuntimeContext, id: string, options: RunOptions)
   }
 }
 
-/** Somebody else may have deleted the container meanwhile; what cannot be removed is a warning: the program's status counts. */
+/** Another process may have deleted the container meanwhile. A failure is only a warning, so that the program's exit status is returned. */
 export function removeAfterExit(context: RuntimeContext, id: string): void {
   try {
     deleteContainer(context, id, { force: true });

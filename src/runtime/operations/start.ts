@@ -13,7 +13,7 @@ import type { Status } from "../container/status.js";
 import type { ContainerRecord } from "../container/record.js";
 import { destroy, killAndWait } from "../container/teardown.js";
 
-/** What a caller decides about a start. */
+/** Options of `start`. */
 export interface StartOptions {
   /** Socket of the caller's service manager (sd_notify(3)), which `create` must have been given too. */
   notifySocket?: string | undefined;
@@ -39,7 +39,7 @@ export function startContainer(context: RuntimeContext, id: string, options: Sta
       finishStart(context, container);
       process = container.record.process;
     });
-    // Without the lock: it may take long, and others want to see and to kill the container meanwhile.
+    // Without the lock: this may take long, and other commands must be able to inspect and kill the container.
     if (process) awaitReadiness(door, notify, process);
   } catch (error) {
     throw withOperation(`start ${JSON.stringify(id)}`, error);
@@ -47,7 +47,7 @@ export function startContainer(context: RuntimeContext, id: string, options: Sta
 }
 
 /**
- * Records that the program runs and runs poststart hooks. A failing hook stops and destroys the container
+ * Records that the program runs, and runs the poststart hooks. A failing hook stops and destroys the container
  * (runtime.md#lifecycle, 9). @throws RuntimeError of the hook.
  */
 export function finishStart(context: RuntimeContext, { lock, record }: LockedContainer): void {
@@ -68,7 +68,7 @@ export function finishStart(context: RuntimeContext, { lock, record }: LockedCon
   }
 }
 
-/** That the program runs shows without a record too, nobody waits at its gate: a state root without space does not fail the start. */
+/** A state root without space must not fail the start. Without the record the status is still `running`, because no process listens at the gate. */
 function recordIfPossible(context: RuntimeContext, lock: number, running: ContainerRecord): void {
   try {
     saveRecord(context, lock, running);

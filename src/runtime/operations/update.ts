@@ -1,4 +1,4 @@
-/** `update`: changes limits of a container, all or none. */
+/** `update`: changes the limits of a container, all or none. */
 
 import { recordedPlacements } from "../container/cgroups.js";
 import { lockedStatus, saveRecord, withContainer } from "../container/container.js";
@@ -21,25 +21,25 @@ import type { Resources } from "../spec/generated/spec-types.js";
 import { loadResources } from "../spec/load-resources.js";
 
 export interface UpdateOptions {
-  /** JSON of the configuration's `linux.resources`: what is to change. 0 and "" leave a limit as it is, -1 is no limit. */
+  /** The limits to change, as JSON of `linux.resources`. 0 and "" leave a limit unchanged, -1 removes it. */
   resources?: string | undefined;
-  /** How errors call that text. Default `resources`. */
+  /** Name of that text in errors. Default `resources`. */
   name?: string | undefined;
-  /** How errors call a field of it, which is given by its JSON pointer in config.json. Default that pointer. */
+  /** Name in errors of a field, which is given by its JSON pointer in config.json. Default: that pointer. */
   nameOf?: ((pointer: string) => string) | undefined;
-  /** Lines of the schemata of Intel RDT for the level 3 cache: `L3:0=f`. */
+  /** Line of an Intel RDT schemata for the level 3 cache: `L3:0=f`. */
   l3CacheSchema?: string | undefined;
   /** The same for memory bandwidth: `MB:0=50`. */
   memBwSchema?: string | undefined;
-  /** Undefined: by the caller's privilege. */
+  /** Default: depends on the caller's privilege. */
   rootless?: boolean | undefined;
   /** The caller's XDG_RUNTIME_DIR, with the sockets of a service manager. */
   runtimeDirectory?: string | undefined;
 }
 
 /**
- * Changes limits of a container that is created, running or paused.
- * @throws RuntimeError that names the value that was refused; all limits are what they were then. `wrongStatus` for a stopped container.
+ * Changes the limits of a container that is created, running or paused.
+ * @throws RuntimeError that names the refused value; then all limits are as before. `wrongStatus` for a stopped container.
  */
 export function updateContainer(context: RuntimeContext, id: string, options: UpdateOptions): void {
   const nameOf = options.nameOf ?? ((pointer: string) => pointer);
@@ -66,13 +66,13 @@ function readResources(
   return read;
 }
 
-/** A planned change and the record once it is carried out. */
+/** A planned change, and the record after it. */
 interface PlannedChange {
   change: LimitChange;
   record: ContainerRecord;
 }
 
-/** @returns undefined where nothing is to change */
+/** @returns undefined if nothing has to change */
 function planFor(
   context: RuntimeContext,
   { record }: LockedContainer,
@@ -144,12 +144,12 @@ function planSchemata(
   const groups = resctrlGroups(door, mountpoint, record.process.pid);
   if (!groups) throw refused(first.pointer, "this kernel does not tell a process's class (/proc/PID/cpu_resctrl_groups)");
   const { name } = groups;
-  // The default class is everybody's: a container in it gets one of its own.
+  // The default class is shared with the host: a container in it gets a class of its own.
   const make = name === "";
   return { mountpoint, group: `${mountpoint}/${make ? record.id : name}`, make, cgroup: freezerOf(record) ?? "", lines };
 }
 
-/** What the files hold and what is recorded agree also when one of both fails. */
+/** Saves the record first and restores it on failure, so that it always agrees with the limits in force. */
 function carryOut(context: RuntimeContext, { lock, record }: LockedContainer, planned: PlannedChange): void {
   saveRecord(context, lock, planned.record);
   try {
@@ -165,7 +165,7 @@ function carryOut(context: RuntimeContext, { lock, record }: LockedContainer, pl
   }
 }
 
-/** To a limit of memory that the kernel refuses as too low, what is in use. */
+/** If the kernel refused a memory limit as too low, adds the usage to the error. */
 function withUsage({ door }: RuntimeContext, { writes }: LimitChange, error: unknown): unknown {
   if (!isRuntimeError(error) || error.errno !== "EBUSY") return error;
   const limit = writes.find(
@@ -194,7 +194,7 @@ function renamedChange({ change, record }: PlannedChange, nameOf: (pointer: stri
   return { change: { ...change, writes, ...(unit && { unit }) }, record };
 }
 
-/** An error about a field, with the name that the caller knows it by. */
+/** An error about a field, with the caller's name for it. */
 function renamedError(error: unknown, nameOf: (pointer: string) => string): unknown {
   if (!isRuntimeError(error) || !error.path?.startsWith("/linux/resources") || error.operation !== error.path) return error;
   const name = nameOf(error.path);

@@ -1,16 +1,16 @@
-/** Capability names and the bit masks that the kernel knows them by (capabilities(7), linux/capability.h). */
+/** Turns capability names into the kernel's bit masks (capabilities(7), linux/capability.h). */
 
 import type { Capabilities as CapabilityMasks, HostFacts } from "../generated/plan.js";
 import { capabilityNumbers, isCapability } from "../spec/capability-names.js";
 import type { Capabilities } from "../spec/generated/spec-types.js";
 
-/** Why a capability cannot be given. */
+/** Why a capability cannot be granted. */
 export type LeftOutReason =
-  /** Nobody knows it. */
+  /** No such capability exists. */
   | "unknown"
-  /** The host's kernel is older. */
+  /** The host's kernel does not have it yet. */
   | "newer"
-  /** The runtime is without it, so it cannot pass it on (capabilities(7): a bounding set never grows). */
+  /** The runtime lacks it, so it cannot grant it (capabilities(7): a bounding set never grows). */
   | "lacked"
   /** Effective or ambient, but not permitted. */
   | "notPermitted"
@@ -19,7 +19,7 @@ export type LeftOutReason =
   /** Inheritable, but not in the bounding set. */
   | "notBounding";
 
-/** A capability that a set goes without. */
+/** A capability that is left out of a set. */
 export interface LeftOut {
   set: keyof Capabilities;
   /** Its index in the set. */
@@ -28,18 +28,18 @@ export interface LeftOut {
   reason: LeftOutReason;
 }
 
-/** The sets as the kernel takes them, and what they are without. */
+/** The sets as the kernel takes them, and what was left out of them. */
 export interface PlannedCapabilities {
   masks: CapabilityMasks;
   leftOut: LeftOut[];
 }
 
-/** What of `HostFacts` counts here. In a user namespace of its own a process lacks none. */
+/** The relevant part of `HostFacts`. In the container's own user namespace a process lacks no capability. */
 export type CapabilityFacts = Pick<HostFacts, "lastCapability" | "missingCapabilities">;
 
 /**
- * The five sets as masks; an absent set is empty. What cannot be given is left out and told, not refused (config.md,
- * "Linux Process", capabilities): capset(2) would fail with EPERM for the whole set.
+ * The five sets as masks; an absent set is empty. A capability that cannot be granted is left out with a warning and not an error (config.md,
+ * "Linux Process", capabilities): otherwise capset(2) would fail with EPERM for the whole set.
  */
 export function planCapabilities(
   sets: Capabilities | undefined,

@@ -5,13 +5,13 @@ import type { DeviceRule } from "../generated/plan.js";
 import type { DeviceCgroup } from "../spec/generated/spec-types.js";
 import { DEFAULT_DEVICES, deviceNumber } from "./devices.js";
 
-/** The device rules of a container. Of several that match an access the last one counts, in the order of these fields. */
+/** The device rules of a container. If several match an access, the last one applies, in the order of these fields. */
 export interface DeviceRules {
   /** Allows or denies everything. */
   base: DeviceRule;
   /**
-   * What every container needs where not everything is allowed: making nodes, the default devices, terminals, tun. The configuration does
-   * not have them, so they give way to what it denies.
+   * What every container needs unless everything is allowed: making nodes, the default devices, terminals, tun. They are not in the
+   * configuration, so the rules of the configuration override them.
    */
   implied: readonly DeviceRule[];
   configured: readonly DeviceRule[];
@@ -36,7 +36,7 @@ export function planDeviceRules(devices: readonly DeviceCgroup[]): DeviceRule[] 
   return [base, ...implied, ...configured];
 }
 
-/** Whether there is an access that both rules are about. */
+/** Whether some access matches both rules. */
 export function overlaps(left: DeviceRule, right: DeviceRule): boolean {
   const meets = (one: number | null, other: number | null): boolean => one === null || other === null || one === other;
   return (

@@ -1,4 +1,4 @@
-/** The container's view of its cgroups: what a mount of type `cgroup` becomes. */
+/** Plans mounts of type `cgroup`: the container's view of its cgroups. */
 
 import type { HostFacts, MountAttributes, MountSource, Operation } from "../generated/plan.js";
 import type { CgroupPlacement } from "./cgroup.js";
@@ -15,7 +15,7 @@ export interface CgroupMountContext {
   ownCgroupNamespace: boolean;
   /** It joins one by path. */
   joinsCgroupNamespace: boolean;
-  /** It has, or the runtime is in, a user namespace, which does not own the host's cgroup namespace. */
+  /** It has a user namespace, or the runtime is in one, which does not own the host's cgroup namespace. */
   inUserNamespace: boolean;
 }
 
@@ -29,9 +29,9 @@ const SAFE: MountAttributes = { set: ["nosuid", "nodev", "noexec"] };
 const SAFE_READONLY: MountAttributes = { set: [...SAFE.set, "ro"] };
 
 /**
- * v2: one mount. v1 and hybrid: a tmpfs with one mount for every hierarchy and links for controllers that share one. In a cgroup namespace of
- * its own the container gets file systems made there. Without one the hosts' mounts are bound: a file system made in the host's cgroup
- * namespace would take the host's mount options (`nsdelegate`) away (cgroups(7)).
+ * v2: one mount. v1 and hybrid: a tmpfs with a mount for every hierarchy, and symbolic links for controllers that share one. With an own cgroup
+ * namespace the container mounts new cgroup file systems there. Without one the host's mounts are bound, because mounting cgroup2 in the host's
+ * cgroup namespace would reset the host's mount options (`nsdelegate`) (cgroups(7)).
  */
 export function planCgroupMount(request: CgroupMountRequest, context: CgroupMountContext): Operation[] {
   switch (context.facts.cgroupMode) {
@@ -45,7 +45,7 @@ export function planCgroupMount(request: CgroupMountRequest, context: CgroupMoun
   }
 }
 
-/** A mount of cgroup2; none where the host has no such hierarchy. */
+/** A mount of cgroup2; none if the host has no such hierarchy. */
 export function planUnifiedMount(request: CgroupMountRequest, context: CgroupMountContext): Operation[] {
   const { destination, options, pointer } = request;
   const unified = context.placements.find(({ hierarchy }) => hierarchy.controllers.length === 0);
@@ -56,8 +56,8 @@ export function planUnifiedMount(request: CgroupMountRequest, context: CgroupMou
 }
 
 /**
- * As runc: /proc/self/cgroup has names as its cgroup namespace shows them, and the mount shows the same. In a user namespace only what is the
- * container's own: of the rest it may own cgroups on the host (CVE-2023-25809).
+ * As with runc the mount has the same root as /proc/self/cgroup in that cgroup namespace. In a user namespace it shows only the container's own
+ * cgroup, because the container may own other cgroups of the host (CVE-2023-25809).
  */
 function unifiedSource(unified: CgroupPlacement, options: MountOptions, context: CgroupMountContext): MountSource {
   const { ownCgroupNamespace, joinsCgroupNamespace, inUserNamespace } = context;
@@ -65,13 +65,13 @@ function unifiedSource(unified: CgroupPlacement, options: MountOptions, context:
   return { kind: "bind", source: inUserNamespace ? unified.path : unified.hierarchy.mountpoint, recursive: false };
 }
 
-/** The directories that are bound are the container's own: each hierarchy shows it at its root. */
+/** The bound directories are the container's own cgroups, so each mount has the container's cgroup as its root. */
 function planHierarchyMounts({ destination, options, pointer }: CgroupMountRequest, context: CgroupMountContext): Operation[] {
   const { recursive, propagation } = options;
   const readonly = isReadonly(options);
   const table = fileSystem("tmpfs", "tmpfs", ["mode=755"]);
   const operations: Operation[] = [mountOperation({ destination, source: table, pointer, attributes: SAFE, recursive, propagation })];
-  // Without a namespace it is a bind mount, and only that has the options of the configuration.
+  // Without a cgroup namespace this is a bind mount, to which the options of the configuration apply.
   const attributes = !context.ownCgroupNamespace ? options.attributes : readonly ? SAFE_READONLY : SAFE;
   const links: Operation[] = [];
   for (const { hierarchy, path } of context.placements) {

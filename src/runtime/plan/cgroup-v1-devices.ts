@@ -9,8 +9,8 @@ import type { DirectoryFinder } from "./cgroup-v1.js";
 const pointer = "/linux/resources/devices";
 
 /**
- * The kernel keeps one default and a list of exceptions from it.
- * @throws RuntimeError where a rule of the configuration takes only a part of an earlier, wider one back: the kernel would ignore it.
+ * The kernel keeps a default and a list of exceptions to it.
+ * @throws RuntimeError if a rule of the configuration revokes only a part of an earlier, wider one: the kernel would ignore it.
  */
 export function planV1DeviceWrites({ base, implied, configured }: DeviceRules, directory: DirectoryFinder): CgroupWrite[] {
   const path = directory("devices", pointer);
@@ -27,16 +27,17 @@ export function planV1DeviceWrites({ base, implied, configured }: DeviceRules, d
       });
     add(writes, path, rule);
   }
-  // Last, so that devices.list begins with the rules of the configuration, which OCI runtime-tools reads in order. What those deny is left out of these.
+  // The implied rules come last, because OCI runtime-tools expects devices.list to begin with the configured ones. Configured denials still
+  // take precedence, by `withoutDenied`.
   const [value, ...more] = implied.flatMap((rule) => withoutDenied(rule, configured)).map(ruleText);
   if (value !== undefined) writes.push({ path: `${path}/devices.allow`, value, more, pointer, mayBeDenied: more.length + 1 });
   return writes;
 }
 
 /**
- * What is left of an implied rule beside the denials of the configuration: the kernel has no exceptions from exceptions, so a denial of one
- * device takes the access away from a rule for many. The right to make any node is an exception: Docker denies one device (10:229) by
- * default and its containers make others. A node of the denied device may be made then, but not opened.
+ * An implied rule without what the configuration denies. The kernel has no exceptions to exceptions, so a denial of one device removes that
+ * access from a rule for many devices. Except mknod: Docker denies one device (10:229) by default, and its containers must be able to make nodes
+ * of others. So a node of the denied device can be made, but not opened.
  */
 function withoutDenied(rule: DeviceRule, configured: readonly DeviceRule[]): DeviceRule[] {
   const anyNode = rule.major === null;
@@ -45,7 +46,7 @@ function withoutDenied(rule: DeviceRule, configured: readonly DeviceRule[]): Dev
   return access === "" ? [] : [{ ...rule, access }];
 }
 
-/** A rule for the file of the one before is one more value for that. */
+/** Appends a rule, to the previous write if it is for the same file. */
 function add(writes: CgroupWrite[], directory: string, rule: DeviceRule): void {
   const path = `${directory}/devices.${rule.allow ? "allow" : "deny"}`;
   const last = writes.at(-1);

@@ -4,7 +4,7 @@ import type { CgroupWrite } from "../generated/plan.js";
 import type { Integer64, Resources } from "../spec/generated/spec-types.js";
 import { refused } from "./limit-error.js";
 
-/** Finds the container's directory of a controller. @throws RuntimeError when it is not mounted. */
+/** Finds the container's directory of a controller. @throws RuntimeError if the controller is not mounted. */
 export type DirectoryFinder = (controller: string, pointer: string) => string;
 
 /** Collects the writes of one part of `resources`. */
@@ -29,7 +29,7 @@ export function planV1Writes(resources: Resources, directory: DirectoryFinder): 
   return writer.writes;
 }
 
-/** Zero means "not given": callers that fill every field write it so. The period comes before the quota, which is bounded by it; the burst is bounded by the quota. */
+/** Zero means unset, for callers that fill in every field. The period is written before the quota, which it bounds, and the quota before the burst. */
 function planCpu({ cpu }: Resources, writer: Writer): void {
   if (!cpu) return;
   const pointer = "/linux/resources/cpu";
@@ -44,7 +44,7 @@ function planCpu({ cpu }: Resources, writer: Writer): void {
   if (cpu.mems) write(writer, "cpuset", "cpuset.mems", cpu.mems, `${pointer}/mems`);
 }
 
-/** The limit comes before memory+swap, which may not be smaller. The kernel has no limit on its own memory since 5.16 (warnings.ts). */
+/** The limit is written before memory+swap, which must not be smaller. Since 5.16 the kernel has no limit for kernel memory (warnings.ts). */
 function planMemory({ memory }: Resources, writer: Writer): void {
   if (!memory) return;
   const pointer = "/linux/resources/memory";
@@ -53,7 +53,7 @@ function planMemory({ memory }: Resources, writer: Writer): void {
   }
   writeGiven(writer, "memory", "memory.limit_in_bytes", memory.limit, `${pointer}/limit`);
   const swapping = writeGiven(writer, "memory", "memory.memsw.limit_in_bytes", memory.swap, `${pointer}/swap`);
-  // A kernel that does not account for swap limits none.
+  // Kernels without swap accounting have no such file.
   if (swapping?.value === "-1") swapping.ifMissing = [];
   writeGiven(writer, "memory", "memory.soft_limit_in_bytes", memory.reservation, `${pointer}/reservation`);
   if (memory.kernelTCP !== undefined && memory.kernelTCP > 0) {
@@ -72,15 +72,15 @@ function planPids({ pids }: Resources, writer: Writer): void {
 }
 
 /**
- * The text for pids.max (config-linux.md, "PIDs": "the maximum number of tasks in the cgroup"). 0 is a limit, not the absence of one, as runc
- * reads it since 1.4; it is written as 1, as runc does: the container's first process could not be made with 0, and with 1 no other can.
+ * The text for pids.max (config-linux.md, "PIDs": "the maximum number of tasks in the cgroup"). 0 is a limit, as in runc since 1.4. It is written
+ * as 1, as runc does: with 0 the container's first process could not be created, and with 1 no other one can.
  */
 export function pidsMax(limit: Integer64): string {
   if (limit < 0) return "max";
   return limit <= 1 ? "1" : String(limit);
 }
 
-/** Weights are BFQ's: CFQ, with its leaf weights, left the kernel in 5.0, before anything this runtime runs on. */
+/** Weights are those of BFQ. CFQ, which had leaf weights, was removed in Linux 5.0, which is older than any supported kernel. */
 function planBlockIo({ blockIO }: Resources, writer: Writer): void {
   if (!blockIO) return;
   const pointer = "/linux/resources/blockIO";
@@ -104,7 +104,7 @@ function planBlockIo({ blockIO }: Resources, writer: Writer): void {
   }
 }
 
-/** Both the reservation limit (kernel 5.7) and the page fault limit, which reservations alone do not reach. */
+/** Sets the reservation limit (Linux 5.7) and the page fault limit: some faults are not covered by reservations. */
 function planHugetlb({ hugepageLimits }: Resources, writer: Writer): void {
   for (const [index, { pageSize, limit }] of (hugepageLimits ?? []).entries()) {
     const pointer = `/linux/resources/hugepageLimits/${index}`;
@@ -128,7 +128,7 @@ function planRdma(resources: Resources, writer: Writer): void {
   }
 }
 
-/** A line of rdma.max, the same in v1 and v2. */
+/** A line of rdma.max, which is the same on v1 and v2. */
 export function rdmaLine(device: string, limits: { hcaHandles?: number; hcaObjects?: number }): string {
   const parts = [device];
   if (limits.hcaHandles !== undefined) parts.push(`hca_handle=${limits.hcaHandles}`);

@@ -5,7 +5,7 @@ import type { Integer64, Resources } from "../spec/generated/spec-types.js";
 import { pidsMax, rdmaLine } from "./cgroup-v1.js";
 import { refused } from "./limit-error.js";
 
-/** The container's directory and the controllers that its parent can hand to it. */
+/** The container's directory, and the controllers that can be enabled for it. */
 export interface UnifiedDirectory {
   path: string;
   controllers: readonly string[];
@@ -17,7 +17,7 @@ interface Writer extends UnifiedDirectory {
   writes: CgroupWrite[];
 }
 
-/** All limits but those on devices; `unified` comes last and so overrides. @throws RuntimeError on what v2 does not have. */
+/** All limits but those on devices. `unified` comes last and overrides the others. @throws RuntimeError on a limit that v2 does not have. */
 export function planV2Writes(resources: Resources, directory: UnifiedDirectory): CgroupWrite[] {
   const writer: Writer = { ...directory, writes: [] };
   planCpu(resources, writer);
@@ -38,7 +38,7 @@ export function planV2Writes(resources: Resources, directory: UnifiedDirectory):
   return writer.writes;
 }
 
-/** Zero means "not given": callers that fill every field write it so. */
+/** Zero means unset, for callers that fill in every field. */
 function planCpu({ cpu }: Resources, writer: Writer): void {
   if (!cpu) return;
   const pointer = "/linux/resources/cpu";
@@ -76,22 +76,22 @@ function planMemory({ memory }: Resources, writer: Writer): void {
   if (memory.useHierarchy === false) throw refused(`${pointer}/useHierarchy`, "cgroup v2 is always hierarchical");
   if (memory.limit) {
     const limit = write(writer, "memory.max", orMax(memory.limit), `${pointer}/limit`);
-    // Else the kernel makes room by killing.
+    // With a limit below the usage the kernel would kill processes.
     if (memory.checkBeforeUpdate) limit.atLeast = "memory.current";
   }
   const swap = swapMax(memory.swap, memory.limit);
   if (swap !== undefined) {
     const swapping = write(writer, "memory.swap.max", swap, `${pointer}/swap`);
-    // A kernel without swap accounting or without swap: nothing to limit.
+    // Kernels without swap or swap accounting have no such file, and nothing to limit.
     if (swap === "0" || swap === "max") swapping.ifMissing = [];
   }
   if (memory.reservation) write(writer, "memory.low", orMax(memory.reservation), `${pointer}/reservation`);
 }
 
 /**
- * v2 limits swap alone, the configuration memory and swap together. Where memory has no limit, a limit of both is one of swap, and without
- * one swap has none either, as on v1.
- * @throws RuntimeError when there is no memory limit to subtract, or a greater one.
+ * Converts a limit of memory and swap together into one of swap alone, as v2 has it. If memory is unlimited the value is the limit of swap; if
+ * there is no value, swap is unlimited, as on v1.
+ * @throws RuntimeError if there is no memory limit to subtract, or if it is greater.
  */
 export function swapMax(memoryAndSwap: Integer64 | undefined, memory: Integer64 | undefined): string | undefined {
   const pointer = "/linux/resources/memory/swap";
@@ -130,7 +130,7 @@ function planBlockIo({ blockIO }: Resources, writer: Writer): void {
   }
 }
 
-/** BFQ's own scale is that of the configuration; where the kernel has no BFQ, io.weight is the cost model's (io.cost). */
+/** BFQ uses the scale of the configuration. Without BFQ, io.weight (of the cost model io.cost) is set instead. */
 function writeWeight(writer: Writer, device: string | undefined, weight: number, pointer: string): void {
   const bfq = write(writer, "io.bfq.weight", device === undefined ? String(weight) : `${device} ${weight}`, pointer);
   bfq.ifMissing = [{ path: `${writer.path}/io.weight`, value: `${device ?? "default"} ${ioWeight(weight)}`, pointer }];
@@ -141,7 +141,7 @@ export function ioWeight(weight: number): number {
   return 1 + Math.floor(((weight - 10) * 9999) / 990);
 }
 
-/** Kernel files take one line per write. @throws RuntimeError on a name that is no file of the container's cgroup. */
+/** Cgroup files accept one line per write. @throws RuntimeError on a name that is not a file of the container's cgroup. */
 function planUnified({ unified }: Resources, writer: Writer): void {
   for (const [file, value] of Object.entries(unified ?? {})) {
     const pointer = `/linux/resources/unified/${file.replaceAll("~", "~0").replaceAll("/", "~1")}`;
@@ -149,12 +149,12 @@ function planUnified({ unified }: Resources, writer: Writer): void {
     if (writer.v1Controllers?.includes(controllerOf(file)))
       throw refused(pointer, `cannot use unified on cgroup v1, where this host has the controller "${controllerOf(file)}"`);
     const lines = value.split("\n").filter((line) => line !== "");
-    // An empty value is the kernel's to judge too.
+    // An empty value is written too: the kernel decides whether it is valid.
     for (const line of lines.length > 0 ? lines : [""]) write(writer, file, line, pointer);
   }
 }
 
-/** @returns the write, to add to. @throws RuntimeError when the file's controller is not there. */
+/** @returns the write, for the caller to extend. @throws RuntimeError if the file's controller is not available. */
 function write({ path, controllers, writes }: Writer, file: string, value: Integer64 | string, pointer: string): CgroupWrite {
   const controller = controllerOf(file);
   if (controller !== "cgroup" && !controllers.includes(controller)) {

@@ -1,6 +1,6 @@
-/** How the kernel reads what is written to the files of cgroup v2, for whoever must say the same in another form. */
+/** Parses values for cgroup v2 files as the kernel does, to express them in another form, such as properties of systemd. */
 
-/** What `max` means where a number is expected. */
+/** The number that stands for `max`. */
 export const NO_LIMIT = 2n ** 64n - 1n;
 
 const NUMBER = "0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*";
@@ -8,7 +8,7 @@ const SIZE = new RegExp(`^(${NUMBER})([kmgtpe]?)$`, "i");
 const INTEGER = new RegExp(`^[+-]?(?:${NUMBER})$`);
 const SUFFIXES = "kmgtpe";
 
-/** The files of the controller memory: a number of bytes with an optional suffix (lib/cmdline.c, memparse), or `max`. */
+/** A value of the memory controller: a number of bytes with an optional suffix (lib/cmdline.c, memparse), or `max`. */
 export function parseSize(text: string): bigint | undefined {
   const trimmed = text.trim();
   if (trimmed === "max") return NO_LIMIT;
@@ -18,7 +18,7 @@ export function parseSize(text: string): bigint | undefined {
   return within64Bits(numberOf(digits) << BigInt(shift));
 }
 
-/** Most other files: a whole number (lib/kstrtox.c with base 0), or `max`. Octal and hexadecimal ones have their prefix. */
+/** A value of most other files: an integer (lib/kstrtox.c with base 0, so octal and hexadecimal have a prefix), or `max`. */
 export function parseInteger(text: string): bigint | undefined {
   const trimmed = text.trim();
   if (trimmed === "max") return NO_LIMIT;
@@ -39,7 +39,7 @@ function within64Bits(value: bigint): bigint | undefined {
 export interface Bandwidth {
   /** Microseconds in each period. Undefined: no limit. */
   quota: bigint | undefined;
-  /** Microseconds. Undefined: it stays what it was. */
+  /** Microseconds. Undefined: unchanged. */
   period: bigint | undefined;
 }
 
@@ -50,7 +50,7 @@ export function parseBandwidth(text: string): Bandwidth | undefined {
   return { quota: quota === "max" ? undefined : BigInt(quota), period: period === undefined ? undefined : BigInt(period) };
 }
 
-/** A set of numbers as systemd takes it: bytes, the lowest first. */
+/** A set of numbers as the bit mask that systemd takes: bytes, lowest first. */
 export function bitsOf(numbers: readonly number[]): number[] {
   const bytes: number[] = [];
   for (const number of numbers) {
@@ -65,7 +65,7 @@ export function bitsOf(numbers: readonly number[]): number[] {
 export interface WeightLine {
   /** `8:0`. Undefined: the default of all devices. */
   device: string | undefined;
-  /** Undefined: the device has the default again. */
+  /** Undefined: resets the device to the default. */
   weight: bigint | undefined;
 }
 

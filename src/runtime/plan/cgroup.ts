@@ -1,4 +1,4 @@
-/** The container's cgroups: where they are, what is written to them, how they are removed (config-linux.md#control-groups). */
+/** The container's cgroups: their paths, the values written to them, and their removal (config-linux.md#control-groups). */
 
 import { RuntimeError } from "../errors.js";
 import type { CgroupDirectory, CgroupPlan, CgroupWrite, Hierarchy, HostFacts, Undo } from "../generated/plan.js";
@@ -25,25 +25,25 @@ export interface CgroupRequest {
   facts: HostFacts;
   /** The caller has no privilege over the host's cgroups. */
   rootless: boolean;
-  /** No cgroup is to be made, whatever the configuration asks for. */
+  /** No cgroup is made. */
   disabled?: boolean | undefined;
-  /** The cgroup is one that systemd makes. */
+  /** Set if systemd makes the cgroup. */
   scope?: Scope | undefined;
 }
 
-/** Controllers of cgroup v2 that containers are given where the host has them. */
+/** Controllers of cgroup v2 that are enabled for containers if the host has them. */
 const V2_CONTROLLERS = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"];
 
 /**
- * True where the container gets cgroups of its own. Without privilege only a configuration that asks for
- * something needs them: the caller may well be unable to make any.
+ * Whether the container gets cgroups of its own. Rootless containers get them only if the configuration requires it,
+ * because the caller may be unable to make any.
  */
 export function makesCgroups({ spec, facts, rootless, disabled, scope }: Omit<CgroupRequest, "id">): boolean {
   if (facts.cgroupMode === "none" || disabled) return false;
   return scope !== undefined || !rootless || Boolean(spec.linux?.cgroupsPath) || firstLimit(spec.linux?.resources) !== undefined;
 }
 
-/** The name of a resource that is limited, but for devices. */
+/** The name of a limited resource other than devices. */
 function firstLimit(resources: Resources | undefined): string | undefined {
   return Object.entries(resources ?? {}).find(
     ([name, value]) => name !== "devices" && typeof value === "object" && value !== null && Object.keys(value).length > 0,
@@ -51,9 +51,9 @@ function firstLimit(resources: Resources | undefined): string | undefined {
 }
 
 /**
- * The container's directory in every hierarchy. An absolute cgroupsPath is seen from the hierarchy's root, a
- * relative one and the default (the id) from the caller's cgroup; on v2 from that cgroup's parent, because a
- * cgroup with processes in it cannot hand controllers to its children (cgroups(7), "no internal processes").
+ * The container's directory in every hierarchy. An absolute cgroupsPath is relative to the hierarchy's root, a
+ * relative one and the default (the id) to the caller's cgroup; on v2 to that cgroup's parent, because a cgroup
+ * that contains processes cannot enable controllers for its children (cgroups(7), "no internal processes").
  */
 export function placeCgroups(request: CgroupRequest): CgroupPlacement[] {
   const { facts, spec, id, scope } = request;
@@ -75,7 +75,7 @@ export function placeCgroups(request: CgroupRequest): CgroupPlacement[] {
   });
 }
 
-/** The directories that `create` may have to make, with those above the container's own: the caller asks which are missing. */
+/** The directories that `create` may have to make, parents included. The caller determines which are missing. */
 export function cgroupDirectories(placements: readonly CgroupPlacement[]): string[] {
   const directories: string[] = [];
   for (const { hierarchy, path } of placements) directories.push(path, ...ancestorsBelow(hierarchy.mountpoint, path));
@@ -83,10 +83,10 @@ export function cgroupDirectories(placements: readonly CgroupPlacement[]): strin
 }
 
 /**
- * What removes the container's directories and then the parents that `create` made.
- * @param whole false while it is not known that the container's cgroups are its own: a directory that was there before
- * may hold somebody else's processes, which removing would kill
- * @param endsWithInit all processes end with the first one: whatever lives there afterwards is somebody else's
+ * The undo steps that remove the container's directories and then the parents that `create` made.
+ * @param whole false while it is not certain that the container's cgroups are its own: a directory that existed before
+ * may contain other processes, which its removal would kill
+ * @param endsWithInit all processes die with the first one, so processes that remain are not the container's
  */
 export function planCgroupUndo(
   placements: readonly CgroupPlacement[],
@@ -109,7 +109,7 @@ function isManagedBySystemd({ controllers }: Hierarchy): boolean {
   return controllers.length === 0 || controllers.includes("name=systemd");
 }
 
-/** The plan for placements that are to be made. @throws RuntimeError on a limit that the host's cgroups cannot carry out. */
+/** The plan for the container's cgroups. @throws RuntimeError on a limit that the host's cgroups do not support. */
 export function planCgroup(request: CgroupRequest, placements: readonly CgroupPlacement[]): CgroupPlan {
   const { facts, rootless, scope } = request;
   if (request.disabled) refuseLimits(request.spec);
@@ -118,7 +118,7 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
   const unified = unifiedPlacement(placements);
   const v2 = facts.cgroupMode === "v2";
   const devices = resources.devices ?? [];
-  // Neither the v1 files nor the v2 filter can be set without privilege; user namespaces cannot make device nodes anyway.
+  // Neither the v1 files nor the v2 filter can be set without privilege. User namespaces cannot make device nodes anyway.
   const limitsDevices = !rootless;
   const { writes: limits, controllers } = planLimits(resources, placements, facts);
   const onDevices = limitsDevices && !v2 ? planV1DeviceWrites(splitDeviceRules(devices), directoryFinder(placements)) : [];
@@ -142,11 +142,11 @@ export function planCgroup(request: CgroupRequest, placements: readonly CgroupPl
 
 export interface PlannedLimits {
   writes: CgroupWrite[];
-  /** Controllers of cgroup v2 that the writes need and that a container may be without. */
+  /** Controllers of cgroup v2 that the writes need and that are not always enabled. */
   controllers: string[];
 }
 
-/** All limits but those on devices, for the cgroups of a container. @throws RuntimeError on a limit that the host's cgroups cannot carry out. */
+/** All limits but those on devices. @throws RuntimeError on a limit that the host's cgroups do not support. */
 export function planLimits(resources: Resources, placements: readonly CgroupPlacement[], facts: HostFacts): PlannedLimits {
   const unified = unifiedPlacement(placements);
   if (facts.cgroupMode === "v2") {
@@ -160,12 +160,12 @@ export function planLimits(resources: Resources, placements: readonly CgroupPlac
   return { writes, controllers };
 }
 
-/** The container's place in the hierarchy of cgroup v2. */
+/** The container's cgroup in the hierarchy of v2. */
 export function unifiedPlacement(placements: readonly CgroupPlacement[]): CgroupPlacement | undefined {
   return placements.find(({ hierarchy }) => hierarchy.controllers.length === 0);
 }
 
-/** Limits that a hybrid host may have on v2 alone, by the name of their controller. */
+/** Limits for which a hybrid host may have the controller only on v2, by the controller's name. */
 const EITHER_VERSION = { hugetlb: "hugepageLimits", rdma: "rdma" } as const;
 
 /** Which limits go to the v1 hierarchies of a hybrid host and which to its v2 one, with the controllers that those need. */
@@ -188,17 +188,17 @@ function splitHybrid(resources: Resources, placements: readonly CgroupPlacement[
   return { onV1, onV2, controllers: [...new Set(controllers)] };
 }
 
-/** systemd hands controllers to its units itself, but for those that it does not know: where one is asked for. */
+/** Controllers that systemd does not know and so does not enable for its units; only those that are needed. */
 export function unknownToSystemd(writes: readonly CgroupWrite[]): string[] {
   return ["hugetlb", "rdma", "misc"].filter((controller) => writes.some(({ path }) => lastComponent(path).startsWith(`${controller}.`)));
 }
 
-/** The controllers that `unified` needs of those that there are (config-linux.md#unified: the runtime enables them). */
+/** The available controllers that `unified` needs (config-linux.md#unified: the runtime enables them). */
 function unifiedControllers({ unified }: Resources, available: readonly string[]): string[] {
   return available.filter((controller) => Object.keys(unified ?? {}).some((file) => file.startsWith(`${controller}.`)));
 }
 
-/** A container without a cgroup has no limits: better none than one that runs unlimited. */
+/** Without a cgroup limits have no effect: fail rather than run the container without them. */
 function refuseLimits({ linux }: Spec): void {
   const limit = firstLimit(linux?.resources);
   if (limit === undefined) return;
@@ -223,7 +223,7 @@ function planDirectory({ hierarchy, path }: CgroupPlacement, enabled: readonly s
   return directory;
 }
 
-/** Roots are never frozen, nor are the caller's own cgroups: the caller runs. */
+/** Whether the parent of a cgroup may be frozen. A hierarchy's root cannot be, and the caller's own cgroups are not, since the caller runs. */
 function mayBeFrozen({ hierarchy, path }: CgroupPlacement, v2: boolean): boolean {
   const own = joinBelow(hierarchy.mountpoint, hierarchy.own);
   const parent = parentOf(path);

@@ -1,4 +1,4 @@
-/** What annotations of crun change about a plan (src/runtime/spec/crun-annotations.ts). */
+/** How crun's annotations change a plan (src/runtime/spec/crun-annotations.ts). */
 
 import type { HookOutput } from "../generated/plan.js";
 import { crunAnnotationsOf } from "../spec/crun-annotations.js";
@@ -6,9 +6,9 @@ import { crunAnnotationsOf } from "../spec/crun-annotations.js";
 export interface CrunSettings {
   /** The program keeps the supplementary groups of the runtime: setgroups(2) is not called. */
   keepsGroups?: boolean;
-  /** Which kind of SELinux context `linux.mountLabel` is for a mount. */
+  /** The mount option that sets `linux.mountLabel`. */
   contextType?: string;
-  /** Socket that gets a pidfd of the container's first process, where the command line names none. */
+  /** Socket that receives a pidfd of the container's first process, unless the command line names one. */
   pidfdSocket?: string;
   /** A system call in the seccomp profile that libseccomp does not know is an error. */
   refusesUnknownCalls?: boolean;
@@ -16,7 +16,7 @@ export interface CrunSettings {
   hookOutput?: HookOutput;
 }
 
-/** Those of a valid configuration. */
+/** The settings of a valid configuration. */
 export function planCrunSettings(annotations: Readonly<Record<string, string>> | undefined): CrunSettings {
   const given = new Map(crunAnnotationsOf(annotations));
   const contextType = given.get("mount_context_type");

@@ -5,8 +5,8 @@ import { createsNamespace } from "./namespaces.js";
 import { cleanAbsolute } from "./paths.js";
 
 /**
- * The host's uid of the program where its cgroup is given to it: it sees no other one and has that one mounted writable, as a system with
- * an init of its own needs it. Undefined where nothing is given, or root has it anyway.
+ * The host's uid of the program, if its cgroup is delegated to it: it has a cgroup namespace and its cgroup is mounted writable, as a container
+ * with a system's init needs it. Undefined without delegation, or if the program is the host's root.
  */
 export function cgroupOwner(spec: Spec): number | undefined {
   const { linux, mounts, process } = spec;

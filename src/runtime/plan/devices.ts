@@ -19,7 +19,7 @@ export const DEFAULT_DEVICES: readonly (readonly [name: string, major: number, m
 ];
 
 /**
- * Everything below /dev, in order: nodes, then links. Nothing when /dev is bound from elsewhere: it is not ours to change.
+ * Everything below /dev, in order: nodes, then links. Nothing if /dev is a bind mount, which must not be changed.
  * @param kcoreExists whether the host has /proc/kcore, which /dev/core points to
  * @throws RuntimeError on a device type that Linux does not have.
  */
@@ -64,7 +64,7 @@ function planNode(device: Device, pointer: string, bind: boolean): DeviceOperati
   return deviceOperation(node, bind);
 }
 
-/** Absent means false to the native layer. */
+/** Leaves `bind` out if false, which is the native layer's default. */
 function deviceOperation(node: Omit<DeviceOperation, "op" | "bind">, bind: boolean): DeviceOperation {
   const operation: DeviceOperation = { op: "device", ...node };
   if (bind) operation.bind = bind;
@@ -89,7 +89,7 @@ function deviceKind(type: string, pointer: string): DeviceKind {
   }
 }
 
-/** @throws RuntimeError when the number does not fit a dev_t's half. */
+/** @throws RuntimeError if the number does not fit into its part of a dev_t. */
 export function deviceNumber(value: Integer64 | undefined, pointer: string): number {
   const number = Number(value ?? 0);
   if (!Number.isInteger(number) || number < 0 || number > 0xffff_ffff) {

@@ -1,4 +1,4 @@
-/** The plan of a process that is brought into a container: what the container's record says, unless the caller says otherwise. Pure. */
+/** Plans a process of `exec`: the defaults in the container's record, overridden by the caller's options. Pure. */
 
 import { RuntimeError } from "../errors.js";
 import type { Capabilities, CgroupJoin, ContainerRecord, ExecAffinity, Operation, Process, RecordedAffinity } from "../generated/plan.js";
@@ -7,24 +7,24 @@ import { numbersOf } from "../spec/number-list.js";
 import { joinBelow } from "./paths.js";
 import { dedupeEnvironment } from "./process.js";
 
-/** What the caller of `exec` says about the process. What is absent is as in the container's first one. */
+/** The caller's options for a process of `exec`. The default of each is the container's first process. */
 export interface ExecProcessOptions {
   args?: readonly string[] | undefined;
   cwd?: string | undefined;
-  /** Added to the environment; of several entries for one variable the last counts. */
+  /** Added to the environment. The last of several entries for one variable counts. */
   env?: readonly string[] | undefined;
   uid?: number | undefined;
   gid?: number | undefined;
   /** Added to the supplementary groups. */
   additionalGids?: readonly number[] | undefined;
-  /** Names, added to the bounding, effective and permitted sets, and to the ambient one where they are inheritable. */
+  /** Names, added to the bounding, effective and permitted sets, and to the ambient set if they are inheritable. */
   capabilities?: readonly string[] | undefined;
   apparmorProfile?: string | undefined;
   /** SELinux label. */
   processLabel?: string | undefined;
   noNewPrivileges?: boolean | undefined;
   terminal?: boolean | undefined;
-  /** Descriptors from 3 on that the program keeps. Default 0. */
+  /** How many descriptors, from 3 on, the program keeps. Default 0. */
   preserveFds?: number | undefined;
 }
 
@@ -35,9 +35,9 @@ export interface CapabilityLimits {
 }
 
 /**
- * @param base what the process has unless `options` say otherwise
+ * @param base the process before `options` are applied
  * @param limits needed with `options.capabilities`
- * @throws RuntimeError on a capability that cannot be given
+ * @throws RuntimeError on a capability that cannot be granted
  */
 export function planExecProcess(base: Process, options: ExecProcessOptions, limits: CapabilityLimits | undefined): Process {
   const env = options.env?.length ? dedupeEnvironment([...base.env, ...options.env]) : base.env;
@@ -64,7 +64,7 @@ export function planExecProcess(base: Process, options: ExecProcessOptions, limi
 
 const CAP_SYS_PTRACE = 19;
 
-/** What any process of a container has by default. @throws RuntimeError for a record of an older version */
+/** The defaults for processes of a container. @throws RuntimeError for a record of an older version */
 export function execDefaults({ defaults, env }: ContainerRecord): Process {
   if (!defaults) {
     throw new RuntimeError("the container was made by an older version, which did not record what exec needs", { code: "unsupported" });
@@ -72,7 +72,7 @@ export function execDefaults({ defaults, env }: ContainerRecord): Process {
   return { ...defaults, env: env ?? defaults.env, terminal: false };
 }
 
-/** An empty label is none: the process keeps the container's. */
+/** Replaces the labels. An empty label means that the container's is kept. */
 function relabelled(operations: readonly Operation[], { apparmorProfile, processLabel }: ExecProcessOptions): Operation[] {
   const others = operations.filter(({ op }) => !(op === "apparmor" && apparmorProfile) && !(op === "selinux" && processLabel));
   const labels: Operation[] = [];
@@ -90,7 +90,7 @@ function withCapabilities(base: Capabilities | null, names: readonly string[], l
     bounding: withBits(sets.bounding, bits),
     effective: withBits(sets.effective, bits),
     permitted: withBits(sets.permitted, bits),
-    // Never: a program with inheritable file capabilities would get them (CVE-2022-29162).
+    // Unchanged: a program with inheritable file capabilities would gain them (CVE-2022-29162).
     inheritable: sets.inheritable,
     ambient: withBits(sets.ambient, inheritable),
   };
@@ -115,7 +115,7 @@ function withBits(mask: string, bits: readonly number[]): string {
   return String([...new Set(bits)].filter((bit) => !hasBit(mask, bit)).reduce((sum, bit) => sum + 2 ** bit, Number(mask)));
 }
 
-/** CPUs by their lists. Undefined where none are given. */
+/** The CPU affinity from its lists; null if neither is given. */
 export function planExecAffinity(affinity: RecordedAffinity | undefined): ExecAffinity | null {
   if (!affinity || (!affinity.initial && !affinity.final)) return null;
   return { initial: affinity.initial ? numbersOf(affinity.initial) : null, final: affinity.final ? numbersOf(affinity.final) : null };
@@ -123,12 +123,12 @@ export function planExecAffinity(affinity: RecordedAffinity | undefined): ExecAf
 
 /**
  * The cgroups that the process joins.
- * @param wanted as of `--cgroup`: paths below the container's cgroups, `[controller[,controller]:]path`
- * @throws RuntimeError on one that leads out of them, or names a controller that the container has no cgroup of
+ * @param wanted as in `--cgroup`: paths below the container's cgroups, `[controller[,controller]:]path`
+ * @throws RuntimeError on a path outside of them, or on a controller without a cgroup of the container
  */
 export function planCgroupJoin({ cgroups, namespaces, defaults }: ContainerRecord, wanted: readonly string[]): CgroupJoin {
   const below = subCgroups(cgroups, wanted);
-  // Its first process can have given it to others there. In a user namespace it is none over a process that comes from outside.
+  // The container's processes may have CAP_SYS_PTRACE. In a user namespace it gives no power over a process from outside of it.
   const mayTrace = !namespaces.includes("user") && hasBit(defaults?.capabilities?.bounding ?? "0", CAP_SYS_PTRACE);
   const join: CgroupJoin = { joinTasks: [], cloneInto: null, fallBackToInitCgroup: false, mayStartOutside: !mayTrace };
   for (const { controllers, path } of cgroups) {
@@ -144,7 +144,7 @@ export function planCgroupJoin({ cgroups, namespaces, defaults }: ContainerRecor
   return join;
 }
 
-/** The paths by controller; by the empty name for v2, and for all of v1. */
+/** The paths by controller; the empty name stands for v2 and for all controllers of v1. */
 function subCgroups(cgroups: ContainerRecord["cgroups"], wanted: readonly string[]): Map<string, string> {
   const paths = new Map<string, string>();
   const known = new Set(cgroups.flatMap(({ controllers }) => controllers));

@@ -1,8 +1,8 @@
-/** What of the host a container has mounted. Pure. */
+/** Mounts of a container whose source is on the host. Pure. */
 
 import type { Operation } from "../generated/plan.js";
 
-/** Something of the host that is mounted in the container. */
+/** A mount whose source is on the host. */
 export interface ExternalMount {
   /** Path in the container, as planned: links in it are not followed. */
   destination: string;

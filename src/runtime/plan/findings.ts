@@ -1,15 +1,15 @@
-/** What only planning shows of a configuration and is worth a warning. */
+/** Reasons for warnings that only planning reveals. */
 
 import type { LeftOut } from "./capabilities.js";
 
-/** What the plan knows of a configuration that is worth a warning. */
+/** Facts from planning on which warnings depend. */
 export interface PlanFindings {
-  /** Capabilities that are not given. */
+  /** Capabilities that are not granted. */
   leftOut: readonly LeftOut[];
   /** The container's cgroup is a unit of systemd. */
   hasUnit: boolean;
-  /** No cgroup was to be made (`PlanOptions.makesCgroup`). */
+  /** No cgroup is made (`PlanOptions.makesCgroup`). */
   cgroupDisabled?: boolean | undefined;
-  /** The caller does without privilege. */
+  /** The caller has no privilege over cgroups and devices. */
   rootless: boolean;
 }

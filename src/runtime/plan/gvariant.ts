@@ -1,4 +1,4 @@
-/** Values in GVariant's text format, as annotations hold them (https://docs.gtk.org/glib/gvariant-text-format.html): scalars, arrays, tuples. */
+/** Parses GVariant's text format, which annotations of systemd properties use (https://docs.gtk.org/glib/gvariant-text-format.html): scalars, arrays, tuples. */
 
 /** A value of a D-Bus type: JSON in the shape of its signature; 64-bit integers (`x`, `t`) are decimal strings. */
 export interface BusTyped {
@@ -9,7 +9,7 @@ export interface BusTyped {
 
 export type BusValue = boolean | number | string | readonly BusValue[];
 
-/** Keywords that may stand before a value, as signatures. */
+/** Type keywords that may precede a value, with their signatures. */
 const KEYWORDS: Readonly<Record<string, string>> = {
   boolean: "b",
   byte: "y",
@@ -37,7 +37,7 @@ const RANGES: Readonly<Record<string, readonly [bigint, bigint]>> = {
 
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", a: "\u0007", b: "\b", f: "\f", v: "\v" };
 
-/** The value that `text` stands for, or undefined where it stands for none. */
+/** The value of a text, or undefined if it is not valid. */
 export function parseVariantText(text: string): BusTyped | undefined {
   const parser = new Parser(text);
   const parsed = parser.value(undefined);
@@ -52,7 +52,7 @@ class Parser {
     this.text = text;
   }
 
-  /** Takes what matches here, after spaces. */
+  /** Consumes a match at the current position, after spaces. */
   #take(pattern: RegExp): RegExpExecArray | null {
     const spaces = /\s*/y;
     spaces.lastIndex = this.#at;
@@ -68,7 +68,7 @@ class Parser {
     return this.#take(/$/) !== null;
   }
 
-  /** @param expected the signature that is known from outside */
+  /** @param expected the signature, if the context determines it */
   value(expected: string | undefined): BusTyped | undefined {
     const given = this.#take(/@([a-z()]+)\s/)?.[1] ?? this.#keyword();
     if (given !== undefined && expected !== undefined && given !== expected) return undefined;
@@ -107,7 +107,7 @@ class Parser {
     return element === undefined ? undefined : { signature: `a${element}`, value: items };
   }
 
-  /** Its members' types are their own: none of systemd's properties needs more. */
+  /** The types of the members are not inferred from outside, which no property of systemd needs. */
   #tuple(signature: string | undefined): BusTyped | undefined {
     const items: BusTyped[] = [];
     while (!this.#take(/\)/)) {

@@ -16,7 +16,7 @@ export function planHooks(spec: Spec, kind: keyof Hooks): PlannedHook[] {
   }));
 }
 
-/** What hooks run in the runtime namespace before the pivot: prestart first, as it came first in the spec's history. */
+/** The hooks that run in the runtime namespace before the pivot: prestart first, as it is the oldest in the specification. */
 export function planRuntimeHooks(spec: Spec): PlannedHook[] {
   return [...planHooks(spec, "prestart"), ...planHooks(spec, "createRuntime")];
 }

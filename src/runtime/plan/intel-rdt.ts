@@ -10,22 +10,22 @@ type IntelRdt = NonNullable<Linux["intelRdt"]>;
 export interface ResctrlRequest {
   rdt: IntelRdt;
   id: string;
-  /** Where resctrl is mounted; empty where it is not. */
+  /** Mount point of resctrl; empty if it is not mounted. */
   mountpoint: string;
 }
 
 export interface PlannedResctrl {
   plan: ResctrlPlan;
-  /** What `delete` takes away. */
+  /** What `delete` removes. */
   undo: Undo[];
-  /** What a failed creation takes away. */
+  /** What a failed create removes. */
   undoWhileCreating: Undo[];
 }
 
 interface Groups {
   /** Directory of the class of service. */
   group: string;
-  /** Directory of the monitoring group below it, where one is asked for. */
+  /** Directory of the monitoring group below it, if configured. */
   monitor: string | undefined;
 }
 
@@ -42,7 +42,7 @@ export function resctrlDirectories(request: ResctrlRequest): string[] {
   return [groupsOf(request).group];
 }
 
-/** @param missing those of `resctrlDirectories` that do not exist. @throws RuntimeError on a class that must be there and is not. */
+/** @param missing those of `resctrlDirectories` that do not exist. @throws RuntimeError on a class that must exist and does not. */
 export function planResctrl(request: ResctrlRequest, missing: readonly string[]): PlannedResctrl {
   const { rdt, mountpoint } = request;
   const { group, monitor } = groupsOf(request);
@@ -62,13 +62,13 @@ export function planResctrl(request: ResctrlRequest, missing: readonly string[])
       mountpoint,
       group,
       make: isMissing,
-      // Somebody else's class must be what config.json takes it for.
+      // A class that existed before must have the schemata that config.json states.
       compare: isMissing || !rdt.closID ? [] : bounds,
-      // Each a write of its own: what comes last counts, and one write may name a domain only once.
+      // One write each: the last one applies, and a single write may name a domain only once.
       schemata: [...bounds, ...(whole.length > 0 ? [whole.join("\n")] : [])].map((lines) => `${lines}\n`),
       monitor: monitor ?? null,
     },
-    // A class with a name of its own outlives the container.
+    // A class that is named in config.json is not removed with the container.
     undo: [...undoMonitor, ...(rdt.closID ? [] : undoGroup)],
     undoWhileCreating: [...undoMonitor, ...undoGroup],
   };

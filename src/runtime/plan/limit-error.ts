@@ -1,8 +1,8 @@
-/** The error of a limit that cannot be carried out. */
+/** The error for a limit that cannot be applied. */
 
 import { RuntimeError } from "../errors.js";
 
-/** @param pointer JSON pointer of the field that asks for it */
+/** @param pointer JSON pointer of the field */
 export function refused(pointer: string, cause: string): RuntimeError {
   return new RuntimeError(cause, { code: "unsupported", operation: pointer, path: pointer });
 }

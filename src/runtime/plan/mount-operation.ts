@@ -1,4 +1,4 @@
-/** The operation that makes one mount. Whatever is empty is left out: it would be most of a plan's text. */
+/** The operation that makes one mount. Empty fields are left out, because they would make up most of a plan's text. */
 
 import type { MountAttributes, MountSource, Operation, Propagation } from "../generated/plan.js";
 
@@ -8,9 +8,9 @@ export interface MountParts {
   /** Clean absolute path in the container. */
   destination: string;
   source: MountSource;
-  /** Mount on what the destination names even where that is a symbolic link. */
+  /** If the destination is a symbolic link, mount on the link itself. */
   inPlace?: boolean;
-  /** JSON pointer of the mount that asks for it. */
+  /** JSON pointer of the mount in config.json. */
   pointer: string;
   /** Of the mount itself. */
   attributes?: MountAttributes;
@@ -33,7 +33,7 @@ export function fileSystem(fsType: string, source: string, data: string[] = []):
   return data.length > 0 ? { kind: "fileSystem", fsType, source, data } : { kind: "fileSystem", fsType, source };
 }
 
-/** Makes what is mounted at `destination` read-only; its other attributes stay. */
+/** Makes the mount at `destination` read-only and keeps its other attributes. */
 export function readonlyRemount(destination: string, pointer: string): MountOperation {
   return mountOperation({ destination, source: { kind: "remount", bind: true }, pointer, attributes: { set: ["ro"] } });
 }

@@ -1,6 +1,6 @@
 /**
- * Mount options by name (config.md#linux-mount-options, mount(8)) as what mount_setattr(2) and fsconfig(2) want.
- * An option that no table knows is the file system's own.
+ * Parses the options of a mount (config.md#linux-mount-options, mount(8)) into what mount_setattr(2) and fsconfig(2) need.
+ * An option that is in no table is passed to the file system.
  */
 
 import type { MountAttribute, Propagation, SourceLink } from "../generated/plan.js";
@@ -12,14 +12,14 @@ export interface AttributeChanges {
   clear: MountAttribute[];
 }
 
-/** The options of one mount, sorted by what they act on. Later options override earlier ones. */
+/** The options of one mount, by what they apply to. Later options override earlier ones. */
 export interface MountOptions {
   /** `bind` and `rbind`. */
   bind: "none" | "one" | "recursive";
   remount: boolean;
   /** `idmap` and `ridmap`. */
   mapOwners: "none" | "one" | "recursive";
-  /** That option where it has mappings of its own: `idmap=uids=0-1000-1;gids=0-1000-1`. */
+  /** The whole option, if it contains mappings: `idmap=uids=0-1000-1;gids=0-1000-1`. */
   ownerMappings: string | undefined;
   /** `src-nofollow` and `copy-symlink`. */
   sourceLink: SourceLink;
@@ -39,7 +39,6 @@ export interface MountOptions {
 /** The atime modes exclude each other. */
 const ATIME_MODES: readonly MountAttribute[] = ["relatime", "noatime", "strictatime"];
 
-/** @returns what the options ask for. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
   const parsed: MountOptions = {
     bind: "none",
@@ -67,12 +66,12 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   return parsed;
 }
 
-/** @returns true when the mount is to end up read-only. */
+/** Whether the mount is read-only in the end. */
 export function isReadonly(options: MountOptions): boolean {
   return options.attributes.set.includes("ro");
 }
 
-/** The last word on an attribute counts; setting an atime mode forgets the others. */
+/** Sets or clears an attribute, overriding earlier options. An atime mode replaces the other modes. */
 function record({ set, clear }: AttributeChanges, attribute: MountAttribute, isSet: boolean): void {
   const replaced = isSet && ATIME_MODES.includes(attribute) ? ATIME_MODES : [attribute];
   for (const before of replaced) {
@@ -120,17 +119,17 @@ function applyOther(parsed: MountOptions, option: string): void {
       parsed.copyUp = true;
       break;
     case "defaults":
-    // With the new mount API a file system's messages go to its caller, not to the kernel log: always silent.
+    // The new mount API returns a file system's messages to the caller and not to the kernel log, so all mounts are silent.
     case "silent":
     case "loud":
-    // fsconfig(2) has no name for this flag, and file systems that keep versions of files set it by themselves (ext4, xfs, btrfs, tmpfs).
+    // fsconfig(2) has no name for this flag, and file systems with file versions set it themselves (ext4, xfs, btrfs, tmpfs).
     case "iversion":
     case "noiversion":
     case "":
       break;
     default:
       if (isPropagation(option)) parsed.propagation.push(option);
-      // sync, dirsync, lazytime, mand and their opposites too: fsconfig(2) takes them by these names.
+      // Also sync, dirsync, lazytime, mand and their opposites: fsconfig(2) accepts them by these names.
       else parsed.data.push(...splitData(option));
   }
 }

@@ -16,11 +16,11 @@ import { cleanAbsolute, resolveFrom } from "./paths.js";
 import { planMountLabel, withContext } from "./security-modules.js";
 import type { LabelContext } from "./security-modules.js";
 
-/** What planning mounts needs beside the configuration. */
+/** What planning mounts needs besides the configuration. */
 export interface MountContext extends CgroupMountContext, LabelContext {
-  /** Absolute path: relative sources of bind mounts are seen from it. */
+  /** Absolute path, to which sources of bind mounts are relative. */
   bundle: string;
-  /** Whose ids map the owners of a mount that gives no mappings; undefined without a user namespace. */
+  /** The mappings for `idmap` mounts without their own; undefined without a user namespace. */
   ownerMap: OwnerMap | undefined;
   /** What `@` of `idmap=...` refers to. */
   mappings: ContainerMappings;
@@ -28,11 +28,11 @@ export interface MountContext extends CgroupMountContext, LabelContext {
 
 export interface PlannedMounts {
   operations: Operation[];
-  /** Read-only remounts that must wait until nothing is made below the mount any more. */
+  /** Read-only remounts, which must wait until everything below the mount has been created. */
   late: Operation[];
 }
 
-/** All mounts. @throws RuntimeError on an entry that says neither what to bind nor which file system to make. */
+/** All mounts. @throws RuntimeError on an entry without a source to bind or a file system to mount. */
 export function planMounts(spec: Spec, context: MountContext): PlannedMounts {
   const planned: PlannedMounts = { operations: [], late: [] };
   spec.mounts?.forEach((mount, index) => planMount(mount, `/mounts/${index}`, context, planned));
@@ -46,7 +46,7 @@ function planMount(mount: Mount, pointer: string, context: MountContext, planned
     planned.operations.push(...planCgroupMount({ destination, options, pointer }, context));
     return;
   }
-  // Options of the file system are for one that is made.
+  // With file system options a new cgroup2 is mounted like any other file system.
   if (mount.type === "cgroup2" && options.bind === "none" && !options.remount && options.data.length === 0) {
     const operations = planUnifiedMount({ destination, options, pointer }, context);
     planned.operations.push(...operations);
@@ -70,15 +70,15 @@ function planMount(mount: Mount, pointer: string, context: MountContext, planned
 }
 
 /**
- * Whether a bind mount names a flag, set or cleared. Then it has those that it names, and none of its source's: the kernel has only one
- * call for both, MS_REMOUNT | MS_BIND of mount(2), and runc since 1.2 makes it for flags that are cleared too. Flags of a whole file system
- * count as well, though a bind mount cannot have them.
+ * Whether the options of a bind mount set or clear a flag. Then the mount has the flags it names and none of its source's: mount(2) with
+ * MS_REMOUNT | MS_BIND sets all flags at once, and runc since 1.2 makes that call for cleared flags too. Flags of a whole file system count as
+ * well, although a bind mount cannot have them.
  */
 function changesFlags(mount: Mount, { attributes }: MountOptions): boolean {
   return attributes.set.length > 0 || attributes.clear.length > 0 || mount.options?.some(isFileSystemOption) === true;
 }
 
-/** Later mounts, devices and mount points are made below these: they become read-only last. */
+/** Whether mounts, devices or mount points may be created below a mount later, so that it must become read-only last. */
 function waitsForContent(source: MountSource, destination: string): boolean {
   return source.kind === "copyUp" || (source.kind === "fileSystem" && (source.fsType === "tmpfs" || destination === "/dev"));
 }
@@ -97,7 +97,7 @@ function planBind(mount: Mount, destination: string, options: MountOptions, cont
   return { kind: "mappedBind", source, recursive, ...link, owners, mapRecursive: options.mapOwners === "recursive" };
 }
 
-/** Mappings alone ask for what `idmap` does, `idmap=...` has some in itself, and `idmap` alone asks for those of the container. */
+/** The mount's own mappings, those in `idmap=...`, or with plain `idmap` those of the container. Undefined without any. */
 function planOwners(mount: Mount, destination: string, options: MountOptions, context: MountContext): OwnerMap | undefined {
   if (mount.uidMappings?.length) return { uidMappings: planMappings(mount.uidMappings), gidMappings: planMappings(mount.gidMappings) };
   if (options.ownerMappings !== undefined) {

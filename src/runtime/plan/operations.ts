@@ -1,4 +1,4 @@
-/** The one straight list of what the container's init does to its mounts and names, in order. */
+/** The operations that the container's init carries out in order, such as mounts and names. */
 
 import { RuntimeError } from "../errors.js";
 import type { Hook, Operation, Propagation } from "../generated/plan.js";
@@ -19,11 +19,11 @@ export interface OperationContext extends MountContext {
   kcoreExists: boolean;
   /** prestart and createRuntime hooks, which the parent runs. */
   runtimeHooks: readonly Hook[];
-  /** Mounts that the runtime itself adds after those of the configuration. */
+  /** Mounts that the runtime adds after those of the configuration. */
   extraMounts: readonly Operation[];
 }
 
-/** The operations of a container. @throws RuntimeError on a mount or device that makes no sense. */
+/** The operations of a container. @throws RuntimeError on an invalid mount or device. */
 export function planOperations(spec: Spec, context: OperationContext): Operation[] {
   const ownMounts = createsNamespace(spec, "mount");
   const sharesMounts = sharesNamespace(spec, "mount");
@@ -50,7 +50,7 @@ export function planOperations(spec: Spec, context: OperationContext): Operation
     ...when(spec.root?.readonly === true, { op: "readonlyRoot" }),
     ...planNames(spec),
     ...planSysctls(spec),
-    // Masks first: what is made read-only is a copy of the mounts below it, masks included.
+    // Masks first: a read-only path is a recursive bind mount, which must include the masks below it.
     ...planPaths("maskPaths", spec.linux?.maskedPaths),
     ...planPaths("readonlyPaths", spec.linux?.readonlyPaths),
     // After the pivot: applied to the old root it would reach the host's mounts. After the binds: an unbindable mount
@@ -68,9 +68,9 @@ function planPaths(op: "readonlyPaths" | "maskPaths", paths: string[] = []): Ope
 }
 
 /**
- * What the copy of the host's mounts gets first, and with it what is bound from there: an `r` form means all of them. Slave by default: unmounts
- * on the host arrive, ours do not leave. A shared rootfs needs to stay a peer of the host's mounts. Unbindable comes only after the pivot: the
- * rootfs is bound before.
+ * The propagation that the copy of the host's mounts gets before anything is mounted; an `r` form applies to all of them. The default is slave:
+ * unmounts on the host reach the container, and the container's mounts do not reach the host. A shared rootfs must stay a peer of the host's
+ * mounts. Unbindable is set only after the pivot, because the rootfs has to be bound before.
  */
 function firstPropagation(propagation: Propagation | undefined): Propagation {
   switch (propagation) {
@@ -86,8 +86,8 @@ function firstPropagation(propagation: Propagation | undefined): Propagation {
 }
 
 /**
- * What the container's root gets in the end. The mounts below it have theirs by then, by the `r` form or by options of their own, which count.
- * Only `runbindable` is yet to be set on all.
+ * The final propagation of the container's root. The mounts below it have theirs already, from the `r` form or from their own options. Only
+ * `runbindable` has to be set on all of them now.
  */
 function rootsAlone(propagation: Propagation): Propagation {
   switch (propagation) {

@@ -11,7 +11,7 @@ export function cleanAbsolute(path: string): string {
   return `/${kept.join("/")}`;
 }
 
-/** Whether a path is surely clean: nearly all are, and taking one apart costs far more than a look at it. */
+/** A quick test that recognises most clean paths, because splitting a path is slow. */
 function isClean(path: string): boolean {
   return path.startsWith("/") && !path.includes("//") && !path.includes("/.") && (path.length === 1 || !path.endsWith("/"));
 }
@@ -24,7 +24,7 @@ export function joinBelow(base: string, path: string): string {
   return outer === "/" ? inner : outer + inner;
 }
 
-/** `path` when it is absolute, else `path` seen from `base`; cleaned. */
+/** `path` if it is absolute, else `path` relative to `base`; cleaned. */
 export function resolveFrom(base: string, path: string): string {
   return cleanAbsolute(path.startsWith("/") ? path : `${base}/${path}`);
 }
@@ -39,7 +39,7 @@ export function lastComponent(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** The directories strictly between `base` and `path` (both clean, `path` below `base`), the deepest first. */
+/** The directories strictly between `base` and `path` (both clean, `path` below `base`), deepest first. */
 export function ancestorsBelow(base: string, path: string): string[] {
   const found: string[] = [];
   for (let at = parentOf(path); at.length > base.length && at !== "/"; at = parentOf(at)) found.push(at);

@@ -20,22 +20,22 @@ import type { RarePlan } from "./rare.js";
 import { modulePaths, planLabels, refuseInactiveModules } from "./security-modules.js";
 import type { Scope } from "./scope.js";
 
-/** What the host is like, as far as a plan depends on it. */
+/** The facts about the host on which a plan depends. */
 export interface PlanFacts extends HostFacts {
   /** Those of `pathsToProbe` that do not exist. */
   missing: readonly string[];
-  /** Where resctrl is mounted, empty where it is not; asked for `linux.intelRdt` alone. */
+  /** Mount point of resctrl, empty if it is not mounted; only set for `linux.intelRdt`. */
   resctrl?: string | undefined;
-  /** Id of the mount that the rootfs lies on; given where the container shares the runtime's mount namespace. */
+  /** Id of the mount at the rootfs; only set if the container shares the runtime's mount namespace. */
   rootfsMount?: number | undefined;
 }
 
-/** What the caller of `create` decides. */
+/** The caller's options of `create`. */
 export interface PlanOptions {
   id: string;
   /** Absolute path of the bundle. */
   bundle: string;
-  /** Undefined: by the caller's privilege. */
+  /** Undefined: depends on the caller's privilege. */
   rootless?: boolean | undefined;
   /** False: the container stays in its caller's cgroups. */
   makesCgroup: boolean;
@@ -43,7 +43,7 @@ export interface PlanOptions {
   newKeyring: boolean;
   preserveFds: number;
   listenFds: number;
-  /** The container's notify socket on the host, shown to the container as /run/notify/notify.sock. */
+  /** The container's notify socket on the host; in the container it is /run/notify/notify.sock. */
   notifySocket?: string | undefined;
   console: ConsolePlan;
   gate: GatePlan;
@@ -54,28 +54,28 @@ export interface PlanOptions {
   rare: RarePlan;
 }
 
-/** A plan and what `delete` later undoes. */
+/** A plan, and what `delete` later undoes. */
 export interface PlannedContainer {
   plan: ContainerPlan;
   undo: Undo[];
-  /** The part of `undo` that is safe before the container stands. */
+  /** The part of `undo` that is safe until the container is created. */
   undoWhileCreating: Undo[];
-  /** Capabilities that the configuration asks for and that cannot be given, to be warned of. */
+  /** Requested capabilities that cannot be granted, for warnings. */
   leftOut: LeftOut[];
   /** Absolute path of the root file system. */
   rootfs: string;
-  /** Who the container belongs to. */
+  /** The uid of the container's owner. */
   ownerUid: number;
   /** The container's own cgroups. */
   cgroups: RecordedCgroup[];
-  /** The environment of config.json, where socket activation or readiness (sd_listen_fds(3), sd_notify(3)) change it for the first process alone. */
+  /** The environment of config.json, if socket activation or sd_notify change it for the first process only (sd_listen_fds(3), sd_notify(3)). */
   configuredEnv?: string[];
 }
 
 const KCORE = "/proc/kcore";
 const NOTIFY_SOCKET = "/run/notify/notify.sock";
 
-/** Paths whose existence the plan depends on; the caller asks the host and puts the answer in `PlanFacts.missing`. */
+/** Paths whose existence the plan depends on. The caller finds out which do not exist, for `PlanFacts.missing`. */
 export function pathsToProbe(spec: ValidatedSpec, facts: Omit<PlanFacts, "missing">, options: PlanOptions): string[] {
   const request = {
     spec,
@@ -95,7 +95,7 @@ function resctrlRequest({ linux }: ValidatedSpec, { resctrl }: Pick<PlanFacts, "
   return linux?.intelRdt && { rdt: linux.intelRdt, id, mountpoint: resctrl ?? "" };
 }
 
-/** @throws RuntimeError on what this host cannot carry out, with the JSON pointer concerned. */
+/** @throws RuntimeError on what this host does not support, with the JSON pointer concerned. */
 export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions): PlannedContainer {
   const { id, bundle } = options;
   const { process, root } = spec;
@@ -130,13 +130,13 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
     const steps = planCgroupUndo(placements, missing, { whole, endsWithInit: createsNamespace(spec, "pid"), scope: options.scope });
     return options.scope ? [...steps, options.scope.undo] : steps;
   };
-  const resctrlWish = resctrlRequest(spec, facts, id);
-  const resctrl = resctrlWish && planResctrl(resctrlWish, facts.missing);
+  const wantedResctrl = resctrlRequest(spec, facts, id);
+  const resctrl = wantedResctrl && planResctrl(wantedResctrl, facts.missing);
   const capabilities = planCapabilities(
     process.capabilities,
     sharesNamespace(spec, "user") ? facts : { ...facts, missingCapabilities: [] },
   );
-  // In a mount namespace of the container's own the mounts end with it.
+  // In a new mount namespace the mounts disappear with the container.
   const undoMounts: Undo[] = facts.rootfsMount === undefined ? [] : [{ op: "unmount", path: rootfs, above: facts.rootfsMount }];
   return {
     plan: {
@@ -173,14 +173,14 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   };
 }
 
-/** Whether a caller does without privilege over cgroups and devices. */
+/** Whether the caller works without privilege over cgroups and devices. */
 export function isRootless(facts: HostFacts, { rootless }: Pick<PlanOptions, "rootless">): boolean {
   return rootless ?? (facts.euid !== 0 || facts.inUserNamespace);
 }
 
 /**
- * Shows the notify socket to the container, read-only: sending to a socket needs no write to the mount. The socket alone: in a directory of
- * the state root a container that remounts it could make files.
+ * Mounts the notify socket in the container, read-only: sending to a socket does not write to the mount. Only the socket and not its directory is
+ * mounted, because a container that remounts a directory of the state root could create files in it.
  */
 function notifyMount(source: string): Operation {
   const mount = mountOperation({
@@ -192,7 +192,7 @@ function notifyMount(source: string): Operation {
   return { ...mount, target: "likeSource" };
 }
 
-/** The state that hooks read; the native layer sets `pid` and `status`. */
+/** The state for hooks; the native layer sets `pid` and `status`. */
 function hookState({ annotations }: ValidatedSpec, { id, bundle }: PlanOptions): HookState {
   return { ociVersion: OCI_VERSION, id, status: "creating", pid: 0, bundle, ...(annotations && { annotations }) };
 }

@@ -1,14 +1,14 @@
-/** The user's program and what it runs with (config.md#process). */
+/** Plans the user's program and its attributes (config.md#process). */
 
 import { RuntimeError } from "../errors.js";
 import type { Capabilities, HostFacts, Operation, Process as PlannedProcess } from "../generated/plan.js";
 import type { Process, Spec } from "../spec/generated/spec-types.js";
 
-/** What the caller of `create` decides about the process. */
+/** The caller's options for the process. */
 export interface ProcessOptions {
-  /** Descriptors from 3 on that the program keeps, beside those of socket activation. */
+  /** How many descriptors, from 3 on, the program keeps besides those of socket activation. */
   preserveFds: number;
-  /** Name of the session keyring; undefined: it keeps the caller's. */
+  /** Name of the new session keyring; undefined: the caller's is kept. */
   keyring: string | undefined;
   /** The program keeps the caller's supplementary groups. */
   keepsGroups?: boolean | undefined;
@@ -17,11 +17,11 @@ export interface ProcessOptions {
   capabilities: Capabilities;
   /** Number of descriptors passed by systemd's socket activation (sd_listen_fds(3)); they come first. */
   listenFds: number;
-  /** The program gets a NOTIFY_SOCKET (sd_notify(3)) at this path in the container. */
+  /** Path in the container for NOTIFY_SOCKET (sd_notify(3)). */
   notifySocket?: string | undefined;
 }
 
-/** umask(2) where the configuration names none: the common one, not whatever the caller has. */
+/** The default umask(2): a fixed one and not the caller's. */
 const DEFAULT_UMASK = 0o022;
 
 /** @throws RuntimeError on groups that the caller may not set. */
@@ -48,7 +48,7 @@ export function planProcess(spec: Spec, process: Process, facts: HostFacts, opti
   };
 }
 
-/** What the protocols of systemd want in the program's environment. The program is process 1 of its pid namespace. */
+/** Variables for the protocols of systemd. The program is process 1 of its pid namespace. */
 function runtimeEnvironment({ listenFds, notifySocket }: ProcessOptions): string[] {
   const env: string[] = [];
   if (listenFds > 0) env.push(`LISTEN_FDS=${listenFds}`, "LISTEN_PID=1");
@@ -56,7 +56,7 @@ function runtimeEnvironment({ listenFds, notifySocket }: ProcessOptions): string
   return env;
 }
 
-/** Of several entries for one variable the last counts, in the place of the first: programs differ in which one they would read. */
+/** Keeps only the last of several entries for one variable, in the position of the first, because programs differ in which one they read. */
 export function dedupeEnvironment(entries: readonly string[]): string[] {
   const kept = new Map<string, string>();
   for (const entry of entries) {
@@ -67,8 +67,8 @@ export function dedupeEnvironment(entries: readonly string[]): string[] {
 }
 
 /**
- * The supplementary groups; null where the kernel denies setgroups(2): a caller without privilege may map its own
- * group alone only after giving setgroups up (user_namespaces(7)).
+ * The supplementary groups; null if the kernel denies setgroups(2): an unprivileged caller may map its own group
+ * only after disabling setgroups (user_namespaces(7)).
  */
 function planGroups(spec: Spec, facts: HostFacts, gids: number[]): number[] | null {
   const mappings = spec.linux?.gidMappings ?? [];

@@ -1,4 +1,4 @@
-/** What the rest of the planning knows of a cgroup that systemd makes; systemd.ts, which plans it, is loaded only then. */
+/** Interface to systemd.ts, which plans a cgroup that systemd makes and is loaded on demand. */
 
 import type { CgroupWrite, DeviceRule, SystemdFacts, SystemdUnit, Undo } from "../generated/plan.js";
 import type { Spec } from "../spec/generated/spec-types.js";
@@ -6,28 +6,28 @@ import type { Spec } from "../spec/generated/spec-types.js";
 export interface ScopeRequest {
   spec: Spec;
   id: string;
-  /** Absolute path of the container's state directory: tells its unit from others of that name. */
+  /** Absolute path of the container's state directory, which distinguishes its unit from others of that name. */
   stateDirectory: string;
   facts: SystemdFacts;
 }
 
 /** A planned unit. */
 export interface Scope {
-  /** Its cgroup, absolute from the root of every hierarchy. */
+  /** Path of its cgroup from the root of every hierarchy. */
   cgroup: string;
   /**
    * The unit with properties for the container's limits.
-   * @throws RuntimeError on a limit that systemd would undo, or that an annotation contradicts
+   * @throws RuntimeError on a limit that systemd would overwrite, or that an annotation contradicts
    */
   unit(cgroup: PlannedCgroup): PlannedUnit;
   /** Stops it. */
   undo: Undo;
 }
 
-/** What is planned to be written to the unit's cgroup. */
+/** The planned limits of the unit's cgroup. */
 export interface PlannedCgroup {
   writes: readonly CgroupWrite[];
-  /** Undefined where devices are not limited. */
+  /** Undefined if devices are not limited. */
   deviceRules: readonly DeviceRule[] | undefined;
   /** The limits are those of cgroup v2. */
   v2: boolean;
@@ -35,6 +35,6 @@ export interface PlannedCgroup {
 
 export interface PlannedUnit {
   unit: SystemdUnit;
-  /** What is left to write to the files of its cgroup. */
+  /** The writes to its cgroup's files that remain. */
   writes: CgroupWrite[];
 }

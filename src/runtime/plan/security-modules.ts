@@ -4,22 +4,22 @@ import { RuntimeError } from "../errors.js";
 import type { Operation } from "../generated/plan.js";
 import type { Spec } from "../spec/generated/spec-types.js";
 
-/** Are there where the module is active, as far as this can be seen. */
+/** These exist if the module is active. */
 const APPARMOR = "/sys/kernel/security/apparmor";
 const SELINUX = "/sys/fs/selinux/enforce";
 
-/** File systems that SELinux labels by its policy alone: `context` is refused or changes nothing for them. */
+/** File systems that SELinux labels only by its policy: for them `context` is refused or has no effect. */
 const LABELLED_BY_POLICY: readonly string[] = ["proc", "sysfs", "cgroup", "cgroup2"];
 
 /** How the container's own mounts are labelled. */
 export interface LabelContext {
   /** `linux.mountLabel`. */
   mountLabel?: string | undefined;
-  /** Which kind of context that is (mount(8)). Default `context`. */
+  /** The mount option that sets it (mount(8)). Default `context`. */
   contextType?: string | undefined;
 }
 
-/** What to look for on the host; nothing where no label is asked for. */
+/** The paths to test on the host; none without a label. */
 export function modulePaths({ process, linux }: Spec): string[] {
   const paths: string[] = [];
   if (process?.apparmorProfile) paths.push(APPARMOR);
@@ -27,7 +27,7 @@ export function modulePaths({ process, linux }: Spec): string[] {
   return paths;
 }
 
-/** @throws RuntimeError where a label is asked for whose module is not active: it would confine nothing. */
+/** @throws RuntimeError on a label whose module is not active, because it would have no effect. */
 export function refuseInactiveModules({ process, linux }: Spec, missing: ReadonlySet<string>): void {
   if (missing.has(APPARMOR) && process?.apparmorProfile)
     throw inactive("/process/apparmorProfile", "apparmor: config provided but apparmor not supported", APPARMOR);
@@ -37,12 +37,12 @@ export function refuseInactiveModules({ process, linux }: Spec, missing: Readonl
   }
 }
 
-/** The words of runc, which callers know, and what was looked for. */
-function inactive(pointer: string, words: string, path: string): RuntimeError {
-  return new RuntimeError(`${words} (the host has no "${path}")`, { code: "unsupported", operation: pointer, path: pointer });
+/** runc's text, which callers know, and the path that was tested. */
+function inactive(pointer: string, text: string, path: string): RuntimeError {
+  return new RuntimeError(`${text} (the host has no "${path}")`, { code: "unsupported", operation: pointer, path: pointer });
 }
 
-/** The labels that the program gets when it is executed. */
+/** The operations that set the program's labels. */
 export function planLabels({ process }: Spec): Operation[] {
   const operations: Operation[] = [];
   if (process?.apparmorProfile) operations.push({ op: "apparmor", profile: process.apparmorProfile });
@@ -50,7 +50,7 @@ export function planLabels({ process }: Spec): Operation[] {
   return operations;
 }
 
-/** The data of a new file system with the context that `linux.mountLabel` gives it, unless it has one of its own. */
+/** Adds the context of `linux.mountLabel` to the data of a new file system, unless it has its own. */
 export function withContext(fsType: string, data: string[], { mountLabel: label, contextType = "context" }: LabelContext): string[] {
   if (!label || fsType === "mqueue" || LABELLED_BY_POLICY.includes(fsType)) return data;
   return data.some((entry) => entry.startsWith("context=") || entry.startsWith(`${contextType}=`))
@@ -58,7 +58,7 @@ export function withContext(fsType: string, data: string[], { mountLabel: label,
     : [...data, `${contextType}=${label}`];
 }
 
-/** What is left to do for a file system that takes no context: mqueue is labelled like a file. */
+/** Labels a file system that has no context option: mqueue is labelled like a file. */
 export function planMountLabel(fsType: string, path: string, label: string | undefined): Operation[] {
   return label && fsType === "mqueue" ? [{ op: "label", path, label }] : [];
 }

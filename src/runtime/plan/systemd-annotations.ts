@@ -7,7 +7,7 @@ import { SYSTEMD_PREFIX } from "../spec/rare-fields.js";
 
 const MICROSECONDS = 1_000_000n;
 
-/** What the runtime itself must say. */
+/** Properties that the runtime sets itself. */
 const RESERVED = ["PIDs", "Slice"];
 
 /** The names in annotations `org.systemd.property.NAME`, whose value is GVariant text. */
@@ -17,7 +17,7 @@ export function propertyAnnotationNames(annotations: Readonly<Record<string, str
     .map((key) => key.slice(SYSTEMD_PREFIX.length));
 }
 
-/** Those of a valid configuration as properties. */
+/** The annotations of a valid configuration as properties. */
 export function annotationProperties(annotations: Readonly<Record<string, string>> | undefined): UnitProperty[] {
   return propertyAnnotationNames(annotations).flatMap((name) => {
     const property = propertyOf(name, annotations?.[SYSTEMD_PREFIX + name] as string);
@@ -27,7 +27,7 @@ export function annotationProperties(annotations: Readonly<Record<string, string
 
 /**
  * One property. `NAME` in seconds (`...Sec`) becomes the property in microseconds (`...USec`).
- * @returns what is allowed instead, where name or value is none
+ * @returns what is allowed instead, if the name or value is invalid
  */
 export function propertyOf(name: string, text: string): Omit<UnitProperty, "pointer"> | string {
   if (!/^[A-Za-z]{3,}$/.test(name) || RESERVED.includes(name)) {

@@ -3,19 +3,19 @@
 import type { DeviceRule, SystemdFacts, UnitProperty } from "../generated/plan.js";
 import { overlaps } from "./cgroup-devices.js";
 
-/** The first version of systemd that takes `char-136` beside the name of a driver. */
+/** The first version of systemd that accepts `char-136` besides the name of a driver. */
 const NUMBERS_SINCE = 240;
 const LETTERS = "rwm";
 
 export interface DeviceFacts extends Pick<SystemdFacts, "version" | "deviceNames"> {
-  /** The container has a filter of its own, which systemd leaves alone: an access needs the consent of both. */
+  /** Cgroup v2: the runtime attaches its own filter, which systemd does not touch. An access must be allowed by both. */
   v2: boolean;
 }
 
 /**
- * The device rules, where systemd can say them: a list of what is allowed. Otherwise nothing, so that systemd allows every device and the
- * runtime alone decides. On cgroup v2 it does so by its filter. On v1 systemd resets the files of the controller when it reloads: there a
- * rule of a list that systemd cannot say is left out, because allowing everything would be worse.
+ * The device rules as properties, if systemd can express them: a list of allowed devices. Otherwise none, so that systemd allows every device
+ * and only the runtime's rules apply. On cgroup v2 that is the runtime's filter. On v1 systemd resets the files of the controller at a reload, so
+ * there a rule that systemd cannot express is left out of the list, because allowing everything would be worse.
  */
 export function deviceProperties(rules: readonly DeviceRule[], facts: DeviceFacts): UnitProperty[] {
   const pointer = "/linux/resources/devices";
@@ -28,7 +28,7 @@ export function deviceProperties(rules: readonly DeviceRule[], facts: DeviceFact
       if (facts.v2) return [];
       continue;
     }
-    // systemd keeps the last entry of a name, and an access must be allowed by one entry as a whole.
+    // systemd keeps only the last entry for a name, and a single entry must allow an access completely.
     const access = allowed.filter((other) => covers(other, rule)).flatMap((other) => [...other.access]);
     letters.set(name, new Set([...(letters.get(name) ?? []), ...access]));
   }
@@ -40,8 +40,8 @@ export function deviceProperties(rules: readonly DeviceRule[], facts: DeviceFact
 }
 
 /**
- * The rules as a list of what is allowed, or undefined where they are not such: everything is allowed but some devices, or some of those
- * that a rule allows are denied. On cgroup v1 such a denial takes the access away from the whole rule (cgroup-v1-devices.ts).
+ * The rules as a list of allowed devices. Undefined if that is not possible: everything but some devices is allowed, or some of the devices
+ * that a rule allows are denied. On cgroup v1 such a denial removes the access from the whole rule (cgroup-v1-devices.ts).
  */
 function allowList(rules: readonly DeviceRule[], v2: boolean): DeviceRule[] | undefined {
   let allowed: DeviceRule[] | undefined;
@@ -66,7 +66,7 @@ function covers(outer: DeviceRule, inner: DeviceRule): boolean {
   return outer.kind === inner.kind && includes(outer.major, inner.major) && includes(outer.minor, inner.minor);
 }
 
-/** `/dev/char/1:3`, `char-136` for 136:*, `block-*` for all; undefined for what systemd has no name for. */
+/** `/dev/char/1:3`, `char-136` for 136:*, `block-*` for all; undefined if systemd has no name for it. */
 function deviceName({ kind, major, minor }: DeviceRule, { version, deviceNames }: DeviceFacts): string | undefined {
   const type = kind === "b" ? "block" : "char";
   if (major === null) return minor === null ? `${type}-*` : undefined;

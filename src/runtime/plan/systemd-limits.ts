@@ -1,6 +1,6 @@
 /**
- * Limits as properties of a unit (systemd.resource-control(5)). systemd writes the files that it has properties for anew at every
- * `daemon-reload` and `set-property`: what it was not told is lost then.
+ * Limits as properties of a unit (systemd.resource-control(5)). At every `daemon-reload` and `set-property` systemd rewrites the files for
+ * which it has properties, so values that are not set as properties are lost.
  */
 
 import type { RuntimeError } from "../errors.js";
@@ -20,26 +20,26 @@ export interface LimitFacts extends Pick<SystemdFacts, "version" | "bfq" | "oomP
 
 export interface UnitLimits {
   properties: UnitProperty[];
-  /** What is left to write once systemd has set the properties. */
+  /** The writes that remain after systemd has set the properties. */
   writes: CgroupWrite[];
 }
 
 const MICROSECONDS = 1_000_000n;
-/** systemd takes quotas in steps of 10 ms a second. */
+/** systemd's granularity of quotas: 10 ms per second. */
 const QUOTA_STEP = 10_000n;
 const DEFAULT_PERIOD = 100_000n;
-/** What the kernel takes, and systemd writes where its steps come out below. */
+/** The kernel's minimum, which systemd writes for smaller values. */
 const LEAST_QUOTA = 1000n;
 
 /** A property whose value is the number in a file. */
 interface NumberProperty {
   name: string;
-  /** The first version of systemd that has it. An older one leaves the file alone. */
+  /** The first version of systemd that has it. Older ones do not touch the file. */
   since?: number;
   parse: (text: string) => bigint | undefined;
-  /** What systemd takes; the greatest number means no limit. */
+  /** systemd's range; the greatest number means no limit. */
   range: readonly [least: bigint, greatest: bigint];
-  /** The same in words, for the message of a value that is none. */
+  /** The range as text, for error messages. */
   allowed: string;
 }
 
@@ -57,7 +57,7 @@ const NUMBERS: Readonly<Record<string, NumberProperty>> = {
   "cpu.weight": { name: "CPUWeight", parse: parseInteger, range: [1n, 10_000n], allowed: "1 to 10000" },
 };
 
-/** The same on cgroup v1, whose files take -1 for no limit. What does not fit systemd itself refuses. */
+/** The same for cgroup v1, whose files use -1 for no limit. systemd itself refuses values out of range. */
 const V1_NUMBERS: Readonly<Record<string, string>> = {
   "memory.limit_in_bytes": "MemoryLimit",
   "cpu.shares": "CPUShares",
@@ -73,81 +73,81 @@ const IDLE_SINCE = 252;
 const ZSWAP_WRITEBACK_SINCE = 256;
 
 /**
- * The limits among `writes` as properties. A later write overrides an earlier one, as in the files. What systemd has no property for
- * is written to the files alone, and systemd leaves it there.
- * @throws RuntimeError on a value that systemd would undo: it is none of the file's, or systemd cannot say it
+ * The limits among `writes` as properties. A later write overrides an earlier one, as in the files. Limits without a property are only
+ * written to the files, which systemd does not touch then.
+ * @throws RuntimeError on a value that systemd would overwrite: it is not valid for the file, or systemd cannot express it
  */
 export function planUnitLimits(writes: readonly CgroupWrite[], facts: LimitFacts): UnitLimits {
   const properties = new Map<string, UnitProperty>();
-  const tell = (name: string, { pointer }: CgroupWrite, typed: BusTyped): void => void properties.set(name, { name, ...typed, pointer });
-  const effective = writes.flatMap((write) => whatIsWritten(write, facts));
+  const add = (name: string, { pointer }: CgroupWrite, typed: BusTyped): void => void properties.set(name, { name, ...typed, pointer });
+  const effective = writes.flatMap((write) => effectiveWrites(write, facts));
   for (const write of effective) {
-    if (facts.v2) tellLimit(write, facts, tell);
-    else tellV1Limit(write, tell);
+    if (facts.v2) addLimit(write, facts, add);
+    else addV1Limit(write, add);
   }
   if (facts.v2) for (const property of weightProperties(effective)) properties.set(property.name, property);
-  const left = tellIdle(tellQuota(writes, facts, tell), facts, tell);
+  const left = addIdle(addQuota(writes, facts, add), facts, add);
   return { properties: [...properties.values()], writes: left };
 }
 
-type Tell = (name: string, write: CgroupWrite, typed: BusTyped) => void;
+type AddProperty = (name: string, write: CgroupWrite, typed: BusTyped) => void;
 
-/** A write, or what takes its place where the kernel has no such file. */
-function whatIsWritten(write: CgroupWrite, { bfq }: LimitFacts): readonly CgroupWrite[] {
+/** A write, or its replacement if the kernel has no such file. */
+function effectiveWrites(write: CgroupWrite, { bfq }: LimitFacts): readonly CgroupWrite[] {
   const isMissing = lastComponent(write.path) === "io.bfq.weight" && !bfq;
   return isMissing ? (write.ifMissing ?? [write]) : [write];
 }
 
-function tellLimit(write: CgroupWrite, { version, oomPolicy }: LimitFacts, tell: Tell): void {
+function addLimit(write: CgroupWrite, { version, oomPolicy }: LimitFacts, add: AddProperty): void {
   const file = lastComponent(write.path);
   const number = NUMBERS[file];
   const set = SETS[file];
   if (number !== undefined) {
     const value = number.parse(write.value);
     const [least, greatest] = number.range;
-    if (value === undefined || value < least || value > greatest) throw notTaken(write, number.allowed);
-    if (version >= (number.since ?? 0)) tell(number.name, write, { signature: "t", value: String(value) });
+    if (value === undefined || value < least || value > greatest) throw invalidValue(write, number.allowed);
+    if (version >= (number.since ?? 0)) add(number.name, write, { signature: "t", value: String(value) });
   } else if (set !== undefined) {
-    // An empty one, which `unified` may have, takes the limit away.
-    if (write.value.trim() !== "" && !isNumberList(write.value)) throw notTaken(write, "a list such as 0-2,4");
-    if (version >= SETS_SINCE) tell(set, write, { signature: "ay", value: bitsOf(numbersOf(write.value)) });
+    // An empty value, which `unified` may contain, removes the limit.
+    if (write.value.trim() !== "" && !isNumberList(write.value)) throw invalidValue(write, "a list such as 0-2,4");
+    if (version >= SETS_SINCE) add(set, write, { signature: "ay", value: bitsOf(numbersOf(write.value)) });
   } else if (file === "memory.oom.group") {
     const kills = booleanOf(write);
-    if (oomPolicy) tell("OOMPolicy", write, { signature: "s", value: kills ? "kill" : "continue" });
+    if (oomPolicy) add("OOMPolicy", write, { signature: "s", value: kills ? "kill" : "continue" });
   } else if (file === "memory.zswap.writeback") {
     const value = booleanOf(write);
-    if (version >= ZSWAP_WRITEBACK_SINCE) tell("MemoryZSwapWriteback", write, { signature: "b", value });
+    if (version >= ZSWAP_WRITEBACK_SINCE) add("MemoryZSwapWriteback", write, { signature: "b", value });
   } else if (file === "cpu.weight.nice") {
     throw refused(write.pointer, 'systemd would undo it, because it has no such property: set "cpu.weight"');
   }
 }
 
-function tellV1Limit(write: CgroupWrite, tell: Tell): void {
+function addV1Limit(write: CgroupWrite, add: AddProperty): void {
   const name = V1_NUMBERS[lastComponent(write.path)];
   if (name === undefined || !/^(max|-?[0-9]+)$/.test(write.value)) return;
   const value = write.value === "max" || write.value.startsWith("-") ? String(NO_LIMIT) : write.value;
-  tell(name, write, { signature: "t", value });
+  add(name, write, { signature: "t", value });
 }
 
 function booleanOf(write: CgroupWrite): boolean {
   const value = parseInteger(write.value);
-  if (value !== 0n && value !== 1n) throw notTaken(write, "0 or 1");
+  if (value !== 0n && value !== 1n) throw invalidValue(write, "0 or 1");
   return value === 1n;
 }
 
 /**
- * The quota, rounded up to what systemd can say: less than asked for would throttle. It is written so, too, as runc does, because
- * systemd would write the rounded one anyway.
+ * Adds the quota, rounded up to systemd's granularity, because rounding down would throttle. The rounded value is also written to the file, as
+ * runc does, because systemd would write it anyway.
  * @returns the writes with that quota
  */
-function tellQuota(writes: readonly CgroupWrite[], { v2, version }: LimitFacts, tell: Tell): CgroupWrite[] {
+function addQuota(writes: readonly CgroupWrite[], { v2, version }: LimitFacts, add: AddProperty): CgroupWrite[] {
   let quota: { limit: bigint | undefined; write: CgroupWrite } | undefined;
   let period: { length: bigint; write: CgroupWrite } | undefined;
   for (const write of writes) {
     const file = lastComponent(write.path);
     if (file === "cpu.max" && v2) {
       const bandwidth = parseBandwidth(write.value);
-      if (!bandwidth) throw notTaken(write, '"max" or a number of microseconds, then a period');
+      if (!bandwidth) throw invalidValue(write, '"max" or a number of microseconds, then a period');
       quota = { limit: bandwidth.quota, write };
       if (bandwidth.period !== undefined) period = { length: bandwidth.period, write };
     } else if (file === "cpu.cfs_quota_us" && !v2) {
@@ -156,13 +156,13 @@ function tellQuota(writes: readonly CgroupWrite[], { v2, version }: LimitFacts, 
       period = { length: BigInt(write.value), write };
     }
   }
-  if (period && version >= QUOTA_PERIOD_SINCE) tell("CPUQuotaPeriodUSec", period.write, { signature: "t", value: String(period.length) });
+  if (period && version >= QUOTA_PERIOD_SINCE) add("CPUQuotaPeriodUSec", period.write, { signature: "t", value: String(period.length) });
   const changed = quota ?? period;
   if (!changed) return [...writes];
   const length = period?.length ?? DEFAULT_PERIOD;
   const limit = quota?.limit;
   const perSecond = limit === undefined || length === 0n ? undefined : roundUp((limit * MICROSECONDS) / length);
-  tell("CPUQuotaPerSecUSec", changed.write, { signature: "t", value: String(perSecond ?? NO_LIMIT) });
+  add("CPUQuotaPerSecUSec", changed.write, { signature: "t", value: String(perSecond ?? NO_LIMIT) });
   if (perSecond === undefined) return [...writes];
   const rounded = (perSecond * length) / MICROSECONDS;
   const written = String(rounded < LEAST_QUOTA ? LEAST_QUOTA : rounded);
@@ -174,16 +174,16 @@ function roundUp(quota: bigint): bigint {
 }
 
 /**
- * cpu.idle, for which systemd has the weight 0. An idle cgroup has no other: the kernel shows 0 for it, and refuses a write.
- * @returns the writes that such a cgroup takes
+ * Adds cpu.idle, for which systemd uses the weight 0. An idle cgroup has no other weight: the kernel shows 0 and refuses a write.
+ * @returns the writes that the kernel accepts for such a cgroup
  */
-function tellIdle(writes: CgroupWrite[], { v2, version }: LimitFacts, tell: Tell): CgroupWrite[] {
+function addIdle(writes: CgroupWrite[], { v2, version }: LimitFacts, add: AddProperty): CgroupWrite[] {
   const idle = writes.filter(({ path }) => lastComponent(path) === "cpu.idle").at(-1);
   if (!v2 || !idle || !booleanOf(idle) || version < IDLE_SINCE) return writes;
-  tell("CPUWeight", idle, { signature: "t", value: "0" });
+  add("CPUWeight", idle, { signature: "t", value: "0" });
   return writes.filter(({ path }) => lastComponent(path) !== "cpu.weight");
 }
 
-function notTaken(write: CgroupWrite, allowed: string): RuntimeError {
+function invalidValue(write: CgroupWrite, allowed: string): RuntimeError {
   return refused(write.pointer, `systemd does not take ${quote(write.value)}: allowed is ${allowed}`);
 }

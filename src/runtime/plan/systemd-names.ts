@@ -1,14 +1,14 @@
-/** Names of systemd's units: where `cgroupsPath` says that a container's scope is (systemd.slice(5), systemd.unit(5)). */
+/** Names of systemd units: the scope and slice that `cgroupsPath` specifies (systemd.slice(5), systemd.unit(5)). */
 
 import { RuntimeError } from "../errors.js";
 
-/** A unit and its place. */
+/** A unit and its slice. */
 export interface UnitPlace {
   /** `system.slice` */
   slice: string;
   /** `tsrunc-c1.scope` */
   unit: string;
-  /** What the unit is for: the last part of cgroupsPath, or the container's id. */
+  /** The last part of cgroupsPath, or the container's id. */
   name: string;
 }
 
@@ -16,8 +16,8 @@ const LONGEST_UNIT_NAME = 255;
 const UNIT_NAME = /^[A-Za-z0-9:_.\\@-]+$/;
 
 /**
- * What `cgroupsPath` means to systemd: `slice:prefix:name`, with defaults for an empty slice and an absent path.
- * @param cgroupsPath one that `allowedInstead` has nothing to say about
+ * Splits `cgroupsPath`, which is `slice:prefix:name`, with defaults for an empty slice and an absent path.
+ * @param cgroupsPath one for which `allowedInstead` returns undefined
  * @throws RuntimeError on an id that is too long for the name of a unit
  */
 export function unitPlace(cgroupsPath: string | undefined, id: string, defaultSlice: string): UnitPlace {
@@ -37,15 +37,15 @@ export function unitPlace(cgroupsPath: string | undefined, id: string, defaultSl
 
 function partsOf(cgroupsPath: string): UnitPlace {
   const [slice = "", prefix = "", name = ""] = cgroupsPath.split(":");
-  // Without a prefix it is `-name.scope`, as with other runtimes: managers look for the unit by its name.
+  // Without a prefix it is `-name.scope`, as in other runtimes, because managers look the unit up by its name.
   return { slice, unit: `${prefix}-${name}.scope`, name };
 }
 
-/** What may stand in place of a `cgroupsPath` that systemd does not take; undefined for one that it takes. */
+/** What is allowed instead of an invalid `cgroupsPath`; undefined for a valid one. */
 export function allowedInstead(cgroupsPath: string): string | undefined {
   const { slice, unit, name } = partsOf(cgroupsPath);
   if (cgroupsPath.split(":").length !== 3 || name === "") return "slice:prefix:name with --systemd-cgroup";
-  // systemd puts processes into scopes and services only.
+  // Only scopes and services contain processes.
   if (name.endsWith(".slice")) return `the name of a scope in place of "${name}"`;
   if (!UNIT_NAME.test(unit) || unit.length > LONGEST_UNIT_NAME) {
     return `the name of a unit in place of "${unit}": up to ${LONGEST_UNIT_NAME} letters, digits and : - _ . \\ @`;
@@ -53,7 +53,7 @@ export function allowedInstead(cgroupsPath: string): string | undefined {
   return slice === "" || isSlice(slice) ? undefined : `a slice such as "machine-pods.slice" in place of "${slice}"`;
 }
 
-/** systemd-escape(1) for the letters of an id that unit names cannot hold. */
+/** Escapes the characters of an id that unit names cannot contain, as systemd-escape(1). */
 function escapeName(id: string): string {
   return id.replaceAll("+", "\\x2b");
 }
@@ -64,7 +64,7 @@ function isSlice(slice: string): boolean {
   return stem === "-" || !stem.split("-").includes("");
 }
 
-/** The path of a slice in the hierarchy: `a-b.slice` is /a.slice/a-b.slice, `-.slice` is the root. */
+/** The path of a slice in a hierarchy: `a-b.slice` is /a.slice/a-b.slice, `-.slice` is the root. */
 export function expandSlice(slice: string): string {
   const stem = slice.replace(/\.slice$/, "");
   if (stem === "-") return "/";

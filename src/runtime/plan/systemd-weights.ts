@@ -1,6 +1,6 @@
 /**
- * io.weight and io.bfq.weight as IOWeight and IODeviceWeight (systemd.resource-control(5)). systemd has one weight for both files: the
- * first gets it as it is, the second on BFQ's own scale (systemd, src/core/cgroup.c, BFQ_WEIGHT).
+ * io.weight and io.bfq.weight as IOWeight and IODeviceWeight (systemd.resource-control(5)). systemd sets both files from one weight: io.weight
+ * to the weight itself, io.bfq.weight to the weight on BFQ's scale (systemd, src/core/cgroup.c, BFQ_WEIGHT).
  */
 
 import type { RuntimeError } from "../errors.js";
@@ -14,23 +14,23 @@ import { lastComponent } from "./paths.js";
 const GREATEST: Readonly<Record<string, bigint>> = { "io.weight": 10_000n, "io.bfq.weight": 1000n };
 const DEFAULT_WEIGHT = 100n;
 
-/** What one file says, as the weight of systemd that leads to it. */
-interface Said {
+/** The weight in one file, converted to systemd's scale. */
+interface FileWeight {
   weight: bigint;
   write: CgroupWrite;
 }
 
-type SaidByFile = Map<string, Said>;
+type WeightByFile = Map<string, FileWeight>;
 
 /**
- * The weights among `writes`. Of single devices only those of BFQ: it forgets them when systemd sets the default, io.weight does not.
- * @throws RuntimeError on a line that is none, and where the files contradict each other
+ * The weights among `writes`. For single devices only those of BFQ: setting the default resets them, which io.weight does not do.
+ * @throws RuntimeError on an invalid line, and if the files contradict each other
  */
 export function weightProperties(writes: readonly CgroupWrite[]): UnitProperty[] {
   const properties: UnitProperty[] = [];
   const deviceWeights: [path: string, weight: string][] = [];
   let pointer = "";
-  for (const [device, said] of saidByDevice(writes)) {
+  for (const [device, said] of weightsByDevice(writes)) {
     const [bfq, other] = [said.get("io.bfq.weight"), said.get("io.weight")];
     const one = bfq ?? other;
     if (!one) continue;
@@ -47,8 +47,8 @@ export function weightProperties(writes: readonly CgroupWrite[]): UnitProperty[]
 }
 
 /** The last line of each file for each device; undefined is the default of all. */
-function saidByDevice(writes: readonly CgroupWrite[]): Map<string | undefined, SaidByFile> {
-  const devices = new Map<string | undefined, SaidByFile>();
+function weightsByDevice(writes: readonly CgroupWrite[]): Map<string | undefined, WeightByFile> {
+  const devices = new Map<string | undefined, WeightByFile>();
   for (const write of writes) {
     const file = lastComponent(write.path);
     const greatest = GREATEST[file];
@@ -61,7 +61,7 @@ function saidByDevice(writes: readonly CgroupWrite[]): Map<string | undefined, S
         `systemd does not take ${quote(write.value)}: allowed is a weight from 1 to ${greatest}, or one of a device`,
       );
     }
-    const said: SaidByFile = devices.get(line.device) ?? new Map();
+    const said: WeightByFile = devices.get(line.device) ?? new Map();
     if (weight === undefined) said.delete(file);
     else said.set(file, { weight: file === "io.weight" ? weight : fromBfq(weight), write });
     devices.set(line.device, said);
@@ -74,7 +74,7 @@ function fromBfq(weight: bigint): bigint {
   return weight <= DEFAULT_WEIGHT ? weight : DEFAULT_WEIGHT + (weight - DEFAULT_WEIGHT) * 11n;
 }
 
-function contradiction(bfq: Said, other: Said, writes: readonly CgroupWrite[]): RuntimeError {
+function contradiction(bfq: FileWeight, other: FileWeight, writes: readonly CgroupWrite[]): RuntimeError {
   const isLater = writes.indexOf(bfq.write) > writes.indexOf(other.write);
   const [first, second] = isLater ? [other.write, bfq.write] : [bfq.write, other.write];
   return refused(

@@ -1,4 +1,4 @@
-/** The cgroup driver systemd: the container's cgroup is a unit that systemd makes (https://systemd.io/CGROUP_DELEGATION). Loaded when asked for. */
+/** The systemd cgroup driver: the container's cgroup is a unit (https://systemd.io/CGROUP_DELEGATION). Loaded on demand. */
 
 import type { UnitProperty } from "../generated/plan.js";
 import type { Spec } from "../spec/generated/spec-types.js";
@@ -16,7 +16,7 @@ import { allowedInstead, expandSlice, unitPlace } from "./systemd-names.js";
 
 export { deviceProperties, planUnitLimits };
 
-/** What a configuration must keep to beside what every one must. */
+/** The additional rules for configurations. */
 export const unitRules: readonly Rules[] = [
   {
     "unit-path": ({ spec: { linux } }, report) => {
@@ -34,7 +34,7 @@ export const unitRules: readonly Rules[] = [
   },
 ];
 
-/** What must be known of the host beside what every unit needs: few configurations have limits that depend on it. */
+/** The facts about the host that only some configurations need, because of their limits. */
 export function factsWanted({ linux }: Spec): { bfq: boolean; oomPolicy: boolean } {
   const { blockIO, unified } = linux?.resources ?? {};
   return {
@@ -60,7 +60,7 @@ export function planScope({ spec, id, stateDirectory, facts }: ScopeRequest): Sc
     const own = [
       property("Description", "s", description),
       property("Slice", "s", place.slice),
-      // The container, and the limits that systemd does not know, may have cgroups below.
+      // The container may create cgroups below its own, and the runtime sets limits that systemd does not know.
       property("Delegate", "b", true),
       property("DefaultDependencies", "b", false),
       property("MemoryAccounting", "b", true),
@@ -78,13 +78,13 @@ export function planScope({ spec, id, stateDirectory, facts }: ScopeRequest): Sc
   return { cgroup: joinBelow(facts.controlGroup, joinBelow(expandSlice(place.slice), place.unit)), unit, undo };
 }
 
-/** A description of the caller's own takes the place of ours, also for telling units apart. */
+/** The caller's description replaces ours, also for recognising the unit. */
 function descriptionOf(properties: readonly UnitProperty[]): string | undefined {
   const value = properties.find(({ name }) => name === "Description")?.value;
   return typeof value === "string" ? value : undefined;
 }
 
-/** systemd would replace a limit by what the annotation says as soon as it reloads. */
+/** Refuses a contradiction, because at its next reload systemd would replace the limit by the annotation's value. */
 function refuseContradiction(asked: readonly UnitProperty[], limits: readonly UnitProperty[]): void {
   for (const { name, value, pointer } of asked) {
     const limit = limits.find((one) => one.name === name && JSON.stringify(one.value) !== JSON.stringify(value));

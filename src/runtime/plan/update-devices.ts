@@ -1,4 +1,4 @@
-/** Device rules of a container that runs, on cgroup v1: only what changes is written, so that nothing is denied meanwhile. */
+/** Changes the device rules of a running container on cgroup v1. Only differences are written, so that nothing is denied meanwhile. */
 
 import type { CgroupWrite, LimitWrite } from "../generated/plan.js";
 import type { DeviceRules } from "./cgroup-devices.js";
@@ -6,7 +6,7 @@ import { planV1DeviceWrites } from "./cgroup-v1-devices.js";
 
 const LETTERS = "rwm";
 
-/** Everything is allowed; what is denied then, the kernel does not show. */
+/** Everything is allowed. The kernel does not show the exceptions. */
 const ALLOWS_ALL = "a *:* rwm";
 
 interface DeviceChange {
@@ -15,27 +15,27 @@ interface DeviceChange {
   /** Text of devices.list. */
   list: string;
   wanted: DeviceRules;
-  /** The rules that were applied last, where they are known. */
+  /** The rules that were applied last, if known. */
   applied: DeviceRules | undefined;
 }
 
-/** An access that is allowed to devices. */
+/** An allowed access to devices. */
 interface Allowed {
   letters: Set<string>;
-  /** Not asked for by the configuration: it may be denied. */
+  /** An implied rule, which the configuration may deny. */
   implied: boolean;
 }
 
 /** By `c 1:3`. */
 type AllowList = Map<string, Allowed>;
 
-/** @throws RuntimeError on rules that v1 cannot say */
+/** @throws RuntimeError on rules that v1 cannot express */
 export function planV1DeviceChange({ directory, list, wanted, applied }: DeviceChange): LimitWrite[] {
   const writes = planV1DeviceWrites(wanted, () => directory);
   const before = list === ALLOWS_ALL ? undefined : parseList(list);
   if (before && !wanted.base.allow) return difference(before, allowList(writes), writes[0] as CgroupWrite);
   const restore = applied ? planV1DeviceWrites(applied, () => directory) : resetTo(before, writes[0] as CgroupWrite);
-  // The first write resets everything, and so does what undoes it.
+  // The first write resets everything, and so does the write that undoes it.
   return writes.map((write, index) => ({ write, restore: index === 0 ? restore : [] }));
 }
 

@@ -1,10 +1,10 @@
-/** What a change of resources names, and what a container's resources are after it. */
+/** Which limits a change of resources contains, and the container's resources after it. */
 
 import type { Integer64, Resources } from "../spec/generated/spec-types.js";
 
 /**
- * The limits that are to change. Callers that fill every field write 0, "" and false for one that is to stay, as runc reads them. `burst` and
- * `idle` are no such fields: 0 takes them away. Limits of the kernel's own memory are gone from the kernel, and are left out.
+ * The limits that change. As in runc, 0, "" and false leave a limit unchanged, for callers that fill in every field, except `burst` and `idle`,
+ * which 0 resets. Limits of kernel memory no longer exist in the kernel and are left out.
  */
 export function namedResources(resources: Resources): Resources {
   const { memory, cpu, pids, blockIO, ...others } = resources;
@@ -20,7 +20,7 @@ export function namedResources(resources: Resources): Resources {
   return given(parts);
 }
 
-/** The members that are given; those of `always` also where they are 0 or false. */
+/** The members that are set; those in `always` even if they are 0 or false. */
 function given<T extends object>(members: T, always: readonly string[] = []): T {
   return Object.fromEntries(
     Object.entries(members).filter(([name, value]) => isGiven(value) || (always.includes(name) && value !== undefined)),
@@ -32,16 +32,16 @@ function isGiven(value: unknown): boolean {
   return Boolean(value);
 }
 
-/** Members of lists that name what an entry is about. */
+/** Members that identify an entry of a list. */
 const KEYS = ["major", "minor", "pageSize", "name"] as const;
 
-/** The resources that apply once `changed` has been carried out. */
+/** The resources after `changed` has been applied. */
 export function mergedResources(applied: Resources, changed: Resources): Resources {
   return merged(applied, changed) as Resources;
 }
 
 function merged(before: unknown, after: unknown, name = ""): unknown {
-  // Of device rules the order counts: they are replaced as a whole.
+  // The order of device rules matters, so they are replaced as a whole.
   if (name === "devices" || !isObject(before) || !isObject(after)) return after;
   if (Array.isArray(before) && Array.isArray(after)) {
     const keys = new Set(after.map(keyOf));

@@ -1,10 +1,10 @@
-/** The order of writes whose values depend on each other: between two of them the kernel must accept the mixture of new and old values. */
+/** Orders writes that depend on each other, so that the kernel accepts the mixture of new and old values after each of them. */
 
 import type { CgroupWrite } from "../generated/plan.js";
 import { lastComponent, parentOf } from "./paths.js";
 import { amountOf, type FileTexts } from "./update-values.js";
 
-/** @param current what the files have now */
+/** @param current the current contents of the files */
 export function inSafeOrder(writes: readonly CgroupWrite[], current: FileTexts): CgroupWrite[] {
   const ordered = [...writes];
   orderMemory(ordered, current);
@@ -16,15 +16,15 @@ export function inSafeOrder(writes: readonly CgroupWrite[], current: FileTexts):
   return ordered;
 }
 
-/** v1: memory and swap together are never less than memory. A limit of both that the present one of memory fits into comes first. */
+/** v1: memory+swap must never be less than memory. If its new limit is not below the current limit of memory, it is written first. */
 function orderMemory(writes: CgroupWrite[], current: FileTexts): void {
   const [memory, both] = [find(writes, "memory.limit_in_bytes"), find(writes, "memory.memsw.limit_in_bytes")];
   if (memory && both && amountOf(both.value) >= amountOf(current.get(memory.path) ?? "max")) putFirst(writes, both, memory);
 }
 
 /**
- * v1: the share of a period must be one that the cgroup above has. A shorter period alone would be a greater share, and so would a longer
- * quota in a period that is still short.
+ * v1: the ratio of quota to period must not exceed that of the parent cgroup. Shortening the period first would raise the ratio, and so would
+ * raising the quota while the period is still short.
  */
 function orderBandwidth(writes: CgroupWrite[], current: FileTexts, [periodFile, quotaFile]: readonly [string, string]): void {
   const [period, quota] = [find(writes, periodFile), find(writes, quotaFile)];
@@ -34,7 +34,7 @@ function orderBandwidth(writes: CgroupWrite[], current: FileTexts, [periodFile, 
   else putFirst(writes, period, quota);
 }
 
-/** A burst is never more than the quota. */
+/** The burst must never exceed the quota. */
 function orderBurst(writes: CgroupWrite[], current: FileTexts, [quotaFile, burstFile]: readonly [string, string]): void {
   const [quota, burst] = [find(writes, quotaFile), find(writes, burstFile)];
   if (quota && burst && amountOf(burst.value) <= quotaOf(current.get(quota.path) ?? "max")) putFirst(writes, burst, quota);
@@ -45,7 +45,7 @@ function quotaOf(text: string): bigint {
   return amountOf(text.split(" ", 1)[0] as string);
 }
 
-/** An idle cgroup takes no weight. */
+/** The kernel refuses a weight for an idle cgroup. */
 function orderIdle(writes: CgroupWrite[]): void {
   const idle = find(writes, "cpu.idle");
   const weight = find(writes, "cpu.shares") ?? find(writes, "cpu.weight");
@@ -64,7 +64,7 @@ function putFirst(writes: CgroupWrite[], first: CgroupWrite, second: CgroupWrite
   writes.splice(to, 0, first);
 }
 
-/** The file of that name beside another. */
+/** The path of another file in the same directory. */
 export function sibling(path: string, file: string): string {
   return `${parentOf(path)}/${file}`;
 }

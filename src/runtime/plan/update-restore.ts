@@ -1,11 +1,11 @@
-/** The way back from a write: what gives a cgroup file the value that it has now. */
+/** How to undo a write: the writes that restore the current value of a cgroup file. */
 
 import type { CgroupWrite } from "../generated/plan.js";
 import { lastComponent } from "./paths.js";
 import { sibling } from "./update-order.js";
 import type { FileTexts } from "./update-values.js";
 
-/** What resets the line of a key where the file has none now. */
+/** What resets the line of a key that the file does not contain now. */
 const NO_LINE: Readonly<Record<string, string>> = {
   "io.max": "rbps=max wbps=max riops=max wiops=max",
   "io.weight": "default",
@@ -20,7 +20,7 @@ const NO_LINE: Readonly<Record<string, string>> = {
 };
 
 /**
- * @param current what the files have now
+ * @param current the current contents of the files
  * @returns nothing for a file that has no value: one that does not exist, or that can only be written
  */
 export function restoring(write: CgroupWrite, current: FileTexts): CgroupWrite[] {
@@ -29,12 +29,12 @@ export function restoring(write: CgroupWrite, current: FileTexts): CgroupWrite[]
   const file = lastComponent(write.path);
   const set = (path: string, value: string): CgroupWrite => ({ path, value, pointer: write.pointer });
   if (file === "cpu.idle") {
-    // A cgroup that becomes idle forgets its weight.
+    // A cgroup loses its weight when it becomes idle.
     const weights = ["cpu.shares", "cpu.weight"].map((name) => sibling(write.path, name));
     const lost = text === "0" ? weights.flatMap((path) => (current.has(path) ? [set(path, current.get(path) as string)] : [])) : [];
     return [set(write.path, text), ...lost];
   }
-  // The weight of an idle cgroup, which none can be set to: it comes back with cpu.idle.
+  // The 0 of an idle cgroup cannot be written; cpu.idle restores it.
   if ((file === "cpu.weight" || file === "cpu.shares") && current.get(sibling(write.path, "cpu.idle")) === "1") return [];
   if (file === "memory.oom_control") return [set(write.path, /^oom_kill_disable ([01])/m.exec(text)?.[1] ?? "0")];
   const lines = text.split("\n");
@@ -50,7 +50,7 @@ export function restoring(write: CgroupWrite, current: FileTexts): CgroupWrite[]
   return none === undefined || key === undefined ? [] : [set(write.path, `${key} ${none}`)];
 }
 
-/** The device or other name that a line begins with; undefined for a value of its own, or of the default of all. */
+/** The device or other key at the beginning of a line; undefined for a plain value or the default. */
 function keyOf(line: string): string | undefined {
   const [key = "", ...rest] = line.trim().split(/\s+/);
   return rest.length === 0 || key === "default" ? undefined : key;

@@ -1,4 +1,4 @@
-/** New limits for a container that exists: only what is named changes. Pure. */
+/** Plans new limits for an existing container. Only the limits that are given change. Pure. */
 
 import type { BusAddress, CgroupDirectory, CgroupWrite, HostFacts, LimitChange, LimitWrite, UnitProperty } from "../generated/plan.js";
 import type { CpuResources, DeviceCgroup, Integer64, MemoryResources, Resources } from "../spec/generated/spec-types.js";
@@ -13,13 +13,13 @@ import type { LimitFacts, UnitLimits } from "./systemd-limits.js";
 import { planV1DeviceChange } from "./update-devices.js";
 import { inSafeOrder } from "./update-order.js";
 import { restoring } from "./update-restore.js";
-import { amountOf, filesToRead, homeOf } from "./update-values.js";
-import type { FileTexts, Home } from "./update-values.js";
+import { amountOf, filesToRead, controllerDirectory } from "./update-values.js";
+import type { FileTexts, ControllerDirectory } from "./update-values.js";
 
 const PLACE = "/linux/resources";
-/** cpu.shares of a cgroup that nobody gave any. */
+/** The kernel's default of cpu.shares. */
 const DEFAULT_SHARES = 1024;
-/** What the kernel takes (kernel/sched/sched.h, MIN_SHARES and MAX_SHARES); it would silently take the nearest. */
+/** The kernel's range (kernel/sched/sched.h, MIN_SHARES and MAX_SHARES); it silently clamps other values. */
 const LEAST_SHARES = 2;
 const MOST_SHARES = 262_144;
 
@@ -28,15 +28,15 @@ export interface UpdatedUnit {
   name: string;
   bus: BusAddress;
   facts: Omit<LimitFacts & DeviceFacts, "v2">;
-  /** Of `LazyParts.systemd`. */
+  /** From `LazyParts.systemd`. */
   planUnitLimits(writes: readonly CgroupWrite[], facts: LimitFacts): UnitLimits;
   deviceProperties(rules: ReturnType<typeof planDeviceRules>, facts: DeviceFacts): UnitProperty[];
 }
 
 export interface UpdateRequest {
-  /** What is to change (`namedResources`). */
+  /** The limits that change (`namedResources`). */
   changed: Resources;
-  /** The container's resources until now; undefined where they are not known. */
+  /** The container's current resources; undefined if not known. */
   applied: Resources | undefined;
   /** The container's own cgroups. */
   placements: readonly CgroupPlacement[];
@@ -59,8 +59,8 @@ export function filesBeforeUpdate({ changed, placements }: UpdateRequest): strin
  */
 export function planUpdateWrites(request: UpdateRequest, current: FileTexts): CgroupWrite[] {
   const { changed, placements, facts } = request;
-  const memory = changed.memory && completeMemory(changed.memory, homeOf("memory", placements), current);
-  const cpuHome = homeOf("cpu", placements);
+  const memory = changed.memory && completeMemory(changed.memory, controllerDirectory("memory", placements), current);
+  const cpuHome = controllerDirectory("cpu", placements);
   const cpu = changed.cpu && completeCpu(changed.cpu, cpuHome, current, request);
   const resources: Resources = { ...changed, ...(memory && { memory: memory.limits }), ...(cpu && { cpu }) };
   const planned = planLimits(resources, placements, facts).writes.filter(({ path }) => path !== memory?.onlyRead);
@@ -74,12 +74,12 @@ interface CompleteMemory {
   onlyRead?: string;
 }
 
-/** Adds what a limit depends on. */
-function completeMemory(memory: MemoryResources, home: Home | undefined, current: FileTexts): CompleteMemory {
+/** Adds the values on which a limit depends. */
+function completeMemory(memory: MemoryResources, home: ControllerDirectory | undefined, current: FileTexts): CompleteMemory {
   const { checkBeforeUpdate, ...limits } = memory;
   if (!home) return { limits };
   if (!home.v2) {
-    // Memory and swap together are never less than memory.
+    // Memory and swap together must not be less than memory.
     const swap = limits.limit !== undefined && limits.limit < 0 && limits.swap === undefined ? { swap: -1 } : {};
     return { limits: { ...limits, ...swap } };
   }
@@ -87,7 +87,7 @@ function completeMemory(memory: MemoryResources, home: Home | undefined, current
   if (checkBeforeUpdate && limits.limit !== undefined && used !== undefined && amountOf(limits.limit) < amountOf(used)) {
     throw refused(`${PLACE}/memory/limit`, `${used} is in use already (memory.current)`);
   }
-  // v2 limits swap alone: the present limit of memory is subtracted.
+  // v2 limits swap alone, so the current limit of memory is subtracted.
   const file = `${home.path}/memory.max`;
   const present = current.get(file);
   if (limits.swap === undefined || limits.swap < 0 || limits.limit !== undefined || present === undefined) return { limits };
@@ -99,8 +99,13 @@ function integerOf(text: string): Integer64 {
   return exact <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(exact) : exact;
 }
 
-/** Adds what a limit depends on. @throws RuntimeError on shares that the kernel would change */
-function completeCpu(cpu: CpuResources, home: Home | undefined, current: FileTexts, { applied, unit }: UpdateRequest): CpuResources {
+/** Adds the values on which a limit depends. @throws RuntimeError on shares that the kernel would clamp */
+function completeCpu(
+  cpu: CpuResources,
+  home: ControllerDirectory | undefined,
+  current: FileTexts,
+  { applied, unit }: UpdateRequest,
+): CpuResources {
   const { idle, burst: _burst, ...limits } = cpu;
   if (!home) return cpu;
   const complete: CpuResources = { ...limits, ...(cpu.burst && { burst: cpu.burst }), ...(idle && { idle }) };
@@ -109,12 +114,12 @@ function completeCpu(cpu: CpuResources, home: Home | undefined, current: FileTex
     if (limits.shares > MOST_SHARES) throw refused(`${PLACE}/cpu/shares`, `the maximum allowed cpu-shares is ${MOST_SHARES}`);
   }
   const isIdle = current.get(`${home.path}/cpu.idle`) === "1";
-  // An idle cgroup takes no weight, and forgets the one that it had.
+  // The kernel refuses a weight for an idle cgroup, which has lost its previous one.
   if (isIdle && idle !== undefined) {
     if (idle) delete complete.shares;
     else complete.shares ??= applied?.cpu?.shares || DEFAULT_SHARES;
   }
-  // In one file, or for systemd in one number.
+  // Quota and period share one file, or one property of systemd.
   if ((home.v2 || unit) && (limits.quota !== undefined || limits.period !== undefined)) {
     const { quota, period } = presentBandwidth(home, current);
     complete.quota ??= quota;
@@ -123,15 +128,15 @@ function completeCpu(cpu: CpuResources, home: Home | undefined, current: FileTex
   return complete;
 }
 
-function presentBandwidth({ path, v2 }: Home, current: FileTexts): { quota: Integer64; period: Integer64 } {
+function presentBandwidth({ path, v2 }: ControllerDirectory, current: FileTexts): { quota: Integer64; period: Integer64 } {
   const [quota = "max", period = "100000"] = v2
     ? (current.get(`${path}/cpu.max`) ?? "max 100000").split(" ")
     : [current.get(`${path}/cpu.cfs_quota_us`), current.get(`${path}/cpu.cfs_period_us`)];
   return { quota: /^[0-9]+$/.test(quota) ? integerOf(quota) : -1, period: integerOf(period) };
 }
 
-/** The writes of `burst` and `idle` that take them away. */
-function resets({ burst, idle }: CpuResources, home: Home | undefined, current: FileTexts): CgroupWrite[] {
+/** The writes that reset `burst` and `idle`. */
+function resets({ burst, idle }: CpuResources, home: ControllerDirectory | undefined, current: FileTexts): CgroupWrite[] {
   if (!home) return [];
   const reset = (value: Integer64 | undefined, name: string, file: string): CgroupWrite[] => {
     const path = `${home.path}/${file}`;
@@ -141,7 +146,7 @@ function resets({ burst, idle }: CpuResources, home: Home | undefined, current: 
   return [...reset(burst, "burst", home.v2 ? "cpu.max.burst" : "cpu.cfs_burst_us"), ...reset(idle, "idle", "cpu.idle")];
 }
 
-/** cpu.max with the period that it leaves, which systemd would take for the default. */
+/** Adds the current period to a cpu.max without one, for which systemd would assume the default. */
 function withPeriod(write: CgroupWrite, current: FileTexts): CgroupWrite {
   if (lastComponent(write.path) !== "cpu.max" || parseBandwidth(write.value)?.period !== undefined) return write;
   const period = current.get(write.path)?.split(" ")[1];
@@ -151,14 +156,14 @@ function withPeriod(write: CgroupWrite, current: FileTexts): CgroupWrite {
 /** The files to read before `planChange`. */
 export function filesToRestore(request: UpdateRequest, writes: readonly CgroupWrite[]): string[] {
   const files = writes.flatMap((write) => [write, ...(write.ifMissing ?? [])]).map(({ path }) => path);
-  const devices = changedDevices(request) && homeOf("devices", request.placements);
+  const devices = changedDevices(request) && controllerDirectory("devices", request.placements);
   return [...new Set([...files, ...(devices && !devices.v2 ? [`${devices.path}/devices.list`] : [])])];
 }
 
 /**
- * The change with the way back.
+ * The change, with the writes that undo it.
  * @param current texts of `filesBeforeUpdate` and `filesToRestore`
- * @throws RuntimeError on what systemd or the v1 device files cannot say
+ * @throws RuntimeError on what systemd or the v1 device files cannot express
  */
 export function planChange(request: UpdateRequest, planned: readonly CgroupWrite[], current: FileTexts): LimitChange {
   const { placements, facts, unit, changed } = request;
@@ -170,7 +175,7 @@ export function planChange(request: UpdateRequest, planned: readonly CgroupWrite
   }));
   const devices = changedDevices(request) ? (changed.devices ?? []) : undefined;
   const rules = devices && planDeviceRules(devices);
-  const directory = devices && homeOf("devices", placements);
+  const directory = devices && controllerDirectory("devices", placements);
   if (devices && directory && !directory.v2) {
     const applied = request.applied?.devices && splitDeviceRules(request.applied.devices);
     const list = current.get(`${directory.path}/devices.list`) ?? "";
@@ -185,7 +190,7 @@ export function planChange(request: UpdateRequest, planned: readonly CgroupWrite
   };
 }
 
-/** Whether there are device rules that are not those that apply: callers that name every field repeat them. */
+/** Whether the device rules differ from the current ones, which callers that fill in every field repeat. */
 function changedDevices({ changed, applied, rootless }: UpdateRequest): boolean {
   if (rootless || !changed.devices) return false;
   return !applied?.devices || textOf(changed.devices) !== textOf(applied.devices);
@@ -197,7 +202,7 @@ function textOf(devices: readonly DeviceCgroup[]): string {
     .join("\n");
 }
 
-/** systemd adds to a list that is set: it is emptied first. */
+/** systemd appends to a list property, so it is emptied first. */
 function devicePropertyChange(unit: UpdatedUnit, rules: ReturnType<typeof planDeviceRules>, v2: boolean): UnitProperty[] {
   const pointer = `${PLACE}/devices`;
   const properties = unit.deviceProperties(rules, { ...unit.facts, v2 });
@@ -206,7 +211,7 @@ function devicePropertyChange(unit: UpdatedUnit, rules: ReturnType<typeof planDe
   return [{ name: "DevicePolicy", signature: "s", value: "auto", pointer }, empty];
 }
 
-/** Controllers that containers get only where something needs them. */
+/** Directories in which a controller must be enabled that containers get only if a limit needs it. */
 function directoriesToEnable({ changed, placements, facts, unit }: UpdateRequest, writes: readonly CgroupWrite[]): CgroupDirectory[] {
   const unified = unifiedPlacement(placements);
   const enableControllers = unit ? unknownToSystemd(writes) : planLimits(onlyRare(changed), placements, facts).controllers;
