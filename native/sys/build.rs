@@ -13,13 +13,13 @@ mod libseccomp {
     use std::path::{Path, PathBuf};
     use std::{env, fs};
 
-    /// What its configure script would find out on Linux.
+    /// What libseccomp's configure script would find on Linux.
     const CONFIGURATION: &str = "#define HAVE_LINUX_SECCOMP_H 1\n";
 
     /// Not part of the library: it prints the system calls of an architecture.
     const TOOL: &str = "arch-syscall-dump.c";
 
-    /// Where Debian keeps the kernel's headers, which a C library of another make (musl) does not bring along.
+    /// Debian's paths of the kernel headers, which musl does not include.
     const KERNEL_HEADERS: [&str; 2] = ["/usr/include/x86_64-linux-gnu", "/usr/include"];
 
     pub fn compile() -> Result<(), Box<dyn Error>> {
@@ -32,7 +32,7 @@ mod libseccomp {
         for folder in KERNEL_HEADERS {
             build.flag("-idirafter").flag(folder);
         }
-        // Nothing unwinds through it.
+        // No unwinding through C code, so no unwind tables.
         build.flag("-fno-asynchronous-unwind-tables");
         build.files(sources(&library.join("src"))?).warnings(false).compile("seccomp");
         Ok(())

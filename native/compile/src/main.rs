@@ -1,5 +1,4 @@
-//! `tsrunc-compile SCRIPT BYTECODE`: compiles the core for the engine of the static program. A program of its own, so that what users
-//! run does not carry a compiler.
+//! `tsrunc-compile SCRIPT BYTECODE`: compiles the core to bytecode. It is a separate program, so that the one for users contains no compiler.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

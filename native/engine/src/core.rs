@@ -7,23 +7,23 @@ use tsrunc_sys::engine::{begin_stack, Bytecode};
 
 use crate::{native, stdio};
 
-/// Bytes of the stack, usually 8 MiB, that JavaScript may use, at most half of it; deeper recursion is a RangeError.
+/// Stack that JavaScript may use, or half of the stack limit (usually 8 MiB) if that is less. Deeper recursion is a RangeError.
 const STACK_BYTES: u64 = 2 << 20;
 
-/// What the core uses beyond the language's base objects: the others would make the image larger. .oxlintrc.json
-/// forbids them, because their absence shows late.
+/// What the core uses beyond the language's base objects. Others would enlarge the image. .oxlintrc.json forbids them, because a missing one would
+/// fail only when it is used.
 type Intrinsics = (RegExpCompiler, RegExp, Json, MapSet);
 
-/// Status of a fault of the program itself; its own errors it reports itself.
+/// Exit status after an exception that the core did not catch; the core reports its own errors.
 const INTERNAL_ERROR_STATUS: i32 = 1;
 
-/// The engine with the core loaded: what the program's image is made of.
+/// The engine with the core loaded; the root of the program's image.
 pub struct Engine {
     /// `start` of src/hosts/embedded.ts.
     start: Persistent<Function<'static>>,
     /// `LazyParts` of src/door.ts by their names.
     parts: Vec<(String, Bytecode)>,
-    // Freed last, as the others live in them.
+    // Dropped last, because the other fields refer to them.
     context: Context,
     runtime: Runtime,
 }
@@ -32,7 +32,7 @@ impl Engine {
     /// Starts an engine and evaluates the core.
     ///
     /// # Errors
-    /// What the script threw, or the engine for want of memory.
+    /// The script threw an exception, or the engine ran out of memory.
     pub fn with_core(core: &Bytecode, parts: Vec<(String, Bytecode)>) -> Result<Engine, String> {
         let (runtime, context) = new_context().map_err(|error| error.to_string())?;
         let start = context.with(|ctx| start_of(&ctx, core).catch(&ctx).map_err(|error| describe(&error)))?;
@@ -61,7 +61,7 @@ fn stack_bytes() -> usize {
 fn new_context() -> Result<(Runtime, Context), Error> {
     let runtime = Runtime::new()?;
     runtime.set_max_stack_size(stack_bytes());
-    // One command fits in memory: cycles are left to the end of the process.
+    // No collection of cycles: the process exits after one command.
     runtime.set_gc_threshold(usize::MAX);
     let context = Context::custom::<Intrinsics>(&runtime)?;
     Ok((runtime, context))
@@ -72,7 +72,7 @@ fn start_of(ctx: &Ctx<'_>, core: &Bytecode) -> Result<Persistent<Function<'stati
     Ok(Persistent::save(ctx, exports.get::<_, Function>("start")?))
 }
 
-/// The message and stack of an exception that nobody caught.
+/// The message and stack of an uncaught exception.
 fn describe(error: &CaughtError<'_>) -> String {
     match error {
         CaughtError::Exception(exception) => {
@@ -89,7 +89,7 @@ mod tests {
     use rquickjs::FromJs;
     use std::path::Path;
 
-    /// Runs a script as the core runs, and hands its value on.
+    /// Runs a script as the core is run, and returns its value.
     fn run<T: for<'js> FromJs<'js>>(source: &str) -> Result<T, String> {
         let bytecode = Bytecode::compile(c"test.js", source).unwrap();
         let (_runtime, context) = new_context().unwrap();

@@ -1,8 +1,8 @@
-//! The static host: the TypeScript core in QuickJS, with the native layer called directly. Under the name `tsrunc-init` the
-//! same file is the init of a container.
+//! The static host: runs the TypeScript core in QuickJS and calls the native layer directly. Executed as `tsrunc-init`, the same file is a container's
+//! init.
 //!
-//! Cargo makes the program with an empty image (native/sys/src/image.rs). That one does nothing but fill it:
-//! `tsrunc PROGRAM CORE [PART...]` starts the engine, evaluates the core and writes the program that users run (scripts/build).
+//! Cargo builds a program with an empty image (native/sys/src/image.rs), which can only fill it: `tsrunc PROGRAM CORE [PART...]` starts the engine,
+//! evaluates the core and writes the program that users run (scripts/build).
 
 mod core;
 mod native;
@@ -24,26 +24,26 @@ fn main() {
     let status = if std::env::args_os().next().is_some_and(|name| name.as_bytes() == b"tsrunc-init") {
         tsrunc_init::main(std::env::args_os())
     } else {
-        // SAFETY: `fill` below makes every image.
+        // SAFETY: every image is made by `fill` below, with an `Engine`.
         #[allow(unsafe_code)]
         match unsafe { image::load::<Engine>() } {
             Some(engine) => run(engine),
             None => fill(&std::env::args_os().skip(1).collect::<Vec<_>>()),
         }
     };
-    // Ends without freeing: the kernel is faster at it.
+    // Exit without freeing memory: the kernel does it faster.
     std::process::exit(status);
 }
 
 fn run(engine: &'static Engine) -> i32 {
-    // Hooks and helpers get none of the caller's descriptors; what a container keeps is named by number.
+    // Hooks and helpers must not inherit the caller's descriptors. Those that a container keeps are passed by number.
     if let Err(errno) = process::close_on_exec_from_3() {
         stdio::write(stdio::Stream::Error, &format!("{}\n", os_failure("mark descriptors close-on-exec".into(), errno)));
         return 1;
     }
-    // A write beyond RLIMIT_FSIZE is then an error that can be undone. The container's init starts with all signals at their defaults.
+    // So that a write beyond RLIMIT_FSIZE is an error that can be undone. The container's init resets all signals.
     signals::survive_file_size_limit();
-    signals::keep_ended_children();
+    signals::reset_sigchld();
     engine.run()
 }
 
@@ -63,15 +63,15 @@ fn fill(arguments: &[OsString]) -> i32 {
 
 fn write_program(program: &Path, core: &Path, parts: &[OsString]) -> Result<(), Box<dyn Error>> {
     let core = read(core)?;
-    let statics = image::Statics::note()?;
+    let statics = image::Statics::record()?;
     HEAP.enter_image();
-    // The parts come first: they are not among what every command needs.
+    // The parts come first, outside of the hot range, because most commands do not need them.
     let parts = parts.iter().map(|part| Ok((name_of(part)?, read(Path::new(part))?))).collect::<Result<_, Box<dyn Error>>>()?;
-    let hot_start = HEAP.close();
+    let hot_start = HEAP.forget_freed();
     let engine = Box::leak(Box::new(Engine::with_core(&core, parts)?));
-    // SAFETY: the engine is in the image, as is all it leads to.
+    // SAFETY: the engine, and all that is reachable from it, was allocated in the image.
     #[allow(unsafe_code)]
-    unsafe { image::write_program(engine, hot_start..HEAP.close(), &statics, HEAP.place(), program) }?;
+    unsafe { image::write_program(engine, hot_start..HEAP.forget_freed(), &statics, HEAP.own_range(), program) }?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! What src/hosts/embedded.ts is given: arguments, environment and four functions.
+//! The native object that src/hosts/embedded.ts gets: arguments, environment and three functions.
 
 use std::cell::RefCell;
 
@@ -12,7 +12,7 @@ use crate::stdio::{self, Stream};
 /// The object that implements `Native` of src/hosts/embedded.ts.
 ///
 /// # Errors
-/// A JavaScript exception: out of memory.
+/// A JavaScript exception if memory runs out.
 pub fn object<'js>(ctx: &Ctx<'js>, parts: &'static [(String, Bytecode)]) -> Result<Object<'js>, Error> {
     let object = Object::new(ctx.clone())?;
     object.set("argv", arguments())?;

@@ -11,7 +11,7 @@ pub enum Stream {
     Error,
 }
 
-/// Writes all of the text. A stream whose reader is gone or that is closed loses it: there is nobody to tell.
+/// Writes all of the text. An error is ignored: if the stream is closed there is nowhere to report it.
 pub fn write(stream: Stream, text: &str) {
     match stream {
         Stream::Output => write_all(std::io::stdout().as_fd(), text.as_bytes()),
@@ -32,6 +32,6 @@ fn write_all(fd: BorrowedFd<'_>, mut rest: &[u8]) {
 }
 
 fn wait_until_writable(fd: BorrowedFd<'_>) {
-    // Interrupted or refused, the next write tells.
+    // After an error, the next write fails and ends the loop.
     if let Err(_retry) = poll(&mut [PollFd::new(&fd, PollFlags::OUT)], None) {}
 }

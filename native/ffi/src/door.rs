@@ -1,4 +1,4 @@
-//! The exports without their pointers.
+//! The exported functions, without raw pointers.
 
 use std::cell::RefCell;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -9,27 +9,26 @@ use tsrunc_plan::request::Reply;
 use tsrunc_services::door::Services;
 use tsrunc_services::init_program::InitProgram;
 
-/// One native layer for all threads of the process: handles are numbers that any of them may hold.
+/// One instance for all threads of the process, because any of them may use any handle.
 static SERVICES: Mutex<Option<Services>> = Mutex::new(None);
 
 thread_local! {
-    /// The end of a reply that did not fit into the caller's buffer.
+    /// The part of a reply that did not fit into the caller's buffer.
     static REST: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Writes the reply to `request` to the start of `buffer` and returns the reply's length, which may be larger; -1 for a
-/// length beyond i32.
+/// Writes the reply to `request` to `buffer`, as far as it fits. Returns the reply's full length; -1 if it exceeds i32.
 pub fn call(request: &[u8], buffer: &mut [u8]) -> i32 {
     let reply = catch_unwind(|| {
-        // A panic in an earlier request poisoned the lock; the handles are still good.
+        // A panic in an earlier request poisons the lock, but the handles are still valid.
         let mut services = SERVICES.lock().unwrap_or_else(PoisonError::into_inner);
         services.get_or_insert_with(|| Services::new(InitProgram::Embedded)).call(request)
     })
     .unwrap_or_else(|panic| panicked(panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str))));
-    hand_over(reply, buffer)
+    write_reply(reply, buffer)
 }
 
-/// Moves the rest to `buffer` and returns its length; -1 where it does not fit.
+/// Moves the rest of a reply to `buffer` and returns its length; -1 if it does not fit.
 pub fn rest(buffer: &mut [u8]) -> i32 {
     let rest = REST.take();
     match (buffer.get_mut(..rest.len()), i32::try_from(rest.len())) {
@@ -41,7 +40,7 @@ pub fn rest(buffer: &mut [u8]) -> i32 {
     }
 }
 
-fn hand_over(mut reply: Vec<u8>, buffer: &mut [u8]) -> i32 {
+fn write_reply(mut reply: Vec<u8>, buffer: &mut [u8]) -> i32 {
     let Ok(length) = i32::try_from(reply.len()) else { return -1 };
     let fits = reply.len().min(buffer.len());
     buffer[..fits].copy_from_slice(&reply[..fits]);
@@ -87,14 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_no_json_is_a_failed_reply() {
+    fn malformed_json_gives_a_failed_reply() {
         let mut buffer = [0; 512];
         let length = call(b"nonsense", &mut buffer) as usize;
         assert!(matches!(serde_json::from_slice(&buffer[..length]), Ok(Reply::Failed { .. })));
     }
 
     #[test]
-    fn a_panic_is_a_failed_reply() {
+    fn a_panic_gives_a_failed_reply() {
         let reply = serde_json::from_slice(&panicked(Some("index out of bounds")));
         let Ok(Reply::Failed { failure }) = reply else { panic!("{reply:?}") };
         assert_eq!(failure.to_string(), "carry out request: panic: index out of bounds");

@@ -1,14 +1,13 @@
-//! The native layer for Node.js (src/hosts/node.ts), called through ffi-rs: bytes in, bytes out. The caller owns both
-//! buffers; integers live inside the messages, because ffi-rs passes 64-bit ones as doubles.
+//! The native layer as a shared library for Node.js (src/hosts/node.ts), called through ffi-rs: bytes in, bytes out. The caller owns both buffers.
+//! Integers are in the messages, because ffi-rs passes 64-bit ones as doubles.
 //!
-//! A panic must not leave an export: it would abort the process of whoever embeds the runtime.
+//! A panic must not unwind out of an exported function, which would abort the embedding process.
 
 mod door;
 
-/// Carries out the request in `request` and writes the reply to `reply`, as much as fits there.
+/// Executes the request in `request` and writes the reply to `reply`, as far as it fits.
 ///
-/// Returns the reply's length in bytes. What is beyond `reply_capacity` is kept for `tsrunc_rest`. -1 for a null pointer
-/// or a negative length.
+/// Returns the reply's length in bytes; `tsrunc_rest` returns what is beyond `reply_capacity`. -1 for a null pointer or a negative length.
 ///
 /// # Safety
 /// `request` must be valid for reads of `request_length` bytes, `reply` for writes of `reply_capacity` bytes, and they
@@ -20,14 +19,14 @@ pub unsafe extern "C" fn tsrunc_call(request: *const u8, request_length: i32, re
     if request.is_null() || reply.is_null() {
         return -1;
     }
-    // SAFETY: not null; the caller vouches for the lengths.
+    // SAFETY: not null; the caller guarantees the lengths.
     let (request, reply) = unsafe { (std::slice::from_raw_parts(request, request_length), std::slice::from_raw_parts_mut(reply, reply_capacity)) };
     door::call(request, reply)
 }
 
-/// Writes what the last `tsrunc_call` of this thread kept and forgets it.
+/// Writes the rest of the last reply in this thread to `buffer`, once.
 ///
-/// Returns how many bytes were written; -1 where they do not fit in `capacity`, for a null pointer or a negative length.
+/// Returns its length; -1 if it does not fit in `capacity`, for a null pointer or a negative length.
 ///
 /// # Safety
 /// `buffer` must be valid for writes of `capacity` bytes.
@@ -38,6 +37,6 @@ pub unsafe extern "C" fn tsrunc_rest(buffer: *mut u8, capacity: i32) -> i32 {
     if buffer.is_null() {
         return -1;
     }
-    // SAFETY: not null; the caller vouches for the length.
+    // SAFETY: not null; the caller guarantees the length.
     door::rest(unsafe { std::slice::from_raw_parts_mut(buffer, capacity) })
 }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::process::{set_child_subreaper, waitid, Pid, WaitId, WaitIdOptions};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
-use tsrunc_sys::signals::{ended_child, send, Caught, CHILD_END, WINDOW_CHANGE};
+use tsrunc_sys::signals::{exited_child, send, Caught, CHILD_END, WINDOW_CHANGE};
 
 use crate::notify::Proxy;
 use crate::pending::Pending;
@@ -41,7 +41,7 @@ impl Foreground<'_> {
         let Foreground { mut signals, subreaper, notify } = self;
         if subreaper {
             if let Some(signals) = &mut signals {
-                signals.child_ends().during(|| "catch SIGCHLD".into())?;
+                signals.catch_child_exits().during(|| "catch SIGCHLD".into())?;
             }
         }
         let mut reactor = Reactor::new().during(during)?;
@@ -143,7 +143,7 @@ impl Attached<'_> {
     /// Reaps children that have ended, except the container's process.
     fn reap_orphans(&self) -> Result<(), Failure> {
         let during = || "reap orphans".to_owned();
-        let next = || ended_child().during(during).map(|pid| pid.filter(|pid| self.subreaper && *pid != self.pid).and_then(Pid::from_raw));
+        let next = || exited_child().during(during).map(|pid| pid.filter(|pid| self.subreaper && *pid != self.pid).and_then(Pid::from_raw));
         while let Some(pid) = next()? {
             waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG).during(during)?;
         }

@@ -1,4 +1,4 @@
-//! Programs that decide on a cgroup's device accesses (bpf(2), BPF_PROG_TYPE_CGROUP_DEVICE).
+//! Device filters of cgroups (bpf(2), BPF_PROG_TYPE_CGROUP_DEVICE).
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -14,24 +14,24 @@ const PROG_QUERY: libc::c_int = 16;
 
 const TYPE_CGROUP_DEVICE: u32 = 15;
 const ATTACH_CGROUP_DEVICE: u32 = 6;
-/// Others may attach theirs to this cgroup and to those below; an access needs the consent of all.
+/// Allows more than one program on the cgroup, and programs on its descendants. All of them must allow an access.
 const ALLOW_MULTI: u32 = 2;
 const REPLACE: u32 = 4;
 
 const NAME_BYTES: usize = 16;
 
-/// One instruction as the kernel takes it (struct bpf_insn).
+/// One instruction (struct bpf_insn).
 pub type Instruction = u64;
 
-/// `attributes` has the layout of the command's part of union bpf_attr; what lies behind counts as zero.
+/// `attributes` has the layout of the command's part of union bpf_attr; the kernel takes the rest as zero.
 fn bpf<T>(command: libc::c_int, attributes: &mut T) -> Result<libc::c_long, Errno> {
     // SAFETY: every caller passes a repr(C) structure of the command's layout, whose pointers live through the call.
     check(unsafe { libc::syscall(libc::SYS_bpf, command, attributes as *mut T, size_of::<T>()) })
 }
 
-/// A descriptor that bpf(2) just returned, close-on-exec as all of them.
+/// A new descriptor from bpf(2), which is always close-on-exec.
 fn owned(number: libc::c_long) -> OwnedFd {
-    // SAFETY: the kernel made it for this call; nobody else owns it.
+    // SAFETY: the kernel has just created it; it has no other owner.
     unsafe { OwnedFd::from_raw_fd(number as i32) }
 }
 
@@ -41,10 +41,10 @@ fn padded(name: &str) -> [u8; NAME_BYTES] {
     bytes
 }
 
-/// Loads a device filter. `name`: up to 15 letters, digits and underscores, by which `attached_device_filter` finds it.
+/// Loads a device filter. `name`: up to 15 letters, digits and underscores; `attached_device_filter` finds the filter by it.
 ///
 /// # Errors
-/// `EPERM` without privilege; `EINVAL` or `EACCES` for a program that the kernel's verifier refuses.
+/// `EPERM` without privilege; `EINVAL` or `EACCES` if the kernel's verifier refuses the program.
 pub fn load_device_filter(program: &[Instruction], name: &str) -> Result<OwnedFd, Errno> {
     #[repr(C)]
     struct Load {
@@ -74,7 +74,7 @@ pub fn load_device_filter(program: &[Instruction], name: &str) -> Result<OwnedFd
     bpf(PROG_LOAD, &mut attributes).map(owned)
 }
 
-/// Attaches a device filter to a cgroup2 directory, in one step in the place of `replaced` if given (Linux 5.6).
+/// Attaches a device filter to a cgroup2 directory. Replaces `replaced`, if given, atomically (Linux 5.6).
 pub fn attach_device_filter(cgroup: BorrowedFd<'_>, program: &OwnedFd, replaced: Option<&OwnedFd>) -> Result<(), Errno> {
     #[repr(C)]
     struct Attach {
@@ -94,7 +94,7 @@ pub fn attach_device_filter(cgroup: BorrowedFd<'_>, program: &OwnedFd, replaced:
     bpf(PROG_ATTACH, &mut attributes).map(drop)
 }
 
-/// The first device filter of that name that is attached to the cgroup itself.
+/// The first device filter with that name that is attached to the cgroup itself.
 pub fn attached_device_filter(cgroup: BorrowedFd<'_>, name: &str) -> Result<Option<OwnedFd>, Errno> {
     for id in attached_ids(cgroup)? {
         let program = match by_id(id) {
@@ -118,7 +118,7 @@ fn attached_ids(cgroup: BorrowedFd<'_>) -> Result<Vec<u32>, Errno> {
         prog_ids: u64,
         prog_cnt: u32,
     }
-    let mut ids = vec![0u32; 64]; // the kernel allows no more on one cgroup (BPF_CGROUP_MAX_PROGS)
+    let mut ids = vec![0u32; 64]; // BPF_CGROUP_MAX_PROGS
     let mut attributes = Query {
         target_fd: cgroup.as_raw_fd(),
         attach_type: ATTACH_CGROUP_DEVICE,

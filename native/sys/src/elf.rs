@@ -1,10 +1,10 @@
-//! What native/sys/src/image.rs must know of an ELF file of 64 bits (elf(5)), the program's own.
+//! Edits the program's own 64-bit ELF file (elf(5)), for image.rs.
 
 use std::ops::Range;
 
-/// A loadable segment of an ELF file of 64 bits (elf(5), PT_LOAD).
+/// A loadable segment (PT_LOAD).
 pub(crate) struct Segment {
-    /// Where its header is in the file.
+    /// Offset of its program header in the file.
     header: usize,
     pub(crate) offset: usize,
     pub(crate) address: usize,
@@ -25,8 +25,8 @@ fn set_number(program: &mut [u8], at: usize, number: usize) {
 impl Segment {
     const FILE_BYTES_FIELD: usize = 32;
 
-    /// The segment whose bytes in the file end with those of a range of addresses: behind them the kernel maps zeros.
-    pub(crate) fn holding(program: &[u8], range: Range<usize>) -> Option<Segment> {
+    /// The segment whose bytes in the file end with an address range. In memory, zeros follow (.bss).
+    pub(crate) fn ending_with(program: &[u8], range: Range<usize>) -> Option<Segment> {
         let (table, entry_bytes, entries) = (number(program, 32, 8)?, number(program, 54, 2)?, number(program, 56, 2)?);
         (0..entries).find_map(|entry| {
             let header = table + entry * entry_bytes;
@@ -38,8 +38,8 @@ impl Segment {
         })
     }
 
-    /// Cuts off what the segment has in the file behind an address. What follows it there, the sections that are not loaded and
-    /// the section headers, moves up, so that strip, objcopy and debuggers can still read the file.
+    /// Removes the segment's bytes beyond the address `end` from the file. The sections that follow and the section headers move up, so that strip,
+    /// objcopy and debuggers can still read the file.
     pub(crate) fn cut(&self, program: &mut Vec<u8>, end: usize) -> Option<()> {
         const SECTIONS_OFFSET_FIELD: usize = 40;
         const SECTION_NAMES_ALIGNMENT: usize = 8;
@@ -67,8 +67,8 @@ impl Segment {
 mod tests {
     use super::*;
 
-    /// Two loadable segments, address 0x40 at 0 and 0x80 at 0xb0, and behind them a section that is not loaded and three headers:
-    /// of the second segment's last section, of one that has no bytes in the file, and of the section that is not loaded.
+    /// Two loadable segments, address 0x40 at offset 0 and 0x80 at 0xb0, followed by a section that is not loaded and three section headers: the second
+    /// segment's last section, one without bytes in the file, and the section that is not loaded.
     fn program() -> Vec<u8> {
         let mut program = vec![0xff; 0x100 + 3 * 64];
         set_number(&mut program, 32, 64);
@@ -91,23 +91,23 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_is_found_by_what_it_ends_with() {
+    fn finds_a_segment_by_its_end() {
         let program = program();
-        let found = Segment::holding(&program, 0x90..0xc0).unwrap();
+        let found = Segment::ending_with(&program, 0x90..0xc0).unwrap();
         assert_eq!((found.offset, found.address, found.file_bytes, found.memory_bytes), (0xb0, 0x80, 0x40, 0x48));
-        assert!(Segment::holding(&program, 0x90..0xb0).is_none());
-        assert!(Segment::holding(&program, 0x70..0xc0).is_none());
-        assert!(Segment::holding(&program[..100], 0x90..0xc0).is_none());
+        assert!(Segment::ending_with(&program, 0x90..0xb0).is_none());
+        assert!(Segment::ending_with(&program, 0x70..0xc0).is_none());
+        assert!(Segment::ending_with(&program[..100], 0x90..0xc0).is_none());
     }
 
     #[test]
-    fn a_cut_moves_up_what_follows() {
+    fn cut_moves_up_what_follows() {
         let mut program = program();
         let whole = program.clone();
-        let segment = Segment::holding(&program, 0x90..0xc0).unwrap();
+        let segment = Segment::ending_with(&program, 0x90..0xc0).unwrap();
         segment.cut(&mut program, 0x9e).unwrap();
         assert_eq!(program.len(), whole.len() - 0x20);
-        assert_eq!(Segment::holding(&program, 0x90..0xa0).unwrap().memory_bytes, 0x48);
+        assert_eq!(Segment::ending_with(&program, 0x90..0xa0).unwrap().memory_bytes, 0x48);
         assert_eq!(number(&program, 40, 8), Some(0xe0));
         let sections = (0..3).map(|entry| [24, 32].map(|field| number(&program, 0xe0 + entry * 64 + field, 8).unwrap()));
         assert_eq!(sections.collect::<Vec<_>>(), [[0xc0, 0x10], [0xc0, 8], [0xd0, 0x10]]);

@@ -1,28 +1,28 @@
-//! The unsafe part of running QuickJS: scripts without source and line numbers. The safe rest is rquickjs.
+//! The unsafe part of running QuickJS: bytecode without source and line numbers. rquickjs does the rest.
 
 use std::ffi::{CStr, CString};
 
 use rquickjs::{qjs, CatchResultExt, Context, Ctx, Error, Result, Runtime, Value};
 
-/// A strict script, compiled.
+/// A compiled script in strict mode.
 #[derive(Clone)]
 pub struct Bytecode(Vec<u8>);
 
 impl Bytecode {
-    /// Compiles a script, in an engine of its own.
+    /// Compiles a script, in a separate engine.
     ///
     /// # Errors
-    /// The SyntaxError in words.
+    /// The text of the SyntaxError.
     pub fn compile(name: &CStr, source: &str) -> std::result::Result<Bytecode, String> {
         let context = Runtime::new().and_then(|runtime| Context::full(&runtime)).map_err(|error| error.to_string())?;
         let bytes = context.with(|ctx| compile(&ctx, name, source).catch(&ctx).map_err(|error| error.to_string()))?;
         Ok(Bytecode(bytes))
     }
 
-    /// What `as_bytes` gave.
+    /// Bytecode from `as_bytes`.
     ///
     /// # Safety
-    /// The same build of the engine must have compiled it: the engine does not verify bytecode.
+    /// The same build of the engine must have compiled it, because the engine does not verify bytecode.
     pub unsafe fn from_bytes(bytes: Vec<u8>) -> Bytecode {
         Bytecode(bytes)
     }
@@ -37,8 +37,8 @@ impl Bytecode {
     /// `Error::Exception` with the pending exception.
     pub fn evaluate<'js>(&self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
         let raw = ctx.as_raw().as_ptr();
-        // SAFETY: the context is alive; the bytes are what this build of the engine wrote;
-        // JS_EvalFunction takes the function over; its result is owned here.
+        // SAFETY: the context is alive; this build of the engine wrote the bytes;
+        // JS_EvalFunction takes ownership of the function; its result is owned here.
         unsafe {
             let script = qjs::JS_ReadObject(raw, self.0.as_ptr(), self.0.len() as _, qjs::JS_READ_OBJ_BYTECODE as i32);
             if qjs::JS_IsException(script) {
@@ -53,7 +53,7 @@ impl Bytecode {
     }
 }
 
-/// Tells the engine that its stack begins here: one that was started elsewhere believes in another.
+/// Tells the engine that its stack begins here. An engine from the image has the stack of the process that made it.
 pub fn begin_stack(ctx: &Ctx<'_>) {
     // SAFETY: the context and so its runtime are alive.
     unsafe { qjs::JS_UpdateStackTop(qjs::JS_GetRuntime(ctx.as_raw().as_ptr())) }

@@ -3,9 +3,9 @@
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 
-/// Adds what was being done to the errno of a failed call.
+/// Adds the operation to the error of a failed call.
 pub trait During<T> {
-    /// `operation` is verb and quoted object; it is built only on failure.
+    /// `operation` returns verb and quoted object; it is called only on failure.
     fn during(self, operation: impl FnOnce() -> String) -> Result<T, Failure>;
 }
 

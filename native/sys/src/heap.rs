@@ -1,6 +1,5 @@
-//! The heap of the static program: memory by mmap(2) in large chunks, freed blocks kept in lists by size. A command lives for
-//! milliseconds and QuickJS allocates and frees tens of thousands of small blocks: a general allocator's bookkeeping
-//! and its unmapping were a tenth of a command's time.
+//! The allocator of the static program: takes large chunks by mmap(2) and keeps freed blocks in a list per size class. A command takes milliseconds, and
+//! QuickJS allocates and frees tens of thousands of small blocks: musl's allocator took a tenth of a command's time for bookkeeping and munmap(2).
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
@@ -10,37 +9,38 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::image;
 
-/// Address space taken from the kernel at a time; pages count only once they are touched.
+/// Size of a chunk. A page uses memory only once it is touched.
 const CHUNK_BYTES: usize = 8 << 20;
-/// Pages are taken this much at a time, and not by a page fault each. Divides `CHUNK_BYTES`.
+/// Pages are populated in steps of this size, which is cheaper than page faults. Divides `CHUNK_BYTES`.
 const POPULATE_BYTES: usize = 64 << 10;
-/// Larger blocks have a mapping of their own.
+/// Larger blocks are separate mappings.
 const LARGE_BYTES: usize = 1 << 20;
-/// Sizes up to here are rounded to 16 bytes, larger ones to a 32nd of the power of two below them: QuickJS asks for 4 KiB and a
-/// little, hundreds of times.
+/// Sizes up to this are rounded up to 16 bytes, larger ones to a 32nd of the next lower power of two, because QuickJS allocates hundreds of blocks
+/// slightly larger than 4 KiB.
 const SMALL_BYTES: usize = 1024;
 const SMALL_CLASSES: usize = SMALL_BYTES / 16;
-/// Of each doubling from 1 KiB to 1 MiB.
+/// Classes per power of two, from 1 KiB to 1 MiB.
 const STEPS: usize = 32;
 const CLASSES: usize = SMALL_CLASSES + STEPS * 10;
 
-/// To be declared as `#[global_allocator]`.
+/// Declare it as `#[global_allocator]`.
 pub struct Heap {
     busy: AtomicBool,
     state: UnsafeCell<State>,
 }
 
 struct State {
-    /// Freed blocks of each class; the first word of each leads to the next.
+    /// Freed blocks of each class, a linked list: the first word of a block points to the next.
     free: [*mut u8; CLASSES],
+    /// The unused part of the current chunk.
     next: usize,
     end: usize,
-    /// The chunk's pages below are there.
+    /// The chunk's pages below this address are populated.
     populated: usize,
 }
 
 impl State {
-    /// Takes a new chunk; what is left of the last one is lost. False when the kernel has no memory.
+    /// Maps a new chunk and abandons the rest of the last one. False if the kernel has no memory.
     fn extend(&mut self) -> bool {
         let chunk = map(CHUNK_BYTES) as usize;
         if chunk == 0 {
@@ -51,7 +51,7 @@ impl State {
     }
 }
 
-// SAFETY: the state is only touched by who set `busy`.
+// SAFETY: only the thread that set `busy` accesses the state.
 unsafe impl Sync for Heap {}
 
 impl Heap {
@@ -59,22 +59,22 @@ impl Heap {
         Heap { busy: AtomicBool::new(false), state: UnsafeCell::new(State { free: [null_mut(); CLASSES], next: 0, end: 0, populated: 0 }) }
     }
 
-    /// Where the heap's own state is.
-    pub fn place(&self) -> Range<usize> {
+    /// The address range of the heap's own state.
+    pub fn own_range(&self) -> Range<usize> {
         let start = std::ptr::from_ref(self) as usize;
         start..start + size_of::<Heap>()
     }
 
-    /// Allocates from the program's empty image from now on. False when it is not empty.
+    /// Allocates from the program's empty image from now on. False if the image is not empty.
     pub fn enter_image(&self) -> bool {
         let Some((start, bytes)) = image::space_to_fill() else { return false };
-        // Freed blocks elsewhere are lost: nothing in the image may lie there.
+        // Forget freed blocks elsewhere: all that is reachable from the image must be in it.
         self.locked(|state| *state = State { free: [null_mut(); CLASSES], next: start, end: start + bytes, populated: start + bytes });
         true
     }
 
-    /// Forgets the freed blocks: what is allocated from now on lies behind the address that is returned.
-    pub fn close(&self) -> usize {
+    /// Forgets the freed blocks, so that all later allocations are at or above the address that is returned.
+    pub fn forget_freed(&self) -> usize {
         self.locked(|state| {
             state.free = [null_mut(); CLASSES];
             state.next
@@ -85,7 +85,7 @@ impl Heap {
         while self.busy.swap(true, Ordering::Acquire) {
             std::hint::spin_loop();
         }
-        // SAFETY: `busy` was ours to set: nobody else has the state until it is cleared.
+        // SAFETY: this thread has set `busy`, so no other thread accesses the state until it is cleared.
         let result = body(unsafe { &mut *self.state.get() });
         self.busy.store(false, Ordering::Release);
         result
@@ -98,7 +98,7 @@ impl Default for Heap {
     }
 }
 
-/// The class of a size and the size of its blocks.
+/// The size class of a size, and the size of its blocks.
 fn class_of(size: usize) -> (usize, usize) {
     if size <= SMALL_BYTES {
         let blocks = size.div_ceil(16).max(1);
@@ -112,7 +112,7 @@ fn class_of(size: usize) -> (usize, usize) {
 }
 
 fn map(bytes: usize) -> *mut u8 {
-    // SAFETY: an anonymous mapping at an address of the kernel's choice.
+    // SAFETY: a new anonymous mapping at an address that the kernel chooses.
     let memory = unsafe { libc::mmap(null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
     if memory == libc::MAP_FAILED {
         return null_mut();
@@ -120,8 +120,8 @@ fn map(bytes: usize) -> *mut u8 {
     memory.cast()
 }
 
-// SAFETY: blocks are disjoint, at least as large as asked for and aligned to 16 bytes, or to a page where they have a
-// mapping of their own; a block goes back to the class that the same layout gives.
+// SAFETY: blocks are disjoint, large enough, and aligned to 16 bytes or, as separate mappings, to a page. `dealloc` gets the layout of `alloc`, so a
+// block returns to its own class.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.size() > LARGE_BYTES || layout.align() > 16 {
@@ -131,7 +131,7 @@ unsafe impl GlobalAlloc for Heap {
         self.locked(|state| {
             let block = state.free[class];
             if !block.is_null() {
-                // SAFETY: a freed block holds the next one's address in its first word.
+                // SAFETY: the first word of a freed block is the address of the next.
                 state.free[class] = unsafe { block.cast::<*mut u8>().read() };
                 return block;
             }
@@ -141,7 +141,7 @@ unsafe impl GlobalAlloc for Heap {
             let block = state.next;
             state.next += bytes;
             while state.next > state.populated {
-                // SAFETY: the range lies in the chunk, a mapping of ours. Kernels before 5.14 refuse; then pages come one by one.
+                // SAFETY: the range is in the chunk, which is our mapping. Kernels before 5.14 refuse; then each page faults.
                 unsafe { libc::madvise(state.populated as *mut libc::c_void, POPULATE_BYTES, libc::MADV_POPULATE_WRITE) };
                 state.populated += POPULATE_BYTES;
             }
@@ -151,13 +151,13 @@ unsafe impl GlobalAlloc for Heap {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if layout.size() > LARGE_BYTES || layout.align() > 16 {
-            // SAFETY: a mapping of its own, made by `alloc` for the same layout.
+            // SAFETY: `alloc` made this mapping for the same layout.
             unsafe { libc::munmap(block.cast(), layout.size().max(1)) };
             return;
         }
         let (class, _) = class_of(layout.size());
         self.locked(|state| {
-            // SAFETY: the block is free now and at least 16 bytes long.
+            // SAFETY: the block is free and has at least 16 bytes.
             unsafe { block.cast::<*mut u8>().write(state.free[class]) };
             state.free[class] = block;
         });
@@ -168,7 +168,7 @@ unsafe impl GlobalAlloc for Heap {
         if is_pooled(layout.size()) && is_pooled(new_size) && class_of(layout.size()) == class_of(new_size) {
             return block;
         }
-        // SAFETY: the caller's size and alignment are valid; both blocks hold the bytes that are copied.
+        // SAFETY: the caller guarantees a valid size and alignment; both blocks have at least the bytes that are copied.
         unsafe {
             let new = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
             if !new.is_null() {
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_are_dense_and_hold_their_sizes() {
+    fn classes_are_dense_and_large_enough() {
         assert_eq!(class_of(0), (0, 16));
         assert_eq!(class_of(16), (0, 16));
         assert_eq!(class_of(17), (1, 32));
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_freed_block_is_used_again_and_contents_move_with_realloc() {
+    fn a_freed_block_is_reused_and_realloc_keeps_the_contents() {
         let heap = Heap::new();
         let layout = Layout::from_size_align(100, 8).unwrap();
         // SAFETY: blocks are used within their layouts and freed once.

@@ -1,4 +1,4 @@
-//! System calls: the only crate with `unsafe`. What rustix has is used from there; here is the rest.
+//! System calls that rustix lacks or marks unsafe, and the other code that needs `unsafe`: it is allowed only in this crate.
 
 pub mod bpf;
 pub mod command;

@@ -1,4 +1,4 @@
-//! The part of libseccomp (seccomp.h, linked statically by build.rs) that makes filters; nothing here loads one.
+//! Bindings to libseccomp (seccomp.h; build.rs links it statically), to compile filters. Nothing here loads one.
 
 use std::ffi::{c_char, c_int, c_uint, c_void, CString};
 use std::ptr::NonNull;
@@ -19,7 +19,7 @@ pub struct Comparison {
     pub second: u64,
 }
 
-/// enum scmp_filter_attr: whether to load with no_new_privs.
+/// enum scmp_filter_attr: set no_new_privs when the filter is loaded.
 const CTL_NNP: c_int = 3;
 
 #[repr(C)]
@@ -43,7 +43,7 @@ extern "C" {
     fn seccomp_export_bpf_mem(context: *const c_void, buffer: *mut c_void, length: *mut usize) -> c_int;
 }
 
-/// What the library answers for a name that it does not know (__NR_SCMP_ERROR).
+/// The library's result for an unknown name (__NR_SCMP_ERROR).
 const NO_SYSCALL: c_int = -1;
 
 /// The library's version, `2.6.0`.
@@ -59,28 +59,28 @@ pub fn native_architecture() -> u32 {
     unsafe { seccomp_arch_native() }
 }
 
-/// The library's token of an architecture by its name in lower case, `x86_64`.
+/// The library's token of an architecture, by its lower-case name, `x86_64`.
 pub fn architecture(name: &str) -> Option<u32> {
     let name = CString::new(name).ok()?;
     // SAFETY: a C string that lives through the call.
     Some(unsafe { seccomp_arch_resolve_name(name.as_ptr()) }).filter(|token| *token != 0)
 }
 
-/// The number of a system call. Negative for one that only other architectures have, which a rule may name nevertheless.
+/// The number of a system call. Negative if only other architectures have it; a rule may name it nevertheless.
 pub fn syscall_number(architecture: u32, name: &str) -> Option<i32> {
     let name = CString::new(name).ok()?;
     // SAFETY: a C string that lives through the call.
     Some(unsafe { seccomp_syscall_resolve_name_arch(architecture, name.as_ptr()) }).filter(|number| *number != NO_SYSCALL)
 }
 
-/// A filter that is being made; for this machine's architecture to begin with.
+/// A filter under construction; a new one is for this machine's architecture only.
 pub struct Filter(NonNull<c_void>);
 
 impl Filter {
-    /// `default_action`: `SECCOMP_RET_*` with its data, for what no rule says.
+    /// `default_action`: `SECCOMP_RET_*` with its data, for system calls without a matching rule.
     ///
     /// # Errors
-    /// `EINVAL` for an action that the library does not know.
+    /// `EINVAL` if the library does not know the action.
     pub fn new(default_action: u32) -> Result<Self, Errno> {
         // SAFETY: plain integers go in; a null pointer comes back on failure.
         let filter = Filter(NonNull::new(unsafe { seccomp_init(default_action) }).ok_or(Errno::INVAL)?);
@@ -89,10 +89,10 @@ impl Filter {
         Ok(filter)
     }
 
-    /// Adds an architecture that the process may switch to; one that is there already is left alone.
+    /// Adds an architecture that the process may switch to, unless the filter has it already.
     ///
     /// # Errors
-    /// `EDOM` for one of another byte order.
+    /// `EDOM` for an architecture with another byte order.
     pub fn add_architecture(&mut self, token: u32) -> Result<(), Errno> {
         // SAFETY: the pointer is valid until the drop.
         unsafe {
@@ -103,10 +103,10 @@ impl Filter {
         }
     }
 
-    /// Adds a rule for a system call of this machine's architecture, and for those of its name on the other ones.
+    /// Adds a rule for a system call of this machine's architecture, and for the system call of that name on the filter's other architectures.
     ///
     /// # Errors
-    /// `EACCES` for the default action; `EEXIST` for a rule that says the same of more.
+    /// `EACCES` for the default action; `EEXIST` if an existing rule covers this one.
     pub fn add_rule(&mut self, action: u32, syscall: i32, comparisons: &[Comparison]) -> Result<(), Errno> {
         // SAFETY: the pointer is valid until the drop; the library copies the comparisons.
         result(unsafe { seccomp_rule_add_array(self.0.as_ptr(), action, syscall, comparisons.len() as c_uint, comparisons.as_ptr()) })
@@ -115,10 +115,10 @@ impl Filter {
     /// The program for the kernel.
     pub fn program(&self) -> Result<Vec<Instruction>, Errno> {
         let mut bytes = 0;
-        // SAFETY: without a buffer it only tells the length, and keeps the program that it made for that.
+        // SAFETY: without a buffer it only returns the length, and keeps the program that it compiled.
         result(unsafe { seccomp_export_bpf_mem(self.0.as_ptr(), std::ptr::null_mut(), &mut bytes) })?;
         let mut program = vec![0; bytes / size_of::<Instruction>()];
-        // SAFETY: the buffer has exactly the length it told (2.6.0 copies as much as the buffer holds, not as there is).
+        // SAFETY: the buffer has exactly the length it returned. (2.6.0 copies the buffer's length, not the program's.)
         result(unsafe { seccomp_export_bpf_mem(self.0.as_ptr(), program.as_mut_ptr().cast(), &mut bytes) })?;
         Ok(program)
     }
@@ -126,7 +126,7 @@ impl Filter {
 
 impl Drop for Filter {
     fn drop(&mut self) {
-        // SAFETY: `new` made it, and nobody uses it after this.
+        // SAFETY: `new` made it, and it is not used after this.
         unsafe { seccomp_release(self.0.as_ptr()) }
     }
 }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn makes_a_program_and_says_why_it_cannot() {
+    fn compiles_a_program_and_reports_errors() {
         let mut filter = Filter::new(ALLOW).unwrap();
         filter.add_architecture(native_architecture()).unwrap();
         filter.add_architecture(architecture("x86").unwrap()).unwrap();
@@ -167,7 +167,7 @@ mod tests {
         let comparison = Comparison { argument: 0, operator: 4, first: 1, second: 0 };
         filter.add_rule(ERRNO | 1, 1, &[comparison]).unwrap();
         let program = filter.program().unwrap();
-        // The last word is a return of something, the first a load of the architecture.
+        // The first instruction loads the architecture, the last one is a return.
         assert_eq!(program.first(), Some(&0x0000_0004_0000_0020));
         assert_eq!(program.last().unwrap() & 0xffff, 0x06);
     }

@@ -1,5 +1,5 @@
-//! Clones of mounts as a user namespace sees them: their options and what is mounted below are locked (mount_namespaces(7),
-//! "Restrictions on mount namespaces").
+//! Locked clones of mounts: a user namespace cannot clear their flags nor unmount the mounts below (mount_namespaces(7), "Restrictions on mount
+//! namespaces").
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -11,34 +11,33 @@ use crate::namespaces::check;
 use crate::spawn::CloneArgs;
 use crate::user_namespace::Holder;
 
-/// What a clone is made of.
+/// What to clone.
 #[derive(Clone, Copy)]
 pub struct CloneSource<'a> {
-    /// Absolute path of the caller.
+    /// Absolute path in the caller's mount namespace.
     pub path: &'a CStr,
     pub recursive: bool,
-    /// False: a symbolic link at the end of the path is cloned itself.
+    /// False: clone a final symbolic link itself.
     pub follow: bool,
 }
 
-/// A detached clone of a mount of the caller, which comes with the locks: nobody in a user namespace takes back an
-/// option of it or unmounts what lies below. It is made of a copy of the caller's mounts that a new user namespace owns, by a child that
-/// joins these mounts alone: in the user namespace it would lose the caller's capabilities, and with them the way to the path.
+/// Makes a locked, detached clone of one of the caller's mounts. The kernel locks mounts when it copies them to a mount namespace that another user
+/// namespace owns, so the clone is made in such a mount namespace, by a child. The child joins only the mount namespace: in the user namespace it would
+/// lose the caller's capabilities, which it may need to reach the path.
 ///
 /// # Errors
-/// Those of clone(2) and setns(2) for the namespaces and of open_tree(2): `EINVAL` for a clone that is not recursive and would uncover
-/// what mounts below the path hide.
+/// Those of clone(2), setns(2) and open_tree(2): `EINVAL` if the clone is not recursive and would uncover what locked mounts below the path hide.
 pub fn clone_locked(source: CloneSource<'_>) -> Result<OwnedFd, Errno> {
     let holder = Holder::with_mounts()?;
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let args = CloneArgs {
-        // The child's new descriptor is the caller's.
+        // A descriptor that the child opens is the caller's too.
         flags: libc::CLONE_FILES as u64,
         exit_signal: libc::SIGCHLD as u64,
         ..CloneArgs::default()
     };
-    // SAFETY: without CLONE_VM the child goes on with a copy of all memory. Other threads' locks may be held in it for good:
-    // it makes system calls only.
+    // SAFETY: without CLONE_VM the child has a copy of the memory. Locks of other threads may be held in that copy for ever, so the child makes
+    // only system calls.
     let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) })? as i32;
     if pid == 0 {
         clone_and_exit(holder.pidfd.as_fd(), source, write.as_fd());
@@ -47,18 +46,18 @@ pub fn clone_locked(source: CloneSource<'_>) -> Result<OwnedFd, Errno> {
     waitid(WaitId::Pid(child), WaitIdOptions::EXITED)?;
     drop(write);
     let mut result = [0u8; 8];
-    // Nothing is in the pipe of a child that was killed.
+    // A killed child has written nothing.
     if rustix::io::read(&read, &mut result)? != result.len() {
         return Err(Errno::INTR);
     }
     match i64::from_ne_bytes(result) {
-        // SAFETY: the child opened it in the table that it shared, and nobody else knows of it.
+        // SAFETY: the child opened it in the shared descriptor table, and it has no other owner.
         fd @ 0.. => Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) }),
         failed => Err(Errno::from_raw_os_error(-failed as i32)),
     }
 }
 
-/// The child's whole life: the descriptor, or the errno below zero, into the pipe.
+/// All that the child does: writes the new descriptor, or a negated errno, to the pipe.
 fn clone_and_exit(mounts: BorrowedFd<'_>, source: CloneSource<'_>, result: BorrowedFd<'_>) -> ! {
     const OPEN_TREE_CLONE: libc::c_int = 1;
     let recursive = if source.recursive { libc::AT_RECURSIVE } else { 0 };
@@ -84,10 +83,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clone_is_a_descriptor_of_the_caller_that_closes_on_exec() {
+    fn a_clone_is_a_close_on_exec_descriptor_of_the_caller() {
         let clone_of = |path, recursive, follow| clone_locked(CloneSource { path, recursive, follow });
         let clone = match clone_of(c"/proc", true, true) {
-            // Without user namespaces there is nothing to see, which is a failure where tests must work.
+            // User namespaces may be unavailable; with TSRUNC_MUST_WORK that is a failure.
             Err(Errno::PERM | Errno::NOSPC) if std::env::var_os("TSRUNC_MUST_WORK").is_none() => return,
             clone => clone.unwrap(),
         };

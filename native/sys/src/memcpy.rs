@@ -1,13 +1,13 @@
-//! memcpy(3) and memmove(3) for the static program. musl's memcpy is one string instruction, which takes longer to start than most
-//! copies take: QuickJS copies short strings and arrays, and that was a fifteenth of a command's time in user space.
+//! memcpy(3) and memmove(3) for the static program. musl's memcpy is a single string instruction with a high start-up cost, and QuickJS copies mostly
+//! short strings and arrays: that took a fifteenth of a command's user time.
 //!
-//! Only assembler touches the memory: a compiler may turn a copy in Rust into a call of memcpy, which would call itself.
+//! The copies are in assembly, because a compiler may turn a copy loop in Rust into a call of memcpy, which would recurse.
 
 use std::arch::asm;
 
 const SMALL_BYTES: usize = 128;
 
-/// Copies what is at both ends of a block; in the middle the two overlap. All is read before any is written.
+/// Copies a block as two halves from both ends, which may overlap in the middle. Reads everything before it writes anything.
 ///
 /// # Safety
 /// At most `SMALL_BYTES` bytes at both addresses; they may overlap.
@@ -92,7 +92,7 @@ unsafe fn copy_small(to: *mut u8, from: *const u8, count: usize) {
 /// As for memcpy(3): `count` bytes at both addresses, which do not overlap.
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
-    // SAFETY: the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         if count <= SMALL_BYTES {
             copy_small(to, from, count);
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *
 /// As for memmove(3): `count` bytes at both addresses.
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
-    // SAFETY: the caller's word; upwards nothing is overwritten before it is read, unless `to` lies within what is to be read.
+    // SAFETY: guaranteed by the caller. A forward copy overwrites unread bytes only if `to` is within the source; that is copied backwards.
     unsafe {
         if count <= SMALL_BYTES {
             copy_small(to, from, count);
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> 
 
 #[cfg(test)]
 mod tests {
-    /// What a copy of `count` bytes from offset `from` to offset `to` of a block makes of it.
+    /// A block after `count` bytes were copied from offset `from` to offset `to`.
     fn copied(copy: unsafe extern "C" fn(*mut u8, *const u8, usize) -> *mut u8, to: usize, from: usize, count: usize) -> Vec<u8> {
         let mut block: Vec<u8> = (0..=255).cycle().take(1024).collect();
         let start = block.as_mut_ptr();
@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn every_length_is_copied_and_nothing_beside_it() {
+    fn copies_every_length_and_nothing_else() {
         for count in 0..=300 {
             assert_eq!(copied(super::memcpy, 513, 3, count), expected(513, 3, count), "{count}");
         }
     }
 
     #[test]
-    fn overlapping_blocks_are_moved_both_ways() {
+    fn moves_overlapping_blocks_in_both_directions() {
         for count in 0..=300 {
             for (to, from) in [(100, 101), (101, 100), (100, 140), (140, 100), (200, 200)] {
                 assert_eq!(copied(super::memmove, to, from, count), expected(to, from, count), "{count} from {from} to {to}");

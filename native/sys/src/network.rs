@@ -9,15 +9,15 @@ use tsrunc_plan::container::Namespace;
 
 use crate::namespaces::{check, join};
 
-/// Brings `lo` up in the calling thread's network namespace: a new one has it down, and programs expect 127.0.0.1.
+/// Brings up `lo` in the calling thread's network namespace. It is down in a new one, but programs expect 127.0.0.1.
 pub fn bring_loopback_up() -> Result<(), Errno> {
     set_up(&open_socket()?)
 }
 
-/// The same in another network namespace. The calling thread enters it to open a socket, which stays there, and returns to its own, `home`.
+/// Brings up `lo` in another network namespace. The calling thread joins it to open a socket there, and returns to its own, `home`.
 ///
 /// # Errors
-/// The thread may be in the other namespace still, where returning failed; that takes a caller without privilege over `home`.
+/// If returning fails, which takes a caller without privilege over `home`, the thread is still in the other namespace.
 pub fn bring_loopback_up_in(namespace: BorrowedFd<'_>, home: BorrowedFd<'_>) -> Result<(), Errno> {
     join(namespace, Namespace::Network)?;
     let socket = open_socket();
@@ -39,6 +39,6 @@ fn set_up(socket: &OwnedFd) -> Result<(), Errno> {
     }
     let mut request = InterfaceFlags { name: [0; 16], flags: libc::IFF_UP as i16, padding: [0; 22] };
     request.name[..2].copy_from_slice(b"lo");
-    // SAFETY: the request has the layout and size of struct ifreq and lives through the call.
+    // SAFETY: the request has the layout and size of struct ifreq and outlives the call.
     check(unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), SIOCSIFFLAGS as _, &raw const request) }.into()).map(drop)
 }

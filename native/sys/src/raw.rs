@@ -1,16 +1,15 @@
-//! System calls for the moments in which nothing else may be done: in a child that shares its parent's memory.
+//! Raw system calls, for a child that shares its parent's memory and can use nothing else.
 
 use std::arch::asm;
 
-/// A system call that leaves errno alone, which belongs to the parent while memory is shared. Gives the kernel's result: a negative number
-/// is an errno.
+/// A system call that does not set errno, because errno is the parent's while memory is shared. Returns the kernel's result: an errno if negative.
 ///
 /// # Safety
-/// As the system call's.
+/// That of the system call.
 pub(crate) unsafe fn raw(number: libc::c_long, arguments: [u64; 5]) -> i64 {
     let [a, b, c, d, e] = arguments;
     let result: i64;
-    // SAFETY: the caller vouches for the arguments; clobbers are declared.
+    // SAFETY: the caller guarantees the arguments; clobbers are declared.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         asm!("syscall", inlateout("rax") number => result, in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e,
@@ -24,9 +23,9 @@ pub(crate) unsafe fn raw(number: libc::c_long, arguments: [u64; 5]) -> i64 {
     result
 }
 
-/// Ends the calling process, also where a seccomp filter denies exit_group(2).
+/// Ends the calling process, even if a seccomp filter denies exit_group(2).
 pub(crate) fn end_process(status: u64) -> ! {
-    // SAFETY: the call takes an integer; the instruction after it raises a signal that nobody handles.
+    // SAFETY: the call takes an integer; the instruction after it raises a fatal signal.
     unsafe {
         raw(libc::SYS_exit_group, [status, 0, 0, 0, 0]);
         #[cfg(target_arch = "x86_64")]

@@ -1,17 +1,16 @@
-//! What an engine seeds its hashes with, in the static program: while the image is being filled the clock stands still and random
-//! bytes are zeros, so that two builds of one commit are the same file. These take the place of musl's functions of the same name;
-//! QuickJS asks the one for the seed of its maps, Rust's standard library the other.
+//! Makes builds of the static program reproducible: while the image is filled, the time is constant and random bytes are zero, because hash seeds get
+//! into the image. These functions replace musl's. QuickJS seeds its maps from gettimeofday, Rust's standard library from getrandom.
 
 use crate::image::space_to_fill;
 
 /// gettimeofday(2).
 ///
 /// # Safety
-/// `time` is null or leads to a timeval.
+/// `time` is null or points to a writable timeval.
 #[no_mangle]
 unsafe extern "C" fn gettimeofday(time: *mut libc::timeval, _zone: *mut libc::c_void) -> libc::c_int {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the caller's word; `now` is ours.
+    // SAFETY: the caller guarantees `time`; `now` is a local.
     unsafe {
         if space_to_fill().is_none() && libc::clock_gettime(libc::CLOCK_REALTIME, &mut now) != 0 {
             return -1;
@@ -29,7 +28,7 @@ unsafe extern "C" fn gettimeofday(time: *mut libc::timeval, _zone: *mut libc::c_
 /// `count` bytes can be written at `bytes`.
 #[no_mangle]
 unsafe extern "C" fn getrandom(bytes: *mut libc::c_void, count: libc::size_t, flags: libc::c_uint) -> libc::ssize_t {
-    // SAFETY: the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         if space_to_fill().is_some() {
             bytes.write_bytes(0, count);

@@ -1,4 +1,4 @@
-//! Signals: sending any of them through a pidfd, and catching them for a loop that polls.
+//! Signals: sends them through pidfds, and catches them for an event loop.
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -10,25 +10,25 @@ use rustix::pipe::{pipe_with, PipeFlags};
 
 use crate::namespaces::check;
 
-/// The terminal's window has another size.
+/// The terminal's window was resized.
 pub const WINDOW_CHANGE: i32 = libc::SIGWINCH;
-/// A child ended.
+/// A child has exited.
 pub const CHILD_END: i32 = libc::SIGCHLD;
 
-/// About this process alone: its own pipes, sockets, files and place in the foreground of its terminal.
-const OWN: [i32; 5] = [libc::SIGPIPE, libc::SIGURG, libc::SIGTTIN, libc::SIGTTOU, libc::SIGXFSZ];
+/// Signals that concern only this process and are not forwarded: about its pipes, sockets, files and terminal access.
+const NOT_FORWARDED: [i32; 5] = [libc::SIGPIPE, libc::SIGURG, libc::SIGTTIN, libc::SIGTTOU, libc::SIGXFSZ];
 const FAULTS: [i32; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
 
-/// What a terminal, a service manager or a user sends to end a process.
+/// Signals with which a terminal, a service manager or a user asks a process to end.
 const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 /// Asks a process to end.
 pub const TERMINATE: i32 = libc::SIGTERM;
 /// Ends a process.
 pub const KILL: i32 = libc::SIGKILL;
-/// Lets a stopped process go on.
+/// Continues a stopped process.
 pub const CONTINUE: i32 = libc::SIGCONT;
 
-/// `SIGTERM`, `SIGINT`, ...
+/// Name of a signal, as `SIGTERM`.
 pub fn name(signal: i32) -> String {
     let name = match signal {
         libc::SIGHUP => "SIGHUP",
@@ -40,21 +40,20 @@ pub fn name(signal: i32) -> String {
     name.to_owned()
 }
 
-/// Makes a write beyond RLIMIT_FSIZE fail with `EFBIG`: SIGXFSZ, which would end this process, is ignored (setrlimit(2)).
+/// Ignores SIGXFSZ, which would kill this process: a write beyond RLIMIT_FSIZE then fails with `EFBIG` (setrlimit(2)).
 pub fn survive_file_size_limit() {
     // SAFETY: SIG_IGN needs no handler, and the number is a signal's.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
-/// Lets this process learn the exit status of its children: a caller that ignores SIGCHLD hands that down, and then the kernel reaps them
-/// (wait(2)).
-pub fn keep_ended_children() {
+/// Resets SIGCHLD to its default. If the caller ignores it, that is inherited, and the kernel discards the exit status of children (wait(2)).
+pub fn reset_sigchld() {
     // SAFETY: SIG_DFL needs no handler, and the number is a signal's.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
 
-/// Has the signals that ask a process to end, or tell it of a fault, end this one where it is process 1 of its pid namespace: the kernel drops what
-/// others send to that one unless it has a handler (pid_namespaces(7)). The exit status is 128 and the signal's number. Lasts until execve(2).
+/// If this is process 1 of its pid namespace, handles the signals that ask a process to end or report a fault by exiting: the kernel drops signals to
+/// process 1 that have no handler (pid_namespaces(7)). The exit status is 128 + signal. Lasts until execve(2).
 pub fn end_process_1_on_signals() {
     const ENDING: [i32; 6] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGABRT, libc::SIGSTKFLT, libc::SIGTERM];
     if std::process::id() != 1 {
@@ -67,28 +66,27 @@ pub fn end_process_1_on_signals() {
 }
 
 extern "C" fn end_process(signal: libc::c_int) {
-    // SAFETY: ends the process.
+    // SAFETY: _exit(2) takes an integer.
     unsafe { libc::_exit(128 + signal) }
 }
 
-/// Signals the process of a pidfd; real-time signals too, which rustix's `Signal` leaves out. 0 only asks.
+/// Signals the process of a pidfd. Takes numbers, because rustix's `Signal` lacks real-time signals. 0 only checks that the process exists.
 pub fn send(pidfd: &OwnedFd, signal: i32) -> Result<(), Errno> {
     // SAFETY: no siginfo is passed; the rest are integers.
     check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<u8>(), 0) }).map(drop)
 }
 
-/// Signals the process group that the process of a pidfd leads (Linux 6.9). The descriptor keeps the number of the group from being used
-/// again.
+/// Signals the process group that the process of a pidfd leads (Linux 6.9). While the pidfd is open the group's id is not reused.
 ///
 /// # Errors
-/// `ESRCH` for a process that leads none; `EINVAL` from older kernels.
+/// `ESRCH` if the process leads no group; `EINVAL` on older kernels.
 pub fn send_to_group(pidfd: &OwnedFd, signal: i32) -> Result<(), Errno> {
     const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 4;
     // SAFETY: no siginfo is passed; the rest are integers.
     check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<u8>(), PIDFD_SIGNAL_PROCESS_GROUP) }).map(drop)
 }
 
-/// Where handlers write and the loop reads. Made once and never closed: a handler may run on any thread, and late.
+/// Handlers write to it and the event loop reads. Created once and never closed, because a handler may still run on another thread.
 struct Pipe {
     read: OwnedFd,
     write: OwnedFd,
@@ -97,32 +95,32 @@ struct Pipe {
 static PIPE: OnceLock<Pipe> = OnceLock::new();
 static IN_USE: AtomicBool = AtomicBool::new(false);
 
-/// Signals of the whole process turned into bytes of a pipe, until dropped. What nobody took by then is sent again.
+/// Catches signals of the process and delivers them as bytes in a pipe, until dropped. Signals not taken by then are raised again.
 ///
-/// By handlers, not by signalfd(2): in a process with threads (Node) a signal goes to any thread that does not block it,
-/// and only the calling thread's mask could be changed.
+/// Uses handlers instead of signalfd(2), because in a process with threads (Node) a signal goes to any thread that does not block it, and only the
+/// calling thread's mask can be changed.
 pub struct Caught {
     pipe: &'static Pipe,
     before: Vec<(i32, libc::sigaction)>,
-    /// Read from the pipe, but not taken.
+    /// Read from the pipe, but not taken yet.
     pending: RefCell<Vec<i32>>,
 }
 
 impl Caught {
-    /// Catches every signal that can be caught but those about this process alone, and SIGCHLD.
+    /// Catches every signal that can be caught, except SIGCHLD and those that concern only this process.
     ///
     /// # Errors
-    /// `EBUSY` if somebody in this process catches them already; the errno of pipe2(2) or sigaction(2).
+    /// `EBUSY` if there is another `Caught` in this process; the errno of pipe2(2) or sigaction(2).
     pub fn all() -> Result<Caught, Errno> {
         let mut caught = Caught::none()?;
         caught.catch_all()?;
         Ok(caught)
     }
 
-    /// Catches the signals that ask this process to end, but those that it ignores (nohup(1)). They interrupt system calls that wait.
+    /// Catches the signals that ask this process to end, except those that it ignores (nohup(1)). They interrupt blocking system calls.
     ///
     /// # Errors
-    /// As of `all`.
+    /// As for `all`.
     pub fn ending() -> Result<Caught, Errno> {
         let mut caught = Caught::none()?;
         for signal in ENDING {
@@ -146,23 +144,23 @@ impl Caught {
             return Err(Errno::BUSY);
         }
         let mut caught = Caught { pipe, before: Vec::new(), pending: RefCell::default() };
-        caught.take(); // a handler of an earlier use, late
+        caught.take(); // bytes from a late handler of an earlier use
         Ok(caught)
     }
 
-    /// Goes on to catch what `all` does; nothing is lost in between.
+    /// Also catches all that `all` catches; no signal is lost in between.
     pub fn catch_all(&mut self) -> Result<(), Errno> {
-        // The C library keeps the real-time signals below SIGRTMIN to itself.
+        // The C library reserves the real-time signals below SIGRTMIN.
         for signal in (1..32).chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
-            if !OWN.contains(&signal) && ![libc::SIGKILL, libc::SIGSTOP, libc::SIGCHLD].contains(&signal) {
+            if !NOT_FORWARDED.contains(&signal) && ![libc::SIGKILL, libc::SIGSTOP, libc::SIGCHLD].contains(&signal) {
                 self.catch(signal, libc::SA_RESTART)?;
             }
         }
         Ok(())
     }
 
-    /// Catches SIGCHLD too.
-    pub fn child_ends(&mut self) -> Result<(), Errno> {
+    /// Also catches SIGCHLD.
+    pub fn catch_child_exits(&mut self) -> Result<(), Errno> {
         self.catch(libc::SIGCHLD, libc::SA_RESTART)
     }
 
@@ -172,7 +170,7 @@ impl Caught {
         unsafe {
             let mut before: libc::sigaction = std::mem::zeroed();
             let mut action: libc::sigaction = std::mem::zeroed();
-            // One at a time: a thread's alternate stack holds two or three frames where processors have wide registers.
+            // Handlers do not nest: with wide vector registers, a thread's alternate stack has room for only two or three frames.
             libc::sigfillset(&mut action.sa_mask);
             action.sa_sigaction = on_signal as *const () as usize;
             action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | flags;
@@ -191,29 +189,29 @@ impl Caught {
         }
     }
 
-    /// Readable when a signal came that was neither taken nor looked at.
+    /// Readable if a signal has arrived since the pipe was last read.
     pub fn fd(&self) -> BorrowedFd<'static> {
         self.pipe.read.as_fd()
     }
 
-    /// The signals that came since the last call, in order.
+    /// The signals that arrived since the last call, in order.
     pub fn take(&mut self) -> Vec<i32> {
         self.read();
         std::mem::take(self.pending.get_mut())
     }
 
-    /// Whether a signal came that asks this process to end. Whatever came is kept.
+    /// Whether a signal has asked this process to end. Takes no signal.
     pub fn asked_to_end(&self) -> bool {
         self.read();
         self.was_asked_to_end()
     }
 
-    /// Whether `asked_to_end` has said so; costs no system call.
+    /// Whether `asked_to_end` has returned true; makes no system call.
     pub fn was_asked_to_end(&self) -> bool {
         self.pending.borrow().iter().any(|signal| ENDING.contains(signal))
     }
 
-    /// The first of the signals that ask this process to end; the others of them are forgotten.
+    /// Takes all signals that ask this process to end, and returns the first.
     pub fn take_ending(&mut self) -> Option<i32> {
         self.read();
         let pending = self.pending.get_mut();
@@ -236,7 +234,7 @@ impl Drop for Caught {
             self.restore_last();
         }
         for signal in self.take() {
-            // SAFETY: takes integers; to the process itself it cannot fail.
+            // SAFETY: kill(2) takes integers, and cannot fail for the process itself.
             unsafe { libc::kill(libc::getpid(), signal) };
         }
         IN_USE.store(false, Ordering::SeqCst);
@@ -244,10 +242,10 @@ impl Drop for Caught {
 }
 
 extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
-    // SAFETY: the kernel passes a valid siginfo; signal(2), write(2) and errno are async-signal-safe; errno is put back.
+    // SAFETY: the kernel passes a valid siginfo; signal(2), write(2) and errno are async-signal-safe; errno is restored.
     unsafe {
         if FAULTS.contains(&signal) && (*info).si_code > 0 {
-            // A fault of our own, sent by nobody: on return it repeats with the default action, and kills.
+            // A fault in this process, not a signal from another one: on return it recurs with the default action and kills.
             libc::signal(signal, libc::SIG_DFL);
             return;
         }
@@ -259,7 +257,7 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, _contex
     }
 }
 
-/// Does something while this thread takes no signal: a child that shares its memory must not run the caller's handlers in it.
+/// Calls `body` with all signals blocked in this thread: a child that shares our memory must not run our signal handlers.
 pub(crate) fn with_all_blocked<T>(body: impl FnOnce() -> T) -> T {
     // SAFETY: both sets are initialised by sigfillset and by the call; the old mask is restored on this same thread.
     unsafe {
@@ -273,9 +271,9 @@ pub(crate) fn with_all_blocked<T>(body: impl FnOnce() -> T) -> T {
     }
 }
 
-/// The pid of a child that has ended and is not reaped yet, whichever the kernel finds first (waitid(2), WNOWAIT).
-pub fn ended_child() -> Result<Option<i32>, Errno> {
-    // SAFETY: all zeros are a valid siginfo, which the kernel fills; without an ended child its pid stays 0.
+/// The pid of a child that has exited and is not reaped; the first that the kernel finds (waitid(2), WNOWAIT).
+pub fn exited_child() -> Result<Option<i32>, Errno> {
+    // SAFETY: all zeros are a valid siginfo, which the kernel fills in; without an exited child its pid stays 0.
     let pid = unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         match check(libc::waitid(libc::P_ALL, 0, &mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT).into()) {
@@ -294,14 +292,14 @@ mod tests {
     use super::*;
     use rustix::event::{poll, PollFd, PollFlags};
 
-    /// Signals are the whole process's.
+    /// Signal handlers are process-wide.
     static SERIAL: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
     #[test]
     fn all_signals_at_once_do_not_overflow_the_alternate_stack() {
         let _one_at_a_time = SERIAL.lock();
         let mut caught = Caught::all().unwrap();
-        // SAFETY: both sets are initialised; the mask of this thread is put back.
+        // SAFETY: both sets are initialised; the mask of this thread is restored.
         unsafe {
             let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
             libc::sigfillset(&mut all);
@@ -314,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn catches_what_asks_for_the_end_but_what_is_ignored_and_goes_on_to_catch_all() {
+    fn catches_ending_signals_that_are_not_ignored_and_then_all() {
         let _one_at_a_time = SERIAL.lock();
         let pidfd = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty()).unwrap();
         // SAFETY: SIG_IGN and SIG_DFL need no handler.
@@ -331,11 +329,11 @@ mod tests {
             poll(&mut [PollFd::from_borrowed_fd(caught.fd(), PollFlags::IN)], None).unwrap();
             signals.extend(caught.take());
         }
-        // Two threads may take them, in any order.
+        // Two threads may handle them, in any order.
         signals.sort_unstable();
         assert_eq!(signals, [libc::SIGUSR1, libc::SIGTERM]);
         drop(caught);
-        // SAFETY: as above; the second call tells what was there.
+        // SAFETY: as above.
         let (ignored, default) = unsafe { (libc::signal(libc::SIGHUP, libc::SIG_DFL), libc::signal(libc::SIGTERM, libc::SIG_DFL)) };
         assert_eq!((ignored, default), (libc::SIG_IGN, libc::SIG_DFL));
     }

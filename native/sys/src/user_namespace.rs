@@ -1,5 +1,4 @@
-//! A user namespace without a container, made for its id maps (user_namespaces(7); mount_setattr(2), MOUNT_ATTR_IDMAP) or for a mount
-//! namespace that it owns.
+//! Temporary user namespaces: for their id maps (mount_setattr(2), MOUNT_ATTR_IDMAP) or to own a mount namespace (user_namespaces(7)).
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
@@ -9,22 +8,21 @@ use rustix::process::{waitid, WaitId, WaitIdOptions};
 use crate::namespaces::check;
 use crate::spawn::CloneArgs;
 
-/// A child that does nothing but keep a new user namespace alive, until it is opened or joined. It ends when this value is dropped, or the
-/// caller dies.
+/// A child that keeps a new user namespace alive until it is opened or joined. The child exits when this value is dropped or the caller dies.
 pub struct Holder {
     pub pid: i32,
     pub pidfd: OwnedFd,
-    /// The child's end reads its end of file.
+    /// When this end of the pipe is closed, the child reads end of file and exits.
     _alive: OwnedFd,
 }
 
 impl Holder {
-    /// Makes the namespace. Its maps are empty (`/proc/PID/uid_map`, `gid_map`).
+    /// Creates a user namespace with empty id maps.
     pub fn new() -> Result<Holder, Errno> {
         Holder::with(libc::CLONE_NEWUSER)
     }
 
-    /// Makes the namespace and a mount namespace that it owns, with a copy of the caller's mounts.
+    /// Creates a user namespace and a mount namespace that it owns, with a copy of the caller's mounts.
     pub fn with_mounts() -> Result<Holder, Errno> {
         Holder::with(libc::CLONE_NEWUSER | libc::CLONE_NEWNS)
     }
@@ -38,19 +36,19 @@ impl Holder {
             exit_signal: libc::SIGCHLD as u64,
             ..CloneArgs::default()
         };
-        // SAFETY: without CLONE_VM the child goes on with a copy of all memory. Other threads' locks may be held in it for good:
-        // it makes system calls only.
+        // SAFETY: without CLONE_VM the child has a copy of the memory. Locks of other threads may be held in that copy for ever, so the child
+        // makes only system calls.
         let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) })? as i32;
         if pid == 0 {
             wait_for_end(read.as_raw_fd(), write.as_raw_fd());
         }
-        // SAFETY: the kernel stored a new descriptor that nobody else owns.
+        // SAFETY: the kernel stored a new descriptor, which has no other owner.
         Ok(Holder { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) }, _alive: write })
     }
 
-    /// The namespace, which lives on with the descriptor.
+    /// Opens the user namespace; the descriptor keeps it alive.
     pub fn open(&self) -> Result<OwnedFd, Errno> {
-        // The child is not reaped, so the pid is its own.
+        // The child is not reaped, so its pid cannot be reused.
         rustix::fs::open(format!("/proc/{}/ns/user", self.pid), rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())
     }
 }
@@ -62,10 +60,10 @@ impl Drop for Holder {
     }
 }
 
-/// The child's whole life: until nobody holds the other end of the pipe.
+/// All that the child does: waits until the other end of the pipe is closed.
 fn wait_for_end(read: i32, write: i32) -> ! {
     let mut byte = 0u8;
-    // SAFETY: both descriptors are this process's own copies, `byte` outlives the call, and exit_group does not return.
+    // SAFETY: both descriptors are this process's copies, `byte` outlives the call, and exit_group does not return.
     unsafe {
         libc::syscall(libc::SYS_close, write);
         libc::syscall(libc::SYS_read, read, &raw mut byte, 1usize);
