@@ -153,7 +153,7 @@ static void write_device_rules(int directory)
 	close(fd);
 }
 
-/* The same on cgroup v2: a BPF program that is asked for each access (struct bpf_cgroup_dev_ctx). Loading it costs more than the files of v1. */
+/* The same on cgroup v2: a BPF program that decides each access (struct bpf_cgroup_dev_ctx). Loading it costs more than writing the v1 files. */
 static void attach_device_filter(int directory)
 {
 	enum { RESULT = BPF_REG_0, CONTEXT, ACCESS, TYPE, MAJOR, MINOR };
@@ -351,7 +351,7 @@ static void mask_paths(void)
 	phase("maskedPaths");
 }
 
-/* A new network namespace has its loopback interface down; every runtime brings it up. An ioctl does what costs netlink three messages. */
+/* A new network namespace has its loopback interface down; every runtime brings it up. One ioctl replaces three netlink messages. */
 static void bring_loopback_up(void)
 {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};

@@ -1,11 +1,11 @@
 /*
- * memlock: runs a command that may believe to have raised RLIMIT_MEMLOCK.
+ * memlock: runs a command for which raising RLIMIT_MEMLOCK always seems to succeed.
  *
  *   memlock PROGRAM [ARGUMENT...]
  *
- * crun 1.8 raises this limit before it loads a BPF program, as on cgroup v2 for its device rules, and gives up where it may not. Since
- * Linux 5.11 such memory is charged to the memory cgroup, and the limit means nothing for it. So where it cannot be raised for want of
- * CAP_SYS_RESOURCE, a seccomp filter answers that it was, for PROGRAM and what it starts: every runtime pays the same for the filter.
+ * crun 1.8 raises this limit before it loads a BPF program, for instance its device rules on cgroup v2, and fails if it may not. Since
+ * Linux 5.11 that memory is charged to the memory cgroup and the limit does not apply. So if CAP_SYS_RESOURCE is missing, a seccomp filter
+ * reports success, for PROGRAM and its children: every runtime pays the same for the filter.
  */
 #include <errno.h>
 #include <linux/audit.h>

@@ -1,5 +1,5 @@
 /*
- * terminal COMMAND [ARGUMENT...]: runs a command on a new pseudo terminal, throws away what it prints, and ends with its status.
+ * terminal COMMAND [ARGUMENT...]: runs a command on a new pseudo terminal, discards its output, and exits with its status.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,14 +26,14 @@ int main(int argc, char **argv) {
     setsid();
     int slave = open(ptsname(master), O_RDWR);
     if (slave < 0 || ioctl(slave, TIOCSCTTY, 0)) fail("open the terminal's other end");
-    /* stderr stays: there the benchmark reads why a command failed */
+    /* keep stderr: the benchmark reads error messages there */
     if (dup2(slave, 0) < 0 || dup2(slave, 1) < 0) fail("dup2");
     if (slave > 2) close(slave);
     execv(argv[1], argv + 1);
     fail(argv[1]);
   }
   char buffer[4096];
-  /* EIO: nobody has the other end any more */
+  /* EIO: the other end is closed */
   while (read(master, buffer, sizeof buffer) > 0 || errno == EINTR) continue;
   int status;
   if (waitpid(pid, &status, 0) < 0) fail("wait");

@@ -157,7 +157,7 @@ static void run_job(struct job *job)
 	}
 }
 
-/* A command that runs is never cut short: it would leave its container behind. */
+/* A running command is never killed: it would leave its container behind. */
 static void stop(int signal_number)
 {
 	(void)signal_number;

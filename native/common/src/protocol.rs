@@ -6,15 +6,15 @@
 //!                      ->           joins them, sets up the container
 //!                      <-           Terminal, then the master by SCM_RIGHTS   (process.terminal)
 //!                      <-           Hooks             (mounts are done, before pivot_root)
-//!   Continue           ->           goes on, createContainer hooks first
+//!   Continue           ->           continues, createContainer hooks first
 //!                      <-           Schedule          (process.scheduler, ioPriority)
-//!   Continue           ->           goes on
+//!   Continue           ->           continues
 //!                      <-           Limits            (in a user namespace)
 //!   Continue           ->           sets up the process
 //!                      <-           Listener          (its seccomp filter has a listener)
-//!   Continue           ->           goes on
+//!   Continue           ->           continues
 //!                      <-           Ready             (or Failed at any time)
-//!   Release            ->           waits at the gate; with Gate::Channel goes on, and the creator is the starter
+//!   Release            ->           waits at the gate; with Gate::Channel continues, and the creator is the starter
 //! starter
 //!   Start              ->           over the gate socket
 //!                      <-           Notify, then the socket by SCM_RIGHTS     (the creator's NOTIFY_SOCKET)

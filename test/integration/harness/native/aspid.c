@@ -2,8 +2,8 @@
  * aspid PID
  *
  * Makes a process with the process id PID (clone3(2), set_tid: needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE), prints "made" and
- * waits for SIGTERM. Then ends with 0 if the process is still alive, else with 1: the way to see whether somebody signals a
- * recycled pid.
+ * waits for SIGTERM. Then exits with 0 if the process is still alive, else with 1: shows whether a program signals a reused
+ * pid.
  */
 #include <errno.h>
 #include <linux/sched.h>

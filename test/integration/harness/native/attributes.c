@@ -1,6 +1,6 @@
 /*
- * attributes COMMAND...: gives itself every attribute that a process hands on at fork or exec a value that nobody has by default, then
- * executes the command. The values are those of process-inheritance.test.ts.
+ * attributes COMMAND...: sets every attribute that is inherited across fork or exec to a value that is not the default, then executes the
+ * command. The values are those of process-inheritance.test.ts.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ static void write_file(const char *path, const char *text)
 /* Makes a terminal the controlling one. Its other end stays open, or the session would be hung up. */
 static void take_terminal(void)
 {
-	setsid(); /* fails for the leader of a session, which is what is wanted */
+	setsid(); /* fails if we are a session leader already, which is fine */
 	int other = posix_openpt(O_RDWR | O_NOCTTY);
 	must(other, "posix_openpt");
 	must(unlockpt(other), "unlockpt");

@@ -1,13 +1,13 @@
 /*
  * keeps KIND ARGUMENT...
  *
- * Keeps something that CRIU saves only when it is asked to, and counts in the link /count as long as it works. Static: runs in containers.
+ * Holds a resource that CRIU dumps only if an option says so, and counts in the link /count as long as it works. Static: runs in containers.
  *
  *   lock FILE           an flock(2) lock
  *   datagram SOCKET     a datagram socket that is connected to SOCKET; sends it a line each time
  *   tcp PORT            a connection to 127.0.0.1:PORT; sends a byte each time, and counts those that come back
  *   listen PORT         a listening socket whose connections are never accepted
- *   memory MEGABYTES    so much memory, with something in every page, that is compared each time
+ *   memory MEGABYTES    memory with data in every page, compared each time
  *   echo PORT           outside: a server on 127.0.0.1 for `tcp`; prints "listening"
  *   connect PORT        outside: a connection to 127.0.0.1:PORT, kept for ever; prints "connected"
  */
@@ -30,7 +30,7 @@ static void fail(const char *what)
 	exit(125);
 }
 
-/* Shows the next number: the link appears with it. No file is ever open for that. */
+/* Publishes the next number as a link's target: this needs no open file. */
 static void count(void)
 {
 	static unsigned number;

@@ -1,8 +1,8 @@
 /*
  * negligent COMMAND [ARG...]
  *
- * A subreaper that does not reap: runs COMMAND, prints "exited STATUS", and then keeps every orphan that it is given a zombie
- * until SIGTERM. Managers are at times that slow.
+ * A subreaper that does not reap: runs COMMAND, prints "exited STATUS", and then leaves every adopted orphan a zombie
+ * until SIGTERM, like a slow manager.
  */
 #include <errno.h>
 #include <signal.h>

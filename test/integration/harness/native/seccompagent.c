@@ -2,8 +2,8 @@
  * seccompagent SOCKET ERRNO
  *
  * Plays the agent at linux.seccomp.listenerPath: listens on SOCKET, prints "listening", accepts one connection, prints how many
- * descriptors came, the text, and "closed" or, after a second, "open" for the connection; then answers every system call that it is
- * asked about with ERRNO (0: the call goes on) and prints "call NUMBER" for each. Ends when the last filtered process has ended.
+ * descriptors came, the text, and "closed" or, after a second, "open" for the connection; then answers every notification
+ * with ERRNO (0: the call continues) and prints "call NUMBER" for each. Exits when the last filtered process has exited.
  */
 #include <errno.h>
 #include <linux/seccomp.h>

@@ -4,9 +4,9 @@
  * swap --when-opened FILE PATH OTHER
  *
  * Exchanges two directory entries (renameat2(2), RENAME_EXCHANGE): the attacker's part in a race on a path component, such as
- * CVE-2021-30465 and CVE-2024-45310. For ever, as fast as the kernel can, until a signal ends it, always with the entries as they
- * were first; or once; or once while somebody opens FILE, who waits until it is done: FILE is held with a lease (fcntl(2), F_SETLEASE)
- * from when "ready" is printed.
+ * CVE-2021-30465 and CVE-2024-45310. Repeats an even number of times, until a signal; with --once, exchanges once; with --when-opened, exchanges
+ * once while another process opens FILE, which blocks until the exchange is done: from "ready" on there is a lease on FILE (fcntl(2),
+ * F_SETLEASE).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -73,7 +73,7 @@ int main(int argc, char **argv)
 		if (!strncmp(argv[i], "i386", prefix) && prefix)
 			print_result(by_int_0x80(call));
 		else if (!strncmp(argv[i], "thread", prefix) && prefix) {
-			/* Its stack must not be one that the first thread waits for: the thread may never end by itself. */
+			/* Not joined, because the thread may never exit. */
 			pthread_t thread;
 			if (pthread_create(&thread, NULL, in_thread, call))
 				return 125;

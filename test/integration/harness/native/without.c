@@ -2,8 +2,8 @@
  * without RULE... -- PROGRAM [ARGUMENT...]: runs a program for which system calls fail, as on a kernel that lacks them or in a
  * sandbox that forbids them.
  *
- * A RULE is CALL,ERRNO[,ARG,MASK]: the call fails with this errno, given as its number, always, or where the argument of this index
- * (its low 32 bits) has a bit of the mask, given in hexadecimal.
+ * A RULE is CALL,ERRNO[,ARG,MASK]: the call fails with this errno number; with ARG and MASK only if the low 32 bits of the argument
+ * with this index have a bit of the mask, given in hexadecimal.
  */
 #include <errno.h>
 #include <linux/audit.h>
