@@ -1,4 +1,4 @@
-//! Hands the container's init, a program of its own, to the library that embeds it.
+//! Copies the container's init, a separate program, to where this library embeds it from.
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -274,6 +274,17 @@ impl Channel {
         Ok((self.receive_rest(length)?, fds))
     }
 
+    /// The descriptor that follows a message without being part of it. `what` names it in the error.
+    ///
+    /// # Errors
+    /// As of `receive`; a peer that sent no descriptor.
+    pub fn receive_descriptor(&self, what: &str) -> Result<OwnedFd, Failure> {
+        let during = || format!("receive {what}");
+        let mut name = [0; descriptors::NAME.len()]; // not more, because the next message follows
+        let (_, fds) = descriptors::receive(&self.0, &mut name).during(during)?;
+        fds.into_iter().next().ok_or_else(|| Failure::new(FailureCode::Other, during(), "no descriptor came"))
+    }
+
     fn receive_rest<M: DeserializeOwned>(&self, length: [u8; 4]) -> Result<M, Failure> {
         let during = || "receive from the other side of the start gate".to_owned();
         let length = u32::from_ne_bytes(length);

@@ -1,4 +1,4 @@
-//! Clones of bind sources that the creator makes for a container in a user namespace.
+//! Clones bind sources for a container in a user namespace. Runs in the creator.
 
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -16,18 +16,20 @@ use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::locked_mount::{clone_locked, CloneSource};
 use tsrunc_sys::process::with_file_ids;
 
-/// A detached mount that the creator made for an operation of the plan, and that the init inherits.
-pub struct LentMount {
+/// A detached mount for one operation of the plan, which the init inherits.
+pub struct DetachedMount {
     /// Index of the operation.
     pub operation: usize,
     pub clone: OwnedFd,
 }
 
-/// Clones bind sources with the caller's permissions: root of a user namespace may not reach them. In a mount namespace of a user
-/// namespace options like `ro` and what is mounted below are locked (mount_namespaces(7)), but a clone from outside comes without the
-/// locks; so of a source that has such, and that root of the namespace reaches, the init makes the clone. A clone stays a peer of
-/// the host's mount, so it is made a slave (or private) as the container's copy of the host would be.
-pub fn open_all(operations: &[Operation], spawn: &SpawnPlan) -> Result<Vec<LentMount>, Failure> {
+/// Clones bind sources with the caller's permissions, because root of the user namespace may be unable to reach them.
+///
+/// In a user namespace's mount namespace, mount options such as `ro` and mounts below a source are locked (mount_namespaces(7)). A clone made
+/// outside has no locks. So if a source has such options or mounts, the init clones it if root of the namespace can reach it; otherwise
+/// `clone_for_user_namespace` makes a clone with the locks. A clone is a peer of the host's mount, so it gets the propagation that the container's
+/// copy of the host's mounts gets.
+pub fn open_all(operations: &[Operation], spawn: &SpawnPlan) -> Result<Vec<DetachedMount>, Failure> {
     let root_propagation = root_propagation(operations);
     let mut sources = Vec::new();
     let mounts = mountinfo::read().during(|| "read \"/proc/self/mountinfo\"".into())?;
@@ -42,18 +44,18 @@ pub fn open_all(operations: &[Operation], spawn: &SpawnPlan) -> Result<Vec<LentM
             clone_for_user_namespace(source, *recursive, *link, during)?
         };
         keep_from_host(&clone, root_propagation).during(during)?;
-        sources.push(LentMount { operation: index, clone });
+        sources.push(DetachedMount { operation: index, clone });
     }
     Ok(sources)
 }
 
-/// The flags to open a source without use of it.
+/// The flags to open a source for looking at it.
 fn path_flags(link: SourceLink) -> OFlags {
     let nofollow = if link == SourceLink::Follow { OFlags::empty() } else { OFlags::NOFOLLOW };
     OFlags::PATH | OFlags::CLOEXEC | nofollow
 }
 
-/// Whether root of the user namespace reaches a source, as the init will. What is not there the init tells.
+/// Whether root of the user namespace, and so the init, can reach a source. True if it is missing: the init reports that.
 fn is_for_init(source: &str, link: SourceLink, spawn: &SpawnPlan) -> Result<bool, Errno> {
     let host_root = |mappings: &[IdMapping]| mappings.iter().find(|mapping| mapping.container_id == 0).map(|mapping| mapping.host_id);
     let (Some(uid), Some(gid)) = (host_root(&spawn.uid_mappings), host_root(&spawn.gid_mappings)) else { return Ok(false) };
@@ -64,7 +66,7 @@ fn is_for_init(source: &str, link: SourceLink, spawn: &SpawnPlan) -> Result<bool
     }
 }
 
-/// A clone for the mount namespace of a user namespace, with the locks that its own copy of the host's mounts has.
+/// A clone for a mount namespace of a user namespace, with the same locks as its copies of the host's mounts.
 ///
 /// # Errors
 /// Those of `clone_locked`.
@@ -80,11 +82,11 @@ pub fn clone_for_user_namespace(source: &str, recursive: bool, link: SourceLink,
     }
 }
 
-/// Whether a path's mount has no restricting option and no mount below the path.
+/// Whether a source's mount has no restricting option and there is no mount below the source.
 fn hides_nothing(source: &str, link: SourceLink, mounts: &[MountEntry]) -> Result<bool, Errno> {
     use StatVfsMountFlags as Flags;
     let opened = match rustix::fs::open(source, path_flags(link), Mode::empty()) {
-        // The cgroup that systemd is yet to make; what is missing for good the init tells.
+        // A cgroup that systemd has not made yet. If it is missing for good, the init reports it.
         Err(Errno::NOENT) => return Ok(false),
         opened => opened?,
     };
@@ -95,7 +97,7 @@ fn hides_nothing(source: &str, link: SourceLink, mounts: &[MountEntry]) -> Resul
     Ok(!below && !flags.intersects(Flags::RDONLY | Flags::NOSUID | Flags::NODEV | Flags::NOEXEC))
 }
 
-/// The propagation that the container's copy of the host's mounts gets.
+/// The propagation of the container's copy of the host's mounts.
 pub fn root_propagation(operations: &[Operation]) -> Option<Propagation> {
     operations.iter().find_map(|operation| match operation {
         Operation::RootPropagation { propagation } => Some(*propagation),
@@ -103,7 +105,7 @@ pub fn root_propagation(operations: &[Operation]) -> Option<Propagation> {
     })
 }
 
-/// A clone stays a peer of the host's mount: makes it what a copy of it in the container's mount namespace would be.
+/// Sets a clone's propagation to the container's: it is still a peer of the host's mount.
 pub fn keep_from_host(clone: &OwnedFd, root_propagation: Option<Propagation>) -> Result<(), Errno> {
     match root_propagation {
         Some(propagation @ (Propagation::Rslave | Propagation::Rprivate | Propagation::Slave | Propagation::Private)) => set_propagation(clone, propagation),

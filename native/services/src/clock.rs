@@ -2,7 +2,7 @@
 
 use rustix::time::{clock_gettime, ClockId};
 
-/// Now, RFC 3339 with nanoseconds, UTC.
+/// The current time in UTC, as RFC 3339 with nanoseconds.
 pub fn now() -> String {
     let now = clock_gettime(ClockId::Realtime);
     rfc3339(now.tv_sec, now.tv_nsec as u32)
@@ -14,14 +14,14 @@ fn rfc3339(seconds: i64, nanoseconds: u32) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{nanoseconds:09}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
+/// Year, month and day of the given day since 1970-01-01, in the Gregorian calendar.
 fn date_of(day: i64) -> (i64, i64, i64) {
-    // Years that begin in March end with the leap day. 1 March 0000 is 719468 days before 1970; 400 years have 146097 days.
+    // Counts years from 1 March, so that the leap day is the last. 1 March 0000 is 719468 days before 1970; 400 years have 146097 days.
     let day = day + 719_468;
     let (era, day_of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // Five months from March on have 153 days, again and again.
+    // Counted from March, every five months have 153 days.
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
     let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn writes_known_moments() {
+    fn formats_known_times() {
         assert_eq!(rfc3339(0, 0), "1970-01-01T00:00:00.000000000Z");
         assert_eq!(rfc3339(951_782_399, 1), "2000-02-28T23:59:59.000000001Z");
         assert_eq!(rfc3339(951_782_400, 0), "2000-02-29T00:00:00.000000000Z");

@@ -1,10 +1,9 @@
-//! The creator's side of the conversation with a container's init (init/src/protocol.rs), up to the start gate.
+//! The creator's side of the conversation with a container's init (common/src/protocol.rs), up to the start gate.
 
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use tsrunc_common::descriptors::{self, NAME};
 use tsrunc_common::hooks::{run_runtime_hooks, Output};
 use tsrunc_common::limits::set_limits;
 use tsrunc_common::protocol::{Channel, FromInit, ToInit};
@@ -18,29 +17,29 @@ use crate::cgroup::pids_limit;
 use crate::interrupts::{wait_for, wait_for_process, Interrupt};
 use crate::pending::Pending;
 use crate::schedule::schedule;
-use crate::seccomp::{hand_over, process_state};
+use crate::seccomp::{process_state, send_listener};
 
-/// Who gets the listener of the process's filter.
+/// The agent's socket, which gets the listener of the process's seccomp filter.
 pub struct ListenerReceiver<'a> {
     pub socket: OwnedFd,
     pub metadata: Option<&'a str>,
 }
 
-/// The hooks that run in the runtime's namespaces before the container's root changes.
+/// The hooks that run in the runtime's namespaces before pivot_root.
 pub struct RuntimeHooks<'a> {
     pub hooks: &'a [Hook],
     pub output: &'a Output,
 }
 
-/// What the process at the other end may ask for.
+/// What is needed to answer the process at the other end.
 pub struct Conversation<'a> {
     pub channel: &'a Channel,
     pub process: &'a Process,
-    /// The container's.
+    /// The container's state.
     pub state: &'a HookState,
-    /// None for a process that is brought in.
+    /// None for a process of `exec`.
     pub hooks: Option<RuntimeHooks<'a>>,
-    /// Those of the container that a process is brought into.
+    /// For a process of `exec`: the container's cgroups.
     pub cgroups: Option<&'a CgroupJoin>,
     pub interrupt: Interrupt<'a>,
 }
@@ -52,7 +51,8 @@ pub fn converse(conversation: &Conversation<'_>, pending: &mut Pending, receiver
     loop {
         match hooks {
             Some(_) => wait_for(channel, *interrupt, "the init")?,
-            // The process may die after it has made its child and before it has told its pid: the child keeps the conversation open.
+            // The process may die after it has forked its child but before it has reported the pid. There is no EOF then, as the child has the
+            // socket too.
             None => wait_for_process(channel, &pending.pidfd, *interrupt)?,
         }
         match next_message(channel)? {
@@ -66,25 +66,26 @@ pub fn converse(conversation: &Conversation<'_>, pending: &mut Pending, receiver
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Forked(pid) => {
-                pending.go_on_as(pid)?;
+                pending.replace_process(pid)?;
                 pids_limit::move_in(pid, &left_cgroups)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
-            FromInit::Terminal => pending.master = Some(receive_descriptor(channel, "the terminal")?),
+            FromInit::Terminal => pending.master = Some(channel.receive_descriptor("the terminal")?),
             FromInit::Listener(number) => {
                 let during = || "take the seccomp listener from the init".to_owned();
-                let ListenerReceiver { socket, metadata } = receiver.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "nobody waits for it"))?;
+                let ListenerReceiver { socket, metadata } =
+                    receiver.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "the plan has no agent for it"))?;
                 let listener = tsrunc_sys::seccomp::take_descriptor(&pending.pidfd, number).during(during)?;
-                // A container whose own process this is stands not yet.
+                // If this is the container's own first process, the container is not `created` yet.
                 let container = match hooks {
                     Some(_) => state.text(pending.identity.pid, "creating"),
                     None => state.text(state.pid, &state.status),
                 };
-                hand_over(socket, &listener, &process_state(pending.identity.pid, &container, metadata)?)?;
+                send_listener(socket, &listener, &process_state(pending.identity.pid, &container, metadata)?)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Limits => {
-                // In a user namespace the init could not raise any (prlimit(2), CAP_SYS_RESOURCE).
+                // In a user namespace the init cannot raise limits itself (prlimit(2), CAP_SYS_RESOURCE).
                 set_limits(pending.identity.pid, process)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
@@ -102,7 +103,7 @@ pub fn converse(conversation: &Conversation<'_>, pending: &mut Pending, receiver
     }
 }
 
-/// The init's next message, or what stopped it before its exec.
+/// The init's next message. Fails if the process failed before it executed the init.
 pub fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
     if let Some(failure) = report(channel, RecvFlags::WAITALL)? {
         return Err(failure);
@@ -110,15 +111,15 @@ pub fn next_message(channel: &Channel) -> Result<FromInit, Failure> {
     channel.receive()?.ok_or_else(|| Failure::new(FailureCode::Finished, "wait for the init", "it was killed (out of memory, or a signal from outside)"))
 }
 
-/// What stopped the init before its exec, if that has happened: then it reported step and errno in eight bytes.
+/// The failure of the cloned process before it executed the init, if there was one: it sends the step and errno in eight bytes.
 pub fn report(channel: &Channel, flags: RecvFlags) -> Result<Option<Failure>, Failure> {
     let mut head = [0u8; 8];
     let count = match rustix::net::recv(channel.socket(), &mut head, RecvFlags::PEEK | flags) {
-        Err(Errno::AGAIN | Errno::CONNRESET) => 0, // the latter: it has ended with a message unread
+        Err(Errno::AGAIN | Errno::CONNRESET) => 0, // ECONNRESET: it exited without reading our message
         result => result.during(|| "wait for the init".into())?.0,
     };
     let number = |at: usize| i32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    // A message begins with its length, a report with a step, which is negative.
+    // A message starts with its length, this report with a step, which is negative.
     let Some(step) = Step::from_number(number(0)).filter(|_| count == 8) else { return Ok(None) };
     let operation = match step {
         Step::JoinUser => "join user namespace",
@@ -139,12 +140,4 @@ pub fn report(channel: &Channel, flags: RecvFlags) -> Result<Option<Failure>, Fa
         Step::Execute => "execute the init",
     };
     Ok(Some(os_failure(operation.into(), Errno::from_raw_os_error(number(4)))))
-}
-
-/// The descriptor that follows a message of the init.
-pub fn receive_descriptor(channel: &Channel, what: &str) -> Result<OwnedFd, Failure> {
-    let during = || format!("receive {what}");
-    let mut name = [0; NAME.len()]; // no longer: the next message follows it
-    let (_, fds) = descriptors::receive(channel.socket(), &mut name).during(during)?;
-    fds.into_iter().next().ok_or_else(|| Failure::new(FailureCode::Other, during(), "no descriptor came"))
 }

@@ -1,5 +1,4 @@
-//! Creates a container: cgroups, process, the conversation with its init up to the start gate. Runs in the runtime's
-//! process.
+//! Creates a container: its cgroups, its process, and the conversation with its init up to the start gate. Runs in the runtime's process.
 
 use std::borrow::Cow;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -12,12 +11,12 @@ use tsrunc_plan::record::ContainerRecord;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::spawn::{SharedMemory, Spawned};
 
-use crate::bind_sources::LentMount;
-use crate::clone::{clone_init, has_user_namespace, CloneParts};
+use crate::bind_sources::DetachedMount;
+use crate::clone::{clone_init, CloneParts};
 use crate::conversation::{converse, report, Conversation, ListenerReceiver, RuntimeHooks};
 use crate::init_program::{self, InitProgram, OpenedInit};
 use crate::interrupts::Interrupt;
-use crate::joins::When;
+use crate::joins::{has_user_namespace, When};
 use crate::mapped_mounts::User;
 use crate::net_devices;
 use crate::opened::{open_all, Opened};
@@ -26,21 +25,21 @@ use crate::seccomp::{Filter, Seccomp};
 use crate::store::Lock;
 use crate::{bind_sources, cgroup, cgroup_mounts, mapped_mounts, preserved, processes, resctrl, store, systemd};
 
-/// What a create is given beside its plan.
+/// Inputs of a create beside its plan.
 pub struct CreateInputs<'a> {
     pub seccomp: Option<&'a Seccomp>,
     /// The container's notify socket, for the init to keep until `start`.
     pub notify: Option<BorrowedFd<'a>>,
     pub interrupt: Interrupt<'a>,
-    /// What state.json says once the container stands, but for `process` and `defaults`.
+    /// The record to save once the container is `created`, without `process` and `defaults`.
     pub record: ContainerRecord,
 }
 
-/// Makes the container described by `plan`, up to its start gate. Operations that need descriptors get their numbers.
+/// Makes the container described by `plan`, up to its start gate.
 ///
 /// # Errors
-/// The failing operation. The process, what went with it (`Pending`) and the cgroups are undone then; the rest is the caller's to undo,
-/// by the undo list of the container's state (ARCHITECTURE.md, "Undoing a failed create").
+/// The operation that failed. The process, what belongs to it (`Pending`) and the cgroups are undone; the caller undoes the rest by the undo
+/// list of the container's state (ARCHITECTURE.md, "Undoing a failed create").
 pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, inputs: CreateInputs<'_>) -> Result<Pending, Failure> {
     let filter = inputs.seccomp.and_then(Seccomp::filter);
     require_filter(&plan.process, filter.is_some())?;
@@ -51,31 +50,31 @@ pub fn create(init: InitProgram, lock: &Lock, plan: &mut ContainerPlan, inputs: 
     }
     let mut cgroups = cgroup::CgroupCreation::new(std::mem::take(&mut plan.cgroup), lock);
     let made = make_process(lock, plan, opened, Start { program, cgroups: &mut cgroups, inputs });
-    // The process is gone; its cgroups are still there to be asked about memory.
+    // The process is gone, but its cgroups still show whether memory ran out.
     made.map_err(|failure| cgroups.undo(explain_oom(failure, &cgroups)))
 }
 
-/// A failure that came of too little memory says so, whatever it was that failed in the end: in runc's words where the OOM killer took the
-/// init; an exec may fail by itself before that (the kernel has E2BIG too where it gets no page for the arguments).
+/// Explains a failure that was caused by a memory limit: with runc's text if the OOM killer killed the init. An exec may also fail on its own
+/// (with ENOMEM, or with E2BIG if the kernel gets no page for the arguments).
 fn explain_oom(failure: Failure, cgroups: &cgroup::CgroupCreation<'_>) -> Failure {
     let made = &cgroups.made().leaves;
     let is_new = |path: &str| cgroups.plan.systemd.is_some() || made.iter().any(|leaf| leaf == path);
-    // In a cgroup that was there before somebody else may have been killed.
-    let is_meant = |path: &&str| failure.code == FailureCode::Finished || is_new(path);
+    // In a cgroup that existed before, the OOM killer may have killed a process of somebody else.
+    let is_relevant = |path: &&str| failure.code == FailureCode::Finished || is_new(path);
     let paths = || cgroups.plan.directories.iter().map(|directory| directory.path.as_str()).chain(cgroups.plan.clone_into.as_deref());
-    if let Some(text) = cgroup::describe_oom(paths().filter(is_meant)) {
+    if let Some(text) = cgroup::describe_oom(paths().filter(is_relevant)) {
         return Failure::new(FailureCode::Other, "", text);
     }
     if !matches!(failure.errno.as_deref(), Some("ENOMEM" | "E2BIG")) {
         return failure;
     }
-    match cgroup::full_memory(paths().filter(is_meant)) {
+    match cgroup::full_memory(paths().filter(is_relevant)) {
         Some(amounts) => Failure { cause: format!("{} (memory limit too low?): {amounts}", failure.cause), ..failure },
         None => failure,
     }
 }
 
-/// What the process starts from.
+/// What `make_process` needs beside the plan and what was opened.
 struct Start<'a, 'b> {
     program: OpenedInit,
     cgroups: &'a mut cgroup::CgroupCreation<'b>,
@@ -88,12 +87,12 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     let in_user_namespace = has_user_namespace(plan);
     let unified = cgroups.unified()?;
     let mut tasks = if in_user_namespace { cgroups.tasks()? } else { Vec::new() };
-    // Only now: a mount of type cgroup binds the container's own cgroups.
-    let lent_mounts = lend_mounts(plan, &opened)?;
+    // After the cgroups are made, because a mount of type cgroup binds the container's own.
+    let mounts = clone_mounts(plan, &opened)?;
     let during = || "make the init's socket".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
-    let lent = lent_mounts.iter().map(|lent| &lent.clone).chain([&theirs]).map(AsFd::as_fd).chain(notify);
-    let inherit = inherited(plan, &opened, lent);
+    let for_init = mounts.iter().map(|mount| &mount.clone).chain([&theirs]).map(AsFd::as_fd).chain(notify);
+    let inherit = inherited(plan, &opened, for_init);
     let parts = CloneParts {
         program: &program.file,
         cgroup: unified.as_ref(),
@@ -108,20 +107,20 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     pending.warnings = filter.map_or_else(Vec::new, |filter| filter.warnings.clone());
     pending.starts = matches!(plan.gate, GatePlan::Channel);
     drop(theirs);
-    // While the init makes its namespaces and starts.
+    // Meanwhile the init makes its namespaces and executes.
     if !in_user_namespace {
         tasks = cgroups.tasks()?;
     }
     pending.identity.start_time_ticks = processes::start_time(pid)?;
     let init_plan = InitPlan {
-        lent_mounts: lent_mounts.iter().map(|lent| (lent.operation, lent.clone.as_raw_fd())).collect(),
+        lent_mounts: mounts.iter().map(|mount| (mount.operation, mount.clone.as_raw_fd())).collect(),
         notify: notify.map(|socket| socket.as_raw_fd()),
         ..init_plan(plan, &opened, filter)?
     };
     place(plan, cgroups, &opened, Waiting { pending: &mut pending, memory: &mut memory }).map_err(reported)?;
-    // A failure to send means that the child ended before it could read: it says why.
+    // If this fails, the child exited before it read the plan, and has reported why: `converse` returns that.
     let sent = channel.send_with(&ToInit::Plan(Box::new(init_plan)), &tasks);
-    // While the init works.
+    // Meanwhile the init sets up the container.
     record.process = Some(pending.identity.clone());
     record.defaults = Some(Process { args: Vec::new(), ..plan.process.clone() });
     store::draft_state(lock, &record)?;
@@ -138,26 +137,26 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     Ok(pending)
 }
 
-/// The binds that the init could not make itself; it inherits them.
-fn lend_mounts(plan: &ContainerPlan, opened: &Opened) -> Result<Vec<LentMount>, Failure> {
+/// Clones the mounts that the init cannot make itself; it inherits their descriptors.
+fn clone_mounts(plan: &ContainerPlan, opened: &Opened) -> Result<Vec<DetachedMount>, Failure> {
     let in_user_namespace = has_user_namespace(plan);
-    let mut lent = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&plan.operations, &plan.spawn)? } else { Vec::new() };
+    let mut mounts = if in_user_namespace && !plan.spawn.rootless { bind_sources::open_all(&plan.operations, &plan.spawn)? } else { Vec::new() };
     let user = match opened.join(Namespace::User) {
         Some(joined) => User::Joined(joined),
         None if in_user_namespace => User::New,
         None => User::Callers,
     };
-    mapped_mounts::lend(&plan.operations, user, &mut lent)?;
-    Ok(lent)
+    mapped_mounts::clone_mapped(&plan.operations, user, &mut mounts)?;
+    Ok(mounts)
 }
 
-/// The process, whose init waits for the plan.
+/// The process while it waits for the plan.
 struct Waiting<'a> {
     pending: &'a mut Pending,
     memory: &'a mut SharedMemory,
 }
 
-/// What is done for the process before its init sets the container up.
+/// Puts the process into its unit, resctrl group and so on, before its init sets up the container.
 fn place(plan: &ContainerPlan, cgroups: &mut cgroup::CgroupCreation<'_>, opened: &Opened, Waiting { pending, memory }: Waiting<'_>) -> Result<(), Failure> {
     let pid = pending.identity.pid;
     if let Some(unit) = &cgroups.plan.systemd {
@@ -174,13 +173,13 @@ fn place(plan: &ContainerPlan, cgroups: &mut cgroup::CgroupCreation<'_>, opened:
         resctrl::assign(resctrl, pid)?;
     }
     if let Some(devices) = &plan.net_devices {
-        memory.wait(); // for the network namespace
+        memory.wait(); // after the exec the process is in its network namespace
         pending.net_devices = Some(net_devices::move_all(devices, opened.network_namespace(pid)?)?);
     }
     Ok(())
 }
 
-/// What the init is told, but for what is lent to it.
+/// The init's part of the plan, without `lent_mounts` and `notify`.
 fn init_plan<'a>(plan: &'a ContainerPlan, opened: &Opened, filter: Option<&Filter>) -> Result<InitPlan<'a>, Failure> {
     Ok(InitPlan {
         launch: Launch {
@@ -203,7 +202,7 @@ fn init_plan<'a>(plan: &'a ContainerPlan, opened: &Opened, filter: Option<&Filte
     })
 }
 
-/// Who gets the terminal's master, as the process is told. `socket`: of `ConsolePlan::Socket`, connected.
+/// Where the init sends the terminal's master. `socket`: the connected socket of `ConsolePlan::Socket`.
 pub fn console(plan: &ConsolePlan, socket: Option<&OwnedFd>) -> Console {
     match (plan, socket) {
         (ConsolePlan::Socket { .. }, Some(fd)) => Console::Socket(fd.as_raw_fd()),
@@ -212,16 +211,16 @@ pub fn console(plan: &ConsolePlan, socket: Option<&OwnedFd>) -> Console {
     }
 }
 
-/// Numbers of stdin, stdout and stderr that a process inherits. Node.js sets close-on-exec on all that it was given (libuv's
+/// The open ones of stdin, stdout and stderr. They have to be passed on explicitly, because Node.js sets close-on-exec on them (libuv's
 /// uv_disable_stdio_inheritance).
 pub fn stdio() -> impl Iterator<Item = i32> {
     (0..3).filter(|number| tsrunc_sys::process::is_open(*number).is_ok())
 }
 
-/// Numbers of the descriptors that the init keeps.
-fn inherited<'a>(plan: &ContainerPlan, opened: &'a Opened, lent: impl Iterator<Item = BorrowedFd<'a>>) -> Vec<i32> {
+/// Numbers of the descriptors that the init inherits.
+fn inherited<'a>(plan: &ContainerPlan, opened: &'a Opened, for_init: impl Iterator<Item = BorrowedFd<'a>>) -> Vec<i32> {
     let mut inherit: Vec<i32> = stdio().collect();
-    inherit.extend(lent.map(|fd| fd.as_raw_fd()));
+    inherit.extend(for_init.map(|fd| fd.as_raw_fd()));
     inherit.extend(opened.gate.iter().chain(&opened.console).map(AsRawFd::as_raw_fd));
     inherit.extend(joined_by_init(opened).iter().map(|(_, number)| number));
     inherit.extend(opened.hook_output.numbers().iter().flatten());
@@ -229,7 +228,7 @@ fn inherited<'a>(plan: &ContainerPlan, opened: &'a Opened, lent: impl Iterator<I
     inherit
 }
 
-/// The namespaces that the init joins itself; the spawn joins the others.
+/// The namespaces that the init joins; the spawn joins the others.
 fn joined_by_init(opened: &Opened) -> Vec<(Namespace, i32)> {
     opened.joins.iter().filter(|join| join.when == When::InInit).map(|join| (join.namespace, join.fd.as_raw_fd())).collect()
 }

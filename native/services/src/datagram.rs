@@ -1,4 +1,4 @@
-//! Datagrams to sockets of the file system, where daemons take log messages.
+//! Sends datagrams to Unix sockets, on which log daemons receive messages.
 
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use tsrunc_plan::failure::Failure;
 use tsrunc_plan::request::DatagramPart;
 use tsrunc_sys::errno::During;
 
-/// A daemon that takes nothing for so long is stuck: it must not hold up a container.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A daemon that receives nothing for this long is stuck, and must not hold up a container.
+const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sends one datagram; without parts it only finds out whether somebody takes them.
+/// Sends one datagram. Without parts, only checks that a daemon listens.
 pub fn send(path: &str, parts: &[DatagramPart]) -> Result<(), Failure> {
     let during = || format!("send to {path:?}");
     let socket = UnixDatagram::unbound().during(during)?;
@@ -18,7 +18,7 @@ pub fn send(path: &str, parts: &[DatagramPart]) -> Result<(), Failure> {
     if parts.is_empty() {
         return Ok(());
     }
-    socket.set_write_timeout(Some(PATIENCE)).during(during)?;
+    socket.set_write_timeout(Some(SEND_TIMEOUT)).during(during)?;
     socket.send(&bytes(parts)).during(during).map(drop)
 }
 

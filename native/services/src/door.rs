@@ -1,4 +1,4 @@
-//! The one native door: a request in JSON in, a reply in JSON out.
+//! The entry point of the native layer: takes a request in JSON and returns a reply in JSON.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::overview;
 use crate::seccomp::{self, Seccomp};
 use crate::store::{self, Lock};
 use crate::{
-    cgroup, clock, datagram, exec, facts, files, gate, holder, limits, mounts, preserved, processes, program, resctrl, state_root, systemd, terminal, undo,
+    cgroup, clock, datagram, exec, facts, files, gate, limits, mounts, preserved, processes, program, resctrl, state_root, systemd, take_over, terminal, undo,
 };
 
-/// Something that outlives a request, named by a number.
+/// An object that lives longer than a request. The core refers to it by a number.
 enum Handle {
     Lock(Lock),
     Process(Box<HeldProcess>),
@@ -33,16 +33,16 @@ enum Handle {
     Criu(Box<criu::Session>),
 }
 
-/// What the native layer keeps between requests. Not for two threads at once.
+/// The native layer with its state between requests. Must not be used by two threads at once.
 pub struct Services {
     init: InitProgram,
     handles: HashMap<u32, Handle>,
     next_handle: u32,
-    /// While a container is being made for which this process may be ended, and while its caller stays with it.
+    /// The signals caught while this process creates a container and may be ended, and while it is attached to it.
     interrupts: Option<Interrupts>,
 }
 
-/// Any thread of Node's may hold it (native/ffi).
+/// Required by native/ffi: Node may use it from any thread.
 const _: () = {
     const fn is_send<T: Send>() {}
     is_send::<Services>();
@@ -53,7 +53,7 @@ impl Services {
         Services { init, handles: HashMap::new(), next_handle: 1, interrupts: None }
     }
 
-    /// Carries out one request. Never panics on what it is given: a request that makes no sense is a `Failed` reply.
+    /// Carries out one request. An invalid request gets a `Failed` reply; it never panics.
     pub fn call(&mut self, request: &[u8]) -> Vec<u8> {
         let reply = match serde_json::from_slice(request) {
             Ok(request) => self.carry_out(request).unwrap_or_else(|failure| Reply::Failed { failure: self.explain(failure) }),
@@ -95,14 +95,14 @@ impl Services {
                 }
             }
             Request::LockContainer { root, id, timeout_milliseconds, interruptible } => {
-                let patience = timeout_milliseconds.map(|milliseconds| Duration::from_millis(milliseconds.into()));
-                let lock = store::lock(&store::LockRequest { root: &root, id: &id, patience, interruptible })?;
+                let timeout = timeout_milliseconds.map(|milliseconds| Duration::from_millis(milliseconds.into()));
+                let lock = store::lock(&store::LockRequest { root: &root, id: &id, timeout, interruptible })?;
                 if interruptible {
                     self.interrupts = Interrupts::begin()?;
                 }
                 Ok(self.keep(Handle::Lock(lock)))
             }
-            Request::TakeOver { root, id } => Ok(self.keep(Handle::Lock(holder::take_over(&root, &id)?))),
+            Request::TakeOver { root, id } => Ok(self.keep(Handle::Lock(take_over::take_over(&root, &id)?))),
             Request::SummarizeContainers { root, ids } => overview::summaries(&root, &ids).map(|containers| Reply::Summaries { containers }),
             Request::ListContainers { root } => state_root::list(&root).map(names),
             Request::PeekState { root, id } => state_root::read_state(&root, &id).map(text),
@@ -133,9 +133,9 @@ impl Services {
                 let pending = create::create(self.init, lock, &mut plan, inputs)?;
                 let process = pending.identity.clone();
                 let warnings = pending.warnings.clone();
-                let stays = matches!(plan.console, ConsolePlan::Keep);
+                let foreground = matches!(plan.console, ConsolePlan::Keep);
                 let runs_hooks = !plan.start_container_hooks.is_empty();
-                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, stays, runs_hooks })));
+                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, foreground, runs_hooks })));
                 Ok(Reply::Created { handle, process, warnings })
             }
             Request::Exec { root, id, plan, interruptible } => {
@@ -143,8 +143,8 @@ impl Services {
                     self.interrupts = Interrupts::begin()?;
                 }
                 let pending = exec::exec(self.init, (&root, &id), &plan, self.interrupt()).map_err(|failure| self.without_interrupts(failure))?;
-                let (process, stays) = (pending.identity.clone(), matches!(plan.console, ConsolePlan::Keep));
-                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, stays, runs_hooks: false })));
+                let (process, foreground) = (pending.identity.clone(), matches!(plan.console, ConsolePlan::Keep));
+                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, foreground, runs_hooks: false })));
                 Ok(Reply::Created { handle, process, warnings: Vec::new() })
             }
             Request::Release { handle, subreaper } => match self.handles.get_mut(&handle) {
@@ -170,9 +170,9 @@ impl Services {
                 _ => Err(unknown(handle)),
             },
             Request::Foreground { handle, subreaper, notify } => {
-                // Both are borrowed at once: the proxy is taken out, and gone with the container's process.
+                // The proxy is removed from the handles, because both are borrowed at the same time. It is not needed afterwards.
                 let proxy = notify.map(|notify| self.take_notify(notify)).transpose()?;
-                let signals = Interrupts::pass_on(self.interrupts.take())?.map(Interrupts::into_caught);
+                let signals = Interrupts::forward(self.interrupts.take())?.map(Interrupts::into_caught);
                 let status = Foreground { signals, subreaper, notify: proxy.as_ref() }.wait(&mut self.container(handle)?.pending)?;
                 Ok(Reply::Exit { status })
             }
@@ -216,7 +216,7 @@ impl Services {
                 Ok(Reply::Criu { handle, directories, inherited })
             }
             Request::CallCriu { handle, request } => {
-                // The session is taken out: what interrupts is borrowed at the same time.
+                // The session is removed for the call, because `interrupts` is borrowed at the same time.
                 let mut session = self.take_criu(handle)?;
                 let response = session.ask(&request, self.interrupt());
                 self.handles.insert(handle, Handle::Criu(session));
@@ -228,7 +228,7 @@ impl Services {
             Request::AdoptRestored { handle, pid, foreground, pid_file } => {
                 let pending = self.criu_mut(handle)?.adopt(pid, foreground, pid_file)?;
                 let process = pending.identity.clone();
-                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, stays: foreground, runs_hooks: false })));
+                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, foreground, runs_hooks: false })));
                 Ok(Reply::Created { handle, process, warnings: Vec::new() })
             }
             Request::SendMaster { handle, path } => self.criu(handle)?.send_master(&path).map(done),
@@ -248,7 +248,7 @@ impl Services {
         }
     }
 
-    /// The failure of the request that began to catch signals; they are nobody's business any more.
+    /// The failure of the request that started to catch signals. Stops catching them.
     fn without_interrupts(&mut self, failure: Failure) -> Failure {
         let failure = self.explain(failure);
         self.interrupts = None;
@@ -273,7 +273,7 @@ impl Services {
         }
     }
 
-    /// The configuration, and the handle of its seccomp profile.
+    /// The configuration with the handle of its seccomp profile.
     fn take_profile(&mut self, text: String, root: &str) -> Reply {
         let (text, seccomp) = Seccomp::take_from(text, root);
         let seccomp = seccomp.map(|seccomp| {
@@ -341,7 +341,7 @@ impl Services {
 }
 
 fn unknown(handle: u32) -> Failure {
-    Failure::new(FailureCode::BadRequest, format!("use handle {handle}"), "there is none")
+    Failure::new(FailureCode::BadRequest, format!("use handle {handle}"), "no such handle")
 }
 
 #[cfg(test)]
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_what_makes_no_sense_with_a_failure() {
+    fn an_invalid_request_gets_a_failure() {
         let mut services = Services::new(InitProgram::Embedded);
         for request in ["", "{", "null", "\u{0}", r#"{"op":"fly"}"#, r#"{"op":"close","handle":1,"extra":1}"#, r#"{"op":"close","handle":-1}"#] {
             assert!(ask(&mut services, request).starts_with(r#"{"kind":"failed","failure":{"code":"badRequest","operation":"read request""#), "{request:?}");
@@ -363,13 +363,13 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_is_good_for_its_kind_until_it_is_closed() {
+    fn a_handle_is_valid_for_its_kind_until_it_is_closed() {
         let temp = TempDir::new();
         let mut services = Services::new(InitProgram::Embedded);
         let record = serde_json::to_string(&record("c")).unwrap();
         let reserve = format!(r#"{{"op":"reserve","root":{:?},"rootMode":448,"record":{record},"interruptible":false}}"#, temp.path());
         assert_eq!(ask(&mut services, &reserve), r#"{"kind":"handle","handle":1}"#);
-        assert!(ask(&mut services, r#"{"op":"release","handle":1}"#).contains(r#""operation":"use handle 1","cause":"there is none""#));
+        assert!(ask(&mut services, r#"{"op":"release","handle":1}"#).contains(r#""operation":"use handle 1","cause":"no such handle""#));
         assert_eq!(ask(&mut services, r#"{"op":"removeContainer","handle":1}"#), r#"{"kind":"done"}"#);
         assert_eq!(ask(&mut services, r#"{"op":"close","handle":1}"#), r#"{"kind":"done"}"#);
         assert!(ask(&mut services, r#"{"op":"close","handle":1}"#).contains("badRequest"));

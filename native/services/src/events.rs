@@ -1,4 +1,4 @@
-//! What the core waits for: the next event of several sources, which are watched from one request to the next, so that nothing is missed meanwhile.
+//! Waits on behalf of the core for events of several sources. The sources stay watched between requests, so that no event is missed.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::reactor::{self, Descriptor, Interest, Reactor};
 /// An event of the source with this index.
 pub struct Event {
     pub source: u32,
-    /// The contents of a file that changed, None for one that is gone; how often memory ran out; None for other sources.
+    /// For a file that changed: its contents, None if it is gone. For an OOM source: how often memory ran out. Otherwise None.
     pub text: Option<String>,
 }
 
@@ -66,7 +66,7 @@ impl Events {
             EventSource::FileChange { path } => {
                 let during = || format!("watch {path:?}");
                 let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
-                read(&file).during(during)?; // what changes from now on is an event
+                read(&file).during(during)?; // from this read on the kernel reports changes
                 let file = Descriptor::from(file);
                 self.reactor.watch(file.clone(), Interest::CHANGE, token).during(during)?;
                 Ok(Source::FileChange(file))
@@ -88,23 +88,22 @@ impl Events {
         match processes::open(process)? {
             Some(pidfd) => self.reactor.watch_exit(pidfd, token).map(drop).during(|| format!("wait for process {}", process.pid)),
             None => {
-                self.reactor.at(Instant::now(), token); // it has ended
+                self.reactor.at(Instant::now(), token); // it has already exited
                 Ok(())
             }
         }
     }
 
-    /// Reports when the reader of a pipe, a socket or a terminal is gone. Files have none.
+    /// Watches for the reader of standard output to go away, if it is a pipe, a socket or a terminal.
     fn watch_output(&mut self, token: usize) -> Result<(), Errno> {
-        // Whatever is open there: it is this process's own for as long as it lives.
         let output = rustix::stdio::stdout();
-        let is_read = match FileType::from_raw_mode(rustix::fs::fstat(output)?.st_mode) {
+        let has_reader = match FileType::from_raw_mode(rustix::fs::fstat(output)?.st_mode) {
             FileType::Fifo | FileType::Socket => true,
             FileType::CharacterDevice => rustix::termios::isatty(output),
             _ => false,
         };
-        if is_read {
-            // None of them has changes to tell of in this way: only the end is left, which is always told.
+        if has_reader {
+            // None of these ever reports EPOLLPRI, so only EPOLLHUP and EPOLLERR are left, which epoll(7) always reports.
             self.reactor.watch(output, Interest::CHANGE, token)?;
         }
         Ok(())
@@ -113,7 +112,7 @@ impl Events {
     /// Waits for the next event.
     ///
     /// # Errors
-    /// `Finished` when no source can have one any more; `Interrupted` by a signal that asks this process to end, if it is `interruptible`.
+    /// `Finished` if no source is left; `Interrupted` by a signal that asks this process to end, if `interruptible`.
     pub fn next(&mut self, interruptible: bool) -> Result<Event, Failure> {
         let during = || "wait for events".to_owned();
         let event = if interruptible { self.interruptible()? } else { self.reactor.next().during(during)? };
@@ -121,13 +120,13 @@ impl Events {
         let text = match &mut self.sources[event.token] {
             Source::ProcessEnd => None,
             Source::Interval { length, next } => {
-                // From the last one, so that they do not drift; those that were missed are left out.
+                // Counted from the previous one, so that intervals do not drift; missed ones are skipped.
                 *next = (*next + *length).max(Instant::now());
                 self.reactor.at(*next, event.token);
                 None
             }
             Source::FileChange(file) => {
-                // Read again, or the kernel tells of the same change again.
+                // Must be read, or the kernel reports the same change again.
                 let text = match read(file) {
                     Ok(text) => Some(text),
                     Err(Errno::NODEV) => None, // its cgroup was removed
@@ -151,12 +150,12 @@ impl Events {
     }
 }
 
-/// The token of the signals, beside the indices of sources.
+/// The token of signals; those of sources are their indices.
 const SIGNALS: usize = usize::MAX;
 
 impl Events {
-    /// Waits for an event of a source or a signal that asks this process to end. Those signals are caught meanwhile alone: a process that is
-    /// stuck elsewhere, writing what nobody reads, is to end by them.
+    /// Waits for an event of a source or a signal that asks this process to end. The signals are caught only during the wait: when the process
+    /// blocks elsewhere, for example writing to a full pipe, they must end it.
     fn interruptible(&mut self) -> Result<Option<reactor::Event<usize>>, Failure> {
         let during = || "wait for events".to_owned();
         let Some(mut signals) = Interrupts::begin()?.map(Interrupts::into_caught) else { return self.reactor.next().during(during) };
@@ -176,7 +175,7 @@ impl Events {
     }
 }
 
-/// More than the files of a cgroup that tell of changes hold.
+/// More than any cgroup file with change notification contains.
 const FILE_BYTES: usize = 4096;
 
 fn read(file: impl AsFd) -> Result<String, Errno> {
@@ -187,12 +186,12 @@ fn read(file: impl AsFd) -> Result<String, Errno> {
 
 /// Counts how often memory ran out in a cgroup of v1 (cgroup-v1/memory.rst, "OOM Control").
 struct OomCounter {
-    /// An eventfd, to which the kernel also adds the removal of the cgroup.
+    /// An eventfd. The kernel also counts the removal of the cgroup.
     counter: Descriptor<'static>,
     cgroup: OwnedFd,
 }
 
-/// What every cgroup of v1 has that can tell of events.
+/// A file that every cgroup of v1 with event notification has.
 const EVENT_CONTROL: &str = "cgroup.event_control";
 
 impl OomCounter {
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_come_until_the_process_ends_and_then_it_says_so() {
+    fn reports_intervals_and_then_the_end_of_the_process() {
         let mut child = std::process::Command::new("sleep").arg("0.1").spawn().unwrap();
         let process = identity(child.id());
         let begun = Instant::now();
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_has_ended_is_told_at_once_and_nothing_is_left_to_wait_for() {
+    fn an_ended_process_is_reported_at_once_and_then_no_source_is_left() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let process = identity(child.id());
         child.wait().unwrap();
@@ -253,7 +252,7 @@ mod tests {
         assert_eq!(events.next(false).err().unwrap().code, FailureCode::Finished);
     }
 
-    /// A new cgroup in the first of the hierarchies that there is. None where this user may make none; with TSRUNC_MUST_WORK that is a failure.
+    /// A new cgroup in the first of these hierarchies that exists. None if this user may not make one; with TSRUNC_MUST_WORK that is a failure.
     fn new_cgroup(mounts: &[&str], file: &str) -> Option<String> {
         let path =
             mounts.iter().find(|mount| std::fs::exists(format!("{mount}/{file}")).unwrap()).map(|mount| format!("{mount}/tsrunc-{}", std::process::id()));
@@ -265,14 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_a_cgroup_that_changes_comes_with_its_contents_and_its_removal_without() {
+    fn a_changed_file_is_reported_with_its_contents_and_a_removed_one_without() {
         let Some(path) = new_cgroup(&["/sys/fs/cgroup/unified", "/sys/fs/cgroup"], "cgroup.procs") else { return };
         let enter = format!("echo $$ > {path}/cgroup.procs");
         let mut child = std::process::Command::new("sh").args(["-c", &format!("{enter}; read -r line")]).stdin(std::process::Stdio::piped()).spawn().unwrap();
         let watched = [EventSource::FileChange { path: format!("{path}/cgroup.events") }, EventSource::Interval { milliseconds: 1000 }];
         let mut events = Events::watch(&watched).unwrap();
         let populated = |events: &mut Events, expected: &str| {
-            // The child may have entered before the file was watched.
+            // Other changes may be reported before.
             while !events.next(false).map(|event| event.text.expect("it came in time")).unwrap().contains(expected) {}
         };
         if !std::fs::read_to_string(format!("{path}/cgroup.events")).unwrap().contains("populated 1") {
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_of_v1_tells_of_its_removal() {
+    fn the_removal_of_a_v1_cgroup_is_reported_as_no_oom() {
         let Some(path) = new_cgroup(&["/sys/fs/cgroup/memory"], "memory.oom_control") else { return };
         let mut events = Events::watch(&[EventSource::OutOfMemory { cgroup: path.clone() }, EventSource::Interval { milliseconds: 1000 }]).unwrap();
         std::fs::remove_dir(&path).unwrap();

@@ -1,4 +1,4 @@
-//! Brings a process into a container that runs: the creator's side. What the process does itself is in native/init/src/exec.rs.
+//! Runs a process in an existing container: the creator's side. The process's own side is native/init/src/exec.rs.
 
 use std::borrow::Cow;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -25,10 +25,10 @@ use crate::pending::Pending;
 use crate::seccomp::{self, Filter};
 use crate::{cgroup, gate, preserved, processes, shared_namespaces, state_root};
 
-/// Makes a process in the container `id` below the state directory `root`, up to its release.
+/// Makes a process in the container `id` of the state root `root`, up to its release.
 ///
 /// # Errors
-/// `Finished` where the container's first process has ended; the failing operation. Nothing is left of the process.
+/// `Finished` if the container's first process has exited; the operation that failed. The process is killed then.
 pub fn exec(init: InitProgram, (root, id): (&str, &str), plan: &ExecPlan, interrupt: Interrupt<'_>) -> Result<Pending, Failure> {
     let directory = state_root::open_trusted(root, id)?;
     let filter = plan.process.seccomp.then(|| seccomp::of_container(directory.as_fd())).transpose()?;
@@ -41,7 +41,7 @@ pub fn exec(init: InitProgram, (root, id): (&str, &str), plan: &ExecPlan, interr
     let inherit: Vec<i32> =
         stdio().chain([theirs.as_raw_fd()]).chain(opened.console.iter().map(AsRawFd::as_raw_fd)).chain(preserved::numbers(plan.process.preserve_fds)).collect();
     let request = Spawn {
-        // Before it executes the process shares our memory, and the container may be short of memory.
+        // Until exec the process shares our memory, and the container may be at its memory limit.
         cgroup_limits_memory: true,
         cgroup_may_be_frozen: plan.may_be_frozen,
         ..Spawn::plain(program.file.as_fd(), &args, &inherit, theirs.as_fd())
@@ -63,14 +63,14 @@ pub fn exec(init: InitProgram, (root, id): (&str, &str), plan: &ExecPlan, interr
     Ok(pending)
 }
 
-/// What is opened on the host for the process.
+/// Descriptors that are opened on the host for the process.
 struct Opened {
-    /// First what the process gets with its first message: a pidfd of the container's init, its root where it is to be entered, files to write
-    /// "0" to.
+    /// Sent to the process with its first message, in this order: a pidfd of the container's init, the init's root if `chroot` is set, and the
+    /// cgroup files to write "0" to.
     sent: Vec<OwnedFd>,
-    /// The last of these is a spare one (`ExecStart`).
+    /// The last of `sent` is a fallback for the one before (`ExecStart`).
     fallback_cgroup: bool,
-    /// Those that the process joins.
+    /// The namespaces that the process joins.
     namespaces: Vec<Namespace>,
     unified: Option<OwnedFd>,
     console: Option<OwnedFd>,
@@ -80,7 +80,7 @@ struct Opened {
 
 fn open_all(plan: &ExecPlan, filter: Option<&Filter>) -> Result<Opened, Failure> {
     let init = processes::open(&plan.init)?.ok_or_else(|| ended(&plan.init))?;
-    // CPUs for the time before it is in its cgroups: then it has to join them all itself.
+    // With an initial affinity, which applies before the process is in its cgroups, it has to join all of them itself.
     let joins_itself = plan.affinity.as_ref().is_some_and(|affinity| affinity.initial.is_some());
     let root = plan.chroot.then(|| open_root(&plan.init)).transpose()?;
     let mut files = Vec::new();
@@ -101,7 +101,7 @@ fn open_all(plan: &ExecPlan, filter: Option<&Filter>) -> Result<Opened, Failure>
             false => unified = Some(open_cgroup(path)?),
         }
     }
-    // Only now is it certain that all of these were the container's: they go with its first process, or after it.
+    // The paths and pids above stay the container's while its first process lives. As it is still alive, everything opened is the container's.
     if has_ended(&init)? {
         return Err(ended(&plan.init));
     }
@@ -124,7 +124,7 @@ pub fn ended(init: &ProcessIdentity) -> Failure {
     Failure::new(FailureCode::Finished, format!("find the container's first process {}", init.pid), "it has ended")
 }
 
-/// A pidfd is readable once its process has ended (pidfd_open(2)).
+/// Whether a process has exited: its pidfd is readable then (pidfd_open(2)).
 pub fn has_ended(pidfd: &OwnedFd) -> Result<bool, Failure> {
     wait::any(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(Instant::now())).during(|| "look at the container's first process".into())
 }
@@ -145,8 +145,8 @@ fn open_cgroup(path: &str) -> Result<OwnedFd, Failure> {
     rustix::fs::open(path, flags, Mode::empty()).during(|| format!("open cgroup {path:?}"))
 }
 
-/// Clones the process into the container's v2 cgroup. In a container that has made cgroups itself and handed controllers on to them that one takes no
-/// process any more ("no internal processes", cgroups(7)): then into the one that the container's first process is in.
+/// Clones the process into the container's v2 cgroup. If the container has made child cgroups and enabled controllers for them, its cgroup takes no
+/// processes any more ("no internal processes" in cgroups(7)); then clones into the cgroup of the container's first process.
 fn clone_into(request: &Spawn<'_>, plan: &ExecPlan, opened: &Opened) -> Result<Spawned, Failure> {
     let during = || "clone the process".to_owned();
     let Some(unified) = &opened.unified else { return spawn(request).during(during) };
@@ -159,7 +159,7 @@ fn clone_into(request: &Spawn<'_>, plan: &ExecPlan, opened: &Opened) -> Result<S
     }
 }
 
-/// The v2 cgroup of the container's first process, where that may stand in for the container's.
+/// The v2 cgroup of the container's first process, if the plan allows to use it in place of the container's own.
 fn where_init_is(plan: &ExecPlan) -> Result<Option<String>, Failure> {
     match &plan.cgroup.clone_into {
         Some(own) if plan.cgroup.fall_back_to_init_cgroup => cgroup::unified_cgroup_of(plan.init.pid, own),

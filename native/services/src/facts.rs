@@ -1,4 +1,4 @@
-//! What the core must know of the host.
+//! Facts about the host that plans depend on.
 
 use rustix::fs::{Mode, OFlags};
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -10,7 +10,7 @@ use crate::cgroup::{CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC};
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 const MOUNT_TABLE: &str = "/proc/self/mountinfo";
 
-/// Finds the facts. Reads no mount table where the hierarchies are at their usual places: a host may have thousands of mounts.
+/// Finds the facts. Reads the mount table only if hierarchies are not at their usual places, because a host may have thousands of mounts.
 pub fn host_facts() -> Result<HostFacts, Failure> {
     let own = read_if_there("/proc/self/cgroup")?.unwrap_or_default();
     let (cgroup_mode, hierarchies) = hierarchies(&own)?;
@@ -23,7 +23,7 @@ pub fn host_facts() -> Result<HostFacts, Failure> {
     Ok(HostFacts {
         euid: rustix::process::geteuid().as_raw(),
         egid: rustix::process::getegid().as_raw(),
-        // A kernel without user namespaces has no such file.
+        // The file is missing on kernels without user namespaces.
         in_user_namespace: read_if_there("/proc/self/uid_map")?.is_some_and(|map| !is_initial_map(&map)),
         cgroup_mode,
         hierarchies,
@@ -33,7 +33,7 @@ pub fn host_facts() -> Result<HostFacts, Failure> {
     })
 }
 
-/// The text of one of the kernel's files. They have no size, which `std::fs::read_to_string` finds out by reading a little at first.
+/// The text of a kernel file. Avoids the small first read that `std::fs::read_to_string` does for files of size 0.
 fn read(path: &str) -> Result<String, Failure> {
     let during = || format!("read {path:?}");
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
@@ -52,7 +52,7 @@ fn read_if_there(path: &str) -> Result<Option<String>, Failure> {
     }
 }
 
-/// The highest capability that the kernel knows. A sandbox may hide /proc/sys.
+/// The highest capability that the kernel knows. Without /proc/sys, which a sandbox may hide, tries each one.
 fn last_capability() -> u32 {
     let found = read("/proc/sys/kernel/cap_last_cap").ok().and_then(|text| text.trim().parse().ok());
     found.unwrap_or_else(|| (0..64).take_while(|capability| tsrunc_sys::process::knows_capability(*capability)).last().unwrap_or(0))
@@ -79,7 +79,7 @@ fn hierarchies(own: &str) -> Result<(CgroupMode, Vec<Hierarchy>), Failure> {
         let controllers: Vec<&str> = controllers.split(',').filter(|name| !name.is_empty()).collect();
         match usual_place(&controllers) {
             Some(mountpoint) => found.push(hierarchy(&controllers, mountpoint, path)?),
-            // Every kernel lists cgroup2; beside v1 it is where systemd puts it or nowhere.
+            // Every kernel lists cgroup2, but next to v1 it is either at systemd's place or not mounted.
             None if controllers.is_empty() => {}
             None => elsewhere.push((controllers, path)),
         }
@@ -100,22 +100,22 @@ fn hierarchies(own: &str) -> Result<(CgroupMode, Vec<Hierarchy>), Failure> {
     Ok((mode, found))
 }
 
-/// `own`: the caller's cgroup, from the root of the hierarchy; here it is wanted from the root of what is mounted.
+/// `own` is the caller's cgroup, relative to the hierarchy's root (proc_pid_cgroup(5)). The reply has it relative to the mount's root.
 fn hierarchy(controllers: &[&str], mountpoint: String, own: &str) -> Result<Hierarchy, Failure> {
     let is_visible = |path: &str| rustix::fs::access(format!("{mountpoint}{path}"), rustix::fs::Access::EXISTS).is_ok();
     let own = if own == "/" || (!own.starts_with("/..") && is_visible(own)) { own.to_owned() } else { below_mount(&read(MOUNT_TABLE)?, &mountpoint, own) };
     Ok(Hierarchy { controllers: controllers.iter().map(|name| (*name).to_owned()).collect(), mountpoint, own })
 }
 
-/// A container without a cgroup namespace may see only its own part of a hierarchy, as mount. A cgroup that is outside of
-/// what is mounted (or above the root of the cgroup namespace, `/..`) is nowhere in it: then its root does.
+/// Translates a cgroup path if only part of a hierarchy is mounted, as in a container without a cgroup namespace. Uses the mount's root for a cgroup
+/// outside of the mounted part or above the root of the cgroup namespace (`/..`).
 fn below_mount(table: &str, mountpoint: &str, own: &str) -> String {
     let mut root = table.lines().filter_map(|line| Some((line.split(' ').nth(3)?, line.split(' ').nth(4)?))).filter(|(_, point)| *point == mountpoint);
     let inner = root.next_back().and_then(|(root, _)| own.strip_prefix(root)).filter(|inner| inner.starts_with('/'));
     inner.unwrap_or("/").to_owned()
 }
 
-/// /sys/fs/cgroup/cpu,cpuacct, /sys/fs/cgroup/systemd, /sys/fs/cgroup/unified (systemd's layout, and everybody's since).
+/// The mount point by systemd's layout: /sys/fs/cgroup/cpu,cpuacct, /sys/fs/cgroup/systemd, /sys/fs/cgroup/unified. None if it is not mounted there.
 fn usual_place(controllers: &[&str]) -> Option<String> {
     let (name, wanted) = match controllers {
         [] => ("unified".to_owned(), CGROUP2_SUPER_MAGIC),
@@ -126,7 +126,7 @@ fn usual_place(controllers: &[&str]) -> Option<String> {
     (magic(&path) == Some(wanted)).then_some(path)
 }
 
-/// The mount point of a hierarchy by /proc/self/mountinfo (proc_pid_mountinfo(5)): the one that shows its root.
+/// The mount point of a hierarchy in /proc/self/mountinfo (proc_pid_mountinfo(5)) whose mount shows the root of the hierarchy.
 fn place_in_table(table: &str, controllers: &[&str]) -> Option<String> {
     table.lines().find_map(|line| {
         let (head, tail) = line.split_once(" - ")?;
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_identity_over_all_ids_is_the_initial_map() {
+    fn only_the_identity_map_of_all_ids_is_initial() {
         assert!(is_initial_map("         0          0 4294967295\n"));
         assert!(!is_initial_map("         0       1000          1\n"));
     }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_hierarchy_is_seen_from_its_root() {
+    fn paths_in_a_partly_mounted_hierarchy_are_relative_to_the_mount() {
         let table = "33 31 0:30 /docker/a /cg/memory rw - cgroup cgroup rw,memory\n";
         assert_eq!(below_mount(table, "/cg/memory", "/docker/a"), "/");
         assert_eq!(below_mount(table, "/cg/memory", "/docker/a/b"), "/b");

@@ -1,4 +1,4 @@
-//! Files of the host that the core asks for or writes.
+//! Reads and writes files of the host for the core.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -8,11 +8,10 @@ use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
-/// The text of a regular file of at most `max_bytes`.
+/// The text of a regular file of at most `max_bytes`. Never blocks on a FIFO or device.
 ///
 /// # Errors
-/// `TooLarge` before more than that is read; `NotUtf8` with the place of the first bad byte; directories, FIFOs,
-/// sockets and devices are refused, and never waited for.
+/// `TooLarge`; `NotUtf8`, with the offset of the first bad byte; not a regular file.
 pub fn read_text(path: &str, max_bytes: u32) -> Result<String, Failure> {
     let during = || format!("read {path:?}");
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -20,7 +19,7 @@ pub fn read_text(path: &str, max_bytes: u32) -> Result<String, Failure> {
     read_opened_text(file, max_bytes, &during)
 }
 
-/// The same for a file that is open already, without waiting (`O_NONBLOCK`).
+/// The same for an open file. Open it with `O_NONBLOCK`.
 pub fn read_opened_text(file: OwnedFd, max_bytes: u32, during: &dyn Fn() -> String) -> Result<String, Failure> {
     let stat = rustix::fs::fstat(&file).during(during)?;
     match FileType::from_raw_mode(stat.st_mode) {
@@ -35,7 +34,7 @@ pub fn read_opened_text(file: OwnedFd, max_bytes: u32, during: &dyn Fn() -> Stri
         return Err(too_large(size.to_string()));
     }
     let mut bytes = Vec::with_capacity(size as usize + 1);
-    // A file of procfs tells size 0, and another may grow.
+    // The size is not reliable: procfs reports 0, and a file may grow.
     std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::from(file), max_bytes + 1), &mut bytes).during(during)?;
     if bytes.len() as u64 > max_bytes {
         return Err(too_large(format!("more than {max_bytes}")));
@@ -50,10 +49,10 @@ fn utf8(bytes: Vec<u8>, during: &dyn Fn() -> String) -> Result<String, Failure> 
     })
 }
 
-/// Everything that stdin has, waited for.
+/// Reads stdin to its end.
 ///
 /// # Errors
-/// `TooLarge` and `NotUtf8` as of `read_text`.
+/// `TooLarge`; `NotUtf8`.
 pub fn read_stdin(max_bytes: u32) -> Result<String, Failure> {
     let during = || "read stdin".to_owned();
     let mut bytes = Vec::new();
@@ -64,17 +63,18 @@ pub fn read_stdin(max_bytes: u32) -> Result<String, Failure> {
     utf8(bytes, &during)
 }
 
-/// The texts of kernel files without their last newline; None for one that does not exist or can only be written.
+/// The texts of kernel files without their final newline. None for a file that does not exist or is write-only.
 pub fn read_values(paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
     let read = |path: &String| {
         let during = || format!("read {path:?}");
         let file = match rustix::fs::open(path.as_str(), OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-            // ENODEV: of a cgroup that is being removed.
+            // ENODEV: its cgroup is being removed.
             Err(Errno::NOENT | Errno::NODEV | Errno::OPNOTSUPP) => return Ok(None),
             result => result.during(during)?,
         };
         let text = match std::io::read_to_string(std::fs::File::from(file)) {
-            // EINVAL: cgroup.kill, memory.reclaim, devices.allow. EOPNOTSUPP: cgroup.procs of a threaded cgroup, pressure that is not measured.
+            // EINVAL: write-only files (cgroup.kill, memory.reclaim, devices.allow). EOPNOTSUPP: cgroup.procs of a threaded cgroup; pressure files
+            // while PSI is off.
             Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::INVAL | Errno::NODEV | Errno::OPNOTSUPP)) => return Ok(None),
             text => text.during(during)?,
         };
@@ -83,7 +83,7 @@ pub fn read_values(paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
     paths.iter().map(read).collect()
 }
 
-/// Names in a directory, sorted; none where it is absent.
+/// Names in a directory, sorted. Empty if it does not exist.
 pub fn list(path: &str) -> Result<Vec<String>, Failure> {
     let during = || format!("list {path:?}");
     let directory = match rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
@@ -101,7 +101,7 @@ pub fn list(path: &str) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// Makes a file that must not exist.
+/// Creates a file that must not exist yet.
 pub fn create(path: &str, text: &str, mode: u32) -> Result<(), Failure> {
     let during = || format!("create {path:?}");
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -109,7 +109,7 @@ pub fn create(path: &str, text: &str, mode: u32) -> Result<(), Failure> {
     write_all(&file, text.as_bytes()).during(during)
 }
 
-/// Makes a file, or puts other content into one.
+/// Creates a file or replaces its contents.
 pub fn write(path: &str, text: &str) -> Result<(), Failure> {
     let during = || format!("write {path:?}");
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -117,7 +117,8 @@ pub fn write(path: &str, text: &str) -> Result<(), Failure> {
     write_all(&file, text.as_bytes()).during(during)
 }
 
-/// Makes a directory and those above it, with mode 0700; those that are there stay as they are. A new one can be passed through by `group`.
+/// Makes a directory and missing parents, with mode 0700; existing ones stay as they are. With `group` a new directory is searchable by that group
+/// (mode 0710).
 pub fn make_directory(path: &str, group: Option<u32>) -> Result<(), Failure> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     let during = || format!("make directory {path:?}");
@@ -135,14 +136,14 @@ pub fn make_directory(path: &str, group: Option<u32>) -> Result<(), Failure> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o710)).during(during)
 }
 
-/// What a symbolic link says.
+/// The target of a symbolic link.
 pub fn read_link(path: &str) -> Result<String, Failure> {
     let during = || format!("read link {path:?}");
     let target = rustix::fs::readlink(path, Vec::new()).during(during)?;
     target.into_string().map_err(|_| Failure::new(FailureCode::NotUtf8, during(), "not UTF-8"))
 }
 
-/// Appends `text` as it is, in one write where the file takes it (lines of several writers stay whole).
+/// Appends `text`, if possible with one write(2), so that lines of concurrent writers are not mixed.
 pub fn append(path: &str, text: &str) -> Result<(), Failure> {
     let during = || format!("append to {path:?}");
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -150,7 +151,7 @@ pub fn append(path: &str, text: &str) -> Result<(), Failure> {
     write_all(&file, text.as_bytes()).during(during)
 }
 
-/// Writes everything, however many calls it takes.
+/// Writes all bytes, with as many calls as needed.
 pub fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(file, bytes) {
@@ -163,7 +164,7 @@ pub fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Writes the pid to `.name` and renames it: who waits for the file never sees it empty.
+/// Writes the pid to `.name` and renames that, so that nobody who waits for the file sees it empty.
 pub fn write_pid_file(path: &str, pid: i32) -> Result<(), Failure> {
     let during = || format!("write pid file {path:?}");
     let (directory, name) = path.rsplit_once('/').map_or((".", path), |(directory, name)| (if directory.is_empty() { "/" } else { directory }, name));
@@ -177,13 +178,13 @@ pub fn write_pid_file(path: &str, pid: i32) -> Result<(), Failure> {
     let file = rustix::fs::openat(&directory, &*draft, flags, Mode::from_raw_mode(0o644)).during(during)?;
     let written = write_all(&file, pid.to_string().as_bytes()).and_then(|()| rustix::fs::renameat(&directory, &*draft, &directory, name));
     if written.is_err() {
-        // The first failure is the one to tell.
+        // Ignored: the first failure is reported.
         if let Err(_second) = rustix::fs::unlinkat(&directory, &*draft, AtFlags::empty()) {}
     }
     written.during(during)
 }
 
-/// The path of a directory without symbolic links, as the kernel knows it.
+/// The path of a directory with all symbolic links resolved.
 pub fn resolve_directory(path: &str) -> Result<String, Failure> {
     let during = || format!("open directory {path:?}");
     let directory = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
@@ -196,20 +197,20 @@ fn not_utf8(operation: String) -> Failure {
     Failure::new(FailureCode::NotUtf8, operation, "its path is not UTF-8")
 }
 
-/// The path seen from the root; `..` stays, because only the file system knows where it leads.
+/// Makes a path absolute without looking at the file system. `..` stays, because it may follow a symbolic link.
 pub fn absolute_path(path: &str) -> Result<String, Failure> {
     let during = || format!("make {path:?} absolute");
     let absolute = std::path::absolute(path).during(during)?;
     absolute.into_os_string().into_string().map_err(|_| not_utf8(during()))
 }
 
-/// Those of the paths that do not exist. One that cannot be looked at counts as existing.
+/// Those of the paths that do not exist. A path that cannot be examined counts as existing.
 pub fn missing(paths: Vec<String>) -> Vec<String> {
     let is_missing = |path: &str| matches!(rustix::fs::accessat(CWD, path, rustix::fs::Access::EXISTS, AtFlags::EACCESS), Err(Errno::NOENT | Errno::NOTDIR));
     paths.into_iter().filter(|path| is_missing(path)).collect()
 }
 
-/// What a path is, a symbolic link at its end not followed.
+/// The type of the file at a path. Does not follow a final symbolic link.
 pub fn kind(path: &str) -> Result<&'static str, Failure> {
     let stat = match rustix::fs::lstat(path) {
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok("missing"),
@@ -224,7 +225,7 @@ pub fn kind(path: &str) -> Result<&'static str, Failure> {
     })
 }
 
-/// Login name of a uid by the host's passwd(5); the number where it has none or cannot be read.
+/// The login name of a uid in the host's passwd(5), or the number if there is none.
 pub fn user_name(uid: u32) -> String {
     let table = std::fs::read(Path::new("/etc/passwd")).unwrap_or_default();
     name_in(&String::from_utf8_lossy(&table), uid).map_or_else(|| uid.to_string(), str::to_owned)
@@ -244,7 +245,7 @@ mod tests {
     use crate::testing::TempDir;
 
     #[test]
-    fn reads_text_and_refuses_the_rest() {
+    fn reads_text_and_refuses_everything_else() {
         let temp = TempDir::new();
         let path = format!("{}/file", temp.path());
         std::fs::write(&path, "12345").unwrap();
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn does_not_wait_at_a_fifo() {
+    fn does_not_block_on_a_fifo() {
         let temp = TempDir::new();
         let path = format!("{}/fifo", temp.path());
         rustix::fs::mknodat(CWD, &*path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn resolves_directories_alone() {
+    fn resolves_only_directories() {
         let temp = TempDir::new();
         let link = format!("{}/link", temp.path());
         std::fs::create_dir(format!("{}/dir", temp.path())).unwrap();
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn makes_paths_absolute_without_the_file_system() {
+    fn makes_paths_absolute_without_resolving_them() {
         assert_eq!(absolute_path("/a/./b//c/../d").unwrap(), "/a/b/c/../d");
         let cwd = std::env::current_dir().unwrap().into_os_string().into_string().unwrap();
         assert_eq!(absolute_path("x").unwrap(), format!("{cwd}/x"));
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_which_paths_are_missing() {
+    fn finds_missing_paths() {
         assert_eq!(missing(vec!["/etc".into(), "/nowhere".into(), "/etc/passwd/x".into()]), ["/nowhere", "/etc/passwd/x"]);
     }
 

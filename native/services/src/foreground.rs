@@ -1,5 +1,5 @@
-//! `run` in the foreground: signals go to the container, bytes and window size between the caller's terminal and the container's, until the
-//! container's process has ended.
+//! `run` in the foreground: forwards signals to the container, and copies bytes and the window size between the caller's terminal and the
+//! container's, until the container's process exits.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -14,28 +14,28 @@ use crate::pending::Pending;
 use crate::reactor::{Interest, Reactor};
 use crate::terminal::{self, End, Terminal};
 
-/// Before the program runs: it finds the right window size from its first instruction on.
+/// Call this before the program runs, so that it sees the right window size from the start.
 pub fn prepare(container: &Pending) -> Result<(), Failure> {
     container.master.as_ref().map_or(Ok(()), terminal::prepare)
 }
 
-/// From now on orphans among this process's descendants become its children.
+/// Makes this process a subreaper: orphaned descendants become its children.
 pub fn adopt_orphans() -> Result<(), Failure> {
     set_child_subreaper(Some(rustix::process::getpid())).during(|| "become a subreaper".into())
 }
 
-/// What this process does for a container while it waits for its end.
+/// What this process does for a container while it waits for its exit.
 pub struct Foreground<'a> {
-    /// Passed on to the container. None when somebody else in this process has the signals.
+    /// Forwarded to the container. None if something else in this process already handles signals.
     pub signals: Option<Caught>,
-    /// Orphans of the container become our children and are reaped too. Not in Node, whose children are its own.
+    /// Reap orphans of the container, which become our children. False in Node, which reaps children itself.
     pub subreaper: bool,
-    /// Passes on the container's `READY=`.
+    /// Forwards the container's `READY=1`.
     pub notify: Option<&'a Proxy>,
 }
 
 impl Foreground<'_> {
-    /// Waits for the end of the container's process and reaps it. Returns the exit status: the process's own, or 128 + signal.
+    /// Waits for the container's process to exit and reaps it. Returns its exit status, or 128 + the signal that killed it.
     pub fn wait(self, container: &mut Pending) -> Result<u32, Failure> {
         let during = || "wait for the container".to_owned();
         let Foreground { mut signals, subreaper, notify } = self;
@@ -57,22 +57,28 @@ impl Foreground<'_> {
         attached.serve()?;
         let status = attached.reap();
         if let Some(signals) = &mut attached.signals {
-            signals.take(); // they were for a container that has ended
+            signals.take(); // discard what arrived since: the container is gone
         }
         status
     }
 }
 
-/// What is ready.
+/// The sources of events.
 #[derive(Clone, Copy)]
-pub enum Source {
+enum Source {
     Container,
     Signals,
     Notify,
     Terminal(End),
 }
 
-/// A container whose caller stays with it.
+impl From<End> for Source {
+    fn from(end: End) -> Self {
+        Source::Terminal(end)
+    }
+}
+
+/// A container with the caller attached.
 struct Attached<'a> {
     reactor: Reactor<'a, Source>,
     pidfd: &'a OwnedFd,
@@ -84,12 +90,12 @@ struct Attached<'a> {
 }
 
 impl Attached<'_> {
-    /// Returns when the container's process has ended and all that it wrote is copied.
+    /// Returns when the container's process has exited and everything that it wrote is copied.
     fn serve(&mut self) -> Result<(), Failure> {
         let during = || "wait for the container".to_owned();
         let mut ended = false;
-        self.reap_orphans()?; // those that ended before SIGCHLD was caught
-        self.forward_signals()?; // those that came while the container was started
+        self.reap_orphans()?; // those that exited before we caught SIGCHLD
+        self.forward_signals()?; // those that arrived during the start
         loop {
             if ended && !self.terminal.as_mut().is_some_and(Terminal::drain) {
                 return Ok(());
@@ -101,10 +107,10 @@ impl Attached<'_> {
             match event.token {
                 Source::Container => {
                     ended = true;
-                    self.forward_notify(); // what it sent last
+                    self.forward_notify(); // its last message
                 }
                 Source::Signals => {
-                    // Whoever signals us now does not want to wait for a terminal that is stopped.
+                    // The process is gone, so a signal now means: do not wait for a stopped terminal.
                     if self.forward_signals()? && ended {
                         return Ok(());
                     }
@@ -121,7 +127,7 @@ impl Attached<'_> {
         }
     }
 
-    /// Returns whether there was one for the container.
+    /// Handles pending signals. Returns whether one was for the container.
     fn forward_signals(&mut self) -> Result<bool, Failure> {
         let mut any = false;
         for signal in self.signals.as_mut().map(Caught::take).unwrap_or_default() {
@@ -131,7 +137,7 @@ impl Attached<'_> {
                 _ => {
                     any = true;
                     match send(self.pidfd, signal) {
-                        Ok(()) | Err(Errno::SRCH) => {} // it ended just now
+                        Ok(()) | Err(Errno::SRCH) => {} // it has just exited
                         Err(errno) => return Err(errno).during(|| format!("forward signal {signal}")),
                     }
                 }
@@ -140,7 +146,7 @@ impl Attached<'_> {
         Ok(any)
     }
 
-    /// Reaps children that have ended, except the container's process.
+    /// Reaps exited children, except the container's process.
     fn reap_orphans(&self) -> Result<(), Failure> {
         let during = || "reap orphans".to_owned();
         let next = || exited_child().during(during).map(|pid| pid.filter(|pid| self.subreaper && *pid != self.pid).and_then(Pid::from_raw));

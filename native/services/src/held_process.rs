@@ -1,4 +1,4 @@
-//! A process between its making and its release, with what its caller wants of it: a container's first one, or one that `exec` brings in.
+//! A created process that waits for its release, with the options of its caller: a container's first process, or one made by `exec`.
 
 use tsrunc_plan::failure::Failure;
 
@@ -8,30 +8,30 @@ use crate::pending::Pending;
 
 pub struct HeldProcess {
     pub pending: Pending,
-    /// The caller stays with it: it keeps the terminal.
-    pub stays: bool,
-    /// startContainer hooks stand between its release and the program.
+    /// The caller stays attached, in the foreground.
+    pub foreground: bool,
+    /// startContainer hooks run between its release and the program.
     pub runs_hooks: bool,
 }
 
 impl HeldProcess {
-    /// Lets the process go on. With a caller who stays, `interrupts` are the process's signals once its program runs, and with `subreaper` its
-    /// orphans are the caller's children, however early they lose their parent.
+    /// Lets the process continue. If the caller is attached, signals are forwarded to the process instead of interrupting the caller from the
+    /// moment its program may run; with `subreaper` the caller adopts its orphans from the start.
     pub fn release(&mut self, interrupts: &mut Option<Interrupts>, subreaper: bool) -> Result<(), Failure> {
         interrupts.as_ref().map_or(Ok(()), Interrupts::check)?;
         if subreaper {
             foreground::adopt_orphans()?;
         }
-        if !self.stays {
+        if !self.foreground {
             return self.pending.release(interrupts.as_ref().map(Interrupts::interrupt));
         }
         foreground::prepare(&self.pending)?;
         if self.runs_hooks {
             self.pending.release(interrupts.as_ref().map(Interrupts::interrupt))?;
-            *interrupts = Interrupts::pass_on(interrupts.take())?;
+            *interrupts = Interrupts::forward(interrupts.take())?;
         } else {
-            // The program may signal readiness, and be answered by a signal, before we hear that it runs.
-            *interrupts = Interrupts::pass_on(interrupts.take())?;
+            // Before the release: the program may report readiness, and a signal may arrive in response, before we learn that it runs.
+            *interrupts = Interrupts::forward(interrupts.take())?;
             self.pending.release(None)?;
         }
         Ok(())

@@ -7,8 +7,8 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::id_mapping::IdMapping;
 use tsrunc_sys::errno::During;
 
-/// Writes both maps of the process: directly with privilege, through newuidmap(1) and newgidmap(1) without, except
-/// for the one line that maps the caller's own id. Runs in the creator while the process waits.
+/// Writes both id maps of a process that waits for them: directly with privilege; through newuidmap(1) and newgidmap(1) without, except for a map
+/// of only the caller's own id.
 pub fn write_maps(pid: i32, plan: &SpawnPlan) -> Result<(), Failure> {
     let own_uid = rustix::process::geteuid().as_raw();
     let own_gid = rustix::process::getegid().as_raw();
@@ -16,7 +16,7 @@ pub fn write_maps(pid: i32, plan: &SpawnPlan) -> Result<(), Failure> {
         return write_with_privilege(pid, &plan.uid_mappings, &plan.gid_mappings);
     }
     if is_own(&plan.gid_mappings, own_gid) {
-        // Without privilege a gid_map is accepted only once setgroups is off for good.
+        // Without privilege the kernel accepts a gid_map only after setgroups is disabled (user_namespaces(7)).
         let path = format!("/proc/{pid}/setgroups");
         std::fs::write(&path, "deny").during(|| format!("write \"deny\" to {path:?}"))?;
         write_map(pid, "gid_map", &plan.gid_mappings)?;
@@ -43,7 +43,7 @@ fn is_own(mappings: &[IdMapping], id: u32) -> bool {
 fn write_map(pid: i32, file: &str, mappings: &[IdMapping]) -> Result<(), Failure> {
     let text = mappings.iter().map(|line| format!("{} {} {}\n", line.container_id, line.host_id, line.size)).collect::<String>();
     let path = format!("/proc/{pid}/{file}");
-    // One write(2): a map can be written once.
+    // One write(2), because a map can be written only once.
     std::fs::write(&path, &text).during(|| format!("write {path:?}"))
 }
 
@@ -53,6 +53,6 @@ fn run_tool(tool: &str, pid: i32, mappings: &[IdMapping]) -> Result<(), Failure>
     if output.status.success() {
         return Ok(());
     }
-    let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Failure::new(FailureCode::Other, format!("run {tool:?}"), format!("{}: {words}", output.status)))
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Failure::new(FailureCode::Other, format!("run {tool:?}"), format!("{}: {message}", output.status)))
 }

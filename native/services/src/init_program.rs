@@ -1,5 +1,5 @@
-//! The executable of a container's init, in a form that nobody can write to: what runs inside a container must never
-//! lead back to a writable file of the host (CVE-2019-5736).
+//! The executable of a container's init, in a form that cannot be written: a container must never get hold of a writable file of the host by way
+//! of /proc/PID/exe (CVE-2019-5736).
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -16,13 +16,13 @@ const INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
 /// Which program becomes the init.
 #[derive(Clone, Copy, PartialEq)]
 pub enum InitProgram {
-    /// The running executable, which acts as the init when its argv[0] says so (the static host).
+    /// The running executable, which acts as the init if its argv[0] is `tsrunc-init` (static host).
     OwnExecutable,
-    /// The copy inside this library (Node is no init).
+    /// The copy embedded in this library (Node host).
     Embedded,
 }
 
-/// The init's file, and what it lies on: unmounting that takes an RCU grace period, so it is dropped where nobody waits for it.
+/// The init's file and the detached mount that it is on. Unmounting takes an RCU grace period, so drop this where nobody waits for it.
 pub struct OpenedInit {
     pub file: OwnedFd,
     _mount: Option<OwnedFd>,
@@ -30,12 +30,12 @@ pub struct OpenedInit {
 
 /// Opens the init for execveat(2).
 ///
-/// The own executable is opened on an overlay without an upper layer: it is the file of the page cache, no copy, yet
-/// nothing can make that mount writable (measured: 28 us against 170 us for a memory file of 650 kB). Where
-/// overlays cannot be had (no privilege, no module, stacked too deep) a sealed memory file is filled with the embedded init.
+/// The running executable is opened on an overlay without an upper layer. That shares the page cache, needs no copy, and can never become writable
+/// (28 us, compared with 170 us for a memfd of 650 kB). If an overlay is not possible (no privilege, no module, nested too deep), the embedded init
+/// is copied to a sealed memfd.
 ///
-/// In a user namespace it is always a copy, executable but not readable for others: the kernel then lets nobody of that
-/// namespace trace the init, who joins their pid namespace with the host's file system still in view (ptrace(2), CVE-2016-9962).
+/// For a user namespace it is always a copy that others may execute but not read. The kernel then lets no process of that namespace trace the init,
+/// which is in their pid namespace while it still has the host's file system (ptrace(2), CVE-2016-9962).
 pub fn open(program: InitProgram, state_directory: BorrowedFd<'_>, in_user_namespace: bool) -> Result<OpenedInit, Failure> {
     if program == InitProgram::OwnExecutable && !in_user_namespace {
         if let Ok(opened) = on_overlay(state_directory) {
@@ -46,8 +46,8 @@ pub fn open(program: InitProgram, state_directory: BorrowedFd<'_>, in_user_names
 }
 
 fn on_overlay(state_directory: BorrowedFd<'_>) -> Result<OpenedInit, Failure> {
-    // An overlay without upper layer wants two lower ones, neither of which is below the other; the second one may be any. The state directory
-    // may be below that of the executable, /dev hardly ever is.
+    // An overlay without upper layer needs two lower layers, neither below the other. The second is arbitrary: /dev is hardly ever below the
+    // executable's directory, the state directory may be.
     let state = format!("/proc/self/fd/{}", state_directory.as_raw_fd());
     overlay_with("/dev").or_else(|_| overlay_with(&state))
 }
@@ -60,7 +60,7 @@ fn overlay_with(second_layer: &str) -> Result<OpenedInit, Failure> {
     let directory = rustix::fs::open(if directory.is_empty() { "/" } else { directory }, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .during(during)?;
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).during(during)?;
-    // By descriptor: colons and commas in paths would be separators.
+    // By descriptor, because colons and commas in a path would separate layers and options.
     let layers = format!("/proc/self/fd/{}:{second_layer}", directory.as_raw_fd());
     fsconfig_set_string(context.as_fd(), "lowerdir", layers).during(during)?;
     fsconfig_create(context.as_fd()).during(during)?;
@@ -74,13 +74,13 @@ fn overlay_with(second_layer: &str) -> Result<OpenedInit, Failure> {
     Ok(OpenedInit { file, _mount: Some(mount) })
 }
 
-/// A copy for this container alone, in a place where files may be executed. Where sysctl vm.memfd_noexec is 2 memory files may not be; then it is a
-/// file of a tmpfs without a mount point, or without the privilege for that a file without a name in the state directory.
+/// Makes a copy for this container alone: a memfd. If the sysctl vm.memfd_noexec is 2, a memfd cannot be executed; then a file on a detached tmpfs
+/// or, without the privilege for that, an unnamed file in the state directory.
 fn copy(state_directory: BorrowedFd<'_>, mode: Mode) -> Result<OpenedInit, Failure> {
     match in_memory_file(mode) {
         Ok(file) => Ok(OpenedInit { file, _mount: None }),
         Err(Errno::ACCESS) => match on_tmpfs(mode) {
-            Err(Errno::PERM) => without_name(state_directory, mode).during(|| "make a copy of the init in the state directory".into()),
+            Err(Errno::PERM) => unnamed_file(state_directory, mode).during(|| "make a copy of the init in the state directory".into()),
             result => result.during(|| "make a copy of the init on a tmpfs".into()),
         },
         Err(errno) => Err(errno).during(|| "make the sealed init".into()),
@@ -90,7 +90,7 @@ fn copy(state_directory: BorrowedFd<'_>, mode: Mode) -> Result<OpenedInit, Failu
 fn in_memory_file(mode: Mode) -> Result<OwnedFd, Errno> {
     let sealable = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let memfd = match memfd_create("tsrunc-init", sealable | MemfdFlags::EXEC) {
-        Err(Errno::INVAL) => memfd_create("tsrunc-init", sealable), // before Linux 6.3 every memfd is executable
+        Err(Errno::INVAL) => memfd_create("tsrunc-init", sealable), // before Linux 6.3, where every memfd is executable
         result => result,
     }?;
     write_init(&memfd)?;
@@ -105,18 +105,18 @@ fn on_tmpfs(mode: Mode) -> Result<OpenedInit, Errno> {
     let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)?;
     let file = rustix::fs::openat(&mount, "tsrunc-init", OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC, Mode::RWXU)?;
     let file = finish_copy(file, mode)?;
-    // The whole file system, not only this mount of it.
+    // Makes the file system read-only, not only this mount of it.
     fsconfig_set_flag(context.as_fd(), "ro")?;
     fsconfig_reconfigure(context.as_fd())?;
     Ok(OpenedInit { file, _mount: Some(mount) })
 }
 
-fn without_name(state_directory: BorrowedFd<'_>, mode: Mode) -> Result<OpenedInit, Errno> {
+fn unnamed_file(state_directory: BorrowedFd<'_>, mode: Mode) -> Result<OpenedInit, Errno> {
     let file = rustix::fs::openat(state_directory, ".", OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RWXU)?;
     Ok(OpenedInit { file: finish_copy(file, mode)?, _mount: None })
 }
 
-/// Fills a new file, and opens it anew for reading: what is open for writing cannot be executed.
+/// Fills a new file and opens it again read-only, because a file that is open for writing cannot be executed.
 fn finish_copy(file: OwnedFd, mode: Mode) -> Result<OwnedFd, Errno> {
     write_init(&file)?;
     let copy = rustix::fs::open(format!("/proc/self/fd/{}", file.as_raw_fd()), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
@@ -132,11 +132,11 @@ fn write_init(file: &OwnedFd) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Nobody may write to the file any more, and nobody may change that.
+/// Seals the file against writes and against a change of its seals.
 ///
-/// F_SEAL_FUTURE_WRITE, not F_SEAL_WRITE: they differ in mappings that are writable already, and there are none. The latter
-/// waits until nothing else in the machine holds any page of the file and fails with EBUSY where that takes too long
-/// (memfd_wait_for_pins of mm/memfd.c), which reclaim and compaction can bring about under load.
+/// Uses F_SEAL_FUTURE_WRITE, which differs from F_SEAL_WRITE only for existing writable mappings, of which there are none. F_SEAL_WRITE waits until
+/// nothing else references a page of the file and fails with EBUSY if that takes too long (memfd_wait_for_pins in mm/memfd.c), which happens under
+/// load because of reclaim and compaction.
 fn seal(memfd: &OwnedFd) -> rustix::io::Result<()> {
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::FUTURE_WRITE;
     rustix::fs::fcntl_add_seals(memfd, seals)
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sealed_file_can_be_changed_by_no_descriptor() {
+    fn a_sealed_file_cannot_be_changed_through_any_descriptor() {
         let file = in_memory_file(Mode::RWXU).unwrap();
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         for file in [&file, &rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).unwrap()] {
@@ -163,18 +163,18 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_on_a_tmpfs_can_be_executed_and_not_be_written() {
+    fn a_copy_on_a_tmpfs_can_be_executed_but_not_written() {
         let OpenedInit { file, .. } = on_tmpfs(Mode::from_raw_mode(0o111)).unwrap();
         assert_eq!(rustix::fs::fstat(&file).unwrap().st_mode & 0o777, 0o111);
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         assert_eq!(rustix::fs::open(path.as_str(), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).err(), Some(Errno::ROFS));
         assert_eq!(rustix::fs::fchmod(&file, Mode::RWXU), Err(Errno::ROFS));
-        // Without its arguments it ends at once.
+        // Without its arguments it exits at once.
         assert_eq!(std::process::Command::new(path).status().unwrap().code(), Some(255));
     }
 
     #[test]
-    fn a_file_is_sealed_also_while_something_holds_a_page_of_it() {
+    fn a_file_can_be_sealed_while_a_page_of_it_is_in_use() {
         let file = memfd_create("held", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
         rustix::io::write(&file, &[0; 4096]).unwrap();
         let (_reader, writer) = rustix::pipe::pipe().unwrap();

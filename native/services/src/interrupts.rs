@@ -1,5 +1,5 @@
-//! Signals that ask this process to end while it makes a container: whatever it waits for fails, what it made is undone, and its exit status
-//! names the signal.
+//! Signals that ask this process to end while it creates a container: the current wait fails, the create is undone, and the exit status names
+//! the signal.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -11,20 +11,20 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::signals::{name, Caught};
 
-/// Signals that may interrupt a wait; None where none may.
+/// The signals that interrupt a wait. None: it cannot be interrupted.
 pub type Interrupt<'a> = Option<&'a Caught>;
 
-/// The signals, from the reservation of a container on.
+/// The signals that are caught, from the moment a container is reserved.
 pub struct Interrupts(Caught);
 
 impl Interrupts {
-    /// None when somebody else in this process has the signals.
+    /// None if something else in this process already handles signals.
     pub fn begin() -> Result<Option<Self>, Failure> {
         Ok(not_busy(Caught::ending())?.map(Interrupts))
     }
 
-    /// Catches all signals, to pass them on to the container. What `interrupts` caught is kept.
-    pub fn pass_on(interrupts: Option<Self>) -> Result<Option<Self>, Failure> {
+    /// Catches all signals, to forward them to the container. Keeps those that `interrupts` has caught already.
+    pub fn forward(interrupts: Option<Self>) -> Result<Option<Self>, Failure> {
         let caught = match interrupts {
             Some(Interrupts(mut caught)) => caught.catch_all().map(|()| caught),
             None => Caught::all(),
@@ -36,7 +36,7 @@ impl Interrupts {
         &self.0
     }
 
-    /// Fails if a signal came.
+    /// Fails if a signal has arrived.
     pub fn check(&self) -> Result<(), Failure> {
         if self.0.asked_to_end() {
             return Err(interrupted("make the container".into()));
@@ -44,7 +44,7 @@ impl Interrupts {
         Ok(())
     }
 
-    /// If a signal came, the failure is the signal's. The signal does not interrupt the undoing that follows.
+    /// If a signal has arrived, returns a failure that names it. That signal does not interrupt the undo that follows.
     pub fn explain(&mut self, failure: Failure) -> Failure {
         match self.0.take_ending() {
             Some(signal) => Failure {
@@ -71,7 +71,7 @@ fn not_busy(caught: Result<Caught, Errno>) -> Result<Option<Caught>, Failure> {
     }
 }
 
-/// Waits for a message or the end of the conversation. `what` is waited for, for the error.
+/// Waits for a message or EOF. `what` names what is waited for in the error.
 ///
 /// # Errors
 /// `Interrupted`.
@@ -79,10 +79,10 @@ pub fn wait_for(channel: &Channel, interrupt: Interrupt<'_>, what: &str) -> Resu
     wait_readable(channel.socket().as_fd(), interrupt, what)
 }
 
-/// The same with a process that may end without the end of the conversation.
+/// The same for a process that may exit without an EOF, because another process has its end of the socket too.
 ///
 /// # Errors
-/// `Interrupted`; `Finished` where the process has ended and has left no message.
+/// `Interrupted`; `Finished` if the process has exited and there is no message.
 pub fn wait_for_process(channel: &Channel, pidfd: &OwnedFd, interrupt: Interrupt<'_>) -> Result<(), Failure> {
     let during = || "wait for the process".to_owned();
     loop {
@@ -104,7 +104,7 @@ pub fn wait_for_process(channel: &Channel, pidfd: &OwnedFd, interrupt: Interrupt
     }
 }
 
-/// The same for any descriptor.
+/// Waits until a descriptor is readable or closed by its peer. `what` names what is waited for in the error.
 pub fn wait_readable(fd: BorrowedFd<'_>, interrupt: Interrupt<'_>, what: &str) -> Result<(), Failure> {
     let Some(interrupt) = interrupt else { return Ok(()) };
     let during = || format!("wait for {what}");
@@ -120,7 +120,7 @@ pub fn wait_readable(fd: BorrowedFd<'_>, interrupt: Interrupt<'_>, what: &str) -
     Err(interrupted(during()))
 }
 
-/// The failure of what a signal has ended.
+/// The failure of an operation that a signal interrupted.
 pub fn interrupted(operation: String) -> Failure {
     Failure::new(FailureCode::Interrupted, operation, "a signal came")
 }

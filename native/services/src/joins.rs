@@ -1,4 +1,4 @@
-//! The namespaces that a container joins by path: opened by the creator, and who of its process's stages joins each.
+//! The namespaces that a container joins by path: opens them, and decides at which stage the container's process joins each.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -10,16 +10,19 @@ use tsrunc_plan::operation::Operation;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::{clone_flag, owner_of, parent_of, type_of};
 
-use crate::clone::has_user_namespace;
+/// Whether the container is in a user namespace other than the caller's.
+pub fn has_user_namespace(plan: &ContainerPlan) -> bool {
+    plan.spawn.create.contains(&Namespace::User) || plan.spawn.join.iter().any(|join| join.namespace == Namespace::User)
+}
 
-/// When the container's process joins a namespace. setns(2) asks for CAP_SYS_ADMIN in the user namespace that owns it.
+/// When the container's process joins a namespace. setns(2) needs CAP_SYS_ADMIN in the user namespace that owns it.
 #[derive(Clone, Copy, PartialEq)]
 pub enum When {
-    /// Before it enters the container's user namespace, where only the caller's privilege suffices.
+    /// Before it enters the container's user namespace: only the caller's privilege suffices.
     BeforeUser,
-    /// The user namespace itself, and a pid namespace, which only children are born into.
+    /// At the clone: the user namespace itself, and a pid namespace, which takes effect only for children.
     AtSpawn,
-    /// By the init, which can tell best what went wrong.
+    /// In the init, which reports errors best.
     InInit,
 }
 
@@ -33,8 +36,8 @@ pub struct Join {
 /// Opens the namespaces that the plan names.
 ///
 /// # Errors
-/// A path that is no namespace of its type; a namespace of the caller's own that the plan would change; a mount namespace in which the
-/// container could mount nothing.
+/// A path that is not a namespace of its type; a namespace of the caller that the plan would modify; a mount namespace in which the container
+/// could not mount anything.
 pub fn open_namespaces(plan: &ContainerPlan) -> Result<Vec<Join>, Failure> {
     let mut joins = Vec::new();
     for join in &plan.spawn.join {
@@ -44,7 +47,7 @@ pub fn open_namespaces(plan: &ContainerPlan) -> Result<Vec<Join>, Failure> {
     }
     refuse_own_namespace(plan, &joins)?;
     if joins.iter().any(|join| join.namespace != Namespace::User) && has_user_namespace(plan) {
-        join_others_before(plan, &mut joins)?;
+        join_foreign_first(plan, &mut joins)?;
     }
     Ok(joins)
 }
@@ -63,8 +66,8 @@ fn open(join: &NamespaceJoin) -> Result<OwnedFd, Failure> {
     }
 }
 
-/// Has those namespaces joined early over which the container's user namespace gives no privilege. A new one owns none that exists.
-fn join_others_before(plan: &ContainerPlan, joins: &mut [Join]) -> Result<(), Failure> {
+/// Marks namespaces that the container's user namespace does not own to be joined before it. A new user namespace owns no existing namespace.
+fn join_foreign_first(plan: &ContainerPlan, joins: &mut [Join]) -> Result<(), Failure> {
     let user = joins.iter().position(|join| join.namespace == Namespace::User);
     for index in 0..joins.len() {
         let join = &joins[index];
@@ -85,14 +88,14 @@ fn join_others_before(plan: &ContainerPlan, joins: &mut [Join]) -> Result<(), Fa
     Ok(())
 }
 
-/// Whether a namespace belongs to that user namespace or to one below it.
+/// Whether the user namespace `user` or a descendant of it owns a namespace.
 fn is_owned_by(namespace: BorrowedFd<'_>, user: BorrowedFd<'_>) -> Result<bool, Errno> {
     let mut owner = owner_of(namespace);
     loop {
         match owner {
             Ok(fd) if is_same(fd.as_fd(), user)? => return Ok(true),
             Ok(fd) => owner = parent_of(fd.as_fd()),
-            // It is above the caller's own user namespace.
+            // The owner is an ancestor of the caller's user namespace.
             Err(Errno::PERM) => return Ok(false),
             Err(errno) => return Err(errno),
         }
@@ -104,7 +107,7 @@ fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool, Errno> {
     Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
 }
 
-/// A namespace that is joined by path may be the caller's own: then its names and parameters are the host's.
+/// Refuses to change names or sysctls in a namespace joined by path that is the caller's own, because they would be the host's.
 fn refuse_own_namespace(plan: &ContainerPlan, joins: &[Join]) -> Result<(), Failure> {
     for Join { namespace, fd, .. } in joins {
         let Some(operation) = plan.operations.iter().find_map(|operation| changes(operation, *namespace)) else { continue };
@@ -122,7 +125,7 @@ fn refuse_own_namespace(plan: &ContainerPlan, joins: &[Join]) -> Result<(), Fail
     Ok(())
 }
 
-/// What an operation changes in a namespace of that type.
+/// What an operation changes in a namespace of this type, as the operation of an error.
 fn changes(operation: &Operation, namespace: Namespace) -> Option<String> {
     match (operation, namespace) {
         (Operation::Sysctl { name, .. }, Namespace::Network) if name.starts_with("net/") => Some(format!("set sysctl {name:?}")),

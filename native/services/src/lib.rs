@@ -1,4 +1,4 @@
-//! What a host of the core does to the system, behind one door (door.rs). Runs in the runtime's own process.
+//! The services that the core calls through one entry point (door.rs). Runs in the runtime's own process.
 
 mod bind_sources;
 mod cgroup;
@@ -18,12 +18,12 @@ mod files;
 mod foreground;
 mod gate;
 mod held_process;
-mod holder;
 mod idmap;
 pub mod init_program;
 mod interrupts;
 mod joins;
 mod limits;
+mod lock_holder;
 mod mapped_mounts;
 mod mounts;
 mod net_devices;
@@ -43,6 +43,7 @@ mod shared_namespaces;
 mod state_root;
 mod store;
 mod systemd;
+mod take_over;
 mod terminal;
 #[cfg(test)]
 mod testing;

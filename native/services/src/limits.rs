@@ -1,4 +1,4 @@
-//! Changes limits of a container that exists: all of a change, or none (`LimitChange`).
+//! Changes the limits of an existing container: all of a `LimitChange`, or nothing.
 
 use tsrunc_plan::cgroup::CgroupWrite;
 use tsrunc_plan::failure::Failure;
@@ -6,63 +6,63 @@ use tsrunc_plan::update::{LimitChange, LimitWrite};
 
 use crate::{cgroup, resctrl, systemd};
 
-/// Carries a change out.
+/// Makes a change.
 ///
 /// # Errors
-/// The first step that failed, once those before it are undone. Where that fails too, the error says so.
+/// The step that failed, after the earlier ones were undone. If undoing failed too, the error says so.
 pub fn change(change: &LimitChange) -> Result<(), Failure> {
-    let mut done = Done::default();
-    apply(change, &mut done).map_err(|failure| done.undo(failure))
+    let mut applied = Applied::default();
+    apply(change, &mut applied).map_err(|failure| applied.undo(failure))
 }
 
-/// What has been done so far.
+/// The steps done so far.
 #[derive(Default)]
-struct Done<'a> {
+struct Applied<'a> {
     unit: Option<systemd::PreviousProperties>,
     writes: Vec<&'a LimitWrite>,
     schemata: Option<resctrl::PreviousSchemata>,
 }
 
-fn apply<'a>(change: &'a LimitChange, done: &mut Done<'a>) -> Result<(), Failure> {
+fn apply<'a>(change: &'a LimitChange, applied: &mut Applied<'a>) -> Result<(), Failure> {
     let mut refused = Vec::new();
     for directory in &change.directories {
         cgroup::enable_above(directory, &mut refused)?;
     }
     cgroup::require_files(change.writes.iter().map(|limit| &limit.write), &refused)?;
     if let Some(unit) = &change.unit {
-        systemd::change(unit, &mut done.unit)?;
+        systemd::change(unit, &mut applied.unit)?;
     }
     for limit in &change.writes {
         let result = cgroup::write_values(std::slice::from_ref(&limit.write), &refused);
-        // The kernel takes or refuses a value as a whole; of several the first may have been taken.
+        // A single value was refused as a whole. Of several values, those before the refused one were accepted.
         if result.is_ok() || !limit.write.more.is_empty() {
-            done.writes.push(limit);
+            applied.writes.push(limit);
         }
         result?;
     }
     if let Some(schemata) = &change.schemata {
-        resctrl::change(schemata, &mut done.schemata)?;
+        resctrl::change(schemata, &mut applied.schemata)?;
     }
-    // Last: the kernel replaces a filter at once, so there is nothing to undo.
+    // Last, because the filter is replaced atomically and needs no undo.
     match &change.device_filter {
         Some(filter) => cgroup::replace_device_filter(&filter.cgroup, &filter.rules),
         None => Ok(()),
     }
 }
 
-impl Done<'_> {
-    /// Undoes everything, whatever fails of it. The unit comes before the files, which systemd would write again.
+impl Applied<'_> {
+    /// Undoes every step, even after one has failed. The unit comes before the cgroup files, because systemd would overwrite those.
     fn undo(self, failure: Failure) -> Failure {
         let mut failures = Vec::new();
-        let mut note = |result: Result<(), Failure>| failures.extend(result.err().map(|failure| failure.to_string()));
+        let mut collect = |result: Result<(), Failure>| failures.extend(result.err().map(|failure| failure.to_string()));
         if let Some(schemata) = self.schemata {
-            note(schemata.restore());
+            collect(schemata.restore());
         }
         if let Some(unit) = self.unit {
-            note(unit.restore());
+            collect(unit.restore());
         }
         for restore in self.writes.iter().rev().flat_map(|limit| &limit.restore) {
-            note(write_back(restore));
+            collect(write_back(restore));
         }
         failure.after_undoing(if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) })
     }
@@ -85,7 +85,7 @@ mod tests {
         LimitWrite { write: write(path, value), restore: vec![write(path, before)] }
     }
 
-    /// Files of one digit each: what is written replaces it.
+    /// Files that contain "0"; a write of one digit replaces it.
     fn files(temp: &TempDir, names: [&str; 2]) -> [String; 2] {
         names.map(|name| {
             let path = format!("{}/{name}", temp.path());
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_half_way_leaves_every_file_as_it_was() {
+    fn a_failure_restores_every_file() {
         let temp = TempDir::new();
         let [a, b] = files(&temp, ["a", "b"]);
         let writes = vec![limit(&a, "1", "0"), limit(&b, "2", "0"), LimitWrite { write: write("/dev/full", "3"), restore: Vec::new() }];
@@ -107,11 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_missing_is_an_error_before_anything_is_written() {
+    fn a_missing_file_is_an_error_before_anything_is_written() {
         let temp = TempDir::new();
         let [a, _] = files(&temp, ["a", "b"]);
         let missing = format!("{}/c", temp.path());
-        // Without a way back: what was written would stay.
+        // `a` has no `restore`, so a write to it would remain visible.
         let writes = vec![LimitWrite { write: write(&a, "1"), restore: Vec::new() }, limit(&missing, "2", "0")];
         let failure = change(&LimitChange { writes, ..LimitChange::default() }).unwrap_err();
         assert_eq!(failure.to_string(), "write \"c\" = \"2\" (--flag): this kernel has no such file in a cgroup");
@@ -119,8 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_was_refused_is_not_undone_but_those_before_it_in_the_same_file_are() {
-        // What cannot be written to cannot be written back to either: that would hide the reason.
+    fn a_refused_value_is_not_undone_but_earlier_values_of_the_same_file_are() {
+        // Restoring a file that cannot be written would fail too and obscure the reason.
         let refused = LimitWrite { write: write("/dev/full", "3"), restore: vec![write("/dev/full", "0")] };
         let failure = change(&LimitChange { writes: vec![refused], ..LimitChange::default() }).unwrap_err();
         assert_eq!(failure.to_string(), "write \"full\" = \"3\" (--flag): ENOSPC (no space left on device)");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_undone_is_told_with_the_first_failure() {
+    fn a_failed_undo_is_reported_with_the_first_failure() {
         let temp = TempDir::new();
         let [a, _] = files(&temp, ["a", "b"]);
         let writes = vec![

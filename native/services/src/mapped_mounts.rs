@@ -1,5 +1,5 @@
-//! Bind mounts with mapped owners (config.md#mounts, `idmap` and `uidMappings`). Runs in the creator: mapping takes CAP_SYS_ADMIN
-//! over the file system, which root of a container does not have, and a mount that was never attached (mount_setattr(2)).
+//! Idmapped bind mounts (config.md#mounts, `idmap` and `uidMappings`). Runs in the creator, because mapping needs CAP_SYS_ADMIN in the user
+//! namespace of the file system, which root of a container does not have, and a mount that was never attached (mount_setattr(2)).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -14,7 +14,7 @@ use tsrunc_sys::errno::{os_failure, During};
 use tsrunc_sys::namespaces::map_owners;
 use tsrunc_sys::user_namespace::Holder;
 
-use crate::bind_sources::{clone_for_user_namespace, keep_from_host, root_propagation, LentMount};
+use crate::bind_sources::{clone_for_user_namespace, keep_from_host, root_propagation, DetachedMount};
 use crate::idmap::write_with_privilege;
 
 /// The user namespace of a container.
@@ -25,11 +25,11 @@ pub enum User<'a> {
     Joined(BorrowedFd<'a>),
 }
 
-/// Makes the clones of all binds with mapped owners and adds them to `sources`.
+/// Clones the sources of all idmapped binds and adds the clones to `sources`.
 ///
 /// # Errors
-/// A source that is not there, a file system that cannot map owners, a caller without the privilege.
-pub fn lend(operations: &[Operation], user: User<'_>, sources: &mut Vec<LentMount>) -> Result<(), Failure> {
+/// A missing source, a file system that cannot be idmapped, a caller without the privilege.
+pub fn clone_mapped(operations: &[Operation], user: User<'_>, sources: &mut Vec<DetachedMount>) -> Result<(), Failure> {
     let root_propagation = root_propagation(operations);
     let mut made: Vec<(OwnerMap, OwnedFd)> = Vec::new();
     for (index, operation) in operations.iter().enumerate() {
@@ -54,7 +54,7 @@ pub fn lend(operations: &[Operation], user: User<'_>, sources: &mut Vec<LentMoun
             Ok(()) => {}
             Err(Errno::INVAL) => {
                 let failed = os_failure(during(), Errno::INVAL);
-                return Err(match incapable(source, *link, *map_recursive, namespace) {
+                return Err(match unsupported_file_system(source, *link, *map_recursive, namespace) {
                     Some(cause) => Failure { cause, ..failed },
                     None => failed,
                 });
@@ -62,12 +62,12 @@ pub fn lend(operations: &[Operation], user: User<'_>, sources: &mut Vec<LentMoun
             Err(errno) => return Err(errno).during(during),
         }
         keep_from_host(&clone, root_propagation).during(during)?;
-        sources.push(LentMount { operation: index, clone });
+        sources.push(DetachedMount { operation: index, clone });
     }
     Ok(())
 }
 
-/// A user namespace with these maps, which nobody is in.
+/// A user namespace with these maps and without processes.
 fn namespace_with(uids: &[IdMapping], gids: &[IdMapping]) -> Result<OwnedFd, Failure> {
     let during = || "make a user namespace for a mount's owners".to_owned();
     let holder = Holder::new().during(during)?;
@@ -75,8 +75,8 @@ fn namespace_with(uids: &[IdMapping], gids: &[IdMapping]) -> Result<OwnedFd, Fai
     holder.open().during(during)
 }
 
-/// The first of the source's mounts whose file system cannot map owners, in words; None when none is found.
-fn incapable(source: &str, link: SourceLink, recursive: bool, namespace: BorrowedFd<'_>) -> Option<String> {
+/// An error text that names the first of the source's mounts whose file system cannot be idmapped, if there is one.
+fn unsupported_file_system(source: &str, link: SourceLink, recursive: bool, namespace: BorrowedFd<'_>) -> Option<String> {
     let table = mountinfo::read().ok()?;
     let id = mountinfo::id_of(source, AtFlags::empty()).ok()?;
     let resolved = std::fs::canonicalize(source).ok()?;

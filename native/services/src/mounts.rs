@@ -1,4 +1,4 @@
-//! Changes the mounts of a container that runs: the caller's side. What happens in the container is in native/init/src/change_mounts.rs.
+//! Changes the mounts of a running container: the caller's side. The container's side is native/init/src/change_mounts.rs.
 
 use std::borrow::Cow;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -14,7 +14,7 @@ use tsrunc_plan::operation::{MountSource, Operation, Propagation};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::spawn::{spawn, Spawn, Spawned};
 
-use crate::bind_sources::{clone_for_user_namespace, LentMount};
+use crate::bind_sources::{clone_for_user_namespace, DetachedMount};
 use crate::clone::init_arguments;
 use crate::conversation::next_message;
 use crate::exec::{ended, has_ended, open_root};
@@ -24,18 +24,18 @@ use crate::mapped_mounts::{self, User};
 use crate::pending::Pending;
 use crate::{processes, shared_namespaces, state_root};
 
-/// Mounts and unmounts in the container `id` below the state directory `root`.
+/// Mounts and unmounts in the container `id` of the state root `root`.
 ///
 /// # Errors
-/// `Finished` where the container's first process has ended; the failing operation. Nothing has changed then.
+/// `Finished` if the container's first process has exited; the operation that failed. Nothing is changed then.
 pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan) -> Result<(), Failure> {
     let directory = state_root::open_trusted(root, id)?;
     let init = processes::open(&plan.init)?.ok_or_else(|| ended(&plan.init))?;
     let namespaces = shared_namespaces::to_join(plan.init.pid, &plan.namespaces)?;
     let in_user_namespace = namespaces.contains(&Namespace::User);
-    let lent = clone_sources(plan, in_user_namespace)?;
+    let mounts = clone_sources(plan, in_user_namespace)?;
     let container_root = plan.chroot.then(|| open_root(&plan.init)).transpose()?;
-    // Only now is it certain that all of these were the container's.
+    // As the first process is still alive, everything opened above is the container's.
     if has_ended(&init)? {
         return Err(ended(&plan.init));
     }
@@ -43,11 +43,11 @@ pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan)
     let during = || "make the socket of the process".to_owned();
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).during(during)?;
     let args = init_arguments(&theirs)?;
-    let inherit: Vec<i32> = std::iter::once(theirs.as_raw_fd()).chain(lent.iter().map(|lent| lent.clone.as_raw_fd())).collect();
+    let inherit: Vec<i32> = std::iter::once(theirs.as_raw_fd()).chain(mounts.iter().map(|mount| mount.clone.as_raw_fd())).collect();
     let Spawned { pid, pidfd, mut memory } =
         spawn(&Spawn::plain(program.file.as_fd(), &args, &inherit, theirs.as_fd())).during(|| "clone the process".into())?;
     memory.wait();
-    // It is killed and reaped with this.
+    // Never released: dropping it kills and reaps the process.
     let mut pending = Pending::new(pid, pidfd);
     pending.starts = true;
     drop(theirs);
@@ -55,7 +55,7 @@ pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan)
         namespaces: Cow::Owned(namespaces),
         chroot: plan.chroot,
         add: Cow::Borrowed(&plan.add),
-        lent_mounts: lent.iter().map(|lent| (lent.operation, lent.clone.as_raw_fd())).collect(),
+        lent_mounts: mounts.iter().map(|mount| (mount.operation, mount.clone.as_raw_fd())).collect(),
         remove: Cow::Borrowed(&plan.remove),
     };
     let channel = Channel::new(ours);
@@ -65,7 +65,7 @@ pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan)
         wait_for_process(&channel, &pending.pidfd, None)?;
         match next_message(&channel)? {
             FromInit::Forked(pid) => {
-                pending.go_on_as(pid)?;
+                pending.replace_process(pid)?;
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Ready => return Ok(()),
@@ -75,8 +75,8 @@ pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan)
     }
 }
 
-/// Clones of all the bind sources: where the process goes their paths lead elsewhere.
-fn clone_sources(plan: &MountsPlan, in_user_namespace: bool) -> Result<Vec<LentMount>, Failure> {
+/// Clones all bind sources, because the process cannot resolve their paths once it is in the container.
+fn clone_sources(plan: &MountsPlan, in_user_namespace: bool) -> Result<Vec<DetachedMount>, Failure> {
     let mut sources = Vec::new();
     for (index, operation) in plan.add.iter().enumerate() {
         let Operation::Mount { source: MountSource::Bind { source, recursive, link }, pointer, .. } = operation else { continue };
@@ -85,9 +85,9 @@ fn clone_sources(plan: &MountsPlan, in_user_namespace: bool) -> Result<Vec<LentM
             true => clone_for_user_namespace(source, *recursive, *link, during)?,
             false => clone_path(source.as_bytes(), *recursive, *link).during(during)?,
         };
-        // As the container's own copies of the host's mounts are.
+        // Like the container's own copies of the host's mounts.
         set_propagation(&clone, Propagation::Rslave).during(during)?;
-        sources.push(LentMount { operation: index, clone });
+        sources.push(DetachedMount { operation: index, clone });
     }
     let path = format!("/proc/{}/ns/user", plan.init.pid);
     let namespace = match in_user_namespace {
@@ -95,6 +95,6 @@ fn clone_sources(plan: &MountsPlan, in_user_namespace: bool) -> Result<Vec<LentM
         false => None,
     };
     let user = namespace.as_ref().map_or(User::Callers, |namespace| User::Joined(namespace.as_fd()));
-    mapped_mounts::lend(&plan.add, user, &mut sources)?;
+    mapped_mounts::clone_mapped(&plan.add, user, &mut sources)?;
     Ok(sources)
 }

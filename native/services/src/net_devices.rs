@@ -1,6 +1,6 @@
-//! Moves network interfaces of the host into a container's network namespace (config-linux.md#network-devices). Runs in the creator,
-//! as soon as the namespace is there. The kernel takes the addresses off an interface that it moves, and destroys virtual ones with
-//! their namespace: until the container stands, its interfaces can be given back.
+//! Moves network interfaces of the host into a container's network namespace (config-linux.md#network-devices). Runs in the creator, as soon as
+//! the namespace exists. Moving an interface removes its addresses, and virtual interfaces are destroyed with their namespace. Therefore the
+//! interfaces are moved back, with their addresses, if the container never reaches `created`.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -14,10 +14,10 @@ use crate::netlink::{name_value, Address, Link, Route, IFA_FLAGS, IFA_LABEL, IFL
 
 const IFF_UP: u32 = 1;
 const IFA_F_PERMANENT: u32 = 0x80;
-/// What of an address's flags is a wish and not a state: NODAD, OPTIMISTIC, HOMEADDRESS, MANAGETEMPADDR, NOPREFIXROUTE, MCAUTOJOIN.
-const IFA_F_WISHES: u32 = 0x716;
+/// The flags of an address that are settings, not state: NODAD, OPTIMISTIC, HOMEADDRESS, MANAGETEMPADDR, NOPREFIXROUTE, MCAUTOJOIN.
+const IFA_F_SETTINGS: u32 = 0x716;
 
-/// The interfaces that a container got. Dropped before `keep`, they go back to where they were.
+/// The interfaces that were moved. Dropping it before `keep` moves them back.
 pub struct Moved {
     host: Route,
     host_namespace: OwnedFd,
@@ -28,16 +28,16 @@ pub struct Moved {
 
 struct Device {
     name: String,
-    /// In the container's namespace.
+    /// Its index in the container's namespace.
     index: i32,
     was_up: bool,
     addresses: Vec<Address>,
 }
 
-/// Moves all interfaces, with their permanent global addresses, and sets them up.
+/// Moves all interfaces with their permanent global addresses, and brings them up.
 ///
 /// # Errors
-/// An interface that is not there or cannot be moved, a name that the container has already. All are given back then.
+/// An interface that is missing or cannot be moved; a name that the container's namespace already has. All are moved back then.
 pub fn move_all(devices: &[NetDevice], namespace: OwnedFd) -> Result<Moved, Failure> {
     let during = || "reach the container's network namespace".to_owned();
     let host_namespace = rustix::fs::open("/proc/thread-self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
@@ -59,7 +59,7 @@ pub fn move_all(devices: &[NetDevice], namespace: OwnedFd) -> Result<Moved, Fail
 }
 
 impl Moved {
-    /// The container stands: its interfaces are its own.
+    /// Leaves the interfaces to the container.
     pub fn keep(&mut self) {
         self.kept = true;
     }
@@ -67,31 +67,31 @@ impl Moved {
     fn take(&mut self, device: &NetDevice, namespace: &OwnedFd) -> Result<(), Failure> {
         let NetDevice { name, new_name, pointer } = device;
         let during = || format!("move network device {name:?} ({pointer})");
-        let there = Failure::new(FailureCode::Exists, during(), format!("the container's network namespace has a device {new_name:?}"));
+        let name_is_taken = Failure::new(FailureCode::Exists, during(), format!("the container's network namespace has a device {new_name:?}"));
         if !new_name.contains('%') && self.container.find(new_name).is_ok() {
-            return Err(there);
+            return Err(name_is_taken);
         }
         let link = self.host.find(name).during(during)?;
         let addresses = self.host.addresses(link.index).during(during)?.into_iter().filter_map(|address| kept_address(address, name)).collect();
-        // Under a name that nobody has: that the index stays the same is not certain, and a template's outcome is not known.
-        let passing = format!("ts{:x}-{}", std::process::id(), self.devices.len());
-        let target = [(IFLA_NET_NS_FD, namespace.as_raw_fd().to_ne_bytes().to_vec()), (IFLA_IFNAME, name_value(&passing))];
+        // Moved under a unique temporary name, to find it again: the index may change, and the kernel picks the name for a template (`eth%d`).
+        let temporary = format!("ts{:x}-{}", std::process::id(), self.devices.len());
+        let target = [(IFLA_NET_NS_FD, namespace.as_raw_fd().to_ne_bytes().to_vec()), (IFLA_IFNAME, name_value(&temporary))];
         match self.host.change(Link { index: link.index, ..Link::default() }, &target) {
             Err(Errno::INVAL) => return Err(Failure::new(FailureCode::Other, during(), "EINVAL (invalid argument): the kernel does not move this device")),
             result => result.during(during)?,
         }
-        let index = self.container.find(&passing).during(during)?.index;
+        let index = self.container.find(&temporary).during(during)?.index;
         let device = Device { name: name.clone(), index, was_up: link.flags & IFF_UP != 0, addresses };
         let configured = configure(&self.container, &device, new_name, true);
         self.devices.push(device);
         match configured {
-            Err(Errno::EXIST) => Err(there),
+            Err(Errno::EXIST) => Err(name_is_taken),
             result => result.during(during),
         }
     }
 }
 
-/// Names an interface, gives it its addresses and sets it up.
+/// Renames an interface, adds its addresses and, if `up`, brings it up.
 fn configure(route: &Route, device: &Device, name: &str, up: bool) -> Result<(), Errno> {
     let link = Link { index: device.index, ..Link::default() };
     route.change(link, &[(IFLA_IFNAME, name_value(name))])?;
@@ -104,17 +104,17 @@ fn configure(route: &Route, device: &Device, name: &str, up: bool) -> Result<(),
     Ok(())
 }
 
-/// An address as it is to be added again; None for one that is not permanent and global.
+/// An address in the form in which it is added again. None unless it is permanent and global.
 fn kept_address(mut address: Address, device: &str) -> Option<Address> {
     const RT_SCOPE_UNIVERSE: u8 = 0;
-    // Added by us in their place; a label that is the device's name is the default.
     let flags =
         address.attributes.iter().find(|(kind, _)| *kind == IFA_FLAGS).and_then(|(_, value)| Some(u32::from_ne_bytes(value.as_slice().try_into().ok()?)))?;
     if address.scope != RT_SCOPE_UNIVERSE || flags & IFA_F_PERMANENT == 0 {
         return None;
     }
+    // A label that equals the device's name is the default; it must not be kept for a device that gets a new name.
     address.attributes.retain(|(kind, value)| *kind != IFA_FLAGS && !(*kind == IFA_LABEL && *value == name_value(device)));
-    address.attributes.push((IFA_FLAGS, (flags & IFA_F_WISHES).to_ne_bytes().to_vec()));
+    address.attributes.push((IFA_FLAGS, (flags & IFA_F_SETTINGS).to_ne_bytes().to_vec()));
     Some(address)
 }
 
@@ -126,7 +126,7 @@ impl Drop for Moved {
         for mut device in self.devices.drain(..).rev() {
             let target = [(IFLA_NET_NS_FD, self.host_namespace.as_raw_fd().to_ne_bytes().to_vec()), (IFLA_IFNAME, name_value(&device.name))];
             let back = self.container.change(Link { index: device.index, ..Link::default() }, &target).and_then(|()| self.host.find(&device.name));
-            // The failure to tell is the one that brought us here: what does not come back is where the container's namespace goes.
+            // Ignored: the failure that led here is reported. An interface that cannot be moved back shares the fate of the container's namespace.
             let Ok(link) = back else { continue };
             device.index = link.index;
             if let Err(_second) = configure(&self.host, &device, &device.name, device.was_up) {}

@@ -1,5 +1,4 @@
-//! The few messages of rtnetlink(7) that moving a network interface takes. Requests and answers are native-endian; every part is
-//! padded to four bytes.
+//! The messages of rtnetlink(7) that are needed to move a network interface. All numbers are native-endian, every part is padded to four bytes.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -30,10 +29,10 @@ const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 const HEADER_BYTES: usize = 16;
-/// The kernel fills at most so much at once (NLMSG_GOODSIZE, and up to 32 KiB for a dump).
+/// The most that the kernel sends at once (NLMSG_GOODSIZE, and up to 32 KiB for a dump).
 const RECEIVE_BYTES: usize = 32 * 1024;
 
-/// `struct ifinfomsg`: which interface, and which of its flags to set.
+/// `struct ifinfomsg`: an interface and its flags.
 #[derive(Clone, Copy, Default, Debug, PartialEq)]
 pub struct Link {
     pub index: i32,
@@ -62,15 +61,15 @@ pub struct Address {
     pub attributes: Vec<(u16, Vec<u8>)>,
 }
 
-/// One request being written.
+/// A request under construction.
 struct Message(Vec<u8>);
 
 impl Message {
     fn new(kind: u16, flags: u16, fixed: &[u8]) -> Self {
-        let mut bytes = vec![0; 4]; // the length, known at the end
+        let mut bytes = vec![0; 4]; // the length, filled in at the end
         bytes.extend(kind.to_ne_bytes());
         bytes.extend((NLM_F_REQUEST | flags).to_ne_bytes());
-        bytes.extend([0; 8]); // sequence and port: one request at a time, on a socket of our own
+        bytes.extend([0; 8]); // sequence and port; not needed with one request at a time
         bytes.extend(fixed);
         Message(bytes)
     }
@@ -113,24 +112,24 @@ fn attributes(mut bytes: &[u8]) -> Vec<(u16, Vec<u8>)> {
     found
 }
 
-/// A zero-terminated name.
+/// A NUL-terminated name.
 pub fn name_value(name: &str) -> Vec<u8> {
     [name.as_bytes(), b"\0"].concat()
 }
 
-/// A socket of one network namespace.
+/// An rtnetlink socket of one network namespace.
 pub struct Route(OwnedFd);
 
 impl Route {
-    /// In the caller's network namespace; NETLINK_ROUTE is protocol 0.
+    /// Opens a socket in the caller's network namespace (NETLINK_ROUTE is protocol 0).
     pub fn open() -> Result<Route, Errno> {
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
-        // From then on it takes messages of the kernel alone: whoever has CAP_NET_ADMIN in a container's network could forge answers.
+        // Connected to the kernel, so that it receives nothing else: with CAP_NET_ADMIN a process in the namespace could forge answers.
         connect(&socket, &SocketAddrNetlink::new(0, 0))?;
         Ok(Route(socket))
     }
 
-    /// In another one, which this thread enters for the moment.
+    /// Opens a socket in another network namespace, which this thread enters temporarily.
     pub fn open_in(namespace: BorrowedFd<'_>) -> Result<Route, Errno> {
         let own = rustix::fs::open("/proc/thread-self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         namespaces::join(namespace, Namespace::Network)?;
@@ -139,7 +138,7 @@ impl Route {
         socket
     }
 
-    /// Index and flags of an interface. `ENODEV`: there is none of that name.
+    /// Index and flags of an interface. `ENODEV` if there is none of that name.
     pub fn find(&self, name: &str) -> Result<Link, Errno> {
         let message = Message::new(RTM_GETLINK, 0, &Link::default().to_bytes()).attribute(IFLA_IFNAME, &name_value(name));
         let answers = self.exchange(message, RTM_NEWLINK)?;
@@ -163,7 +162,7 @@ impl Route {
         Ok(answers.iter().filter_map(parse).filter(|address| address.index == index).collect())
     }
 
-    /// Adds an address; `EEXIST` where the interface has it.
+    /// Adds an address. `EEXIST` if the interface has it already.
     pub fn add(&self, address: &Address) -> Result<(), Errno> {
         let mut fixed = vec![address.family, address.prefix_length, 0, address.scope];
         fixed.extend(address.index.to_ne_bytes());
@@ -175,7 +174,7 @@ impl Route {
         self.exchange(message, NLMSG_ERROR).map(drop)
     }
 
-    /// Sends a request and collects the bodies of the answers of one type: a single one, or all of a dump.
+    /// Sends a request and returns the bodies of the answers of type `wanted`: a single one, or all of a dump.
     fn exchange(&self, message: Message, wanted: u16) -> Result<Vec<Vec<u8>>, Errno> {
         send(&self.0, &message.bytes(), SendFlags::empty())?;
         let mut bodies = Vec::new();
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_but_the_kernel_is_heard() {
+    fn accepts_messages_only_from_the_kernel() {
         use rustix::net::{getsockname, sendto};
         let route = Route::open().unwrap();
         let address = SocketAddrNetlink::try_from(getsockname(&route.0).unwrap()).unwrap();

@@ -1,8 +1,8 @@
-//! systemd's readiness protocol (sd_notify(3)) for a container: it gets a socket of ours, and of its messages only `READY=` is passed on to
-//! the host's socket. With others a container could speak for its runtime.
+//! systemd's readiness protocol (sd_notify(3)) for a container. The container gets a socket of ours, and only `READY=` is forwarded to the host's
+//! socket: with other messages a container could pretend to be its runtime.
 //!
-//! The socket is `notify.sock` in the container's state directory, bound into the container as a file of its own: a container that makes
-//! the mount writable can put nothing beside it. The socket outlives `create` as a descriptor of the init, which hands it to `start`.
+//! The socket is `notify.sock` in the container's state directory. It is bind-mounted as a single file, so a container that remounts it writable
+//! cannot create files next to it. The init keeps its descriptor after `create` and passes it to `start`.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use crate::store::Lock;
 
 const SOCKET: &str = "notify.sock";
 const MAX_MESSAGE_BYTES: usize = 64 << 10;
-/// How long systemd may take to have read everything (sd_notify_barrier(3)).
+/// How long systemd may take to read all messages (sd_notify_barrier(3)).
 const BARRIER: Duration = Duration::from_secs(30);
 
 /// The container's notify socket.
@@ -32,20 +32,20 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Makes the socket. `host_socket`: the caller's NOTIFY_SOCKET, a path or `@` and an abstract name.
+    /// Makes the socket. `host_socket` is the caller's NOTIFY_SOCKET: a path, or an abstract name after `@`.
     pub fn bind(lock: &Lock, host_socket: &str) -> Result<Proxy, Failure> {
         let during = || format!("make socket \"{}/{SOCKET}\"", lock.path());
         let host = address(host_socket)?;
         let socket = datagrams(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK).during(during)?;
-        // By descriptor: a path of the state root may exceed sun_path.
+        // By descriptor, because the path may exceed sun_path.
         let path = format!("/proc/self/fd/{}/{SOCKET}", lock.dir_fd().as_raw_fd());
         bind(&socket, &SocketAddrUnix::new(&*path).during(during)?).during(during)?;
-        // The container's user may be anybody. Others on the host cannot reach it: the state directory has mode 0700.
+        // The container's user may have any uid. Other users of the host cannot reach the socket, because the state directory has mode 0700.
         rustix::fs::chmodat(lock.dir_fd(), SOCKET, Mode::from_raw_mode(0o777), AtFlags::empty()).during(during)?;
         Ok(Proxy { socket, host })
     }
 
-    /// Takes over the socket that an init kept since `bind`.
+    /// Takes over the socket that the init has kept since `bind`.
     pub fn resume(socket: OwnedFd, host_socket: &str) -> Result<Proxy, Failure> {
         Ok(Proxy { socket, host: address(host_socket)? })
     }
@@ -55,20 +55,20 @@ impl Proxy {
         self.socket.as_fd()
     }
 
-    /// Passes on the `READY=` messages that are there. For a caller that stays with the container, which runs on without a service manager.
+    /// Forwards pending `READY=` messages, ignoring failures: in the foreground the container runs on without a service manager.
     pub fn forward(&self) {
         for line in self.take_ready() {
             if let Err(_gone) = self.connect().and_then(|host| send_line(&host, &line)) {}
         }
     }
 
-    /// Waits until the container is ready or has ended, for a caller that does not stay with it. Then sends `READY=1` and the pid of the
-    /// container's process (`MAINPID=`) to the host's socket, and waits until they are read.
+    /// Waits until the container is ready or its process has exited, for a caller that then exits itself. When it is ready, sends its `READY=` and
+    /// the process's pid (`MAINPID=`) to the host's socket, and waits until they are read.
     ///
-    /// Returns false when the container's process ended first.
+    /// Returns false if the container's process exited first.
     ///
     /// # Errors
-    /// The host's socket takes no messages.
+    /// The messages cannot be sent to the host's socket.
     pub fn await_ready(&mut self, process: &ProcessIdentity) -> Result<bool, Failure> {
         let Some(pidfd) = processes::open(process)? else { return Ok(false) };
         loop {
@@ -85,11 +85,11 @@ impl Proxy {
         }
     }
 
-    /// The `READY=` lines of the messages that are there.
+    /// Receives pending messages and returns their `READY=` lines.
     fn take_ready(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut buffer = vec![0u8; MAX_MESSAGE_BYTES];
-        // The kernel closes descriptors that come along, because no buffer is given for them.
+        // Without a control buffer the kernel closes descriptors sent with a message.
         while let Ok((count, _)) = recv(&self.socket, &mut buffer[..], RecvFlags::DONTWAIT) {
             lines.extend(ready_line(&buffer[..count]));
         }
@@ -130,8 +130,8 @@ fn ready_line(message: &[u8]) -> Option<String> {
     std::str::from_utf8(message).ok()?.lines().find(|line| line.starts_with("READY=")).map(str::to_owned)
 }
 
-/// Sends the end of a pipe behind everything else and waits until the receiver closes it (sd_notify_barrier(3)). A receiver that does not know
-/// the message closes it too.
+/// Sends the end of a pipe as the last message and waits until the receiver closes it (sd_notify_barrier(3)). A receiver that does not know the
+/// message closes it too.
 fn barrier(host: &OwnedFd) -> Result<(), Errno> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
     descriptors::send(host, b"BARRIER=1", &[write.as_fd()])?;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_on_ready_alone() {
+    fn forwards_only_ready() {
         let temp = TempDir::new();
         let (lock, proxy, container, host) = set_up(&temp);
         for message in ["MAINPID=1", "STATUS=x\nREADY=1\nMAINPID=1", "STOPPING=1"] {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_the_pid_and_waits_until_it_is_read() {
+    fn sends_the_pid_and_waits_until_it_is_read() {
         let temp = TempDir::new();
         let (_lock, mut proxy, container, host) = set_up(&temp);
         let pid = std::process::id() as i32;
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn does_not_wait_for_what_has_ended() {
+    fn stops_waiting_when_the_process_exits() {
         let temp = TempDir::new();
         let (_lock, mut proxy, _container, _host) = set_up(&temp);
         let mut child = std::process::Command::new("sleep").arg("0.05").spawn().unwrap();
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn goes_on_with_a_socket_that_was_kept_and_goes_with_the_directory() {
+    fn resumes_with_a_kept_socket_which_is_removed_with_the_directory() {
         let temp = TempDir::new();
         let (lock, proxy, container, host) = set_up(&temp);
         let kept = proxy.socket;

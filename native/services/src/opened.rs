@@ -1,4 +1,4 @@
-//! What a create opens on the host before there is a process: namespaces to join, sockets of those who wait for something.
+//! What a create opens on the host before it clones a process: namespaces to join, and the sockets that its caller named.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -13,20 +13,20 @@ use crate::joins::{open_namespaces, Join};
 use crate::seccomp::Filter;
 use crate::store::Lock;
 
-/// The descriptors; each has its purpose in the container's plan.
+/// Descriptors that a create needs.
 pub struct Opened {
     /// Namespaces to join, in the plan's order.
     pub joins: Vec<Join>,
     pub gate: Option<OwnedFd>,
     pub console: Option<OwnedFd>,
     pub pidfd_receiver: Option<OwnedFd>,
-    /// Of the seccomp listener.
+    /// The seccomp agent's socket (listenerPath).
     pub seccomp_receiver: Option<OwnedFd>,
     pub hook_output: Output,
 }
 
 impl Opened {
-    /// The namespace of this type that is joined.
+    /// The namespace of this type that the container joins.
     pub fn join(&self, namespace: Namespace) -> Option<BorrowedFd<'_>> {
         self.joins.iter().find(|join| join.namespace == namespace).map(|join| join.fd.as_fd())
     }
@@ -41,10 +41,10 @@ impl Opened {
     }
 }
 
-/// Opens what a plan names, and makes its gate.
+/// Opens what the plan names, and makes the start gate.
 ///
 /// # Errors
-/// What cannot be opened, with the field that asks for it; those of `open_namespaces`.
+/// Something that cannot be opened, with the field that names it; those of `open_namespaces`.
 pub fn open_all(lock: &Lock, plan: &ContainerPlan, filter: Option<&Filter>) -> Result<Opened, Failure> {
     Ok(Opened {
         joins: open_namespaces(plan)?,

@@ -1,4 +1,4 @@
-//! Many containers at a look, for a list: what their records say and whether their processes live, in one reply.
+//! Looks at many containers at once, for `list`: their records and whether their processes are alive, in one reply.
 
 use std::os::fd::OwnedFd;
 
@@ -15,10 +15,10 @@ use tsrunc_sys::errno::During;
 use crate::state_root::STATE;
 use crate::{cgroup, processes, state_root, trust};
 
-/// More than a record usually has.
+/// Larger than a usual record.
 const USUAL_BYTES: usize = 32 << 10;
 
-/// What is read of a record (`ContainerRecord`). Whatever has not all of it is for the core to judge.
+/// The part of `ContainerRecord` that a list shows. A record that lacks any of these fields is left to the core.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Head {
@@ -42,7 +42,8 @@ struct Head {
     _poststop: Vec<IgnoredAny>,
 }
 
-/// The containers of a state root that nobody may be working on, in the order of `ids`; None for each other one, and for what cannot be read.
+/// The containers of a state root whose state is settled, in the order of `ids`: those that no create, start or delete can be changing. None for the
+/// others, and for those that cannot be read; the core looks at each of these by itself.
 ///
 /// # Errors
 /// Those of opening the state root.
@@ -50,15 +51,15 @@ pub fn summaries(root: &str, ids: &[String]) -> Result<Vec<Option<ContainerSumma
     summaries_by(root, ids, Kernel { shows_frozen: shows_frozen(&rustix::system::uname().release().to_string_lossy()) })
 }
 
-/// What a look relies on.
+/// What depends on the kernel's version.
 #[derive(Clone, Copy)]
 struct Kernel {
-    /// Whether a process that cgroup v1 has frozen is never shown as sleeping.
+    /// A process frozen by cgroup v1 is never shown as sleeping.
     shows_frozen: bool,
 }
 
-/// Since Linux 6.1 it is shown as uninterruptible, or as running. Before, one that slept in a freezable wait (nanosleep(2), poll(2), futex(2)) when
-/// it was frozen goes on to be shown as sleeping.
+/// Since Linux 6.1 a frozen process is shown as uninterruptible or running. Before, one that was frozen in a freezable wait (nanosleep(2), poll(2),
+/// futex(2)) is still shown as sleeping.
 fn shows_frozen(release: &str) -> bool {
     let mut numbers = release.split(|character: char| !character.is_ascii_digit()).map(|number| number.parse::<u32>().unwrap_or(0));
     (numbers.next(), numbers.next()) >= (Some(6), Some(1))
@@ -66,7 +67,7 @@ fn shows_frozen(release: &str) -> bool {
 
 fn summaries_by(root: &str, ids: &[String], kernel: Kernel) -> Result<Vec<Option<ContainerSummary>>, Failure> {
     let directory = state_root::open(root)?;
-    // The reason not to read one is for whoever asks for that one alone.
+    // Failures are dropped: the core asks again for that container and gets the reason.
     let mut buffer = vec![0; USUAL_BYTES];
     Ok(ids.iter().map(|id| look_at(&directory, (root, id), &mut buffer, kernel).ok().flatten()).collect())
 }
@@ -74,7 +75,7 @@ fn summaries_by(root: &str, ids: &[String], kernel: Kernel) -> Result<Vec<Option
 fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8], kernel: Kernel) -> Result<Option<ContainerSummary>, Failure> {
     state_root::check_id(id)?;
     let path = || format!("{root_path}/{id}");
-    // By its name: only whom we trust may exchange what is in the root.
+    // By name is safe: only trusted users can replace entries of the root.
     let directory = rustix::fs::statat(root, id, AtFlags::SYMLINK_NOFOLLOW).during(path)?;
     if FileType::from_raw_mode(directory.st_mode) != FileType::Directory || trust::distrust(&directory).is_some() {
         return Ok(None);
@@ -87,14 +88,14 @@ fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8], ker
     };
     let state = processes::state(&process)?;
     let alive = state.is_some();
-    // A start may be on its way.
+    // Still `creating`, or a start may be in progress.
     if status != RecordedStatus::Running && alive {
         return Ok(None);
     }
     let freezer = cgroups.iter().find(|cgroup| cgroup.controllers.iter().any(|name| name == "freezer"));
     let freezer = freezer.or_else(|| cgroups.iter().find(|cgroup| cgroup.controllers.is_empty())).filter(|_| alive);
     let frozen = match freezer {
-        // Reading it is most of what such a container costs.
+        // Saves reading the freezer's file, the most expensive step here.
         Some(freezer) if kernel.shows_frozen && !freezer.controllers.is_empty() && state == Some(b'S') => false,
         Some(freezer) => cgroup::frozen(&freezer.path)?,
         None => false,
@@ -102,7 +103,7 @@ fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8], ker
     Ok(Some(ContainerSummary { id, status, bundle, rootfs, annotations, created, owner_uid, process, alive, frozen }))
 }
 
-/// state.json in one read(2). None for one that is not to be trusted or longer than usual.
+/// Reads state.json with one read(2). None if it is not trusted or does not fit the buffer.
 fn read_state<'b>(root: &OwnedFd, id: &str, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::openat(root, format!("{id}/{STATE}"), flags, Mode::empty())?;
@@ -119,7 +120,7 @@ mod tests {
     use crate::testing::{directory_with, record, TempDir};
 
     #[test]
-    fn tells_what_is_settled_and_leaves_the_rest_to_the_core() {
+    fn returns_settled_containers_and_leaves_the_rest_to_the_core() {
         let temp = TempDir::new();
         let write = |id: &str, text: &str| {
             std::fs::create_dir(format!("{}/{id}", temp.path())).unwrap();
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_sleeps_may_be_frozen_on_kernels_that_do_not_show_it() {
+    fn a_sleeping_process_may_be_frozen_on_older_kernels() {
         let mut sleeper = std::process::Command::new("sleep").arg("100").spawn().unwrap();
         let pid = sleeper.id() as i32;
         let process = ProcessIdentity { pid, start_time_ticks: processes::start_time(pid).unwrap() };

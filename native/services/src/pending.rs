@@ -1,4 +1,4 @@
-//! A container between its creation and its release.
+//! A process between its creation and its release.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -10,18 +10,17 @@ use tsrunc_plan::process_identity::ProcessIdentity;
 use tsrunc_plan::warning::Warning;
 use tsrunc_sys::errno::During;
 
-use crate::clone::kill_and_reap;
 use crate::gate;
 use crate::interrupts::Interrupt;
 use crate::net_devices::Moved;
 use crate::{files, processes};
 
-/// A container at its start gate that dies with this value unless it is released: however its creation ends, by an early return or by a
-/// caller that closes its handle, no process is left that nobody knows of.
+/// A process that is killed when this value is dropped, unless it was released first. So however a create ends, by an early return or by a caller
+/// that closes its handle, no process is left behind.
 pub struct Pending {
     pub identity: ProcessIdentity,
     pub pidfd: OwnedFd,
-    /// To be reported by the caller.
+    /// For the caller to report.
     pub warnings: Vec<Warning>,
     /// The terminal's master, for `ConsolePlan::Keep`.
     pub master: Option<OwnedFd>,
@@ -32,19 +31,19 @@ pub struct Pending {
     pub channel: Option<Channel>,
     /// The state that startContainer hooks read.
     pub state: String,
-    /// The release also starts the program (`run`).
+    /// The release also starts the program (`run`, `exec`).
     pub starts: bool,
     pub released: bool,
 }
 
 impl Pending {
-    /// Lets the container live on; with `GatePlan::Channel` starts it and waits for the exec.
+    /// Lets the process live on. If `starts` is set, starts the program and waits for its exec.
     pub fn release(&mut self, interrupt: Interrupt<'_>) -> Result<(), Failure> {
-        // A process that CRIU restored has no init to tell.
+        // None for a process that CRIU has restored: it has no init.
         if let Some(channel) = self.channel.take() {
             channel.send(&ToInit::Release { state: std::mem::take(&mut self.state) })?;
             if self.starts {
-                let _notify_of_ours = gate::await_exec(&channel, interrupt)?; // none: only a `create` gives it to the init
+                let _none = gate::await_exec(&channel, interrupt)?; // the init keeps a notify socket only for `start`
             }
         }
         if let Some(moved) = &mut self.net_devices {
@@ -53,9 +52,7 @@ impl Pending {
         self.released = true;
         Ok(())
     }
-}
 
-impl Pending {
     /// A process that is not released yet.
     pub fn new(pid: i32, pidfd: OwnedFd) -> Pending {
         Pending {
@@ -72,11 +69,11 @@ impl Pending {
         }
     }
 
-    /// The process has made another one, a child of ours too, which goes on in its place; it ends itself.
-    pub fn go_on_as(&mut self, pid: i32) -> Result<(), Failure> {
+    /// Continues with the process `pid`, which the current one has cloned as a child of ours before it exits.
+    pub fn replace_process(&mut self, pid: i32) -> Result<(), Failure> {
         let during = || "take over the process in the container".to_owned();
         let process = Pid::from_raw(pid).filter(|_| pid > 0).ok_or_else(|| Failure::new(FailureCode::Other, during(), format!("its pid is {pid}")))?;
-        // The pid cannot have been reused, as a child of ours that is not reaped keeps it; waitid(2) fails for any other process.
+        // The pid cannot have been reused, because our child keeps it until we reap it; waitid(2) fails if it is not our child.
         let pidfd = pidfd_open(process, PidfdFlags::empty()).during(during)?;
         waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).during(during)?;
         let first = std::mem::replace(&mut self.pidfd, pidfd);
@@ -85,7 +82,7 @@ impl Pending {
         Ok(())
     }
 
-    /// Tells whoever waits for it of the process: a pidfd by a socket, the pid by a file.
+    /// Sends the pidfd to the caller's socket and writes the pid file, as far as they were asked for.
     pub fn announce(&mut self, pidfd_receiver: Option<&OwnedFd>, pid_file: Option<&String>) -> Result<(), Failure> {
         if let Some(receiver) = pidfd_receiver {
             send_descriptor(receiver.as_fd(), self.pidfd.as_fd()).during(|| "send the pidfd to the pidfd socket".into())?;
@@ -101,11 +98,11 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         if !self.released {
-            // Network devices first: their namespace goes with its last process.
+            // Network devices first, because their namespace is destroyed with its last process.
             drop(self.net_devices.take());
-            kill_and_reap(&self.pidfd);
+            processes::kill_and_reap(&self.pidfd);
             if let Some(path) = &self.pid_file {
-                // The caller reports the failure that led here.
+                // Ignored: the failure that led here is reported.
                 if let Err(_second) = std::fs::remove_file(path) {}
             }
         }

@@ -1,4 +1,4 @@
-//! The caller's descriptors that `--preserve-fds` and socket activation hand to the program, from number 3 on.
+//! The caller's descriptors from number 3 on that the program inherits by `--preserve-fds` or socket activation.
 
 use rustix::fs::OFlags;
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -10,8 +10,8 @@ pub fn numbers(count: u32) -> impl Iterator<Item = i32> {
     (3..).take(count as usize)
 }
 
-/// Checks that all of them are open. To be called before this process opens anything that it keeps: a number that is free now may be
-/// one of ours later, and the container would get it.
+/// Checks that all of them are open. Call this before this process opens descriptors that it keeps: otherwise one of ours could get a number that
+/// the caller left free, and the container would inherit it.
 ///
 /// # Errors
 /// The first number that is not open.
@@ -22,12 +22,12 @@ pub fn require_open(count: u32) -> Result<(), Failure> {
     }
 }
 
-/// Node.js makes an epoll(7) instance first of all, so it takes the first number after those it was given.
+/// Node.js opens an epoll(7) instance first of all, at the lowest free number.
 fn is_epoll(number: i32) -> bool {
     std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|link| link.as_os_str() == "anon_inode:[eventpoll]")
 }
 
-/// Checks that the caller's descriptor can be written to (`--status-fd`).
+/// Checks that the caller's descriptor is open for writing (`--status-fd`).
 pub fn require_writable(number: i32) -> Result<(), Failure> {
     let during = || format!("use file descriptor {number}");
     let file = duplicate(number).during(during)?;
@@ -48,11 +48,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_number_that_is_free_is_told() {
+    fn reports_the_first_number_that_is_not_open() {
         require_open(0).unwrap();
         let free = numbers(u32::MAX).find(|number| is_open(*number).is_err()).unwrap();
         let failure = require_open(free as u32 + 7).unwrap_err();
-        // The harness may have an epoll instance before it.
+        // A lower number may be an epoll instance of the test harness.
         assert!(failure.operation.starts_with("preserve file descriptor "), "{failure}");
         assert_eq!(failure.cause, "it is not open");
     }

@@ -1,18 +1,18 @@
-//! Processes by pid and start time, so that a reused pid is not mistaken for them.
+//! Processes, identified by pid and start time, so that a reused pid is not mistaken for them.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{pidfd_open, Pid, PidfdFlags};
+use rustix::process::{pidfd_open, pidfd_send_signal, waitid, Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use tsrunc_common::wait;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::process_identity::ProcessIdentity;
 use tsrunc_sys::errno::During;
 
-/// What /proc/PID/stat tells (proc_pid_stat(5)).
+/// Fields of /proc/PID/stat (proc_pid_stat(5)).
 #[derive(Debug, PartialEq)]
 struct Stat {
     /// Field 3.
@@ -30,7 +30,7 @@ impl Stat {
 }
 
 fn parse(text: &[u8]) -> Option<Stat> {
-    // The program's name, in parentheses, may hold anything, parentheses too.
+    // The program's name, in parentheses, may contain any bytes, parentheses too.
     let end_of_name = text.iter().rposition(|byte| *byte == b')')?;
     let mut fields = std::str::from_utf8(&text[end_of_name + 1..]).ok()?.split_ascii_whitespace();
     let state = *fields.next()?.as_bytes().first()?;
@@ -39,7 +39,7 @@ fn parse(text: &[u8]) -> Option<Stat> {
     Some(Stat { state, parent, start_time_ticks })
 }
 
-/// None when there is no such process.
+/// None if there is no such process.
 fn stat(pid: i32) -> Result<Option<Stat>, Failure> {
     let path = format!("/proc/{pid}/stat");
     let during = || format!("read {path:?}");
@@ -55,7 +55,7 @@ fn stat(pid: i32) -> Result<Option<Stat>, Failure> {
 /// When the process started, in clock ticks since boot.
 ///
 /// # Errors
-/// `Finished` when there is no such process.
+/// `Finished` if there is no such process.
 pub fn start_time(pid: i32) -> Result<String, Failure> {
     stat(pid)?.map(|stat| stat.start_time_ticks).ok_or_else(|| finished(pid))
 }
@@ -64,19 +64,18 @@ fn finished(pid: i32) -> Failure {
     Failure::new(FailureCode::Finished, format!("find process {pid}"), "it has ended")
 }
 
-/// The state of a process as proc_pid_stat(5) names it. None when it has ended.
+/// The state of a process, a letter of proc_pid_stat(5). None if it has exited.
 pub fn state(process: &ProcessIdentity) -> Result<Option<u8>, Failure> {
     let stat = stat(process.pid)?;
     Ok(stat.filter(|stat| stat.start_time_ticks == process.start_time_ticks && !stat.has_ended()).map(|stat| stat.state))
 }
 
-/// True while the process runs or sleeps; a zombie does not.
+/// Whether the process is alive; a zombie is not.
 pub fn alive(process: &ProcessIdentity) -> Result<bool, Failure> {
     state(process).map(|state| state.is_some())
 }
 
-/// A descriptor of the process; None when it has ended. Checked after the opening: the descriptor cannot change its
-/// process any more.
+/// A pidfd of the process, None if it has exited. The identity is checked after opening, because the pidfd stays with its process.
 pub fn open(process: &ProcessIdentity) -> Result<Option<OwnedFd>, Failure> {
     let during = || format!("open process {}", process.pid);
     // rustix panics on a negative one.
@@ -93,13 +92,13 @@ pub fn open(process: &ProcessIdentity) -> Result<Option<OwnedFd>, Failure> {
 /// Sends a signal.
 ///
 /// # Errors
-/// `Finished` when the process has ended.
+/// `Finished` if the process has exited.
 pub fn kill(process: &ProcessIdentity, signal: i32) -> Result<(), Failure> {
     let Some(pidfd) = open(process)? else { return Err(finished(process.pid)) };
     tsrunc_sys::signals::send(&pidfd, signal).during(|| format!("send signal {signal} to process {}", process.pid))
 }
 
-/// Descriptors of the children of a process that its caller has open: none is another's by now.
+/// Pidfds of the children of `parent`. The caller holds a pidfd of the parent, so that its pid is not reused.
 pub fn children(parent: Pid) -> Result<Vec<OwnedFd>, Failure> {
     let is_child = |pid: Pid| stat(pid.as_raw_pid()).map(|stat| stat.is_some_and(|stat| stat.parent == parent.as_raw_pid()));
     let mut children = Vec::new();
@@ -109,7 +108,7 @@ pub fn children(parent: Pid) -> Result<Vec<OwnedFd>, Failure> {
         if !is_child(pid)? {
             continue;
         }
-        // Checked again: the descriptor cannot change its process any more.
+        // Checked again, because the pid may have been reused before it was opened.
         if let (Ok(child), true) = (pidfd_open(pid, PidfdFlags::empty()), is_child(pid)?) {
             children.push(child);
         }
@@ -117,7 +116,7 @@ pub fn children(parent: Pid) -> Result<Vec<OwnedFd>, Failure> {
     Ok(children)
 }
 
-/// Waits until the process has ended. False when it still lives after `timeout`.
+/// Waits until the process has exited. False if it is still alive after `timeout`.
 pub fn wait_gone(process: &ProcessIdentity, timeout: Duration) -> Result<bool, Failure> {
     match open(process)? {
         Some(pidfd) => wait_end(&pidfd, Instant::now() + timeout).during(|| format!("wait for process {}", process.pid)),
@@ -125,9 +124,21 @@ pub fn wait_gone(process: &ProcessIdentity, timeout: Duration) -> Result<bool, F
     }
 }
 
-/// Waits for the end of a pidfd's process, at the latest until `deadline`.
+/// Waits until the process of a pidfd has exited. False if it is still alive at `deadline`.
 pub fn wait_end(pidfd: &OwnedFd, deadline: Instant) -> Result<bool, Errno> {
     wait::any(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(deadline))
+}
+
+/// How long to wait for a killed child. One that is frozen in cgroup v1 or in uninterruptible sleep exits later; it is reaped by the process that
+/// becomes its parent then.
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Kills a child of ours and reaps it. Does nothing if it is gone already.
+pub fn kill_and_reap(child: &OwnedFd) {
+    if let Err(_gone) = pidfd_send_signal(child, Signal::KILL) {}
+    if wait_end(child, Instant::now() + KILL_TIMEOUT) == Ok(true) {
+        if let Err(_reaped) = waitid(WaitId::PidFd(child.as_fd()), WaitIdOptions::EXITED) {}
+    }
 }
 
 #[cfg(test)]
@@ -177,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_numbers_that_are_no_pid() {
+    fn refuses_numbers_that_are_not_pids() {
         for pid in [0, -1, i32::MIN] {
             let process = ProcessIdentity { pid, start_time_ticks: "1".into() };
             assert_eq!(kill(&process, 9).unwrap_err().code, FailureCode::BadRequest, "{pid}");

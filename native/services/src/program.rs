@@ -1,4 +1,4 @@
-//! Runs programs of the machine and collects what they print.
+//! Runs programs of the host and collects their output.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
@@ -8,8 +8,8 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::request::Reply;
 use tsrunc_sys::errno::During;
 
-/// Runs the first of the programs that there is, as execvp(3) would find it, but by absolute paths only: the working directory may be
-/// somebody else's.
+/// Runs the first of the candidates that exists. Skips and reports errors as execvp(3) does, but ignores relative paths, because the working
+/// directory may belong to another user.
 pub fn run(candidates: &[String], args: &[String]) -> Result<Reply, Failure> {
     let mut denied = None;
     for path in candidates.iter().filter(|path| path.starts_with('/')) {
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_program_that_there_is_runs() {
+    fn runs_the_first_program_that_exists() {
         let temp = TempDir::new();
         let denied = format!("{}/denied", temp.path());
         std::fs::write(&denied, "").unwrap();
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_missing_or_may_not_be_executed_is_told() {
+    fn reports_missing_programs_and_missing_permission() {
         let temp = TempDir::new();
         let denied = format!("{}/denied", temp.path());
         std::fs::write(&denied, "").unwrap();
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_a_signal_ends_has_its_number() {
+    fn the_status_of_a_killed_program_is_128_plus_the_signal() {
         let reply = run(&strings(&["/bin/sh"]), &strings(&["-c", "kill -9 $$"])).unwrap();
         assert_eq!(reply, Reply::Finished { status: 137, stdout: String::new(), stderr: String::new() });
     }

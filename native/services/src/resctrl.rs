@@ -1,4 +1,4 @@
-//! Puts a container into a class of service of Intel RDT and changes what that says (config-linux.md#intelrdt;
+//! Puts a container into a class of service of Intel RDT, and changes the schemata of a class (config-linux.md#intelrdt;
 //! Documentation/filesystems/resctrl.rst). Runs in the runtime's own process.
 
 use std::collections::BTreeSet;
@@ -14,18 +14,18 @@ use tsrunc_sys::errno::During;
 
 use crate::cgroup;
 
-/// Where a file system of that type is mounted; empty where it is not.
+/// The mount point of the last mounted file system of this type, empty if there is none.
 pub fn find_mount(fs_type: &str) -> Result<String, Failure> {
     let table = mountinfo::read().during(|| "read \"/proc/self/mountinfo\"".into())?;
     let found = table.into_iter().rfind(|entry| entry.fs_type == fs_type);
     Ok(found.map(|entry| String::from_utf8_lossy(&entry.point).into_owned()).unwrap_or_default())
 }
 
-/// Makes the container's groups and puts a process into them, which still has a single thread. What was made is in the undo list of
-/// the container's state.
+/// Makes the container's groups and puts its process, which still is single-threaded, into them. The undo list of the container's state removes the
+/// groups.
 ///
 /// # Errors
-/// What the kernel says, with its reason from `info/last_cmd_status`; a class that says something else than it is taken for.
+/// The kernel's error with the reason in `info/last_cmd_status`; an existing class whose schemata differ from the plan's.
 pub fn assign(plan: &ResctrlPlan, pid: i32) -> Result<(), Failure> {
     make(plan)?;
     fill(plan, pid)
@@ -47,7 +47,7 @@ fn fill(plan: &ResctrlPlan, pid: i32) -> Result<(), Failure> {
         let found = std::fs::read_to_string(&schemata).during(|| format!("read {schemata:?}"))?;
         for wanted in plan.compare.iter().flat_map(|lines| lines.lines()) {
             if !agrees(wanted, &found) {
-                let cause = format!("the class is there already and does not say {wanted:?}");
+                let cause = format!("the class exists and its schemata do not contain {wanted:?}");
                 return Err(Failure::new(FailureCode::Other, format!("use {:?} (/linux/intelRdt/closID)", plan.group), cause));
             }
         }
@@ -55,21 +55,21 @@ fn fill(plan: &ResctrlPlan, pid: i32) -> Result<(), Failure> {
     for lines in &plan.schemata {
         write(&plan.mountpoint, &schemata, lines, "/linux/intelRdt")?;
     }
-    // The class first: a monitoring group takes only processes of its own class.
+    // The class first, because a monitoring group accepts only processes of its own class.
     for group in [Some(&plan.group), plan.monitor.as_ref()].into_iter().flatten() {
         write(&plan.mountpoint, &format!("{group}/tasks"), &pid.to_string(), "/linux/intelRdt")?;
     }
     Ok(())
 }
 
-/// One write(2): the kernel takes or refuses it as a whole.
+/// Uses one write(2), which the kernel accepts or refuses as a whole.
 fn write(mountpoint: &str, path: &str, text: &str, pointer: &str) -> Result<(), Failure> {
     let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
     let written = file.and_then(|file| rustix::io::write(&file, text.as_bytes()));
     written.map(drop).map_err(|errno| explained(mountpoint, format!("write {text:?} to {path:?} ({pointer})"), errno))
 }
 
-/// Adds the kernel's own words.
+/// Adds the kernel's reason from `info/last_cmd_status`.
 fn explained(mountpoint: &str, operation: String, errno: Errno) -> Failure {
     let mut failure = tsrunc_sys::errno::os_failure(operation, errno);
     if let Ok(status) = std::fs::read_to_string(Path::new(mountpoint).join("info/last_cmd_status")) {
@@ -80,7 +80,7 @@ fn explained(mountpoint: &str, operation: String, errno: Errno) -> Failure {
     failure
 }
 
-/// Whether schemata say what a line wants: each of its domains with the same number. `L3:0=00f` is `L3:0=f`.
+/// Whether schemata contain each domain of a line with the same value; `L3:0=00f` equals `L3:0=f`.
 fn agrees(wanted: &str, schemata: &str) -> bool {
     let Some((resource, domains)) = wanted.split_once(':') else { return false };
     let Some(found) = schemata.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.trim() == resource.trim()) else { return false };
@@ -88,23 +88,23 @@ fn agrees(wanted: &str, schemata: &str) -> bool {
     domains.split(';').filter(|part| !part.trim().is_empty()).all(|part| domain(resource, part).is_some_and(has))
 }
 
-/// A domain's number and value: a bit mask in hexadecimal, of memory bandwidth a decimal.
+/// A domain's number and value: a hexadecimal bit mask, or a decimal number for memory bandwidth.
 fn domain(resource: &str, part: &str) -> Option<(u64, u64)> {
     let (number, value) = part.split_once('=')?;
     let radix = if resource.trim().starts_with("MB") { 10 } else { 16 };
     Some((number.trim().parse().ok()?, u64::from_str_radix(value.trim(), radix).ok()?))
 }
 
-/// A class as it was.
+/// The schemata of a class before a change.
 pub struct PreviousSchemata {
     mountpoint: String,
     group: String,
-    /// None for a class that was not there.
+    /// None if the class did not exist.
     schemata: Option<String>,
 }
 
 impl PreviousSchemata {
-    /// Writes the schemata as they were, or removes the class.
+    /// Restores the schemata, or removes the class if it was new.
     pub fn restore(self) -> Result<(), Failure> {
         match self.schemata {
             Some(text) => write(&self.mountpoint, &format!("{}/schemata", self.group), &text, "/linux/intelRdt"),
@@ -113,11 +113,11 @@ impl PreviousSchemata {
     }
 }
 
-/// Changes lines of a class's schemata; a container without a class is moved into a new one. `previous` is filled in as soon as something may
-/// have changed.
+/// Changes lines of a class's schemata. A container without a class is moved into a new one. Sets `previous` before anything changes, so that a
+/// failed change can be undone.
 ///
 /// # Errors
-/// What the kernel says, with its reason.
+/// The kernel's error with its reason.
 pub fn change(change: &SchemataChange, previous: &mut Option<PreviousSchemata>) -> Result<(), Failure> {
     let SchemataChange { mountpoint, group, make, cgroup, lines } = change;
     let before = |schemata| Some(PreviousSchemata { mountpoint: mountpoint.clone(), group: group.clone(), schemata });
@@ -137,7 +137,7 @@ pub fn change(change: &SchemataChange, previous: &mut Option<PreviousSchemata>) 
     }
 }
 
-/// Moves every thread of a cgroup and those below into a class. Threads that they make meanwhile are found in another round.
+/// Moves every thread of a cgroup tree into a class. Repeats until no new threads are found, because threads may create others meanwhile.
 fn adopt(mountpoint: &str, group: &str, cgroup: &str) -> Result<(), Failure> {
     let mut moved = BTreeSet::new();
     loop {
@@ -148,7 +148,7 @@ fn adopt(mountpoint: &str, group: &str, cgroup: &str) -> Result<(), Failure> {
         }
         for thread in new {
             match write(mountpoint, &format!("{group}/tasks"), &thread, "/linux/intelRdt") {
-                // It ended meanwhile.
+                // The thread has exited.
                 Err(failure) if failure.errno.as_deref() == Some("ESRCH") => {}
                 result => result?,
             }
@@ -157,7 +157,7 @@ fn adopt(mountpoint: &str, group: &str, cgroup: &str) -> Result<(), Failure> {
     }
 }
 
-/// Removes a group; its processes go to the one above.
+/// Removes a group. The kernel moves its processes to the parent group.
 pub fn remove(path: &str) -> Result<(), Failure> {
     match rustix::fs::rmdir(path) {
         Err(Errno::NOENT) => Ok(()),
@@ -171,7 +171,7 @@ mod tests {
     use crate::testing::TempDir;
     use tsrunc_plan::update::SchemataLine;
 
-    /// A folder in the place of resctrl, whose files the kernel would make.
+    /// Makes group directories with the files that the kernel would make.
     fn fake(root: &TempDir, groups: &[&str]) {
         for group in groups {
             let group = Path::new(root.path()).join(group);
@@ -201,7 +201,7 @@ mod tests {
         fake(&root, &["gold/mon_groups/c1"]);
         std::fs::write(format!("{}/gold/schemata", root.path()), "").unwrap();
         fill(&plan, 4321).unwrap();
-        // The file is opened for each, as the kernel wants; a plain one is written over.
+        // The file is opened for each line, so in a plain file the last one remains.
         assert_eq!(read(&root, "gold/schemata"), "MB:0=50\n");
         assert_eq!((read(&root, "gold/tasks"), read(&root, "gold/mon_groups/c1/tasks")), ("4321".into(), "4321".into()));
     }
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_must_be_what_it_is_taken_for() {
+    fn an_existing_class_must_have_the_same_schemata() {
         let root = TempDir::new();
         fake(&root, &["gold"]);
         let with = |line: &str| ResctrlPlan { compare: vec![line.into()], ..plan(&root, "gold") };
@@ -228,13 +228,13 @@ mod tests {
         fill(&with("MB:1=100"), 1).unwrap();
         for line in ["L3:0=7f", "MB:0=50", "L3:2=7ff", "L2:0=f", "MB:0=x"] {
             let failure = fill(&with(line), 2).unwrap_err();
-            assert_eq!(failure.cause, format!("the class is there already and does not say {line:?}"));
+            assert_eq!(failure.cause, format!("the class exists and its schemata do not contain {line:?}"));
         }
         assert_eq!(read(&root, "gold/tasks"), "1");
     }
 
     #[test]
-    fn tells_the_kernels_reason() {
+    fn reports_the_kernels_reason() {
         let root = TempDir::new();
         std::fs::create_dir_all(format!("{}/info", root.path())).unwrap();
         std::fs::write(format!("{}/info/last_cmd_status", root.path()), "Out of CLOSIDs\n").unwrap();
@@ -263,13 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn a_class_that_was_made_for_a_change_goes_with_it() {
+    fn a_class_made_for_a_failed_change_is_removed() {
         let root = TempDir::new();
         let group = format!("{}/c1", root.path());
         let lines = vec![SchemataLine { text: "L3:0=f".into(), pointer: "--l3-cache-schema".into() }];
         let wanted = SchemataChange { mountpoint: root.path().into(), group: group.clone(), make: true, cgroup: String::new(), lines };
         let mut previous = None;
-        // In a plain folder there are no schemata.
+        // A plain directory has no file "schemata".
         let failure = change(&wanted, &mut previous).unwrap_err();
         assert_eq!(failure.to_string(), format!("write \"L3:0=f\\n\" to \"{group}/schemata\" (--l3-cache-schema): ENOENT (no such file or directory)"));
         previous.unwrap().restore().unwrap();
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn moves_every_thread_of_a_cgroup_and_those_below() {
+    fn moves_every_thread_of_a_cgroup_tree() {
         let (root, cgroup) = (TempDir::new(), TempDir::new());
         fake(&root, &["gold"]);
         std::fs::create_dir(format!("{}/sub", cgroup.path())).unwrap();

@@ -1,14 +1,14 @@
-//! Carries out `Schedule` operations: on behalf of the init, by its creator, who has the privilege.
+//! Carries out `Schedule` operations on behalf of the init, which lacks the privilege. Runs in the creator.
 
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::operation::{IoPriority, Operation, Scheduler};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::schedule::{set_io_priority, set_scheduler, SchedulerAttributes};
 
-/// Carries out those among the operations for a process, 0 for this one.
+/// Carries out the `Schedule` operations for a process; pid 0 is the caller.
 ///
 /// # Errors
-/// What the kernel refuses, with the field and what it may want.
+/// A setting that the kernel refuses, with the field and what it may need.
 pub fn schedule(pid: i32, operations: &[Operation]) -> Result<(), Failure> {
     operations.iter().try_for_each(|operation| match operation {
         Operation::Schedule { scheduler, io_priority } => {
@@ -23,7 +23,7 @@ fn apply_scheduler(pid: i32, scheduler: &Scheduler) -> Result<(), Failure> {
     const FIFO: u32 = 1;
     const ROUND_ROBIN: u32 = 2;
     let during = || "set the scheduling policy (/process/scheduler)".to_owned();
-    let number = |text: &str| text.parse().map_err(|_| Failure::new(FailureCode::BadRequest, during(), format!("{text:?} is no number")));
+    let number = |text: &str| text.parse().map_err(|_| Failure::new(FailureCode::BadRequest, during(), format!("{text:?} is not a number")));
     let attributes = SchedulerAttributes {
         policy: scheduler.policy,
         flags: scheduler.flags.into(),
@@ -34,7 +34,7 @@ fn apply_scheduler(pid: i32, scheduler: &Scheduler) -> Result<(), Failure> {
         period: number(&scheduler.period)?,
     };
     set_scheduler(pid, attributes).during(during).map_err(|failure| match failure.errno.as_deref() {
-        // sched(7), "Real-time group scheduling": a cgroup of v1 starts without a budget.
+        // With real-time group scheduling (sched(7)) a new v1 cgroup has no real-time budget.
         Some("EPERM") if matches!(scheduler.policy, FIFO | ROUND_ROBIN) => Failure {
             cause: format!(
                 "{}: real-time policies need CAP_SYS_NICE, and where the kernel has real-time groups /linux/resources/cpu/realtimeRuntime",

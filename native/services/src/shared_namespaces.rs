@@ -1,12 +1,12 @@
-//! Namespaces that a container shares with whoever created it, which need not be those of who calls `exec` or `mounts` later: a manager may have
-//! been restarted in other ones.
+//! The namespaces that a container shares with the process that created it. The caller of `exec` or `mounts` may be in others, for example a manager
+//! that was restarted in new namespaces.
 
 use rustix::io::Errno;
 use tsrunc_plan::container::Namespace;
 use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 
-/// By their names in /proc/PID/ns (namespaces(7)).
+/// With their names in /proc/PID/ns (namespaces(7)).
 const ALL: [(Namespace, &str); 8] = [
     (Namespace::User, "user"),
     (Namespace::Mount, "mnt"),
@@ -18,7 +18,8 @@ const ALL: [(Namespace, &str); 8] = [
     (Namespace::Time, "time"),
 ];
 
-/// The namespaces that a process has to join to be where the process `init` is: the container's `own`, and the others that this process is not in.
+/// The namespaces that a process has to join to be in all those of the process `init`: the container's `own`, and the shared ones that the caller is
+/// not in.
 pub fn to_join(init: i32, own: &[Namespace]) -> Result<Vec<Namespace>, Failure> {
     let mut joined = own.to_vec();
     for (namespace, name) in ALL {
@@ -34,7 +35,7 @@ fn is_elsewhere(init: i32, name: &str) -> Result<bool, Failure> {
     Ok(matches!((theirs, ours), (Some(theirs), Some(ours)) if theirs != ours))
 }
 
-/// Device and inode. None where the kernel has no such namespaces, or the process has ended, which the caller finds out by its pidfd.
+/// Device and inode of a namespace. None if the kernel does not have this type, or the process has exited (the caller checks its pidfd for that).
 fn identity(path: &str) -> Result<Option<(u64, u64)>, Failure> {
     match rustix::fs::stat(path) {
         Err(Errno::NOENT | Errno::SRCH) => Ok(None),
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_in_the_same_namespaces_adds_none_to_the_container_s_own() {
+    fn a_process_in_the_same_namespaces_adds_none() {
         let own = [Namespace::Mount, Namespace::Pid];
         assert_eq!(to_join(std::process::id() as i32, &own).unwrap(), own);
     }

@@ -1,6 +1,6 @@
-//! The state root, `root`, with one directory per container, and reading what is in it. Root, directories and files count only if nobody
-//! but us and root may write them (trust.rs). What lies above the root is not looked at: whoever exchanges the root for one of their own
-//! owns that.
+//! The state root, which has one directory per container, and reading from it. The root, the directories and the files are used only if nobody but
+//! the caller and uid 0 can write to them (trust.rs). Directories above the root need no check: whoever can replace the state root would own the
+//! replacement, which is not trusted then.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -14,16 +14,16 @@ use crate::drafts::{names, DIRECTORY};
 use crate::files::read_opened_text;
 use crate::trust::require_trusted;
 
-/// The file that says what a container is.
+/// The file with the record of a container.
 pub const STATE: &str = "state.json";
 
-/// It has a few kilobytes; annotations and hooks come from a config.json of at most this size.
+/// Usually a few kilobytes, but annotations and hooks are copied from a config.json of at most this size.
 const MAX_STATE_BYTES: u32 = 16 << 20;
 
 /// Opens a state root.
 ///
 /// # Errors
-/// `NotFound`; the reason not to trust it.
+/// `NotFound`; it is not trusted.
 pub fn open(root: &str) -> Result<OwnedFd, Failure> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = rustix::fs::open(root, flags, Mode::empty()).during(|| format!("open state root {root:?}"))?;
@@ -31,7 +31,7 @@ pub fn open(root: &str) -> Result<OwnedFd, Failure> {
     Ok(directory)
 }
 
-/// The same, made with exactly that mode when missing, whatever the umask.
+/// Opens a state root; makes it if missing, with exactly this mode whatever the umask.
 pub fn open_or_make(root: &str, mode: u32) -> Result<OwnedFd, Failure> {
     match open(root) {
         Err(failure) if failure.code == FailureCode::NotFound => {}
@@ -50,7 +50,7 @@ pub fn open_or_make(root: &str, mode: u32) -> Result<OwnedFd, Failure> {
     open(root)
 }
 
-/// What a state root holds, sorted.
+/// The names in a state root, sorted.
 ///
 /// # Errors
 /// Those of `open`.
@@ -69,18 +69,18 @@ pub fn open_container(root: &OwnedFd, id: &str) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(root, id, DIRECTORY, Mode::empty())
 }
 
-/// state.json of a container that somebody else may be changing: always a whole one.
+/// state.json of a container, without its lock. It is complete even if another process replaces it at the same time.
 ///
 /// # Errors
-/// `NotFound`, `NotUtf8`; the reason not to trust root, directory or file.
+/// `NotFound`, `NotUtf8`; root, directory or file is not trusted.
 pub fn read_state(root: &str, id: &str) -> Result<String, Failure> {
     read_state_in(&open_trusted(root, id)?, &|| format!("{root}/{id}"))
 }
 
-/// Opens the directory of a container that others may be working on.
+/// Opens the directory of a container, without its lock.
 ///
 /// # Errors
-/// `NotFound`; the reason not to trust root or directory.
+/// `NotFound`; root or directory is not trusted.
 pub fn open_trusted(root: &str, id: &str) -> Result<OwnedFd, Failure> {
     check_id(id)?;
     let path = || format!("{root}/{id}");
@@ -89,12 +89,12 @@ pub fn open_trusted(root: &str, id: &str) -> Result<OwnedFd, Failure> {
     Ok(directory)
 }
 
-/// The same in the open directory of a container, which is trusted. `path`: of that directory.
+/// Reads state.json in an open, trusted directory. `path`: that of the directory.
 pub fn read_state_in(directory: impl AsFd, path: &dyn Fn() -> String) -> Result<String, Failure> {
     read_state_file(directory, STATE, path)
 }
 
-/// The same for a file of this name.
+/// Reads a file in an open, trusted directory.
 pub fn read_state_file(directory: impl AsFd, name: &str, path: &dyn Fn() -> String) -> Result<String, Failure> {
     let path = || format!("{}/{name}", path());
     let during = || format!("read {:?}", path());
@@ -104,7 +104,7 @@ pub fn read_state_file(directory: impl AsFd, name: &str, path: &dyn Fn() -> Stri
     read_opened_text(file, MAX_STATE_BYTES, &during)
 }
 
-/// The native layer refuses what leads out of the root, whatever the core let through.
+/// Refuses names that would lead out of the root, although the core has checked the id already.
 pub fn check_id(id: &str) -> Result<(), Failure> {
     if id.is_empty() || id == "." || id == ".." || id.starts_with('#') || id.contains(['/', '\0']) {
         return Err(Failure::new(FailureCode::BadRequest, format!("use container id {id:?}"), "not a plain name"));
@@ -119,7 +119,7 @@ mod tests {
     use rustix::fs::chmod;
 
     #[test]
-    fn reads_what_only_its_owner_may_write() {
+    fn reads_only_what_nobody_else_can_write() {
         let temp = TempDir::new();
         let (root, directory) = (temp.path().to_owned(), format!("{}/c", temp.path()));
         let file = format!("{directory}/{STATE}");

@@ -1,5 +1,5 @@
-//! The caller's terminal (or whatever its standard streams are) and the container's, with bytes and window size copied
-//! between them. Nothing here waits: the loop in foreground.rs does.
+//! Copies bytes and the window size between the caller's terminal (or whatever its standard streams are) and the container's. Never blocks: the
+//! loop in foreground.rs waits.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -11,15 +11,14 @@ use rustix::termios::{isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize, 
 use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 
-use crate::foreground::Source;
 use crate::reactor::{Copier, Descriptor, Interest, Key, Pulled, Reactor};
 
-/// More than the kernel holds for one terminal: what was written before the end is within it.
+/// More than the kernel buffers for a terminal, so everything that was written before the exit is included.
 const MAX_DRAIN_BYTES: usize = 1 << 20;
-/// How often to look whether a terminal that was closed in the container was opened again: no descriptor tells.
+/// How often to check whether a terminal that all processes had closed was opened again. There is no event for that.
 const REOPEN_CHECK: Duration = Duration::from_millis(100);
 
-/// Fails where the caller has no terminal, as runc does.
+/// Fails if the caller has no terminal, as runc does.
 pub fn find() -> Result<(), Failure> {
     if isatty(stdin()) || isatty(stdout()) || isatty(stderr()) {
         return Ok(());
@@ -32,8 +31,9 @@ pub fn find() -> Result<(), Failure> {
     })
 }
 
-/// Prepares the container's terminal before its program runs: the caller's window size, and lines that end as in a file where the output
-/// does not go to a terminal that is made raw (`Terminal::new`). One that is not ends lines by itself.
+/// Prepares the container's terminal before its program runs: sets the caller's window size and, unless stdin and stdout are the caller's
+/// terminal, turns off ONLCR. Only a raw terminal (`Terminal::new`) needs "\r\n"; a file should get plain "\n", and a terminal that is not raw
+/// converts it itself.
 pub fn prepare(master: &OwnedFd) -> Result<(), Failure> {
     copy_size(master);
     if isatty(stdin()) && isatty(stdout()) {
@@ -45,34 +45,34 @@ pub fn prepare(master: &OwnedFd) -> Result<(), Failure> {
     tcsetattr(master, OptionalActions::Now, &settings).during(during)
 }
 
-/// Gives the container's terminal the window size of the caller's, if it has one.
+/// Copies the window size of the caller's terminal, if there is one, to the container's.
 fn copy_size(master: impl AsFd) {
     let Some(caller) = [stdin(), stdout(), stderr()].into_iter().find(|stream| isatty(stream)) else { return };
-    // A terminal that was hung up has no size to give or to take.
+    // A terminal that was hung up has no size.
     if let Ok(size) = tcgetwinsize(caller) {
         if let Err(_hung_up) = tcsetwinsize(master, size) {}
     }
 }
 
-/// An end that bytes come from or go to.
+/// A descriptor to copy from or to, or a timer.
 #[derive(Clone, Copy)]
 pub enum End {
     /// The container's terminal.
     Master,
     Stdin,
     Stdout,
-    /// No descriptor: it is time to look whether the container's terminal was opened again.
+    /// The timer that checks whether the container's terminal was opened again.
     Reopened,
 }
 
-/// Both terminals. The caller's is restored when this value is dropped.
+/// The caller's terminal and the container's. Dropping it restores the caller's terminal.
 pub struct Terminal {
     master: Descriptor<'static>,
-    /// No process has the container's end open; another one may open it again.
+    /// No process has the container's end open. Another one may open it later.
     hung_up: bool,
-    /// Timer of `End::Reopened`.
+    /// The timer of `End::Reopened`.
     next_check: Option<Key>,
-    /// The container's process has ended.
+    /// The container's process has exited.
     draining: bool,
     drained_bytes: usize,
     stdin_open: bool,
@@ -91,12 +91,12 @@ struct Keys {
 }
 
 impl Terminal {
-    /// Takes the caller's terminal over: raw mode and window size. Its ends join the reactor, without interest yet.
-    pub fn new(master: OwnedFd, reactor: &mut Reactor<'_, Source>) -> Result<Self, Failure> {
+    /// Makes the caller's terminal raw, copies its window size, and adds the descriptors to the reactor, with no interest yet.
+    pub fn new<T: Copy + From<End>>(master: OwnedFd, reactor: &mut Reactor<'_, T>) -> Result<Self, Failure> {
         rustix::io::ioctl_fionbio(&master, true).during(|| "make the terminal's master non-blocking".into())?;
         let stdout = Descriptor::from(own_stdout().during(|| "open stdout".into())?);
         let (master, stdin) = (Descriptor::from(master), Descriptor::from(stdin()));
-        let mut watch = |fd: &Descriptor<'static>, end| reactor.watch(fd.clone(), Interest::NONE, Source::Terminal(end)).during(|| "watch the terminal".into());
+        let mut watch = |fd: &Descriptor<'static>, end: End| reactor.watch(fd.clone(), Interest::NONE, end.into()).during(|| "watch the terminal".into());
         let keys = Keys { master: watch(&master, End::Master)?, stdin: watch(&stdin, End::Stdin)?, stdout: watch(&stdout, End::Stdout)? };
         let raw_mode = if isatty(&stdin) { Some(RawMode::enter().during(|| "make the terminal raw".into())?) } else { None };
         copy_size(&master);
@@ -118,8 +118,8 @@ impl Terminal {
         copy_size(&self.master);
     }
 
-    /// Has the reactor wait for what can go on.
-    pub fn set_interests(&mut self, reactor: &mut Reactor<'_, Source>) -> Result<(), Errno> {
+    /// Makes the reactor wait for the descriptors that can be read or written now.
+    pub fn set_interests<T: Copy + From<End>>(&mut self, reactor: &mut Reactor<'_, T>) -> Result<(), Errno> {
         let is_open = !self.hung_up && !self.draining;
         let master = Interest { read: is_open && !self.output.is_writing(), write: is_open && self.input.is_writing(), ..Interest::NONE };
         let stdin = Interest { read: is_open && self.stdin_open && !self.input.is_writing(), ..Interest::NONE };
@@ -128,12 +128,12 @@ impl Terminal {
             reactor.set_interest(key, interest)?;
         }
         if self.hung_up && !self.draining && self.next_check.is_none() {
-            self.next_check = Some(reactor.at(Instant::now() + REOPEN_CHECK, Source::Terminal(End::Reopened)));
+            self.next_check = Some(reactor.at(Instant::now() + REOPEN_CHECK, End::Reopened.into()));
         }
         Ok(())
     }
 
-    /// Copies what is there at an end.
+    /// Copies what is available at an end.
     pub fn advance(&mut self, end: End) {
         match end {
             End::Master => {
@@ -149,8 +149,8 @@ impl Terminal {
         }
     }
 
-    /// Takes the rest of what the container wrote, up to `MAX_DRAIN_BYTES`: its other processes may write on and on, and are not waited for.
-    /// Returns true while stdout has to take some of it first.
+    /// Reads the rest of the container's output, `MAX_DRAIN_BYTES` at most, because other processes of the container may keep writing. Returns
+    /// true while there is output that stdout does not accept yet.
     pub fn drain(&mut self) -> bool {
         self.draining = true;
         while !self.output.is_writing() && self.drained_bytes < MAX_DRAIN_BYTES {
@@ -162,12 +162,12 @@ impl Terminal {
         self.output.is_writing()
     }
 
-    /// A non-blocking read also gets what the kernel still has on its way (n_tty_read flushes the port's work), so nothing that was written
-    /// comes later.
+    /// A non-blocking read also returns bytes that are still in the kernel's queue (n_tty_read flushes the port's work), so everything written
+    /// before is included.
     fn read_output(&mut self) {
         if !self.output.is_writing() {
             self.hung_up = matches!(self.output.pull(), Pulled::End | Pulled::Failed(_));
-            // EIO: nobody has the other end open
+            // EIO: no process has the other end open
         }
     }
 
@@ -178,8 +178,8 @@ impl Terminal {
         }
     }
 
-    /// Tells the container that no more comes, as somebody at a terminal does: by its end-of-file character (termios(3), VEOF). In the middle of
-    /// a line the first one only hands over the line.
+    /// Sends the container an end of file the way a user at a terminal does, with the terminal's EOF character (termios(3), VEOF). In the middle of
+    /// a line it takes two: the first only flushes the line.
     fn end_input(&mut self) {
         let Ok(settings) = tcgetattr(&self.master) else { return };
         if settings.local_modes.contains(LocalModes::ICANON) {
@@ -190,12 +190,12 @@ impl Terminal {
     }
 }
 
-/// stdout that never blocks, if it is a terminal (which may be stopped, ^S), by an open file description of our own: the flag
-/// of the caller's would be the caller's shell's as well. Anything else as it is.
+/// Opens stdout again, non-blocking, if it is a terminal, which may be stopped (^S). Setting the flag on the caller's open file description would
+/// affect the caller's shell too. Anything else is duplicated as it is.
 fn own_stdout() -> Result<OwnedFd, Errno> {
     if isatty(stdout()) {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        // Refused for a terminal of another user (su(1)).
+        // Fails for another user's terminal (su(1)).
         if let Ok(own) = rustix::fs::open("/proc/self/fd/1", flags, Mode::empty()) {
             return Ok(own);
         }
@@ -203,7 +203,7 @@ fn own_stdout() -> Result<OwnedFd, Errno> {
     rustix::io::fcntl_dupfd_cloexec(stdout(), 3)
 }
 
-/// Raw mode of the terminal on stdin, while the value lives.
+/// Keeps the terminal on stdin in raw mode until dropped.
 struct RawMode {
     before: Termios,
 }
@@ -214,7 +214,7 @@ impl RawMode {
         let mut raw = before.clone();
         raw.make_raw();
         if !isatty(stdout()) {
-            // What reads our output may write to this terminal.
+            // The program that reads our output may write to this terminal.
             raw.output_modes = before.output_modes;
         }
         tcsetattr(stdin(), OptionalActions::Now, &raw)?;

@@ -1,8 +1,8 @@
-//! What the tests of several modules need.
+//! Helpers for tests of several modules.
 
 use tsrunc_plan::record::{ContainerRecord, RecordedStatus, RECORD_VERSION};
 
-/// A directory that is removed with the value.
+/// A temporary directory, removed when dropped.
 pub struct TempDir(String);
 
 impl TempDir {
@@ -25,7 +25,7 @@ impl Drop for TempDir {
     }
 }
 
-/// A directory with these files, such as a cgroup has them; a write changes what is read.
+/// A directory with these files, in place of a cgroup.
 pub fn directory_with(files: &[(&str, &str)]) -> TempDir {
     let temp = TempDir::new();
     for (name, content) in files {
@@ -34,7 +34,7 @@ pub fn directory_with(files: &[(&str, &str)]) -> TempDir {
     temp
 }
 
-/// A record as of a container that is being created.
+/// A record of a container that is being created.
 pub fn record(id: &str) -> ContainerRecord {
     ContainerRecord {
         version: RECORD_VERSION,

@@ -1,5 +1,5 @@
-//! Who may have written a file. What a state root holds decides which programs run as us, what is killed and what is unmounted, so
-//! it counts only if nobody but us and root could have put it there.
+//! Checks who may have written a file. The files in a state root decide which programs run with our privilege and what is killed and unmounted, so
+//! they are used only if nobody but the caller and root could have written them.
 
 use std::os::fd::AsFd;
 
@@ -7,11 +7,11 @@ use rustix::fs::Stat;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
-/// Write permission of the group and of others. With an access control list the group's bits are its mask (acl(5)), so a user whom a
-/// list lets write shows here too.
+/// Write permission of group and others. With an access control list the group bits are its mask (acl(5)), so this also covers users that a list
+/// lets write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Why somebody other than us and root could have written a file or an entry of a directory; None if nobody could.
+/// Why somebody other than the caller and root could have written a file, or an entry of a directory. None if nobody could.
 pub fn distrust(stat: &Stat) -> Option<String> {
     if ![0, rustix::process::geteuid().as_raw()].contains(&stat.st_uid) {
         return Some(format!("it belongs to user {}, who is neither the caller nor root", stat.st_uid));
@@ -22,7 +22,7 @@ pub fn distrust(stat: &Stat) -> Option<String> {
     None
 }
 
-/// Refuses what `distrust` distrusts. By descriptor: what was checked is what is used.
+/// Refuses an open file that `distrust` gives a reason against. Takes a descriptor, so that the checked file is the one that is used.
 ///
 /// # Errors
 /// The reason, with the path of the file.
@@ -39,7 +39,7 @@ mod tests {
     use rustix::fs::{chmod, Mode};
 
     #[test]
-    fn distrusts_what_others_own_or_may_write() {
+    fn distrusts_files_that_others_own_or_may_write() {
         let temp = TempDir::new();
         let with_mode = |mode: u32| {
             chmod(temp.path(), Mode::from_raw_mode(mode)).unwrap();

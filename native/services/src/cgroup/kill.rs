@@ -8,12 +8,10 @@ use rustix::io::Errno;
 use rustix::process::{pidfd_open, Pid, PidfdFlags};
 use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
-use tsrunc_sys::signals::send;
+use tsrunc_sys::signals::{send, KILL};
 
 use super::members::processes;
 use super::{freezer, is_cgroup};
-
-pub const SIGKILL: i32 = 9;
 
 /// Processes may fork before the signal reaches them; each round signals those that appeared since the previous one.
 const MAX_ROUNDS: u32 = 32;
@@ -34,7 +32,7 @@ pub fn kill(path: &str, signal: i32) -> Result<bool, Failure> {
 /// Returns pidfds of the processes that were signalled, to wait for; none where the kernel killed them by cgroup.kill.
 pub fn kill_tree(path: &Path, signal: i32) -> Result<Vec<OwnedFd>, Failure> {
     // v2 since Linux 5.14 kills all at once, including forks. Threaded cgroups have the file, but reject the write.
-    if signal == SIGKILL && std::fs::write(path.join("cgroup.kill"), "1").is_ok() {
+    if signal == KILL && std::fs::write(path.join("cgroup.kill"), "1").is_ok() {
         return Ok(Vec::new());
     }
     let mut known = HashSet::new();
@@ -46,7 +44,7 @@ pub fn kill_tree(path: &Path, signal: i32) -> Result<Vec<OwnedFd>, Failure> {
         }
         signalled.extend(found);
     }
-    if signal == SIGKILL {
+    if signal == KILL {
         freezer::thaw_tree(path)?;
     }
     Ok(signalled)

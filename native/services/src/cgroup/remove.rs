@@ -7,9 +7,10 @@ use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, CWD};
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
+use tsrunc_sys::signals::KILL;
 
 use super::is_cgroup;
-use super::kill::{kill_tree, SIGKILL};
+use super::kill::kill_tree;
 use super::tree::walk;
 use crate::processes::wait_end;
 
@@ -34,7 +35,7 @@ pub fn remove(path: &str) -> Result<(), Failure> {
     let deadline = Instant::now() + KILL_TIMEOUT;
     let mut pause = SHORTEST_PAUSE;
     loop {
-        for killed in kill_tree(Path::new(path), SIGKILL)? {
+        for killed in kill_tree(Path::new(path), KILL)? {
             wait_end(&killed, deadline).during(|| format!("wait for the processes of cgroup {path:?}"))?;
         }
         if remove_tree(Path::new(path))? {
@@ -116,7 +117,7 @@ mod tests {
             let failure = removal(temp.path()).unwrap_err();
             assert_eq!(failure.to_string(), format!("look at cgroup {:?}: not a cgroup", temp.path()));
         }
-        assert!(super::super::kill(temp.path(), SIGKILL).is_err());
+        assert!(super::super::kill(temp.path(), KILL).is_err());
         assert!(std::path::Path::new(temp.path()).exists());
     }
 
@@ -124,6 +125,6 @@ mod tests {
     fn accepts_an_absent_cgroup() {
         remove("/nowhere").unwrap();
         remove_empty("/nowhere").unwrap();
-        super::super::kill("/nowhere", SIGKILL).unwrap();
+        super::super::kill("/nowhere", KILL).unwrap();
     }
 }

@@ -1,5 +1,5 @@
-//! Checkpoint and restore through CRIU's RPC (`criu swrk`). What is asked of it is the core's to say; here are its process, its socket and
-//! the mounts and cgroups that it wants. Runs in the runtime's process.
+//! Checkpoint and restore through CRIU's RPC (`criu swrk`). The core decides what CRIU is asked for; this module runs its process and socket, and
+//! makes the mounts and cgroups that it needs. Runs in the runtime's process.
 
 pub mod rootfs;
 mod session;
@@ -17,11 +17,11 @@ use tsrunc_sys::errno::During;
 use crate::store::Lock;
 use crate::{cgroup, systemd};
 
-/// Makes the cgroups of a container that is about to be restored and puts CRIU into them: what it restores is born there. Returns what
-/// /proc/PID/cgroup says of it then.
+/// Makes the cgroups of a container that is about to be restored and moves CRIU into them, so that the processes that it restores start there. Returns
+/// the text of CRIU's /proc/PID/cgroup after that.
 ///
 /// # Errors
-/// What could not be made, written or joined; cgroups that were made are removed again. A unit is the caller's to stop.
+/// A cgroup that could not be made, written or joined. The new cgroups are removed again; the caller has to stop the unit.
 pub fn place(session: &Session, lock: &Lock, plan: CgroupPlan) -> Result<String, Failure> {
     let pid = session.pid();
     let mut cgroups = cgroup::CgroupCreation::new(plan, lock);
@@ -30,7 +30,7 @@ pub fn place(session: &Session, lock: &Lock, plan: CgroupPlan) -> Result<String,
     joined.map_err(|failure| cgroups.undo(failure))
 }
 
-/// Brings the loopback interface up in the network namespace of a process that CRIU restores: it makes the namespace without content.
+/// Brings the loopback interface up in the network namespace of a process that CRIU restores: CRIU makes an empty namespace.
 pub fn bring_loopback_up(pid: i32) -> Result<(), Failure> {
     let open = |path: String| rustix::fs::open(path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(|| format!("open {path:?}"));
     let namespace = open(format!("/proc/{pid}/ns/net"))?;

@@ -1,5 +1,5 @@
-//! The root file system of a container that CRIU restores: mounted where CRIU wants it, with what is to be mounted on. Paths in it are
-//! resolved by the kernel below its descriptor.
+//! Prepares the root file system of a container for a restore: mounts it for CRIU and makes mount points in it. Paths in it are resolved by the kernel
+//! below its descriptor.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -14,13 +14,13 @@ use crate::store::Lock;
 
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-fn place(lock: &Lock) -> String {
+fn mount_path(lock: &Lock) -> String {
     format!("{}/{}", lock.path(), RESTORE_ROOT.to_string_lossy())
 }
 
-/// Mounts a root file system in the state directory. Returns where.
+/// Mounts a root file system in the state directory. Returns the path.
 pub fn mount(lock: &Lock, rootfs: &str) -> Result<String, Failure> {
-    let path = place(lock);
+    let path = mount_path(lock);
     let during = || format!("mount {rootfs:?} on {path:?} for CRIU");
     mkdirat(lock.dir_fd(), RESTORE_ROOT, Mode::RWXU).during(during)?;
     mount_bind_recursive(rootfs, path.as_str()).during(during)?;
@@ -29,7 +29,7 @@ pub fn mount(lock: &Lock, rootfs: &str) -> Result<String, Failure> {
 
 /// Undoes `mount`.
 pub fn unmount(lock: &Lock) -> Result<(), Failure> {
-    let path = place(lock);
+    let path = mount_path(lock);
     let during = || format!("unmount {path:?}");
     match detach(path.as_str(), UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
         Ok(()) | Err(Errno::INVAL) => {}
@@ -43,12 +43,12 @@ fn open_root(root: &str) -> Result<OwnedFd, Errno> {
     rustix::fs::open(root, DIRECTORY, Mode::empty())
 }
 
-/// Opens a path below a root directory; links stay below it too.
+/// Opens a path below a root directory; symbolic links are resolved below it too.
 fn open_in(root: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
     openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
 }
 
-/// Where a path leads below a root directory, absolute from there.
+/// Resolves a path below a root directory. Returns the absolute path as seen from that root.
 pub fn resolve(root: &str, path: &str) -> Result<String, Failure> {
     let during = || format!("resolve {path:?} in {root:?}");
     let directory = open_root(root).during(during)?;
@@ -58,7 +58,7 @@ pub fn resolve(root: &str, path: &str) -> Result<String, Failure> {
     };
     let found = name(&open_in(&directory, path).during(during)?)?;
     let above = name(&directory)?;
-    // The root of another mount namespace is named "/".
+    // The link shows "/" for the root of another mount namespace.
     let rest = if above == "/" { Some(found.as_str()) } else { found.strip_prefix(above.as_str()) };
     match rest {
         Some("") => Ok("/".into()),
@@ -67,7 +67,7 @@ pub fn resolve(root: &str, path: &str) -> Result<String, Failure> {
     }
 }
 
-/// Makes what is missing of a path below a root directory: directories, and at its end a file where `source` is none.
+/// Makes the missing parts of a path below a root directory: directories, and a file as the last part if `source` is not a directory.
 pub fn make_mount_point(root: &str, path: &str, source: Option<&str>) -> Result<(), Failure> {
     let during = || format!("make mount point {path:?} in {root:?}");
     let is_file = match source {
@@ -102,7 +102,7 @@ mod tests {
     use crate::testing::TempDir;
 
     #[test]
-    fn mount_points_are_made_below_the_root_whatever_links_say() {
+    fn mount_points_stay_below_the_root_whatever_symbolic_links_say() {
         let temp = TempDir::new();
         let root = format!("{}/rootfs", temp.path());
         std::fs::create_dir_all(format!("{root}/real")).unwrap();

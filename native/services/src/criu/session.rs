@@ -1,4 +1,4 @@
-//! One run of `criu swrk`: its process and the messages with it.
+//! One run of `criu swrk`: its process and the messages exchanged with it.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -16,33 +16,33 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::command::{spawn, Command};
 use tsrunc_sys::errno::{os_failure, During};
 
-use crate::clone::kill_and_reap;
 use crate::gate;
 use crate::interrupts::{wait_readable, Interrupt};
 use crate::pending::Pending;
 use crate::processes;
 
-/// A message is a packet; the longest holds an error message.
+/// Each message is one packet. The longest ones contain an error message.
 const MAX_MESSAGE_BYTES: usize = 64 << 10;
 
-/// CRIU, which ends with this value.
+/// A running CRIU. It is killed when this value is dropped.
 pub struct Session {
     pid: i32,
     /// None once it is reaped.
     pidfd: Option<OwnedFd>,
     socket: OwnedFd,
-    /// CRIU opens them by /proc/OUR PID/fd.
+    /// CRIU opens these through /proc/PID/fd of our process.
     directories: Vec<OwnedFd>,
+    /// Numbers of the descriptors that CRIU has inherited.
     inherited: Vec<i32>,
-    /// Of a restored terminal that nobody in the container holds.
+    /// The master of a restored terminal, if it was outside of the container.
     master: Option<OwnedFd>,
 }
 
 impl Session {
-    /// Starts CRIU with nothing but what it is given.
+    /// Starts CRIU. It inherits no other descriptors than those given. `stdio`: it uses our standard streams, else /dev/null.
     ///
     /// # Errors
-    /// `NotFound` where PATH has no criu; what cannot be opened.
+    /// `NotFound` if there is no criu in PATH; a path that cannot be opened.
     pub fn start(stdio: bool, directories: &[String], inherit: &[String]) -> Result<Self, Failure> {
         let path = find_program()?;
         let open = |path: &String, flags: OFlags| rustix::fs::open(path.as_str(), flags | OFlags::CLOEXEC, Mode::empty()).during(|| format!("open {path:?}"));
@@ -58,7 +58,7 @@ impl Session {
         let command =
             Command { path: &path, args: &args, env: &env, directory: None, input, output, error, inherit: Some(&inherited), open_files: None, filter: None };
         let pid = spawn(&command).map_err(|failed| Failure { code: FailureCode::Exec, ..os_failure(during(), failed.errno) })?;
-        // Our child, not reaped: the number is its own.
+        // The pid cannot have been reused, because our child has not been reaped.
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).during(during)?;
         let inherited = inherit.iter().map(AsRawFd::as_raw_fd).collect();
         Ok(Session { pid: pid.as_raw_nonzero().get(), pidfd: Some(pidfd), socket: ours, directories, inherited, master: None })
@@ -68,20 +68,20 @@ impl Session {
         self.pid
     }
 
-    /// Their numbers in this process.
+    /// Descriptor numbers of the directories, in this process.
     pub fn directories(&self) -> Vec<i32> {
         self.directories.iter().map(AsRawFd::as_raw_fd).collect()
     }
 
-    /// Their numbers in CRIU's process.
+    /// Numbers of the inherited descriptors, in CRIU's process.
     pub fn inherited(&self) -> Vec<i32> {
         self.inherited.clone()
     }
 
-    /// Sends a message and waits for the next one of CRIU. A terminal's master that comes with it is kept.
+    /// Sends a message and waits for CRIU's next one. Keeps the master of a terminal that comes with it.
     ///
     /// # Errors
-    /// CRIU has ended; a signal asked this process to end.
+    /// CRIU has exited; `Interrupted`.
     pub fn ask(&mut self, request: &CriuRequest, interrupt: Interrupt<'_>) -> Result<CriuResponse, Failure> {
         descriptors::send(&self.socket, &request.encode_to_vec(), &[]).during(|| "send a message to CRIU".into())?;
         wait_readable(self.socket.as_fd(), interrupt, "CRIU")?;
@@ -97,11 +97,11 @@ impl Session {
         CriuResponse::decode(&bytes[..count]).map_err(|error| Failure::new(FailureCode::Other, during(), error.to_string()))
     }
 
-    /// Waits for CRIU's end. Returns its exit status, or 128 + signal.
+    /// Closes the connection and waits for CRIU to exit. Returns its exit status, or 128 + the signal that killed it.
     pub fn end(&mut self) -> Result<u32, Failure> {
         let during = || "wait for CRIU".to_owned();
         let pidfd = self.pidfd.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "it has ended"))?;
-        // The end of the conversation is what CRIU waits for.
+        // CRIU waits for EOF.
         rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both).during(during)?;
         let status = rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED)).during(during)?;
         let signalled = status.as_ref().and_then(|status| status.terminating_signal()).map(|signal| 128 + signal as u32);
@@ -109,20 +109,20 @@ impl Session {
         signalled.or(code).ok_or_else(|| Failure::new(FailureCode::Other, during(), "it has no status"))
     }
 
-    /// The restored first process of a container, a child of this process.
+    /// Takes over the restored first process of a container. `foreground`: the caller stays in the foreground and gets the terminal's master.
     ///
     /// # Errors
-    /// It is none.
-    pub fn adopt(&mut self, pid: i32, stays: bool, pid_file: Option<String>) -> Result<Pending, Failure> {
+    /// The process is not a child of ours.
+    pub fn adopt(&mut self, pid: i32, foreground: bool, pid_file: Option<String>) -> Result<Pending, Failure> {
         let during = || format!("take over restored process {pid}");
         let number = Some(pid).filter(|pid| *pid > 0).and_then(Pid::from_raw).ok_or_else(|| Failure::new(FailureCode::BadRequest, during(), "not a pid"))?;
         let pidfd = pidfd_open(number, PidfdFlags::empty()).during(during)?;
-        // Fails for anything but a child that nobody has reaped.
+        // Fails unless it is an unreaped child of ours.
         waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).during(during)?;
         let start_time_ticks = processes::start_time(pid)?;
         let mut pending = Pending::new(pid, pidfd);
         pending.identity.start_time_ticks = start_time_ticks;
-        pending.master = self.master.take().filter(|_| stays);
+        pending.master = self.master.take().filter(|_| foreground);
         if let Some(path) = &pid_file {
             crate::files::write_pid_file(path, pid)?;
         }
@@ -130,10 +130,10 @@ impl Session {
         Ok(pending)
     }
 
-    /// Sends the master that CRIU handed over.
+    /// Sends the terminal's master to a console socket.
     pub fn send_master(&self, path: &str) -> Result<(), Failure> {
         let during = || format!("send the terminal's master to console socket {path:?}");
-        let master = self.master.as_ref().ok_or_else(|| Failure::new(FailureCode::NotFound, during(), "CRIU handed none over"))?;
+        let master = self.master.as_ref().ok_or_else(|| Failure::new(FailureCode::NotFound, during(), "CRIU has not sent it"))?;
         descriptors::send_descriptor(gate::connect_to(path, "console socket")?.as_fd(), master.as_fd()).during(during)
     }
 }
@@ -141,15 +141,14 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(pidfd) = &self.pidfd {
-            kill_and_reap(pidfd);
+            processes::kill_and_reap(pidfd);
         }
     }
 }
 
-/// A standard stream of ours, if it is lent and open.
-fn stream(number: i32, lent: bool) -> Option<BorrowedFd<'static>> {
-    let is_open = lent && tsrunc_sys::process::is_open(number).is_ok();
-    is_open.then(|| match number {
+/// A standard stream of ours, if it is open and CRIU may use it.
+fn stream(number: i32, may_use: bool) -> Option<BorrowedFd<'static>> {
+    (may_use && tsrunc_sys::process::is_open(number).is_ok()).then(|| match number {
         0 => rustix::stdio::stdin(),
         1 => rustix::stdio::stdout(),
         _ => rustix::stdio::stderr(),
@@ -160,7 +159,7 @@ fn number(number: i32) -> CString {
     CString::new(number.to_string()).unwrap_or_default()
 }
 
-/// The program `criu` of PATH.
+/// The path of `criu`, searched in PATH.
 fn find_program() -> Result<CString, Failure> {
     let during = || "find \"criu\" in PATH".to_owned();
     let directories = std::env::var_os("PATH").unwrap_or_default();

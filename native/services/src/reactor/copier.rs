@@ -1,4 +1,4 @@
-//! Bytes copied from one descriptor to another. Nothing here waits: whoever has the reactor asks what to wait for and calls when it is there.
+//! Copies bytes from one descriptor to another. Never blocks: the owner of the reactor waits and calls when a descriptor is ready.
 
 use std::os::fd::AsFd;
 
@@ -10,41 +10,41 @@ use rustix::pipe::{splice, SpliceFlags};
 use super::descriptor::Descriptor;
 use super::NO_TIME;
 
-/// A pipe that is writable takes this much without blocking (PIPE_BUF, pipe(7)). The caller's pipes and terminals may be in blocking mode, which
-/// is not ours to change.
+/// A writable pipe accepts this much without blocking (PIPE_BUF, pipe(7)). The caller's pipes and terminals may be in blocking mode, and the mode
+/// is shared with other processes, so it stays as it is.
 const WRITE_BYTES: usize = 4096;
 const READ_BYTES: usize = 16 << 10;
-/// As much as a pipe holds.
+/// The capacity of a pipe.
 const SPLICE_BYTES: usize = 64 << 10;
 
-/// What a read brought.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pulled {
-    /// So many bytes; there may be more.
+    /// This many bytes; there may be more.
     Bytes(usize),
-    /// None for now, or there is something to write first.
+    /// None for now, or earlier bytes have to be written first.
     Nothing,
-    /// No more will come.
+    /// End of file.
     End,
-    /// The source failed; a terminal's master does while nobody has its other end open (EIO).
+    /// The read failed; on a terminal's master it does while nobody has the other end open (EIO).
     Failed(Errno),
 }
 
-/// A copy in one direction. It reads only when everything it has read is written: it keeps one read at most in memory, and a source that is
-/// faster than the sink has to wait.
+/// A copy in one direction. It reads again only after everything read so far is written, so it buffers one read at most and a slow sink holds up
+/// the source.
 ///
-/// What a sink refuses is lost, and the copy goes on, so that the writer at the other end of the source is not held up; once nobody reads the sink
-/// any more (EPIPE), all is lost that comes.
+/// When a write to the sink fails, the bytes are dropped and the copy continues, so that the writer at the source does not block. After EPIPE
+/// everything is dropped.
 pub struct Copier<'fd> {
     source: Descriptor<'fd>,
-    /// None once nobody reads it.
+    /// None after EPIPE.
     sink: Option<Descriptor<'fd>>,
     buffer: Box<[u8]>,
-    /// What was read and not written yet is between these.
+    /// The bytes of the buffer that are not written yet are from `start` to `end`.
     start: usize,
     end: usize,
-    /// The last read filled the buffer, and the sink is a pipe: whole pages go there without a copy (splice(2)). Never a few bytes at a time:
-    /// each splice takes at least one of the 16 pages that a pipe has, however little is in it.
+    /// The last read filled the buffer and the sink is a pipe, so splice(2) may move whole pages. It is not used for small writes, because each
+    /// splice takes at least one of the pipe's 16 pages.
     in_bulk: bool,
 }
 
@@ -53,17 +53,17 @@ impl<'fd> Copier<'fd> {
         Copier { source, sink: Some(sink), buffer: vec![0; READ_BYTES].into_boxed_slice(), start: 0, end: 0, in_bulk: false }
     }
 
-    /// Whether there is something to write; otherwise the source is to be read.
+    /// Whether there are bytes to write. If not, the source may be read.
     pub fn is_writing(&self) -> bool {
         self.start < self.end
     }
 
-    /// Whether what was read so far ends in the middle of a line.
+    /// Whether the last byte read was not the end of a line.
     pub fn is_in_line(&self) -> bool {
         self.end.checked_sub(1).is_some_and(|last| self.buffer[last] != b'\n')
     }
 
-    /// Writes bytes of the caller's behind what was read, if they fit.
+    /// Adds the caller's bytes after those that were read, if they fit.
     pub fn append(&mut self, bytes: &[u8]) {
         if !self.is_writing() {
             (self.start, self.end) = (0, 0);
@@ -74,7 +74,7 @@ impl<'fd> Copier<'fd> {
         }
     }
 
-    /// Reads once from a source that is ready or does not block, and writes as much of it as the sink takes.
+    /// Reads once from a source that is ready or non-blocking, and writes as much as the sink accepts.
     pub fn pull(&mut self) -> Pulled {
         if self.is_writing() {
             return Pulled::Nothing;
@@ -95,7 +95,7 @@ impl<'fd> Copier<'fd> {
         }
     }
 
-    /// Writes what was read, as far as the sink takes it without blocking.
+    /// Writes the buffered bytes as far as the sink accepts them without blocking.
     pub fn push(&mut self) {
         while self.is_writing() {
             let Some(sink) = &self.sink else {
@@ -119,11 +119,11 @@ impl<'fd> Copier<'fd> {
         }
     }
 
-    /// Moves pages while the source is in bulk. None where it is not, and where a read has to tell what is the matter: nothing there, an end, a
-    /// full sink, or one that nobody reads.
+    /// Moves pages by splice(2) if `in_bulk`. None if a read has to be tried instead: because not in bulk, or because nothing was moved (no data,
+    /// end of file, a full sink, or EPIPE).
     fn splice(&mut self) -> Option<usize> {
         let sink = self.sink.as_ref().filter(|_| self.in_bulk)?;
-        // The flag keeps pipes from blocking, whatever mode they are in.
+        // NONBLOCK applies to pipes even in blocking mode.
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
         let count = retry_on_intr(|| splice(&self.source, None, sink, None, SPLICE_BYTES, flags)).unwrap_or(0);
         self.in_bulk = count >= READ_BYTES;
@@ -148,7 +148,7 @@ mod tests {
         pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap()
     }
 
-    /// Copies until the end of the source; the reader takes a little whenever the copy is stuck. Returns what came and the most that was in memory.
+    /// Copies until the end of file. The reader reads a little whenever the copy is stuck. Returns the bytes read and the maximum buffered.
     fn copy_to_slow_reader(text: &[u8]) -> (Vec<u8>, usize) {
         let (source, writer) = pipe();
         let (reader, sink) = pipe();
@@ -189,15 +189,15 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_waits_for_a_slow_reader_and_loses_nothing() {
+    fn waits_for_a_slow_reader_and_loses_nothing() {
         let text: Vec<u8> = (0..300_000_u32).flat_map(|number| (number % 251).to_le_bytes()).take(300_000).collect();
         let (came, most) = copy_to_slow_reader(&text);
-        assert!(came == text, "{} of {} bytes, or others", came.len(), text.len());
+        assert!(came == text, "{} of {} bytes, or different ones", came.len(), text.len());
         assert!((1..=16 << 10).contains(&most), "{most}");
     }
 
     #[test]
-    fn a_copy_whose_reader_is_gone_takes_what_comes() {
+    fn drops_everything_after_epipe() {
         let (source, writer) = pipe();
         let (reader, sink) = pipe();
         let mut copier = Copier::new(source.into(), sink.into());
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_in_bulk_moves_pages_and_goes_back_to_small_reads() {
+    fn splices_bulk_data_and_goes_back_to_small_reads() {
         let (source, writer) = pipe();
         let (reader, sink) = pipe();
         let mut copier = Copier::new(source.into(), sink.into());

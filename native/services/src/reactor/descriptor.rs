@@ -1,13 +1,13 @@
-//! Descriptors that stay open while a reactor has them: the kernel would go on to report one that was closed but whose file is still open in
-//! another process, and nobody could take it out any more.
+//! Descriptors that stay open while they are registered with a reactor. If a registered descriptor were closed while another process has the same
+//! open file description, the kernel would keep reporting it and it could not be removed any more (epoll(7)).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-/// A descriptor and whoever keeps it open.
+/// A descriptor, owned jointly or borrowed.
 #[derive(Clone)]
 pub enum Descriptor<'fd> {
-    /// The last owner closes it. Counted atomically because the handles of Node's library are any thread's.
+    /// The last owner closes it. An `Arc`, because Node may use a handle from any thread.
     Shared(Arc<OwnedFd>),
     Borrowed(BorrowedFd<'fd>),
 }

@@ -1,11 +1,11 @@
-//! Waits for many sources at once: descriptors, ends of processes (pidfds), moments in time. For loops that live with a container; a step that
-//! waits for one thing takes `tsrunc_common::wait`, which is three system calls cheaper.
+//! An event loop over epoll(7): waits for descriptors, process exits (pidfds) and timers. Used by loops that run as long as a container; to wait
+//! for a single thing, `tsrunc_common::wait` needs three fewer system calls.
 //!
-//! - Level-triggered: what was not dealt with is reported again, so a handler may stop half-way through what there is to read.
-//! - `next` hands out one event at a time. A source that is removed meanwhile, by the handler of another one, is reported no more, even if the
-//!   kernel had already reported it and its slot has a new owner by now: keys are never used twice.
-//! - After the first round nothing is allocated for an event.
-//! - A source without interest is not reported at all, not even when its peer is gone.
+//! - Level-triggered: a source that is still ready is reported again, so a handler may leave data unread.
+//! - `next` returns one event at a time. Once a source is removed, even by the handler of another event of the same batch, it is not reported any
+//!   more: keys are unique, so a reused slot causes no confusion.
+//! - After the first round handling an event allocates nothing.
+//! - A source with `Interest::NONE` is not reported at all, not even for a hang-up.
 
 mod copier;
 mod descriptor;
@@ -27,11 +27,11 @@ pub use copier::{Copier, Pulled};
 pub use descriptor::Descriptor;
 use timers::Timers;
 
-/// Events that the kernel hands over in one system call.
+/// Events fetched per system call.
 const BATCH: usize = 64;
 const NO_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
-/// What a source of a reactor is called by: never used twice.
+/// Identifies a source of a reactor. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     slot: u32,
@@ -48,12 +48,12 @@ impl Key {
     }
 }
 
-/// What to wait for at a descriptor.
+/// The events to wait for on a descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
     pub read: bool,
     pub write: bool,
-    /// A change of a kernel file that tells of it, as those of cgroups and of pressure do (EPOLLPRI).
+    /// A change of a kernel file that supports notification, such as cgroup and pressure files (EPOLLPRI).
     pub change: bool,
 }
 
@@ -71,11 +71,11 @@ impl Interest {
     }
 }
 
-/// A source that is ready.
+/// A source is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event<T> {
     pub key: Key,
-    /// As the source was given when it was added.
+    /// The token that the source was added with.
     pub token: T,
 }
 
@@ -83,9 +83,9 @@ struct Watched<'fd, T> {
     fd: Descriptor<'fd>,
     token: T,
     interest: Interest,
-    /// Removed with its first event.
+    /// Removed after its first event.
     once: bool,
-    /// False for what epoll(7) refuses because it is always ready: files, directories, /dev/null.
+    /// False if epoll(7) rejects it because it is always ready: files, directories, /dev/null.
     can_wait: bool,
 }
 
@@ -99,15 +99,15 @@ struct Slot<'fd, T> {
     source: Option<Source<'fd, T>>,
 }
 
-/// The sources, and which of them are known to be ready. `T` tells whoever handles an event which source it is of.
+/// The event loop. `T` is a token that the caller gives each source, to recognize its events by.
 pub struct Reactor<'fd, T> {
     epoll: OwnedFd,
     slots: Vec<Slot<'fd, T>>,
     free: Vec<u32>,
     timers: Timers,
-    /// Those that epoll(7) refused.
+    /// Those that epoll(7) rejects.
     always_ready: Vec<Key>,
-    /// This round's events, handed out up to `position`.
+    /// The events of this round; those before `position` have been returned.
     ready: Vec<Key>,
     position: usize,
 }
@@ -127,7 +127,7 @@ impl<'fd, T: Copy> Reactor<'fd, T> {
         })
     }
 
-    /// Reports when the descriptor is as `interest` says, until it is removed.
+    /// Reports the events of a descriptor that `interest` names, until it is removed.
     ///
     /// # Errors
     /// The errno of epoll_ctl(2).
@@ -135,25 +135,25 @@ impl<'fd, T: Copy> Reactor<'fd, T> {
         self.add(Watched { fd: fd.into(), token, interest, once: false, can_wait: true })
     }
 
-    /// Reports once that the process of a pidfd has ended. It is not reaped.
+    /// Reports once that the process of a pidfd has exited. Does not reap it.
     ///
     /// # Errors
-    /// As of `watch`.
+    /// The errno of epoll_ctl(2).
     pub fn watch_exit(&mut self, pidfd: impl Into<Descriptor<'fd>>, token: T) -> Result<Key, Errno> {
         self.add(Watched { fd: pidfd.into(), token, interest: Interest::READ, once: true, can_wait: true })
     }
 
-    /// Reports once that the moment has come.
+    /// Adds a timer, which is reported once, after `deadline`.
     pub fn at(&mut self, deadline: Instant, token: T) -> Key {
         let key = self.insert(Source::Timer(token));
         self.timers.add(deadline, key);
         key
     }
 
-    /// Changes what to wait for at a descriptor; no system call where that is the same. A key of no descriptor is passed over.
+    /// Changes the interest in a descriptor; makes no system call if it is unchanged. Ignores keys that are not of a descriptor.
     ///
     /// # Errors
-    /// As of `watch`.
+    /// The errno of epoll_ctl(2).
     pub fn set_interest(&mut self, key: Key, interest: Interest) -> Result<(), Errno> {
         let Some(Source::Descriptor(watched)) = source_mut(&mut self.slots, key) else { return Ok(()) };
         let before = std::mem::replace(&mut watched.interest, interest);
@@ -161,13 +161,13 @@ impl<'fd, T: Copy> Reactor<'fd, T> {
             return Ok(());
         }
         if interest == Interest::NONE {
-            // The kernel would go on to report errors and hang-ups.
+            // With no events set the kernel would still report errors and hang-ups.
             return epoll::delete(&self.epoll, &watched.fd);
         }
         self.register(key, before == Interest::NONE)
     }
 
-    /// Has the kernel report what a descriptor's interest says.
+    /// Passes a descriptor's interest to the kernel.
     fn register(&mut self, key: Key, is_new: bool) -> Result<(), Errno> {
         let Some(Source::Descriptor(watched)) = source_mut(&mut self.slots, key) else { return Ok(()) };
         let (data, flags) = (EventData::new_u64(key.to_u64()), watched.interest.flags());
@@ -184,7 +184,7 @@ impl<'fd, T: Copy> Reactor<'fd, T> {
         }
     }
 
-    /// Takes a source out; of one that is gone already nothing happens. What was reported of it and not handed out is forgotten.
+    /// Removes a source, with its events that have not been returned yet. Does nothing if it is already removed.
     pub fn remove(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key.slot as usize).filter(|slot| slot.generation == key.generation) else { return };
         let source = slot.source.take();
@@ -193,18 +193,18 @@ impl<'fd, T: Copy> Reactor<'fd, T> {
         match source {
             Some(Source::Descriptor(Watched { can_wait: false, .. })) => self.always_ready.retain(|other| *other != key),
             Some(Source::Descriptor(watched)) if watched.interest != Interest::NONE => {
-                // It is there, and the descriptor is open; an error would leave a key that is passed over.
-                if let Err(_none) = epoll::delete(&self.epoll, &watched.fd) {}
+                // Cannot fail for a registered, open descriptor. If it did, events would come with a stale key and be skipped.
+                if let Err(_not_registered) = epoll::delete(&self.epoll, &watched.fd) {}
             }
             Some(Source::Timer(_)) => self.timers.cancel(|key| has(&self.slots, key)),
             _ => {}
         }
     }
 
-    /// Waits for the next event. None when no source is left.
+    /// Waits for the next event. None if there are no sources.
     ///
     /// # Errors
-    /// The errno of epoll_wait(2); a signal that was caught is none.
+    /// The errno of epoll_wait(2), except EINTR.
     pub fn next(&mut self) -> Result<Option<Event<T>>, Errno> {
         loop {
             while let Some(key) = self.ready.get(self.position).copied() {
@@ -220,7 +220,7 @@ impl<'fd, T: Copy> Reactor<'fd, T> {
         }
     }
 
-    /// The token of a source that is ready, if it is still there and still wanted.
+    /// The token of a ready source, unless it has been removed or its interest is gone.
     fn take_event(&mut self, key: Key) -> Option<T> {
         let (token, once) = match source_mut(&mut self.slots, key)? {
             Source::Descriptor(watched) if watched.interest == Interest::NONE => return None,
@@ -233,7 +233,7 @@ impl<'fd, T: Copy> Reactor<'fd, T> {
         Some(token)
     }
 
-    /// A round: waits, unless something is ready, and collects what is.
+    /// One round: waits, unless something is ready already, and collects all events.
     fn collect(&mut self) -> Result<(), Errno> {
         let Reactor { epoll, slots, timers, always_ready, ready, position, .. } = self;
         ready.clear();
@@ -241,7 +241,7 @@ impl<'fd, T: Copy> Reactor<'fd, T> {
         let is_current = |key| has(slots, key);
         let is_wanted = |key: &&Key| matches!(source(slots, **key), Some(Source::Descriptor(watched)) if watched.interest != Interest::NONE);
         ready.extend(always_ready.iter().filter(is_wanted));
-        let deadline = timers.soonest(is_current);
+        let deadline = timers.earliest(is_current);
         let timeout = if ready.is_empty() { wait::time_left(deadline) } else { Some(NO_TIME) };
         let mut space = [MaybeUninit::uninit(); BATCH];
         match epoll::wait(&*epoll, &mut space[..], timeout.as_ref()) {

@@ -17,7 +17,7 @@ fn soon(milliseconds: u64) -> Instant {
     Instant::now() + Duration::from_millis(milliseconds)
 }
 
-/// The next event, which must come within seconds: `late` is the token of a timer for the case that none does.
+/// The next event, which must come within 5 seconds.
 fn next(reactor: &mut Reactor<'_, u32>) -> u32 {
     const LATE: u32 = u32::MAX;
     let late = reactor.at(soon(5_000), LATE);
@@ -27,7 +27,7 @@ fn next(reactor: &mut Reactor<'_, u32>) -> u32 {
     event.token
 }
 
-/// Whether an event is there already.
+/// Whether an event is pending.
 fn is_ready(reactor: &mut Reactor<'_, u32>) -> bool {
     const NONE: u32 = u32::MAX;
     let now = reactor.at(soon(20), NONE);

@@ -1,4 +1,4 @@
-//! The moments that a reactor waits for, soonest first.
+//! The timers of a reactor.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Key;
 
-/// Forgets cancelled timers lazily, but never keeps more of them than of others.
+/// A heap of timers, earliest first. Cancelled timers are removed lazily, but at most half of the heap is cancelled ones.
 #[derive(Default)]
 pub struct Timers {
     heap: BinaryHeap<Reverse<(Instant, u64)>>,
@@ -18,7 +18,7 @@ impl Timers {
         self.heap.push(Reverse((deadline, key.to_u64())));
     }
 
-    /// A timer that was added was cancelled; `is_current` tells of those left.
+    /// Records that a timer was cancelled; `is_current` is false for cancelled ones.
     pub fn cancel(&mut self, is_current: impl Fn(Key) -> bool) {
         self.cancelled += 1;
         if self.cancelled * 2 > self.heap.len() {
@@ -27,25 +27,25 @@ impl Timers {
         }
     }
 
-    /// The soonest deadline of a timer that is not cancelled.
-    pub fn soonest(&mut self, is_current: impl Fn(Key) -> bool) -> Option<Instant> {
+    /// The earliest deadline of a timer that is not cancelled.
+    pub fn earliest(&mut self, is_current: impl Fn(Key) -> bool) -> Option<Instant> {
         while let Some(Reverse((deadline, key))) = self.heap.peek() {
             if is_current(Key::from_u64(*key)) {
                 return Some(*deadline);
             }
             self.heap.pop();
-            self.cancelled = self.cancelled.saturating_sub(1); // one that was due and not handed out yet counts, but is not here
+            self.cancelled = self.cancelled.saturating_sub(1); // saturating: a due timer may be cancelled after it left the heap
         }
         None
     }
 
-    /// Takes a timer that is due at `now`.
+    /// Removes and returns a timer that is due at `now`.
     pub fn pop_due(&mut self, now: Instant, is_current: impl Fn(Key) -> bool) -> Option<Key> {
-        self.soonest(is_current).filter(|deadline| *deadline <= now)?;
+        self.earliest(is_current).filter(|deadline| *deadline <= now)?;
         self.heap.pop().map(|Reverse((_, key))| Key::from_u64(key))
     }
 
-    /// How many are kept, cancelled ones too.
+    /// The number of timers in the heap, including cancelled ones.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.heap.len()

@@ -1,4 +1,4 @@
-//! Classic BPF as seccomp takes it (linux/filter.h, linux/bpf_common.h): the few instructions that filters are made of.
+//! The instructions of classic BPF that seccomp filters consist of (linux/filter.h, linux/bpf_common.h).
 
 use tsrunc_sys::seccomp::Instruction;
 
@@ -8,7 +8,7 @@ pub const ARCHITECTURE: u32 = 4;
 
 /// Load the word at offset k into the accumulator.
 pub const LOAD: u16 = 0x20;
-/// Jump k instructions further.
+/// Skip k instructions.
 pub const JUMP: u16 = 0x05;
 pub const JUMP_EQUAL: u16 = 0x15;
 pub const JUMP_GREATER: u16 = 0x25;
@@ -18,14 +18,16 @@ pub const JUMP_SET: u16 = 0x45;
 pub const AND: u16 = 0x54;
 pub const RETURN: u16 = 0x06;
 
-/// The most that the kernel takes (BPF_MAXINSNS).
+/// The kernel's limit (BPF_MAXINSNS).
 pub const MAX_INSTRUCTIONS: usize = 4096;
 
-/// One instruction: operation, how many instructions a test that holds skips, how many one that does not, and the constant.
+/// One instruction (struct sock_filter).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     pub code: u16,
+    /// How many instructions to skip if a test holds.
     pub yes: u8,
+    /// How many instructions to skip if it does not.
     pub no: u8,
     pub k: u32,
 }
@@ -49,7 +51,7 @@ impl Step {
         Instruction::from_ne_bytes([code[0], code[1], self.yes, self.no, k[0], k[1], k[2], k[3]])
     }
 
-    /// Whether a test holds; None for what is no test.
+    /// Whether a test holds. None if this is not a test.
     pub fn holds(&self, accumulator: u32) -> Option<bool> {
         match self.code {
             JUMP_EQUAL => Some(accumulator == self.k),
@@ -61,7 +63,7 @@ impl Step {
     }
 }
 
-/// What a filter is asked about (struct seccomp_data).
+/// A system call, as a filter sees it (struct seccomp_data).
 #[cfg(test)]
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
@@ -70,7 +72,7 @@ pub struct Call {
     pub arguments: [u64; 6],
 }
 
-/// Runs a filter as the kernel would. Panics where the kernel would refuse the program.
+/// Runs a filter as the kernel would. Panics if the kernel would refuse the program.
 #[cfg(test)]
 pub fn run(program: &[Step], call: &Call) -> u32 {
     let word = |offset: u32| match offset {

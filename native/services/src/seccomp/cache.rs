@@ -1,7 +1,7 @@
-//! Filters by the profiles they were made of: files below the state root, in a directory of their own.
+//! A cache of compiled filters, in a directory of the state root. Compiling by libseccomp takes longer than the rest of a `create`.
 //!
-//! Compiling takes libseccomp longer than all the rest of a `create`. What is kept decides what a container may do, so a file counts only
-//! if nobody but us and root could have written it, and if it repeats the whole key it is asked for: its name is only a number.
+//! A cached filter decides what a container may do. Therefore a file is used only if nobody but the caller and root could have written it, and if it
+//! contains the whole key; its name is only a digest.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -15,20 +15,21 @@ use tsrunc_sys::seccomp::Instruction;
 use super::Filter;
 use crate::trust::distrust;
 
-/// No id of a container begins like this.
+/// No container id begins with `#`.
 const DIRECTORY: &str = "#seccomp";
 
-/// Profiles on one machine are few. The oldest file goes when there are more, or more bytes.
+/// The oldest files are removed when there are more files or bytes. A host has few different profiles.
 const MAX_FILES: usize = 64;
 const MAX_TOTAL_BYTES: u64 = 1 << 20;
-/// Docker's default profile is a tenth of this; a larger one is compiled each time.
+/// Larger filters are not cached. Docker's default profile takes a tenth of this.
 const MAX_FILE_BYTES: u64 = 128 << 10;
 
-/// The file: this, whose number changes with whatever is compiled otherwise, the digest of all that follows, three lengths, the key, the rest in JSON, the program.
+/// A file consists of this, the digest of everything after it, three lengths, the key, the rest as JSON, and the program. Increase the number when the
+/// same profile compiles to a different program.
 const MAGIC: &[u8; 8] = b"tsrunc-1";
 const HEAD_BYTES: usize = 28;
 
-/// What is in a file beside the program.
+/// The contents of a file beside key and program.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rest {
@@ -37,7 +38,7 @@ struct Rest {
     warnings: Vec<Warning>,
 }
 
-/// The filter that is kept for a key, if there is one to be trusted. Whatever is wrong with the file, the filter is made again.
+/// The cached filter for a key. None if there is no file, or if anything is wrong with it.
 pub fn find(root: &str, key: &[u8]) -> Option<Filter> {
     let directory = rustix::fs::open(format!("{root}/{DIRECTORY}"), DIRECTORY_FLAGS, Mode::empty()).ok()?;
     require_private(&rustix::fs::fstat(&directory).ok()?, FileType::Directory).ok()?;
@@ -53,39 +54,39 @@ pub fn find(root: &str, key: &[u8]) -> Option<Filter> {
 
 fn read_whole(file: &OwnedFd, stat: &Stat) -> Option<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(stat.st_size).ok()?];
-    // Files are never changed, only replaced: one that is shorter by now is broken.
+    // Files are only replaced, never changed. If one is shorter than its size, `decode` refuses it.
     let count = rustix::io::read(file, &mut bytes).ok()?;
     bytes.truncate(count);
     Some(bytes)
 }
 
-/// The filter of a container, in its state directory.
-const OF_CONTAINER: &str = "seccomp";
-/// It is read by later versions too: its number changes with the form of the file alone.
-const MAGIC_OF_CONTAINER: &[u8; 8] = b"tsruncf1";
+/// The file with a container's filter, in its state directory.
+const CONTAINER_FILE: &str = "seccomp";
+/// Later versions of tsrunc read this file too, so the number changes only with the file's format.
+const CONTAINER_MAGIC: &[u8; 8] = b"tsruncf1";
 
-/// Keeps a filter in the state directory of a container. A copy: the one that is kept for the next container may go, the container's may not.
+/// Saves a filter in the state directory of a container. It is a copy, because files of the cache may be removed at any time.
 ///
 /// # Errors
 /// Those of open(2) and write(2).
-pub fn keep_for(directory: impl AsFd, filter: &Filter) -> Result<(), Errno> {
+pub fn save_for_container(directory: impl AsFd, filter: &Filter) -> Result<(), Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(&directory, OF_CONTAINER, flags, Mode::RUSR | Mode::WUSR)?;
-    crate::files::write_all(&file, &encode(MAGIC_OF_CONTAINER, &[], filter)?)
+    let file = rustix::fs::openat(&directory, CONTAINER_FILE, flags, Mode::RUSR | Mode::WUSR)?;
+    crate::files::write_all(&file, &encode(CONTAINER_MAGIC, &[], filter)?)
 }
 
-/// The filter that `keep_for` left in a state directory, which is trusted. None where the file is missing, damaged or somebody else's.
-pub fn read_for(directory: impl AsFd) -> Option<Filter> {
+/// The filter that `save_for_container` saved. `directory` must be trusted. None if the file is missing, damaged or not trusted.
+pub fn read_of_container(directory: impl AsFd) -> Option<Filter> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(&directory, OF_CONTAINER, flags, Mode::empty()).ok()?;
+    let file = rustix::fs::openat(&directory, CONTAINER_FILE, flags, Mode::empty()).ok()?;
     let stat = rustix::fs::fstat(&file).ok()?;
     require_private(&stat, FileType::RegularFile).ok()?;
-    decode(MAGIC_OF_CONTAINER, &read_whole(&file, &stat)?, &[])
+    decode(CONTAINER_MAGIC, &read_whole(&file, &stat)?, &[])
 }
 
 const DIRECTORY_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Of the type, written by nobody but us or root, and for nobody else to read.
+/// Requires this type, and that nobody but the caller and root can have written or can read the file.
 fn require_private(stat: &Stat, kind: FileType) -> Result<(), Errno> {
     if FileType::from_raw_mode(stat.st_mode) == kind && distrust(stat).is_none() && stat.st_mode & 0o077 == 0 {
         return Ok(());
@@ -93,11 +94,11 @@ fn require_private(stat: &Stat, kind: FileType) -> Result<(), Errno> {
     Err(Errno::PERM)
 }
 
-/// Keeps a filter, in one step: others see the whole file or none.
+/// Adds a filter to the cache atomically: readers see the whole file or none.
 ///
 /// # Errors
-/// Whatever hinders it, for instance a directory that is somebody else's.
-pub fn keep(root: impl AsFd, key: &[u8], filter: &Filter) -> Result<(), Errno> {
+/// An error of a system call; a directory that is not trusted.
+pub fn insert(root: impl AsFd, key: &[u8], filter: &Filter) -> Result<(), Errno> {
     let bytes = encode(MAGIC, key, filter)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Ok(());
@@ -115,13 +116,13 @@ pub fn keep(root: impl AsFd, key: &[u8], filter: &Filter) -> Result<(), Errno> {
     let file = rustix::fs::openat(&directory, &*draft, flags, Mode::RUSR | Mode::WUSR)?;
     let written = crate::files::write_all(&file, &bytes).and_then(|()| rustix::fs::renameat(&directory, &*draft, &directory, &*name));
     if written.is_err() {
-        // The first failure is the one to tell; the draft goes when room is made.
+        // Ignored: the first failure is reported, and `make_room` removes the draft some day.
         if let Err(_second) = rustix::fs::unlinkat(&directory, &*draft, AtFlags::empty()) {}
     }
     written
 }
 
-/// Removes the oldest files, so that there is room for one of `bytes`.
+/// Removes the oldest files until there is room for one of `bytes`.
 fn make_room(directory: &OwnedFd, bytes: u64) -> Result<(), Errno> {
     let mut files = Vec::new();
     let mut total = bytes;
@@ -160,7 +161,8 @@ fn name(key: &[u8]) -> String {
     format!("{:016x}", digest(key))
 }
 
-/// Finds files and damage, no more: a file is taken for what its key says, which is compared in full. Eight bytes at a time (FNV-1a does one).
+/// A digest for file names and for detecting damage. It needs no cryptographic strength, because the key is compared in full. Like FNV-1a, but eight
+/// bytes at a time.
 pub(super) fn digest(bytes: &[u8]) -> u64 {
     let mut digest = 0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64;
     for chunk in bytes.chunks(8) {
@@ -185,7 +187,7 @@ fn encode(magic: &[u8; 8], key: &[u8], filter: &Filter) -> Result<Vec<u8>, Errno
     Ok([magic.as_slice(), &digest(&content).to_le_bytes(), &content].concat())
 }
 
-/// None for anything but a whole file for that key.
+/// None unless the file is complete and for this key.
 fn decode(magic: &[u8; 8], bytes: &[u8], key: &[u8]) -> Option<Filter> {
     let content = bytes.strip_prefix(magic)?;
     let (expected, content) = content.split_first_chunk()?;
@@ -193,12 +195,12 @@ fn decode(magic: &[u8; 8], bytes: &[u8], key: &[u8]) -> Option<Filter> {
         return None;
     }
     let length = |at: usize| content.get(at..at + 4)?.try_into().ok().map(|bytes| u32::from_le_bytes(bytes) as usize);
-    let (of_key, of_rest, of_program) = (length(0)?, length(4)?, length(8)?);
-    if of_key.checked_add(of_rest)?.checked_add(of_program)? != bytes.len() - HEAD_BYTES || of_program % size_of::<Instruction>() != 0 {
+    let (key_bytes, rest_bytes, program_bytes) = (length(0)?, length(4)?, length(8)?);
+    if key_bytes.checked_add(rest_bytes)?.checked_add(program_bytes)? != bytes.len() - HEAD_BYTES || program_bytes % size_of::<Instruction>() != 0 {
         return None;
     }
-    let (found, content) = content[12..].split_at(of_key);
-    let (rest, program) = content.split_at(of_rest);
+    let (found, content) = content[12..].split_at(key_bytes);
+    let (rest, program) = content.split_at(rest_bytes);
     if found != key {
         return None;
     }

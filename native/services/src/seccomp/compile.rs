@@ -1,4 +1,4 @@
-//! Compiles a profile, by libseccomp.
+//! Compiles a profile with libseccomp.
 
 use rustix::io::Errno;
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -15,25 +15,25 @@ use super::Filter;
 
 const FLAGS: [SeccompFlag; 4] = [SeccompFlag::Tsync, SeccompFlag::Log, SeccompFlag::SpecAllow, SeccompFlag::WaitKillableRecv];
 
-/// What the kernel knows of filters.
+/// The seccomp features of the kernel and libseccomp.
 pub fn facts() -> SeccompFacts {
     SeccompFacts { flags: FLAGS.into_iter().filter(|flag| kernel::knows_flag(bit(*flag)) == Ok(true)).collect(), libseccomp: libseccomp::version() }
 }
 
-/// Makes the filter of a profile.
+/// Compiles a profile to a filter.
 ///
 /// # Errors
-/// What the kernel does not know, or what libseccomp refuses, with the JSON pointer.
+/// A flag or action that the kernel does not support, or a value that libseccomp refuses, with its JSON pointer.
 pub fn compile(profile: &SeccompProfile) -> Result<Filter, Failure> {
     let mut warnings = profile.warnings.clone();
     let flags = flags(profile)?;
     require_actions(profile)?;
-    let program = shortened(whole_program(profile, &mut warnings)?)?;
+    let program = shorten(compile_program(profile, &mut warnings)?)?;
     Ok(Filter { program, flags, listener: profile.listener.clone(), warnings })
 }
 
-/// The program as libseccomp makes it, behind the one for newer calls.
-pub(super) fn whole_program(profile: &SeccompProfile, warnings: &mut Vec<Warning>) -> Result<Vec<Instruction>, Failure> {
+/// The program for newer calls, followed by libseccomp's program.
+pub(super) fn compile_program(profile: &SeccompProfile, warnings: &mut Vec<Warning>) -> Result<Vec<Instruction>, Failure> {
     let architectures = architectures(profile)?;
     let mut filter = libseccomp::Filter::new(number(profile.default_action)).map_err(|errno| refused("/linux/seccomp/defaultAction", errno))?;
     for (index, (name, token)) in architectures.iter().enumerate().skip(1) {
@@ -46,9 +46,9 @@ pub(super) fn whole_program(profile: &SeccompProfile, warnings: &mut Vec<Warning
     for rule in &profile.rules {
         add_rule(&mut filter, rule, warnings)?;
     }
-    let libseccomps = filter.program().map_err(|errno| refused("/linux/seccomp", errno))?;
+    let rules = filter.program().map_err(|errno| refused("/linux/seccomp", errno))?;
     let mut program = if profile.deny_newer { deny_newer(&last_calls(profile, &architectures)) } else { Vec::new() };
-    program.extend(libseccomps);
+    program.extend(rules);
     Ok(program)
 }
 
@@ -86,9 +86,9 @@ fn flags(profile: &SeccompProfile) -> Result<u32, Failure> {
             return Err(unsupported(pointer, format!("{} does not know this flag", this_kernel())));
         }
         match flag {
-            // The kernel refuses both together. There is one thread only, so nothing is missing.
+            // The kernel refuses TSYNC with a listener. It is not needed, because the init has only one thread.
             SeccompFlag::Tsync if listens => {}
-            // About the wait for a listener's answer: refused where there is none.
+            // The kernel refuses it without a listener.
             SeccompFlag::WaitKillableRecv if !listens => {}
             _ => flags |= bit(*flag),
         }
@@ -127,7 +127,7 @@ fn require_actions(profile: &SeccompProfile) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Names and tokens, the machine's own first.
+/// Names and tokens of the architectures, the native one first.
 fn architectures(profile: &SeccompProfile) -> Result<Vec<(&str, u32)>, Failure> {
     let mut architectures = vec![("", libseccomp::native_architecture())];
     for (index, name) in profile.architectures.iter().enumerate() {
@@ -157,7 +157,7 @@ fn add_rule(filter: &mut libseccomp::Filter, rule: &SeccompRule, warnings: &mut 
 }
 
 fn comparison(comparison: &SeccompComparison) -> Result<Comparison, Failure> {
-    let value = |text: &str| text.parse().map_err(|_| Failure::new(FailureCode::BadRequest, "read a seccomp rule", format!("{text:?} is no number")));
+    let value = |text: &str| text.parse().map_err(|_| Failure::new(FailureCode::BadRequest, "read a seccomp rule", format!("{text:?} is not a number")));
     Ok(Comparison {
         argument: comparison.argument.into(),
         // enum scmp_compare
@@ -175,23 +175,23 @@ fn comparison(comparison: &SeccompComparison) -> Result<Comparison, Failure> {
     })
 }
 
-/// The last call that the profile names, for each architecture that has any of them.
+/// The highest number of the calls that the profile names, for each architecture that has any of them.
 fn last_calls(profile: &SeccompProfile, architectures: &[(&str, u32)]) -> Vec<Last> {
     let names = || profile.rules.iter().flat_map(|rule| &rule.names).chain(&profile.default_names);
     let mut last: Vec<Last> = Vec::new();
     for (_, architecture) in architectures {
-        // The machine's own may be named too.
+        // The native one may be in the list twice.
         if last.iter().any(|known| known.architecture == *architecture) {
             continue;
         }
-        // Negative: a call that only other architectures have.
+        // Negative numbers are calls that only other architectures have.
         let numbers = names().filter_map(|name| libseccomp::syscall_number(*architecture, name)).filter_map(|number| u32::try_from(number).ok());
         last.extend(numbers.max().map(|number| Last { architecture: *architecture, number }));
     }
     last
 }
 
-fn shortened(program: Vec<Instruction>) -> Result<Vec<Instruction>, Failure> {
+fn shorten(program: Vec<Instruction>) -> Result<Vec<Instruction>, Failure> {
     let program = flatten(&program).filter(|flat| flat.len() <= MAX_INSTRUCTIONS).unwrap_or(program);
     if program.len() > MAX_INSTRUCTIONS {
         return Err(unsupported("/linux/seccomp".into(), format!("its {} instructions are more than the kernel takes, {MAX_INSTRUCTIONS}", program.len())));

@@ -1,10 +1,10 @@
-//! Makes a filter short without changing what it answers.
+//! Makes a filter shorter without changing its results.
 //!
-//! libseccomp tests one system call after the other: Docker's default profile becomes 1001 instructions, which the kernel runs through for
-//! every number of both ABIs when it is loaded (0.7 ms; its binary tree of 1246 instructions takes 0.24 ms). But architecture and number
-//! decide most of it, and neighbours have the same answer. So the filter is worked out for each architecture and each range of numbers that
-//! no constant of it divides, as far as that goes without the arguments, and written anew as a search over the ranges (356 instructions,
-//! 0.09 ms).
+//! libseccomp tests one system call after the other. For Docker's default profile that is 1001 instructions, and the kernel runs them for every call
+//! number of both ABIs when the filter is loaded: 0.7 ms (0.24 ms with libseccomp's binary tree of 1246 instructions). But most results depend only
+//! on architecture and number, and neighbouring numbers have the same result. So the filter is evaluated for each architecture and each range of
+//! numbers between two constants of the filter, as far as that is possible without the arguments, and written again as a binary search over the
+//! ranges: 356 instructions, 0.09 ms.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -12,17 +12,17 @@ use tsrunc_sys::seccomp::Instruction;
 
 use super::bpf::{step, test, Step, AND, ARCHITECTURE, JUMP, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_SET, LOAD, NUMBER, RETURN};
 
-/// Tests of arguments in a row; more than any profile has, and few enough for the stack.
+/// Limit of consecutive tests of arguments: more than any profile has, and few enough for the stack.
 const MAX_DEPTH: u32 = 1000;
 
-/// The same filter, shorter. None where it does what libseccomp does not, so that nothing is known about it.
+/// The same filter, shorter. None if it contains something that libseccomp does not generate.
 pub fn flatten(program: &[Instruction]) -> Option<Vec<Instruction>> {
     let program: Vec<Step> = program.iter().copied().map(Step::decode).collect();
     let constants = Constants::of(&program)?;
     let mut graph = Graph::default();
     let other = (0..).find(|value| !constants.architectures.contains(value))?;
     let mut entry = graph.numbers(&program, &constants, other)?;
-    // The first test is for the architecture that the program tests first.
+    // Keeps the order in which the program tests architectures.
     for value in constants.architectures.iter().rev() {
         let numbers = graph.numbers(&program, &constants, *value)?;
         entry = graph.node(Node::Test { code: JUMP_EQUAL, k: *value, yes: numbers, no: entry });
@@ -33,7 +33,7 @@ pub fn flatten(program: &[Instruction]) -> Option<Vec<Instruction>> {
     Some(code.backwards.into_iter().rev().map(Step::encode).collect())
 }
 
-/// What the accumulator holds before an instruction, as far as all ways there agree in kind.
+/// What the accumulator contains before an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Zero,
@@ -42,16 +42,16 @@ enum Kind {
     Other,
 }
 
-/// The constants that architecture and number are compared with.
+/// The constants that a program compares architecture and number with.
 struct Constants {
     /// In the order of the program.
     architectures: Vec<u32>,
-    /// Where ranges of numbers begin; 0 first.
+    /// The starts of the ranges of numbers; the first is 0.
     starts: BTreeSet<u32>,
 }
 
 impl Constants {
-    /// None for an instruction that is not known, a masked architecture or number, and an order among architectures.
+    /// None for an unknown instruction, a mask on architecture or number, and a test of architectures other than for equality.
     fn of(program: &[Step]) -> Option<Self> {
         let mut constants = Constants { architectures: Vec::new(), starts: BTreeSet::from([0]) };
         let mut seen = HashSet::new();
@@ -77,7 +77,7 @@ impl Constants {
                         Kind::Number => constants.starts.extend([step.k, step.k.saturating_add(1)]),
                         Kind::Other => {}
                     }
-                    // The branch of a test that does not hold first, so that the other is taken first.
+                    // Pushed in this order, so that the branch of a test that holds is visited first.
                     open.push((at + 1 + usize::from(step.no), kind));
                     open.push((at + 1 + usize::from(step.yes), kind));
                 }
@@ -95,7 +95,7 @@ fn kind_at(offset: u32) -> Kind {
     }
 }
 
-/// A step of the new filter, by what follows it. Equal steps are one.
+/// A step of the new filter with its successors. Equal nodes are shared.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Node {
     Return(u32),
@@ -123,7 +123,7 @@ impl Graph {
         })
     }
 
-    /// The answer for one architecture: a search over the ranges of numbers.
+    /// The decision for one architecture: a search over the ranges of numbers.
     fn numbers(&mut self, program: &[Step], constants: &Constants, architecture: u32) -> Option<usize> {
         let mut ranges: Vec<(u32, usize)> = Vec::new();
         for number in &constants.starts {
@@ -150,8 +150,8 @@ impl Graph {
     }
 }
 
-/// Works the program out for one architecture and one range of numbers, of which it takes the first: no constant tells the
-/// others from it.
+/// Evaluates the program for one architecture and one range of numbers. Uses the first number of the range; the others give the same result, because
+/// no constant lies between them.
 struct Trace<'a> {
     program: &'a [Step],
     architecture: u32,
@@ -160,7 +160,7 @@ struct Trace<'a> {
 }
 
 impl Trace<'_> {
-    /// What the program answers from an instruction on. `accumulator`: None where it depends on the arguments.
+    /// Evaluates the program from an instruction on. `accumulator` is None if it depends on the arguments.
     fn from(&mut self, graph: &mut Graph, start: usize, mut accumulator: Option<u32>, depth: u32) -> Option<usize> {
         if depth > MAX_DEPTH {
             return None;
@@ -205,11 +205,11 @@ impl Trace<'_> {
     }
 }
 
-/// The new program, from its end: jumps lead forward, so what is written already can be jumped to.
+/// Writes the new program from its end, because jumps go forward only: their targets are written already.
 struct Code<'a> {
     graph: &'a Graph,
     backwards: Vec<Step>,
-    /// Where a node begins in `backwards`.
+    /// The index of each node's first instruction in `backwards`.
     places: HashMap<usize, usize>,
 }
 
@@ -230,7 +230,7 @@ impl Code<'_> {
             }
             Node::Test { code, k, yes, no } => {
                 let (yes, no) = (self.place(yes), self.place(no));
-                // A jump of a test reaches 255 instructions; both stay in reach when another one is put between.
+                // A test can skip 255 instructions. Both targets stay within reach even if a jump is inserted for the other.
                 let no = self.within_reach(no);
                 let yes = self.within_reach(yes);
                 test(code, k, self.distance(yes) as u8, self.distance(no) as u8)
@@ -242,12 +242,12 @@ impl Code<'_> {
         place
     }
 
-    /// How many instructions lie between the one that is written next and a place.
+    /// The number of instructions between the next one to be written and a place.
     fn distance(&self, place: usize) -> usize {
         self.backwards.len() - place - 1
     }
 
-    /// Makes what is written last the node, or a jump to it.
+    /// Makes sure that the instruction written last is the node or a jump to it.
     fn put_next(&mut self, node: usize) {
         let place = self.place(node);
         if self.distance(place) > 0 {

@@ -1,4 +1,4 @@
-//! Hands the listener of a container's filter to whoever answers for it (config-linux.md#containerprocessstate).
+//! Sends the listener of a container's filter to the seccomp agent (config-linux.md#containerprocessstate).
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -6,9 +6,7 @@ use tsrunc_common::descriptors;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 
-/// The container process state as text.
-///
-/// `state`: the container's own (runtime.md#state), as text.
+/// The container process state, as JSON. `state`: the container's state (runtime.md#state), as JSON.
 pub fn process_state(pid: i32, state: &str, metadata: Option<&str>) -> Result<String, Failure> {
     let unreadable = |error: serde_json::Error| Failure::new(FailureCode::BadRequest, "read the container's state", error.to_string());
     let state: serde_json::Value = serde_json::from_str(state).map_err(unreadable)?;
@@ -19,7 +17,7 @@ pub fn process_state(pid: i32, state: &str, metadata: Option<&str>) -> Result<St
     serde_json::to_string(&process).map_err(unreadable)
 }
 
-/// Sends a container process state with its descriptor, and closes the connection: one state for each.
-pub fn hand_over(receiver: OwnedFd, listener: &OwnedFd, process_state: &str) -> Result<(), Failure> {
+/// Sends a container process state with the listener, and closes the connection, which carries one state only.
+pub fn send_listener(receiver: OwnedFd, listener: &OwnedFd, process_state: &str) -> Result<(), Failure> {
     descriptors::send(receiver, process_state.as_bytes(), &[listener.as_fd()]).during(|| "send the seccomp listener (/linux/seccomp/listenerPath)".into())
 }

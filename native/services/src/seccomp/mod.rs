@@ -1,4 +1,4 @@
-//! Filters of system calls: from a profile to the program that the init loads, and where it is kept for the next container.
+//! Seccomp filters: compiles a profile to the BPF program that the init loads, and caches it.
 
 mod bpf;
 mod cache;
@@ -21,86 +21,88 @@ use tsrunc_sys::seccomp::Instruction;
 use crate::store::Lock;
 
 pub use compile::facts;
-pub use listener::{hand_over, process_state};
+pub use listener::{process_state, send_listener};
 
 /// A filter that the init can load.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
     pub program: Vec<Instruction>,
-    /// Of seccomp(2).
+    /// Flags of seccomp(2).
     pub flags: u32,
-    /// Who gets the listener. Present exactly where the flags ask for one.
+    /// The agent that gets the listener. Present exactly if the flags ask for a listener.
     pub listener: Option<SeccompListener>,
-    /// What to tell whoever makes a container with it.
+    /// Warnings for each container that is created with it.
     pub warnings: Vec<Warning>,
 }
 
 impl Filter {
-    /// What the init needs of it.
+    /// The part that the init needs.
     pub fn for_init(&self) -> SeccompFilter {
         SeccompFilter { program: self.program.clone(), flags: self.flags }
     }
 
-    /// What config.json wants the receiver of the listener to be told.
+    /// The listenerMetadata of config.json.
     pub fn metadata(&self) -> Option<&str> {
         self.listener.as_ref().and_then(|listener| listener.metadata.as_deref())
     }
 }
 
-/// The seccomp profile of one container to be.
+/// The seccomp profile of a container that is to be created.
 pub struct Seccomp {
-    /// By which the filter is kept; None for one that was not found in a configuration.
+    /// The key of the filter in the cache. None if the profile was not found in the text of a configuration.
     key: Option<Vec<u8>>,
     filter: Option<Filter>,
-    is_kept: bool,
+    is_cached: bool,
 }
 
 impl Seccomp {
-    /// The profile in a configuration, and that configuration without it if its filter is kept below the state directory `root`.
+    /// Finds the profile in a configuration. If its filter is cached in the state root `root`, returns the configuration with a placeholder in place of
+    /// the profile.
     pub fn take_from(mut config: String, root: &str) -> (String, Option<Self>) {
         let Some(place) = text::find(&config) else { return (config, None) };
         let key = key(&config[place.clone()]);
         let filter = cache::find(root, &key);
         if filter.is_some() {
-            config.replace_range(place, text::STAND_IN);
+            config.replace_range(place, text::PLACEHOLDER);
         }
-        (config, Some(Seccomp { key: Some(key), is_kept: filter.is_some(), filter }))
+        (config, Some(Seccomp { key: Some(key), is_cached: filter.is_some(), filter }))
     }
 
-    /// Makes the filter. `from`: what `take_from` found, if anything.
+    /// Compiles the filter. `from`: what `take_from` found, if anything.
     pub fn compile(from: Option<Self>, profile: &SeccompProfile) -> Result<Self, Failure> {
         let filter = compile::compile(profile)?;
-        Ok(Seccomp { key: from.and_then(|from| from.key), filter: Some(filter), is_kept: false })
+        Ok(Seccomp { key: from.and_then(|from| from.key), filter: Some(filter), is_cached: false })
     }
 
     pub fn filter(&self) -> Option<&Filter> {
         self.filter.as_ref()
     }
 
-    /// Keeps the filter for the next container with this profile, and in the container's state directory for the processes that `exec` brings in.
+    /// Saves the filter in the cache, for the next container with this profile, and in the container's state directory, for `exec`.
     ///
     /// # Errors
-    /// It cannot be kept in the state directory.
+    /// It cannot be saved in the state directory.
     pub fn keep(&self, lock: &Lock) -> Result<(), Failure> {
         let Some(filter) = &self.filter else { return Ok(()) };
-        if let (Some(key), false) = (&self.key, self.is_kept) {
-            // Without it the next container takes longer to make, that is all.
-            if let Err(_not_kept) = cache::keep(lock.root_fd(), key, filter) {}
+        if let (Some(key), false) = (&self.key, self.is_cached) {
+            // Ignored: without the cache the next create is only slower.
+            if let Err(_not_cached) = cache::insert(lock.root_fd(), key, filter) {}
         }
-        cache::keep_for(lock.dir_fd(), filter).during(|| format!("keep the seccomp filter in {:?}", lock.path()))
+        cache::save_for_container(lock.dir_fd(), filter).during(|| format!("keep the seccomp filter in {:?}", lock.path()))
     }
 }
 
-/// The filter of a container, for a process that is brought into it. `directory`: its state directory, which is trusted.
+/// The filter of an existing container, for a process of `exec`. `directory`: the container's trusted state directory.
 ///
 /// # Errors
-/// The file is missing or damaged: the process would run unconfined.
+/// The file is missing or damaged; without the error the process would run unconfined.
 pub fn of_container(directory: BorrowedFd<'_>) -> Result<Filter, Failure> {
     let cause = "its file in the state directory is missing or damaged";
-    cache::read_for(directory).ok_or_else(|| Failure::new(FailureCode::Other, "confine the process (/linux/seccomp)", cause))
+    cache::read_of_container(directory).ok_or_else(|| Failure::new(FailureCode::Other, "confine the process (/linux/seccomp)", cause))
 }
 
-/// Everything that a filter depends on: the versions of this program and of libseccomp, the kernel with its flags and actions, the profile.
+/// The key of a filter in the cache: everything that the filter depends on, which is the versions of tsrunc and libseccomp, the kernel, and the
+/// profile.
 fn key(profile: &str) -> Vec<u8> {
     let kernel = rustix::system::uname();
     let facts = [env!("CARGO_PKG_VERSION").as_bytes(), libseccomp::version().as_bytes(), kernel.release().to_bytes(), kernel.machine().to_bytes()].join(&b' ');

@@ -1,8 +1,8 @@
-//! ENOSYS for system calls that are newer than a profile.
+//! Answers system calls that are newer than the profile with ENOSYS.
 //!
-//! A profile that allows what it names denies what it does not know, usually with EPERM. A C library that tries a new system call first
-//! takes EPERM for a true failure and ENOSYS for "this kernel is older", so the answer to a call beyond the last one that the profile names
-//! must be ENOSYS. runc does so since 1.0.0-rc93.
+//! A profile with a list of allowed calls denies all others, usually with EPERM. A C library that tries a new system call falls back to an older one on
+//! ENOSYS, but treats EPERM as an error. So a call with a number above those that the profile names must fail with ENOSYS, as in runc since
+//! 1.0.0-rc93.
 
 use tsrunc_sys::seccomp::Instruction;
 
@@ -10,7 +10,7 @@ use super::bpf::{step, test, Step, ARCHITECTURE, JUMP_EQUAL, JUMP_GREATER, JUMP_
 
 /// AUDIT_ARCH_X86_64: both ABIs of a 64-bit process have it.
 const AUDIT_X86_64: u32 = 0xc000_003e;
-/// libseccomp's token for the ABI that the kernel tells by a bit of the number alone.
+/// libseccomp's token for the x32 ABI. The kernel reports x86_64 for it, and a bit in the number.
 pub const X32: u32 = 0x4000_003e;
 /// That bit (__X32_SYSCALL_BIT).
 const X32_BIT: u32 = 0x4000_0000;
@@ -18,20 +18,20 @@ const X32_BIT: u32 = 0x4000_0000;
 /// SECCOMP_RET_ERRNO with ENOSYS.
 const DENY: u32 = 0x0005_0000 | 38;
 
-/// The last system call that a profile names for an architecture (libseccomp's token).
+/// The highest system call number that a profile names for an architecture (libseccomp's token).
 #[derive(Clone, Copy)]
 pub struct Last {
     pub architecture: u32,
     pub number: u32,
 }
 
-/// The beginning of a filter; what it lets through is decided by what follows it.
+/// The start of a filter, which denies newer calls. The program that follows decides all others.
 pub fn deny_newer(last: &[Last]) -> Vec<Instruction> {
     let of = |architecture: u32| last.iter().find(|last| last.architecture == architecture).map(|last| last.number);
     let mut steps = Vec::new();
     for &Last { architecture, number } in last {
         match architecture {
-            X32 => {} // beside x86_64
+            X32 => {} // handled with x86_64
             AUDIT_X86_64 => steps.extend(x86_64(number, of(X32))),
             _ => steps.extend([
                 step(LOAD, ARCHITECTURE),
@@ -45,7 +45,7 @@ pub fn deny_newer(last: &[Last]) -> Vec<Instruction> {
     steps.into_iter().map(Step::encode).collect()
 }
 
-/// Without x32 in the profile its calls are left to what follows, which knows no such architecture.
+/// If the profile does not name x32, calls of x32 are left to the program that follows.
 fn x86_64(last: u32, last_x32: Option<u32>) -> Vec<Step> {
     let mut steps = vec![step(LOAD, ARCHITECTURE), test(JUMP_EQUAL, AUDIT_X86_64, 0, 0), step(LOAD, NUMBER)];
     match last_x32 {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn denies_what_is_beyond_the_last_call_of_each_architecture() {
+    fn denies_calls_above_the_last_of_each_architecture() {
         let last = [
             Last { architecture: AUDIT_I386, number: 400 },
             Last { architecture: AUDIT_X86_64, number: 300 },
@@ -90,7 +90,7 @@ mod tests {
             (AUDIT_I386, 400, ALLOW),
             (AUDIT_I386, 401, DENY),
             (AUDIT_I386, X32_BIT, DENY),
-            // Not in the profile: for what follows to decide.
+            // An architecture that is not in the profile.
             (0xc000_00b7, 5000, ALLOW),
         ] {
             assert_eq!(answer(&last, architecture, number), expected, "{architecture:x} {number}");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_calls_of_an_unnamed_abi_alone() {
+    fn does_not_decide_calls_of_an_abi_that_is_not_named() {
         let last = [Last { architecture: AUDIT_X86_64, number: 300 }];
         assert_eq!(answer(&last, AUDIT_X86_64, 301), DENY);
         assert_eq!(answer(&last, AUDIT_X86_64, 300), ALLOW);

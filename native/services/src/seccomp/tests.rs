@@ -1,4 +1,4 @@
-//! Compiled filters, run by the interpreter of bpf.rs; and what is kept of them.
+//! Tests of compiled filters, which the interpreter in bpf.rs runs, and of the cache.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use tsrunc_plan::seccomp::{SeccompAction, SeccompListener, SeccompProfile, SeccompRule};
 
 use super::bpf::{run, Call, Step};
-use super::compile::{compile, whole_program};
+use super::compile::{compile, compile_program};
 use super::flatten::flatten;
 use super::*;
 use crate::store::{reserve, Reservation};
@@ -38,17 +38,17 @@ fn call(architecture: u32, number: u32, arguments: [u64; 6]) -> Call {
     Call { architecture, number, arguments }
 }
 
-/// Every number that a program may tell apart, and its neighbours.
+/// All numbers that a program may distinguish, and their neighbours.
 fn numbers() -> Vec<u32> {
     let near = |start: u32| (0..600).map(move |offset| start.wrapping_add(offset));
     near(0).chain(near(X32_BIT)).chain(near(X32_BIT - 2)).chain(near(u32::MAX - 3)).chain([1 << 20, 1 << 31]).collect()
 }
 
-/// Both programs answer the same for every call that matters and many arguments.
+/// Checks that both programs give the same results for all relevant calls and many arguments.
 fn assert_same(one: &[Instruction], other: &[Instruction]) {
     let (one, other) = (steps(one), steps(other));
     let mut arguments = vec![[0; 6], [1; 6], [u64::MAX; 6]];
-    // What the programs compare arguments with, and its neighbours, in either half.
+    // The constants that the programs compare arguments with, and their neighbours, in either half.
     for constant in one.iter().filter(|step| step.holds(0).is_some()).map(|step| u64::from(step.k)).collect::<std::collections::BTreeSet<_>>() {
         arguments.extend([constant, constant.wrapping_sub(1), constant + 1, constant << 32, constant << 32 | constant].map(|value| [value; 6]));
     }
@@ -139,7 +139,7 @@ fn every_action_and_operator_is_what_it_says() {
 fn a_flattened_program_answers_as_the_original() {
     for (plan, most) in [(DOCKER, 400), (EVERY_FIELD, 150)] {
         let mut warnings = Vec::new();
-        let original = whole_program(&profile(plan), &mut warnings).unwrap();
+        let original = compile_program(&profile(plan), &mut warnings).unwrap();
         let flat = flatten(&original).unwrap();
         assert!(flat.len() < most, "{} of {}", flat.len(), original.len());
         assert_same(&original, &flat);
@@ -173,14 +173,14 @@ fn random_profiles_keep_their_meaning() {
             let names = (0..=random(3)).map(|_| names[random(names.len() as u64) as usize].to_owned()).collect();
             made.rules.push(SeccompRule { names, action, comparisons, pointer: format!("/{index}") });
         }
-        let Ok(original) = whole_program(&made, &mut Vec::new()) else { continue };
+        let Ok(original) = compile_program(&made, &mut Vec::new()) else { continue };
         let flat = flatten(&original).unwrap_or_else(|| panic!("not flattened: {made:?}"));
         assert_same(&original, &flat);
     }
 }
 
 #[test]
-fn a_program_that_does_the_unforeseen_is_left_as_it_is() {
+fn flatten_refuses_programs_that_libseccomp_does_not_generate() {
     use super::bpf::{step, test, AND, ARCHITECTURE, JUMP_GREATER, JUMP_SET, LOAD, NUMBER, RETURN};
     let refused = |steps: &[Step]| flatten(&steps.iter().copied().map(Step::encode).collect::<Vec<_>>()).is_none();
     let end = [step(RETURN, ALLOW), step(RETURN, 0)];
@@ -193,7 +193,7 @@ fn a_program_that_does_the_unforeseen_is_left_as_it_is() {
 }
 
 #[test]
-fn what_cannot_be_compiled_is_told_with_its_place() {
+fn compile_errors_have_a_json_pointer() {
     let error = |change: fn(&mut SeccompProfile)| {
         let mut profile = profile(DOCKER);
         change(&mut profile);
@@ -213,9 +213,9 @@ fn filter() -> Filter {
     Filter { program: vec![1, u64::MAX, 3], flags: 4, listener: None, warnings: vec![Warning { pointer: "/p".into(), message: "m".into(), rule: "r".into() }] }
 }
 
-/// A state root with one filter that is kept; the path of its file.
-fn kept(temp: &TempDir) -> String {
-    cache::keep(fs::File::open(temp.path()).unwrap(), b"key", &filter()).unwrap();
+/// Adds a filter to the cache of a state root. Returns the path of its file.
+fn insert_filter(temp: &TempDir) -> String {
+    cache::insert(fs::File::open(temp.path()).unwrap(), b"key", &filter()).unwrap();
     let directory = format!("{}/#seccomp", temp.path());
     let names: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(names.len(), 1);
@@ -223,15 +223,15 @@ fn kept(temp: &TempDir) -> String {
 }
 
 #[test]
-fn a_filter_that_is_kept_is_found_by_its_key_alone() {
+fn a_cached_filter_is_found_only_by_its_whole_key() {
     let temp = TempDir::new();
     assert_eq!(cache::find(temp.path(), b"key"), None);
-    let file = kept(&temp);
+    let file = insert_filter(&temp);
     assert_eq!(cache::find(temp.path(), b"key"), Some(filter()));
     assert_eq!(cache::find(temp.path(), b"other"), None);
     let mode = |path: &str| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     assert_eq!((mode(&file), mode(&format!("{}/#seccomp", temp.path()))), (0o600, 0o700));
-    // Under the name of another key it is not taken for that key's.
+    // A file with the name of another key.
     let other = format!("{}/#seccomp/{:016x}", temp.path(), cache::digest(b"other"));
     fs::copy(&file, other).unwrap();
     assert_eq!(cache::find(temp.path(), b"other"), None);
@@ -240,7 +240,7 @@ fn a_filter_that_is_kept_is_found_by_its_key_alone() {
 #[test]
 fn a_file_that_others_could_have_written_is_not_used() {
     let temp = TempDir::new();
-    let file = kept(&temp);
+    let file = insert_filter(&temp);
     let directory = format!("{}/#seccomp", temp.path());
     let with_mode = |path: &str, mode: u32| {
         let before = fs::metadata(path).unwrap().permissions();
@@ -258,7 +258,7 @@ fn a_file_that_others_could_have_written_is_not_used() {
     assert!(cache::find(temp.path(), b"key").is_some());
     let link = format!("{}/link", temp.path());
     fs::hard_link(&file, &link).unwrap();
-    assert_eq!(cache::find(temp.path(), b"key"), None, "another name of it may be in another's directory");
+    assert_eq!(cache::find(temp.path(), b"key"), None, "a file with a second name, which may be in somebody else's directory");
     fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink(&link, &file).unwrap();
     assert_eq!(cache::find(temp.path(), b"key"), None, "a symbolic link");
@@ -267,7 +267,7 @@ fn a_file_that_others_could_have_written_is_not_used() {
 #[test]
 fn a_damaged_file_is_not_used_and_is_replaced() {
     let temp = TempDir::new();
-    let file = kept(&temp);
+    let file = insert_filter(&temp);
     let whole = fs::read(&file).unwrap();
     for at in 0..whole.len() {
         let mut damaged = whole.clone();
@@ -279,16 +279,16 @@ fn a_damaged_file_is_not_used_and_is_replaced() {
     }
     fs::write(&file, [&whole[..], b"x"].concat()).unwrap();
     assert_eq!(cache::find(temp.path(), b"key"), None);
-    assert_eq!(kept(&temp), file);
+    assert_eq!(insert_filter(&temp), file);
     assert_eq!(cache::find(temp.path(), b"key"), Some(filter()));
 }
 
 #[test]
-fn the_oldest_files_make_room() {
+fn the_oldest_files_are_removed_to_make_room() {
     let temp = TempDir::new();
     let root = fs::File::open(temp.path()).unwrap();
     for number in 0..70u32 {
-        cache::keep(&root, &number.to_le_bytes(), &filter()).unwrap();
+        cache::insert(&root, &number.to_le_bytes(), &filter()).unwrap();
         let file = format!("{}/#seccomp/{:016x}", temp.path(), cache::digest(&number.to_le_bytes()));
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(number.into());
         fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
@@ -296,20 +296,20 @@ fn the_oldest_files_make_room() {
     let found = |number: u32| cache::find(temp.path(), &number.to_le_bytes()).is_some();
     assert_eq!(fs::read_dir(format!("{}/#seccomp", temp.path())).unwrap().count(), 64);
     assert_eq!([found(0), found(5), found(6), found(69)], [false, false, true, true]);
-    // Ten of these are more than all may have.
+    // Ten of these exceed the limit of the total size.
     for number in 100..110u32 {
         let key = [&number.to_le_bytes()[..], &[7; 120_000]].concat();
-        cache::keep(&root, &key, &filter()).unwrap();
+        cache::insert(&root, &key, &filter()).unwrap();
     }
     let bytes: u64 = fs::read_dir(format!("{}/#seccomp", temp.path())).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
     assert!(bytes <= 1 << 20 && bytes > 900_000, "{bytes}");
-    // Too large to be kept at all.
-    cache::keep(&root, &[8; 200_000], &filter()).unwrap();
+    // Too large for the cache.
+    cache::insert(&root, &[8; 200_000], &filter()).unwrap();
     assert_eq!(cache::find(temp.path(), &[8; 200_000]), None);
 }
 
 #[test]
-fn a_profile_is_cut_out_of_its_configuration_once_its_filter_is_kept() {
+fn a_profile_whose_filter_is_cached_is_replaced_by_the_placeholder() {
     let temp = TempDir::new();
     let config = r#"{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_LOG"},"x":1},"y":2}"#;
     let (text, found) = Seccomp::take_from(config.into(), temp.path());
@@ -327,18 +327,18 @@ fn a_profile_is_cut_out_of_its_configuration_once_its_filter_is_kept() {
     let (text, again) = Seccomp::take_from(config.into(), temp.path());
     assert_eq!(text, r#"{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_KILL_PROCESS"},"x":1},"y":2}"#);
     assert_eq!(again.unwrap().filter(), compiled.filter());
-    // Another text, be it by a space.
+    // A text that differs by a space only.
     let (_, other) = Seccomp::take_from(config.replace("\":\"", "\": \""), temp.path());
     assert_eq!(other.unwrap().filter(), None);
     assert!(Seccomp::take_from(r#"{"linux":{}}"#.into(), temp.path()).1.is_none());
 }
 
 #[test]
-fn the_process_state_has_what_the_specification_wants() {
+fn process_state_has_the_fields_of_the_specification() {
     let state = r#"{"ociVersion":"1.3.0","id":"c","status":"creating","pid":7,"bundle":"/b"}"#;
-    let told: serde_json::Value = serde_json::from_str(&process_state(7, state, Some("m")).unwrap()).unwrap();
+    let sent: serde_json::Value = serde_json::from_str(&process_state(7, state, Some("m")).unwrap()).unwrap();
     assert_eq!(
-        told,
+        sent,
         serde_json::json!({ "ociVersion": "1.3.0", "fds": ["seccompFd"], "pid": 7, "metadata": "m",
             "state": { "ociVersion": "1.3.0", "id": "c", "status": "creating", "pid": 7, "bundle": "/b" } })
     );

@@ -1,14 +1,15 @@
-//! Finds the seccomp profile in the text of a configuration: the text is the key of the cache.
+//! Finds the seccomp profile in the text of a configuration. Its text is part of the key of the cache.
 
 use std::ops::Range;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Stands in a configuration for a profile whose filter is ready. Whoever took it for the profile would make a container that cannot run.
-pub const STAND_IN: &str = r#"{"defaultAction":"SCMP_ACT_KILL_PROCESS"}"#;
+/// Replaces a profile whose filter is cached. If a caller used it as the profile by mistake, the container would be killed instead of running
+/// unconfined.
+pub const PLACEHOLDER: &str = r#"{"defaultAction":"SCMP_ACT_KILL_PROCESS"}"#;
 
-// Of members with one name JSON.parse takes the last, and what is derived here takes none: an error.
+// For duplicate members JSON.parse uses the last one. serde's derived code fails, so that `find` returns None.
 #[derive(Deserialize)]
 struct Config<'a> {
     #[serde(borrow)]
@@ -21,10 +22,10 @@ struct Linux<'a> {
     seccomp: &'a RawValue,
 }
 
-/// Where the value of `/linux/seccomp` stands, an object. None where there is none, and where anything is unusual: a member of the first
-/// two levels twice, broken JSON. The caller parses the rest, and knows the value.
+/// The range of the value of `/linux/seccomp`, if that is an object. None if absent, for duplicate members on the first two levels, and for invalid
+/// JSON; the core then deals with the whole text.
 pub fn find(text: &str) -> Option<Range<usize>> {
-    // Most configurations have none.
+    // A quick check, because most configurations have no profile.
     text.find("\"seccomp\"")?;
     let profile = serde_json::from_str::<Config>(text).ok()?.linux.seccomp.get();
     let start = profile.as_ptr() as usize - text.as_ptr() as usize;
@@ -40,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_profile_as_it_stands() {
+    fn finds_the_profile_verbatim() {
         let profile = r#"{ "defaultAction": "}\"{", "syscalls": [{"names": ["[", "\\"]}] }"#;
         for text in [
             format!(r#"{{"linux":{{"seccomp":{profile}}}}}"#),
@@ -52,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_alone_what_has_none_or_is_unusual() {
+    fn ignores_configurations_that_have_none_or_are_unusual() {
         for text in [
             "",
             "{}",
@@ -63,7 +64,7 @@ mod tests {
             r#"{"linux":null,"seccomp":{}}"#,
             r#"{"linux":{"seccomp":{}},"linux":null}"#,
             r#"{"linux":{"seccomp":[]}}"#,
-            // Of members with one name the last one counts: which of these it is, only a parser says.
+            // Duplicate members, also with escaped names.
             r#"{"linux":{"seccomp":{},"seccomp":{"a":1}}}"#,
             r#"{"linux":{"seccomp":{}},"linux":{}}"#,
             r#"{"linux":{"seccomp":{},"secc\u006fmp":{"a":1}}}"#,

@@ -1,4 +1,4 @@
-//! The state directory of a container from its reservation to its removal.
+//! Makes and removes the state directory of a container.
 
 use std::os::fd::OwnedFd;
 
@@ -11,18 +11,18 @@ use tsrunc_sys::errno::During;
 use super::state::{text_of, write_new};
 use super::Lock;
 use crate::drafts::{draft_name, is_entry, remove_directory, remove_leftovers, DIRECTORY};
-use crate::holder;
+use crate::lock_holder;
 use crate::state_root::{self, check_id, STATE};
 
 /// The state directory of a new container.
 #[derive(Clone, Copy)]
 pub struct Reservation<'a> {
     pub root: &'a str,
-    /// Of the root, where that must be made.
+    /// Mode of the root, if that has to be made.
     pub root_mode: u32,
     /// The first content of state.json.
     pub record: &'a ContainerRecord,
-    /// This process may be ended for the container (holder.rs).
+    /// This process may be ended for the container (take_over.rs).
     pub interruptible: bool,
 }
 
@@ -37,7 +37,7 @@ pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
     let during = || format!("make state directory \"{root}/{id}\"");
     check_id(id)?;
     let root_fd = state_root::open_or_make(root, root_mode)?;
-    // Who cleans up after killed creates may take the directory away before it is locked.
+    // Another process that removes leftovers of killed creates may remove the draft before it is locked: then try again.
     for _attempt in 0..16 {
         let draft = draft_name(id);
         match fill_draft(&root_fd, &draft, state, interruptible) {
@@ -50,7 +50,7 @@ pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
                 Ok(()) => return Ok(Lock { dir, root: root_fd, root_path: root.to_owned(), id: id.to_owned() }),
                 Err(Errno::NOENT) => continue,
                 Err(errno) => {
-                    // The first failure is the one to tell; what stays is taken away with the next leftovers.
+                    // Ignored: the first failure is reported, and leftovers are removed later.
                     if let Err(_second) = remove_directory(&root_fd, &dir, &draft) {}
                     let errno = if errno == Errno::NOTEMPTY { Errno::EXIST } else { errno };
                     return Err(errno).during(during);
@@ -63,19 +63,19 @@ pub fn reserve(request: &Reservation<'_>) -> Result<Lock, Failure> {
 
 fn fill_draft(root: &OwnedFd, draft: &str, state: &str, interruptible: bool) -> Result<OwnedFd, Errno> {
     match rustix::fs::mkdirat(root, draft, Mode::RWXU) {
-        Err(Errno::EXIST) => return Err(Errno::NOENT), // another attempt
+        Err(Errno::EXIST) => return Err(Errno::NOENT), // the caller tries another name
         result => result?,
     }
     let dir = rustix::fs::openat(root, draft, DIRECTORY, Mode::empty())?;
     rustix::fs::flock(&dir, FlockOperation::LockExclusive)?;
     if interruptible {
-        holder::declare(&dir)?;
+        lock_holder::declare(&dir)?;
     }
     write_new(&dir, STATE, state)?;
     Ok(dir)
 }
 
-/// After a failure, which is the one to tell. By names: it may be that the descriptors ran out.
+/// Removes a draft after a failure; that failure is reported, not one in here. Uses names only, because descriptors may have run out.
 fn remove_draft(root: &OwnedFd, draft: &str) {
     if let Err(_second) = rustix::fs::unlinkat(root, format!("{draft}/{STATE}"), AtFlags::empty()) {}
     if let Err(_second) = rustix::fs::unlinkat(root, draft, AtFlags::REMOVEDIR) {}
@@ -83,19 +83,19 @@ fn remove_draft(root: &OwnedFd, draft: &str) {
 
 fn rename_to_id(root: &OwnedFd, draft: &str, id: &str) -> Result<(), Errno> {
     match rustix::fs::renameat_with(root, draft, root, id, RenameFlags::NOREPLACE) {
-        // A file system without RENAME_NOREPLACE: a directory replaces an empty one only, and none here is.
+        // The file system lacks RENAME_NOREPLACE. A directory can only replace an empty one, and state directories never are.
         Err(Errno::INVAL | Errno::NOSYS) => rustix::fs::renameat(root, draft, root, id),
         result => result,
     }
 }
 
-/// Removes the directory with its files, and what killed creates and deletes of this id left.
+/// Removes the directory with its files, and leftovers of killed creates and deletes of this id.
 ///
 /// # Errors
-/// A directory in it that nobody put there stays, and so does the container's directory, under a draft's name.
+/// There is an unexpected directory in it. It stays in the container's directory, which then has the name of a draft.
 pub fn remove(lock: &Lock) -> Result<(), Failure> {
     let during = || format!("remove state directory {:?}", lock.path());
-    // First the name: a removal that is cut short leaves no half container, but a leftover.
+    // Renamed first, so that an interrupted removal leaves a draft and not an incomplete container.
     let draft = draft_name(&lock.id);
     if is_entry(&lock.root, &lock.id, &lock.dir).during(during)? {
         rustix::fs::renameat(&lock.root, &*lock.id, &lock.root, &*draft).during(during)?;
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_that_cannot_be_filled_is_taken_away() {
+    fn removes_a_draft_whatever_is_in_it() {
         let temp = TempDir::new();
         let root = rustix::fs::open(temp.path(), DIRECTORY, Mode::empty()).unwrap();
         fill_draft(&root, "#c.0000abcd", "{}", false).unwrap();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_creates_of_one_id_exactly_one_wins() {
+    fn exactly_one_of_many_creates_of_an_id_succeeds() {
         let temp = TempDir::new();
         let wins: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| reserve_in(&temp, "c"))).collect();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_files_links_and_stale_drafts_but_nothing_else() {
+    fn removes_files_links_and_stale_drafts_only() {
         let temp = TempDir::new();
         let lock = reserve_in(&temp, "c").unwrap();
         let outside = format!("{}/outside", temp.path());
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_a_directory_that_nobody_expects() {
+    fn fails_on_an_unexpected_directory() {
         let temp = TempDir::new();
         let lock = reserve_in(&temp, "c").unwrap();
         std::fs::create_dir(format!("{}/odd", lock.path())).unwrap();

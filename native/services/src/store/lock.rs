@@ -1,4 +1,4 @@
-//! Locking the directory of a container that is there.
+//! Locks the directory of an existing container.
 
 use std::time::{Duration, Instant};
 
@@ -9,35 +9,35 @@ use tsrunc_sys::errno::During;
 
 use super::Lock;
 use crate::drafts::{is_entry, remove_leftovers};
-use crate::holder;
+use crate::lock_holder;
 use crate::state_root::{self, check_id, open_container};
 use crate::trust::require_trusted;
 
 const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Which directory to lock.
+/// Which directory to lock, and how.
 #[derive(Clone, Copy)]
 pub struct LockRequest<'a> {
     pub root: &'a str,
     pub id: &'a str,
-    /// How long to wait for who holds it; None: without end.
-    pub patience: Option<Duration>,
-    /// This process may be ended for the container (holder.rs).
+    /// How long to wait for the lock. None: forever.
+    pub timeout: Option<Duration>,
+    /// This process may be ended for the container (take_over.rs).
     pub interruptible: bool,
 }
 
 /// Locks the directory of a container.
 ///
 /// # Errors
-/// `NotFound`; `Locked` when somebody else holds the lock for longer than the patience.
+/// `NotFound`; `Locked` if another process holds the lock for longer than the timeout.
 pub fn lock(request: &LockRequest<'_>) -> Result<Lock, Failure> {
-    let LockRequest { root, id, patience, interruptible } = *request;
-    let deadline = patience.map(|patience| Instant::now() + patience);
+    let LockRequest { root, id, timeout, interruptible } = *request;
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
     let during = || format!("lock state directory \"{root}/{id}\"");
     check_id(id)?;
     let root_fd = state_root::open(root)?;
-    let operation = if patience.is_none() { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
+    let operation = if timeout.is_none() { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
     let mut pause = SHORTEST_PAUSE;
     loop {
         let dir = match open_container(&root_fd, id) {
@@ -53,17 +53,17 @@ pub fn lock(request: &LockRequest<'_>) -> Result<Lock, Failure> {
                 if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                     return Err(Failure::new(FailureCode::Locked, during(), "another process holds the lock"));
                 }
-                // flock(2) knows no time limit. From the name again: the holder may remove the directory and stay.
+                // Polls, because flock(2) has no timeout. Opens the directory again each time: the holder may have removed it.
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 continue;
             }
             result => result.during(during)?,
         }
-        // Meanwhile it may have been removed, and even made anew.
+        // Before we got the lock the directory may have been removed, and even replaced by a new one.
         if is_entry(&root_fd, id, &dir).during(during)? {
             if interruptible {
-                holder::declare(&dir).during(during)?;
+                lock_holder::declare(&dir).during(during)?;
             }
             return Ok(Lock { dir, root: root_fd, root_path: root.to_owned(), id: id.to_owned() });
         }
@@ -83,7 +83,7 @@ mod tests {
     use crate::testing::TempDir;
 
     #[test]
-    fn locks_exclusively_and_frees_when_dropped() {
+    fn locks_exclusively_until_dropped() {
         let temp = TempDir::new();
         let first = reserve_in(&temp, "c").unwrap();
         assert_eq!(code(lock_in(&temp, "c", false)), FailureCode::Locked);
@@ -91,7 +91,7 @@ mod tests {
         lock_in(&temp, "c", true).unwrap();
     }
 
-    /// Returns once somebody waits for the lock on a directory, which /proc/locks tells by an arrow (proc_locks(5)).
+    /// Waits until somebody waits for the lock on a directory, which /proc/locks shows by an arrow (proc_locks(5)).
     fn until_somebody_waits(directory: impl AsFd) {
         let inode = format!(":{} ", rustix::fs::fstat(directory).unwrap().st_ino);
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_a_container_that_is_removed_finds_none() {
+    fn waiting_for_a_container_that_is_removed_ends_in_not_found() {
         let temp = TempDir::new();
         let first = reserve_in(&temp, "c").unwrap();
         std::thread::scope(|scope| {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_a_container_that_is_made_anew_gets_the_new_one() {
+    fn waiting_for_a_container_that_is_created_again_locks_the_new_one() {
         let temp = TempDir::new();
         let first = reserve_in(&temp, "c").unwrap();
         std::thread::scope(|scope| {
@@ -132,10 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn reports_what_is_not_there_and_refuses_links_and_paths() {
+    fn reports_a_missing_container_and_refuses_links_and_paths() {
         let temp = TempDir::new();
         assert_eq!(code(lock_in(&temp, "c", true)), FailureCode::NotFound);
-        assert_eq!(code(lock(&LockRequest { root: &format!("{}/none", temp.path()), id: "c", patience: None, interruptible: false })), FailureCode::NotFound);
+        assert_eq!(code(lock(&LockRequest { root: &format!("{}/none", temp.path()), id: "c", timeout: None, interruptible: false })), FailureCode::NotFound);
         std::os::unix::fs::symlink("/tmp", format!("{}/link", temp.path())).unwrap();
         assert!(lock_in(&temp, "link", true).is_err());
         for id in ["", ".", "..", "a/b", "#c.00000000", "a\0"] {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_container_leaves_no_drafts_but_those_in_work() {
+    fn removes_drafts_of_a_missing_container_unless_they_are_locked() {
         let temp = TempDir::new();
         let (stale, alive) = (format!("{}/#c.00000001", temp.path()), format!("{}/#c.00000002", temp.path()));
         std::fs::create_dir(&stale).unwrap();

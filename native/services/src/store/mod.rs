@@ -1,7 +1,7 @@
 //! State directories: `root/id`, one per container, locked by flock(2) on the directory itself.
 //!
-//! A name that begins with `#` is no id: such directories are being made or removed, and change their name in one step.
-//! So nobody sees half a container, and of two creates of one id exactly one wins.
+//! While a directory is being made or removed its name begins with `#` (drafts.rs); the rename is atomic. So nobody sees an incomplete container,
+//! and of two creates with the same id exactly one succeeds.
 
 mod directory;
 mod lock;
@@ -31,18 +31,18 @@ impl Lock {
         self.root.as_fd()
     }
 
-    /// The container's.
+    /// The container's id.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Absolute path if that of the state root is.
+    /// The path of the directory, absolute if that of the state root is.
     pub fn path(&self) -> String {
         format!("{}/{}", self.root_path, self.id)
     }
 }
 
-/// What the tests of these modules share.
+/// Helpers for the tests of these modules.
 #[cfg(test)]
 mod testing {
     use std::time::Duration;
@@ -61,6 +61,6 @@ mod testing {
     }
 
     pub fn lock_in(temp: &TempDir, id: &str, wait: bool) -> Result<Lock, Failure> {
-        lock(&LockRequest { root: temp.path(), id, patience: if wait { None } else { Some(Duration::ZERO) }, interruptible: false })
+        lock(&LockRequest { root: temp.path(), id, timeout: if wait { None } else { Some(Duration::ZERO) }, interruptible: false })
     }
 }

@@ -1,4 +1,4 @@
-//! The file state.json of a container: read, drafted and put in place.
+//! The file state.json of a container: reads it, and replaces it atomically.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -22,18 +22,18 @@ pub fn text_of(record: &ContainerRecord) -> Result<String, Failure> {
     serde_json::to_string(record).map_err(|error| Failure::new(FailureCode::Other, "write the container's state", error.to_string()))
 }
 
-/// What state.json says.
+/// The text of state.json.
 pub fn read_state(lock: &Lock) -> Result<String, Failure> {
     state_root::read_state_in(&lock.dir, &|| lock.path())
 }
 
-/// Replaces state.json in one step. Not synced: what it describes does not outlive the kernel either.
+/// Replaces state.json atomically. It is not synced, because a container does not survive a crash of the kernel either.
 pub fn save_state(lock: &Lock, record: &ContainerRecord) -> Result<(), Failure> {
     draft_state(lock, record)?;
     commit_state(lock)
 }
 
-/// Writes a new state.json beside the one that counts.
+/// Writes the new state.json next to the current one.
 pub fn draft_state(lock: &Lock, record: &ContainerRecord) -> Result<(), Failure> {
     let state = &text_of(record)?;
     let during = || format!("write \"{}/{STATE}\"", lock.path());
@@ -46,19 +46,20 @@ pub fn draft_state(lock: &Lock, record: &ContainerRecord) -> Result<(), Failure>
         result => result,
     };
     if written.is_err() {
-        // The first failure is the one to tell. A part of the file would take space that is scarce already.
+        // Ignored: the first failure is reported. An incomplete file would only take up space on a disk that may be full.
         if let Err(_second) = rustix::fs::unlinkat(&lock.dir, NEW_STATE, AtFlags::empty()) {}
     }
     written.during(during)
 }
 
-/// How long a process that was killed may take to end.
-const END_PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for the killed process to exit.
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Kills the first process of a container whose create was killed before it committed the state: the draft names it.
+/// Kills the first process of a container whose create was killed before it committed the state. The process is named in the draft; without a
+/// complete draft there is nothing to do.
 ///
 /// # Errors
-/// The process cannot be signalled. A draft that is missing or cut short names none.
+/// The process cannot be signalled.
 pub fn kill_unfinished(lock: &Lock) -> Result<(), Failure> {
     #[derive(serde::Deserialize)]
     struct Draft {
@@ -68,27 +69,27 @@ pub fn kill_unfinished(lock: &Lock) -> Result<(), Failure> {
     let Ok(Draft { process }) = serde_json::from_str(&draft) else { return Ok(()) };
     match processes::kill(&process, KILL) {
         Err(failure) if failure.code == FailureCode::Finished => Ok(()),
-        result => result.and_then(|()| processes::wait_gone(&process, END_PATIENCE)).map(drop),
+        result => result.and_then(|()| processes::wait_gone(&process, KILL_TIMEOUT)).map(drop),
     }
 }
 
-/// Puts the new state.json in the old one's place.
+/// Moves the new state.json to its place.
 pub fn commit_state(lock: &Lock) -> Result<(), Failure> {
     replace_state(&lock.dir).during(|| format!("write \"{}/{STATE}\"", lock.path()))
 }
 
-/// By exchange and not by replacement where that can be had: ext4 writes the data of
-/// a file that replaces another to the disk at once (`auto_da_alloc`), and a state that lives for milliseconds would wait for it.
+/// Exchanges the two files, if the file system can, and removes the old one. A rename over an existing file makes ext4 write the new one's data to
+/// disk at once (`auto_da_alloc`), and a short-lived state should not wait for that.
 fn replace_state(dir: &OwnedFd) -> Result<(), Errno> {
     match rustix::fs::renameat_with(dir, NEW_STATE, dir, STATE, RenameFlags::EXCHANGE) {
         Ok(()) => rustix::fs::unlinkat(dir, NEW_STATE, AtFlags::empty()),
-        // There is no old one, or the file system cannot exchange.
+        // There is no old state.json, or the file system does not support an exchange.
         Err(Errno::NOENT | Errno::INVAL | Errno::NOSYS) => rustix::fs::renameat(dir, NEW_STATE, dir, STATE),
         Err(errno) => Err(errno),
     }
 }
 
-/// Makes a file that must not exist.
+/// Creates a file that must not exist yet.
 pub fn write_new(dir: &OwnedFd, name: &str, text: &str) -> Result<(), Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?;

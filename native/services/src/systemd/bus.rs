@@ -1,5 +1,5 @@
-//! A connection to a service manager, directly or through a D-Bus broker (dbus.freedesktop.org/doc/dbus-specification.html). Messages are
-//! written and read by rustbus; its own connections miss close-on-exec and the end of a peer.
+//! A connection to systemd, directly or through a D-Bus broker (dbus.freedesktop.org/doc/dbus-specification.html). rustbus encodes and decodes the
+//! messages; its own connections are not used because they lack close-on-exec and do not detect that the peer has closed the connection.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -12,8 +12,8 @@ use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::systemd::BusAddress;
 use tsrunc_sys::errno::During;
 
-/// A busy manager may take its time; one that takes longer is stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a busy manager may take to answer.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 /// More than any message of a service manager.
 const LONGEST_MESSAGE: usize = 1 << 20;
 const FIXED_HEADER: usize = 16;
@@ -23,21 +23,21 @@ pub const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 
 pub struct Bus {
     stream: UnixStream,
-    /// Bytes of messages that are not whole yet.
+    /// Received bytes that are not parsed yet.
     received: Vec<u8>,
     signals: VecDeque<MarshalledMessage>,
     serial: u32,
     deadline: Instant,
-    /// The manager itself is at the other end.
+    /// The peer is the manager itself, not a broker.
     pub direct: bool,
 }
 
 /// Why a call did not succeed.
 #[derive(Debug)]
 pub enum CallError {
-    /// The peer's answer: the error's name and text.
+    /// The peer answered with an error: its name and text.
     Refused { name: String, text: String },
-    /// No answer.
+    /// There was no valid answer.
     Broken(Failure),
 }
 
@@ -55,13 +55,13 @@ impl CallError {
 }
 
 impl Bus {
-    /// Connects and authenticates by the socket's credentials.
+    /// Connects and authenticates by the credentials of the socket.
     pub fn connect(address: &BusAddress) -> Result<Bus, Failure> {
         let during = || format!("connect to {:?}", address.path);
         let stream = UnixStream::connect(&address.path).during(during)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + REPLY_TIMEOUT;
         let mut bus = Bus { stream, received: Vec::new(), signals: VecDeque::new(), serial: 0, deadline, direct: address.direct };
-        // Without a name in the answer to EXTERNAL the kernel's word counts, which a user namespace does not garble.
+        // With an empty identity the peer uses the uid that the kernel reports; our own uid would be wrong in a user namespace.
         bus.stream.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n").during(during)?;
         let challenge = bus.read_line()?;
         let verdict = bus.read_line()?;
@@ -75,12 +75,12 @@ impl Bus {
         Ok(bus)
     }
 
-    /// Sends a call and waits for its answer. Signals that come meanwhile are kept.
+    /// Sends a call and waits for its answer. Queues signals that arrive meanwhile.
     pub fn call(&mut self, message: &MarshalledMessage) -> Result<MarshalledMessage, CallError> {
         self.serial += 1;
         let serial = self.serial;
         let mut bytes = Vec::new();
-        marshal::marshal(message, serial, &mut bytes).map_err(|error| CallError::Broken(nonsense(format!("{error:?}"))))?;
+        marshal::marshal(message, serial, &mut bytes).map_err(|error| CallError::Broken(invalid_message(format!("{error:?}"))))?;
         bytes.extend_from_slice(message.get_buf());
         self.stream.write_all(&bytes).during(|| "write to systemd's bus".into()).map_err(CallError::Broken)?;
         loop {
@@ -114,11 +114,11 @@ impl Bus {
 
     fn read_message(&mut self) -> Result<MarshalledMessage, Failure> {
         self.fill(FIXED_HEADER)?;
-        let (_, header) = unmarshal::unmarshal_header(&self.received, 0).map_err(|error| nonsense(error.to_string()))?;
+        let (_, header) = unmarshal::unmarshal_header(&self.received, 0).map_err(|error| invalid_message(error.to_string()))?;
         let fields = number_at(&self.received, 12, header.byteorder);
         let length = (FIXED_HEADER + fields).next_multiple_of(8) + header.body_len as usize;
         if length > LONGEST_MESSAGE {
-            return Err(nonsense(format!("a message of {length} bytes")));
+            return Err(invalid_message(format!("a message of {length} bytes")));
         }
         self.fill(length)?;
         let rest = self.received.split_off(length);
@@ -128,10 +128,10 @@ impl Bus {
             let (fields, dynamic) = unmarshal::unmarshal_dynamic_header(&header, &bytes, start)?;
             unmarshal::unmarshal_next_message(&header, dynamic, &bytes, start + fields)
         };
-        read().map(|(_, message)| message).map_err(|error| nonsense(error.to_string()))
+        read().map(|(_, message)| message).map_err(|error| invalid_message(error.to_string()))
     }
 
-    /// Reads until `count` bytes are there.
+    /// Reads until at least `count` bytes have been received.
     fn fill(&mut self, count: usize) -> Result<(), Failure> {
         while self.received.len() < count {
             self.read_some()?;
@@ -146,7 +146,7 @@ impl Bus {
                 return Ok(String::from_utf8_lossy(&line).into_owned());
             }
             if self.received.len() > LONGEST_MESSAGE {
-                return Err(nonsense("a line without an end".into()));
+                return Err(invalid_message("a line without an end".into()));
             }
             self.read_some()?;
         }
@@ -156,7 +156,7 @@ impl Bus {
         let during = || "read from systemd's bus".to_owned();
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Failure::new(FailureCode::Other, during(), format!("no answer within {} s", PATIENCE.as_secs())));
+            return Err(Failure::new(FailureCode::Other, during(), format!("no answer within {} s", REPLY_TIMEOUT.as_secs())));
         }
         self.stream.set_read_timeout(Some(left)).during(during)?;
         let mut chunk = [0u8; 4096];
@@ -166,7 +166,7 @@ impl Bus {
                 self.received.extend_from_slice(&chunk[..count]);
                 Ok(())
             }
-            // The time is up, which is told above, or a signal came.
+            // A timeout, which the next call reports, or an interrupting signal.
             Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut | std::io::ErrorKind::Interrupted) => Ok(()),
             Err(error) => Err(error).during(during),
         }
@@ -185,10 +185,10 @@ fn number_at(bytes: &[u8], at: usize, order: rustbus::ByteOrder) -> usize {
         rustbus::ByteOrder::LittleEndian => u32::from_le_bytes(four),
         rustbus::ByteOrder::BigEndian => u32::from_be_bytes(four),
     };
-    // Anything beyond is refused as too long.
+    // Larger numbers are refused as too long either way.
     (number as usize).min(LONGEST_MESSAGE)
 }
 
-fn nonsense(cause: String) -> Failure {
+fn invalid_message(cause: String) -> Failure {
     Failure::new(FailureCode::Other, "understand systemd's bus", cause)
 }

@@ -13,18 +13,18 @@ const SCOPE_INTERFACE: &str = "org.freedesktop.systemd1.Scope";
 
 type Property = Param<'static, 'static>;
 
-/// Properties as they were.
+/// Properties of a unit before a change.
 pub struct PreviousProperties {
     unit: String,
     bus: BusAddress,
     properties: Vec<Property>,
 }
 
-/// Sets properties until the next boot and waits until systemd has written the files of the unit's cgroup. `previous` is filled in as soon as
-/// something may have changed.
+/// Sets runtime properties and waits until systemd has written the files of the unit's cgroup. Sets `previous` before anything changes, so that a
+/// failed change can be undone.
 ///
 /// # Errors
-/// The unit is gone; systemd refuses a property, and sets none of them then.
+/// The unit does not exist; systemd refuses a property, in which case it sets none of them.
 pub fn change(change: &UnitChange, previous: &mut Option<PreviousProperties>) -> Result<(), Failure> {
     let UnitChange { name, bus: address, properties } = change;
     let during = || format!("set properties of unit {name:?}");
@@ -36,12 +36,12 @@ pub fn change(change: &UnitChange, previous: &mut Option<PreviousProperties>) ->
         before.extend(current(&mut bus, &path, &property.name).map_err(|error| error.during(during))?);
     }
     *previous = Some(PreviousProperties { unit: name.clone(), bus: address.clone(), properties: before });
-    set(&mut bus, name, wanted).map_err(|error| blame(error.during(during), properties))?;
+    set(&mut bus, name, wanted).map_err(|error| add_pointer(error.during(during), properties))?;
     settle(&mut bus, name).map_err(|error| error.during(during))
 }
 
 impl PreviousProperties {
-    /// Sets the properties to what they were.
+    /// Restores the properties.
     pub fn restore(self) -> Result<(), Failure> {
         let during = || format!("restore properties of unit {:?}", self.unit);
         let mut bus = Bus::connect(&self.bus)?;
@@ -53,19 +53,20 @@ fn find(bus: &mut Bus, unit: &str) -> Result<String, CallError> {
     object_path(&call_by_name(bus, "GetUnit", unit)?)
 }
 
-/// systemd writes the files of its cgroups before it answers the next call.
+/// Waits until systemd has written the cgroup's files: it does that before it answers the next call.
 fn settle(bus: &mut Bus, unit: &str) -> Result<(), CallError> {
     find(bus, unit).map(drop)
 }
 
-/// The present value as what sets it again. Lists are added to when they are set, and emptied by an empty one: that comes first.
+/// The settings that restore a property's current value. For a list, an empty list comes first, because setting a list appends to it, and an empty
+/// one clears it.
 fn current(bus: &mut Bus, path: &str, name: &str) -> Result<Vec<Property>, CallError> {
     let mut message = call(MANAGER, path, PROPERTIES, "Get");
     push(&mut message, SCOPE_INTERFACE)?;
     push(&mut message, name)?;
     let answer = bus.call(&message)?.unmarshall_all().map_err(not_understood)?;
     let Some(Param::Container(Container::Variant(variant))) = answer.params.into_iter().next() else {
-        let cause = format!("property {name:?} is no variant");
+        let cause = format!("property {name:?} is not a variant");
         return Err(CallError::Broken(Failure::new(FailureCode::Other, "understand systemd's answer", cause)));
     };
     let Variant { sig, value } = *variant;
@@ -81,7 +82,7 @@ fn current(bus: &mut Bus, path: &str, name: &str) -> Result<Vec<Property>, CallE
     Ok(settings)
 }
 
-/// A value that borrows nothing from the message: the types that properties of limits have.
+/// An owned copy of a value. Supports the types that properties for limits have.
 fn owned(value: Param<'_, '_>) -> Result<Property, Failure> {
     let unknown = || Failure::new(FailureCode::Other, "understand systemd's answer", "a property of an unknown type");
     Ok(match value {
@@ -112,8 +113,8 @@ fn set(bus: &mut Bus, unit: &str, properties: Vec<Property>) -> Result<(), CallE
     bus.call(&message).map(drop)
 }
 
-/// Says which field asked for the property that systemd's text names.
-fn blame(mut failure: Failure, properties: &[UnitProperty]) -> Failure {
+/// Adds the JSON pointer of the field that set the property named in systemd's error text.
+fn add_pointer(mut failure: Failure, properties: &[UnitProperty]) -> Failure {
     let named = |property: &&UnitProperty| failure.cause.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| word == property.name);
     if let Some(property) = properties.iter().find(named) {
         failure.operation = format!("{} ({})", failure.operation, property.pointer);
@@ -138,21 +139,21 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_was_before_sets_and_waits_until_it_is_written() {
+    fn reads_the_old_value_then_sets_the_new_one_and_waits() {
         let (result, previous, calls) = changed(vec![Answer::Path(UNIT), Answer::Text("auto"), Answer::Nothing, Answer::Path(UNIT)]);
         assert_eq!((result, calls), (Ok(()), ["GetUnit", "Get", "SetUnitProperties", "GetUnit"].map(str::to_owned).to_vec()));
         assert_eq!(previous.unwrap().properties.len(), 1);
     }
 
     #[test]
-    fn names_the_field_of_a_property_that_is_refused() {
+    fn names_the_field_of_a_refused_property() {
         let (result, previous, _) = changed(vec![Answer::Path(UNIT), Answer::Text("auto"), Answer::Refusal("no.DevicePolicy")]);
         assert_eq!(result, Err("set properties of unit \"a.scope\" (/devices): no.DevicePolicy (because)".into()));
         assert!(previous.is_some());
     }
 
     #[test]
-    fn restores_what_was_before() {
+    fn restores_the_old_value() {
         let (_, previous, _) = changed(vec![Answer::Path(UNIT), Answer::Text("auto"), Answer::Nothing, Answer::Path(UNIT)]);
         let manager = Manager::with(vec![Answer::Nothing, Answer::Path(UNIT)]);
         let previous = PreviousProperties { bus: manager.address.clone(), ..previous.unwrap() };
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_that_is_gone_changes_nothing() {
+    fn a_missing_unit_is_an_error() {
         let (result, previous, _) = changed(vec![Answer::Refusal("org.freedesktop.systemd1.NoSuchUnit")]);
         assert_eq!(result, Err("set properties of unit \"a.scope\": org.freedesktop.systemd1.NoSuchUnit (because)".into()));
         assert!(previous.is_none());

@@ -1,4 +1,4 @@
-//! What must be known of the service manager before a unit is planned.
+//! Facts about systemd that the plan of a unit depends on.
 
 use std::path::Path;
 
@@ -12,15 +12,15 @@ use super::unit::{property, MANAGER_INTERFACE};
 const SCOPE_INTERFACE: &str = "org.freedesktop.systemd1.Scope";
 const INIT_SCOPE: &str = "/org/freedesktop/systemd1/unit/init_2escope";
 const UNKNOWN_PROPERTY: &str = "org.freedesktop.DBus.Error.UnknownProperty";
-/// The first version that takes the number of a device's major instead of the driver's name (src/runtime/plan/systemd-devices.ts).
+/// The first version that accepts a device's major number instead of the driver's name (src/runtime/plan/systemd-devices.ts).
 const DEVICE_NUMBERS_SINCE: u32 = 240;
-/// Made by systemd as PID 1 before anything else runs (sd_booted(3)).
+/// Exists if systemd is PID 1 (sd_booted(3)).
 const BOOTED: &str = "/run/systemd/system";
 
-/// Finds the system's manager, or the caller's own with its sockets below `runtime_directory`.
+/// Finds the system manager or, if `user`, the caller's user manager, whose sockets are below `runtime_directory`.
 ///
 /// # Errors
-/// Systemd does not run here, or not for this user; in runc's words, which managers know.
+/// systemd does not run, or not for this user. The text is runc's, because managers look for it.
 pub fn facts(user: bool, runtime_directory: Option<&str>, wanted: Wanted) -> Result<SystemdFacts, Failure> {
     let unavailable = |cause: String| {
         let cause = format!("systemd cgroup flag passed, but systemd support for managing cgroups is not available: {cause}");
@@ -39,14 +39,14 @@ pub fn facts(user: bool, runtime_directory: Option<&str>, wanted: Wanted) -> Res
     Err(unavailable(refusals.join("; ")))
 }
 
-/// Facts that few configurations depend on.
+/// Which of the facts that few configurations need to find out.
 #[derive(Clone, Copy, Default)]
 pub struct Wanted {
     pub bfq: bool,
     pub oom_policy: bool,
 }
 
-/// What a manager says of itself.
+/// What a manager reports about itself.
 struct ManagerFacts {
     control_group: String,
     version: u32,
@@ -64,14 +64,15 @@ fn manager_facts(address: &BusAddress, wanted: Wanted) -> Result<ManagerFacts, F
     ask().map_err(|error: CallError| error.during(|| format!("ask {:?}", address.path)))
 }
 
-/// `252.39-1~deb12u2`, `v245` -> the first number; 0, older than everything, where there is none.
+/// The first number of a version such as `252.39-1~deb12u2` or `v245`. 0, older than all, if there is none.
 fn version_number(text: &str) -> u32 {
     let digits = text.trim_start_matches('v');
     let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
     digits[..end].parse().unwrap_or(0)
 }
 
-/// Whether scopes have an `OOMPolicy`: asked of the one that every manager has, because some releases of version 252 have it too.
+/// Whether scopes support `OOMPolicy`. Asks for the property of init.scope, which always exists, because the version does not tell: some releases of
+/// 252 have a backport.
 fn has_oom_policy(bus: &mut Bus) -> Result<bool, CallError> {
     match property(bus, INIT_SCOPE, SCOPE_INTERFACE, "OOMPolicy") {
         Ok(_) => Ok(true),
@@ -90,15 +91,15 @@ fn complete_facts(user: bool, bus: BusAddress, manager: ManagerFacts, wanted: Wa
     Ok(SystemdFacts { user, bus, control_group, version, device_names, bfq, oom_policy })
 }
 
-/// Whether any block device can be put on the scheduler BFQ: cgroups have its file then. Devices come and go meanwhile, and some have no
-/// scheduler.
+/// Whether the scheduler BFQ is available for any block device; cgroups have its weight file then. Ignores errors, because devices may disappear, and
+/// some have no scheduler.
 fn offers_bfq(devices: &Path) -> bool {
     let names = std::fs::read_dir(devices).into_iter().flatten().flatten();
     let mut schedulers = names.filter_map(|device| std::fs::read_to_string(device.path().join("queue/scheduler")).ok());
     schedulers.any(|list| list.split_whitespace().any(|name| matches!(name, "bfq" | "[bfq]")))
 }
 
-/// The manager's own socket first, as systemctl(1) has it: one process less, and it is there before the broker is.
+/// The addresses to try. The manager's own socket comes first, as in systemctl(1): it needs no broker and exists earlier.
 fn addresses(user: bool, runtime_directory: Option<&str>) -> Vec<BusAddress> {
     let address = |path: String, direct| BusAddress { path, direct };
     if user {
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn asks_the_manager_what_few_need_only_where_it_is_wanted() {
+    fn asks_for_oom_policy_only_if_wanted() {
         let answers = |oom_policy| vec![Answer::Text("/"), Answer::Text("252.39-1~deb12u2"), oom_policy];
         let asked = |answers, oom_policy| {
             let manager = Manager::with(answers);
@@ -128,12 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_its_first_number() {
+    fn version_number_is_the_first_number() {
         assert_eq!(["252.39-1~deb12u2", "v245.4-1.fc32", "258~rc1", "257", "unknown"].map(version_number), [252, 245, 258, 257, 0]);
     }
 
     #[test]
-    fn bfq_is_there_where_a_device_offers_it() {
+    fn bfq_is_available_if_a_device_offers_it() {
         let temp = crate::testing::TempDir::new();
         let devices = Path::new(temp.path());
         let scheduler = |name: &str, list: &str| {
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn where_systemd_does_not_run_that_is_said() {
+    fn reports_that_systemd_does_not_run() {
         if !Path::new(BOOTED).exists() {
             let text = facts(false, None, Wanted::default()).unwrap_err().to_string();
             let expected = "use \"--systemd-cgroup\": systemd cgroup flag passed, but systemd support for managing cgroups is not available: \"/run/systemd/system\" does not exist";

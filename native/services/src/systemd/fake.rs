@@ -1,4 +1,4 @@
-//! A service manager for tests: one connection, answers by the name of the method.
+//! A fake of systemd for tests: serves one connection with a list of answers.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -12,13 +12,13 @@ use crate::testing::TempDir;
 
 #[derive(Clone)]
 pub enum Answer {
-    /// A job, and then its end with this result.
+    /// A job, with a signal that it is done with this result.
     Job(&'static str),
     Path(&'static str),
     Text(&'static str),
     Nothing,
     Refusal(&'static str),
-    /// The connection ends.
+    /// Close the connection.
     End,
 }
 
@@ -29,7 +29,7 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// Answers calls in this order, whatever they are.
+    /// Answers calls in this order, whatever is called.
     pub fn with(answers: Vec<Answer>) -> Manager {
         let directory = TempDir::new();
         let path = format!("{}/private", directory.path());
@@ -38,7 +38,7 @@ impl Manager {
         Manager { address: BusAddress { path, direct: true }, _directory: directory, thread }
     }
 
-    /// The methods that were called.
+    /// The names of the methods that were called.
     pub fn calls(self) -> Vec<String> {
         self.thread.join().unwrap()
     }
@@ -61,7 +61,7 @@ fn serve(stream: &mut UnixStream, answers: Vec<Answer>) -> Vec<String> {
         let mut reply = call.dynheader.make_response();
         match answer {
             Answer::Job(result) => {
-                // Another job ends first, and this one before its name is known.
+                // A signal for another job, and then the one for this job, both before the reply.
                 for (ended, result) in [("/org/freedesktop/systemd1/job/99", "failed"), (&job, result)] {
                     let mut signal = MessageBuilder::new().signal("org.freedesktop.systemd1.Manager", "JobRemoved", "/org/freedesktop/systemd1").build();
                     signal.body.push_param4(7u32, ObjectPath::new(ended).unwrap(), "a.scope", result).unwrap();
@@ -102,7 +102,7 @@ fn send(stream: &mut UnixStream, message: &MarshalledMessage) {
     stream.write_all(&bytes).unwrap();
 }
 
-/// rustbus leaves the error's name out of what it writes.
+/// Written by hand, because rustbus does not encode the name of an error.
 fn send_error(stream: &mut UnixStream, serial: u32, name: &str) {
     let mut fields = vec![5, 1, b'u', 0];
     fields.extend(serial.to_le_bytes());

@@ -1,4 +1,4 @@
-//! The service manager systemd, over D-Bus (org.freedesktop.systemd1(5)): units that are the cgroups of containers.
+//! Talks to systemd over D-Bus (org.freedesktop.systemd1(5)), which manages the cgroups of containers as units.
 
 mod bus;
 mod change;

@@ -1,4 +1,4 @@
-//! Transient units: starting one for a process, stopping it.
+//! Starts and stops transient units.
 
 use std::path::Path;
 
@@ -16,20 +16,20 @@ const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
 pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
 const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
-/// The answer of a unit's object that went away between two calls.
+/// The error for a unit that has disappeared between two calls.
 const UNKNOWN_OBJECT: &str = "org.freedesktop.DBus.Error.UnknownObject";
 
-/// Starts a unit with a process in it and waits until systemd has put it there.
+/// Starts a unit for a process and waits until systemd has moved the process into it.
 ///
 /// # Errors
-/// The unit exists and has not failed; systemd refuses a property; the job does not end well.
+/// The unit exists and is not in a failed state; systemd refuses a property; the job fails.
 pub fn start(unit: &SystemdUnit, pid: i32) -> Result<(), Failure> {
     let during = || format!("start unit {:?}", unit.name);
     let message = start_message(unit, pid)?;
     let mut bus = Bus::connect(&unit.bus)?;
     watch_jobs(&mut bus).map_err(|error| error.during(during))?;
     let answer = match bus.call(&message) {
-        // A failed unit stays known by its name until somebody has seen to it.
+        // A failed unit keeps its name until it is reset.
         Err(error) if error.is(UNIT_EXISTS) => {
             call_by_name(&mut bus, "ResetFailedUnit", &unit.name).map_err(|error| error.during(during))?;
             bus.call(&message)
@@ -42,10 +42,11 @@ pub fn start(unit: &SystemdUnit, pid: i32) -> Result<(), Failure> {
     }
 }
 
-/// Stops a unit with all that runs in it and lets systemd forget it; one that is gone, or another of that name, is left alone.
+/// Stops a unit with all its processes and resets its failed state. Does nothing if the unit is gone or has another description, so that it is not
+/// ours.
 pub fn stop(name: &str, description: &str, address: &BusAddress) -> Result<(), Failure> {
     let during = || format!("stop unit {name:?}");
-    // A manager that is not there (any more) has no units.
+    // Without a running manager there are no units.
     if !Path::new(&address.path).exists() {
         return Ok(());
     }
@@ -68,14 +69,14 @@ fn stop_if_ours(bus: &mut Bus, name: &str, description: &str) -> Result<(), Call
     push(&mut message, "replace")?;
     let job = bus.call(&message)?;
     await_job(bus, job)?;
-    // Of a unit that did not fail there is nothing to forget, and it may be gone by now.
+    // A unit that did not fail may be gone already.
     match call_by_name(bus, "ResetFailedUnit", name) {
         Err(error) if !error.is(NO_SUCH_UNIT) => Err(error),
         _ => Ok(()),
     }
 }
 
-/// A broker passes signals on only where they are asked for.
+/// Subscribes to JobRemoved. A broker forwards only signals that were asked for; the manager's own socket needs no subscription.
 fn watch_jobs(bus: &mut Bus) -> Result<(), CallError> {
     if bus.direct {
         return Ok(());
@@ -87,7 +88,7 @@ fn watch_jobs(bus: &mut Bus) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Waits for the end of the job that an answer names; gives its result.
+/// Waits until the job named in an answer is done. Returns its result.
 fn await_job(bus: &mut Bus, answer: MarshalledMessage) -> Result<String, CallError> {
     let job = object_path(&answer)?;
     loop {
@@ -108,7 +109,7 @@ pub(super) fn object_path(answer: &MarshalledMessage) -> Result<String, CallErro
     Ok(path.as_ref().to_owned())
 }
 
-/// A property that is a string.
+/// Reads a property of type string.
 pub(super) fn property(bus: &mut Bus, path: &str, interface: &str, name: &str) -> Result<String, CallError> {
     let mut message = call(MANAGER, path, PROPERTIES, "Get");
     push(&mut message, interface)?;
@@ -160,7 +161,8 @@ pub(super) fn typed_property(property: &UnitProperty) -> Result<Param<'static, '
     let UnitProperty { name, signature, value, pointer } = property;
     let sig = one(signature)?;
     let operation = || format!("set property {name:?}{}", if pointer.is_empty() { String::new() } else { format!(" ({pointer})") });
-    let value = typed(&sig, value).ok_or_else(|| Failure::new(FailureCode::BadRequest, operation(), format!("{value} is no value of type {signature:?}")))?;
+    let value =
+        typed(&sig, value).ok_or_else(|| Failure::new(FailureCode::BadRequest, operation(), format!("{value} is not a value of type {signature:?}")))?;
     Ok(named(name, sig, value))
 }
 
@@ -169,7 +171,7 @@ pub(super) fn named(name: &str, sig: Type, value: Param<'static, 'static>) -> Pa
     Param::Container(Container::Struct(vec![Param::Base(Base::String(name.to_owned())), variant]))
 }
 
-/// One complete type.
+/// Parses a signature that must be one complete type.
 fn one(signature: &str) -> Result<Type, Failure> {
     match Type::parse_description(signature) {
         Ok(mut types) if types.len() == 1 => Ok(types.remove(0)),
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_unit_of_that_name_is_forgotten_once() {
+    fn a_failed_unit_of_that_name_is_reset_once() {
         let (result, calls) = started(vec![Answer::Refusal(UNIT_EXISTS), Answer::Nothing, Answer::Job("done")]);
         assert_eq!((result, calls), (Ok(()), ["StartTransientUnit", "ResetFailedUnit", "StartTransientUnit"].map(str::to_owned).to_vec()));
         let (result, calls) = started(vec![Answer::Refusal(UNIT_EXISTS), Answer::Nothing, Answer::Refusal(UNIT_EXISTS)]);
@@ -222,13 +224,13 @@ mod tests {
     }
 
     #[test]
-    fn stops_and_forgets_the_unit_of_that_description() {
+    fn stops_and_resets_the_unit_with_that_description() {
         let answers = vec![Answer::Path(UNIT), Answer::Text("ours"), Answer::Job("done"), Answer::Refusal(NO_SUCH_UNIT)];
         assert_eq!(stopped(answers), (Ok(()), ["GetUnit", "Get", "StopUnit", "ResetFailedUnit"].map(str::to_owned).to_vec()));
     }
 
     #[test]
-    fn leaves_alone_what_is_gone_or_somebody_elses() {
+    fn stop_does_nothing_if_the_unit_is_gone_or_not_ours() {
         assert_eq!(stopped(vec![Answer::Refusal(NO_SUCH_UNIT)]), (Ok(()), vec!["GetUnit".into()]));
         assert_eq!(stopped(vec![Answer::Path(UNIT), Answer::Refusal(UNKNOWN_OBJECT)]).0, Ok(()));
         assert_eq!(stopped(vec![Answer::Path(UNIT), Answer::Text("theirs")]), (Ok(()), vec!["GetUnit".into(), "Get".into()]));
@@ -237,10 +239,10 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_another_type_is_refused_before_anything_is_asked() {
+    fn a_value_of_the_wrong_type_is_refused_before_connecting() {
         let address = BusAddress { path: "/nowhere".into(), direct: true };
         let property = UnitProperty { name: "TasksMax".into(), signature: "t".into(), value: "many".into(), pointer: "/annotations/x".into() };
         let failure = start(&SystemdUnit { properties: vec![property], ..unit(&address) }, 77).unwrap_err();
-        assert_eq!(failure.to_string(), "set property \"TasksMax\" (/annotations/x): \"many\" is no value of type \"t\"");
+        assert_eq!(failure.to_string(), "set property \"TasksMax\" (/annotations/x): \"many\" is not a value of type \"t\"");
     }
 }

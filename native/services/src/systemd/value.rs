@@ -1,10 +1,10 @@
-//! JSON and a D-Bus signature -> a value of that type.
+//! Converts JSON to a D-Bus value of a given type.
 
 use rustbus::params::{Array, Base, Container, Param};
 use rustbus::signature::{Base as BaseType, Container as ContainerType, Type};
 use serde_json::Value;
 
-/// The value; None where JSON and signature do not fit, or the type is none that the plan holds (dictionaries, variants, descriptors).
+/// The value. None if the JSON does not match the type, or the type does not occur in plans (dictionaries, variants, descriptors).
 pub fn typed(signature: &Type, value: &Value) -> Option<Param<'static, 'static>> {
     Some(match signature {
         Type::Base(base) => Param::Base(base_value(*base, value)?),
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_encoded_as_the_specification_has_it() {
+    fn encodes_values_as_specified() {
         assert_eq!(bytes("b", &json!(true)), Some(vec![1, 0, 0, 0]));
         assert_eq!(bytes("y", &json!(7)), Some(vec![7]));
         assert_eq!(bytes("t", &json!("18446744073709551615")), Some(vec![255; 8]));
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_its_type_is_refused() {
+    fn refuses_values_that_do_not_match_their_type() {
         for (signature, value) in [
             ("y", json!(256)),
             ("t", json!(5)),
