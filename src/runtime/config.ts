@@ -26,7 +26,7 @@ export interface ReadConfig {
  */
 export function readConfig({ door, root }: RuntimeContext, path: string, check: LoadOptions): ReadConfig {
   const { text, seccomp } = read(door, "config", { op: "readConfig", path, maxBytes: MAX_CONFIG_BYTES, root });
-  const load = (text: string, seccompIsReady: boolean): ValidatedSpec => loadSpec(text, loadersOf(door), { ...check, seccompIsReady });
+  const load = (text: string, seccompIsCached: boolean): ValidatedSpec => loadSpec(text, loadersOf(door), { ...check, seccompIsCached });
   try {
     return { spec: load(text, seccomp?.isCached ?? false), seccomp: seccomp ?? undefined };
   } catch (error) {

@@ -106,7 +106,7 @@ function annotationWarnings({ annotations, process }: Spec): Warning[] {
         },
       ];
     }
-    if (known.is === "passedOver")
+    if (known.is === "ignored")
       return value === known.unless ? [] : [{ pointer, message: `${quote(value)} has no effect: ${known.because}`, rule }];
     if (name !== "keep_original_groups" || value !== "1" || groups.length === 0) return [];
     return [

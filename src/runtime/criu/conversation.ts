@@ -1,4 +1,4 @@
-/** Talks with CRIU: one request, its notifications answered, its result; and what went wrong. */
+/** The conversation with CRIU: a request, its notifications, its result, and errors. */
 
 import type { LibraryDoor } from "../container/context.js";
 import { RuntimeError, isRuntimeError, messageOf } from "../errors.js";
@@ -10,20 +10,20 @@ import { MESSAGE, OLDEST_VERSION, messageName } from "./protocol.js";
 /** A run of CRIU. */
 export interface Session {
   handle: number;
-  /** The directories that it was started with, as descriptors of this process. */
+  /** Descriptors of this process for the directories that CRIU was started with. */
   directories: number[];
-  /** The files that it inherits, as descriptors of its own. */
+  /** Descriptors in CRIU's process for the inherited files. */
   inherited: number[];
 }
 
 export interface Start {
-  /** It gets the caller's standard streams, for what it restores. */
+  /** CRIU inherits the caller's standard streams, for restored processes. */
   stdio: boolean;
   directories: string[];
   inherit: string[];
 }
 
-/** Runs `use` with a new CRIU, which ends with it. @throws RuntimeError where there is no CRIU. */
+/** Runs `use` with a new CRIU process, which is ended afterwards. @throws RuntimeError if CRIU is not installed. */
 export function withCriu<T>(door: LibraryDoor, start: Start, use: (session: Session) => T): T {
   const { reply, failure } = attempt(door, "criu", { op: "startCriu", ...start });
   if (failure) {
@@ -43,7 +43,7 @@ function versionText(version: number): string {
   return sublevel === 0 ? `${major}.${minor}` : `${major}.${minor}.${sublevel}`;
 }
 
-/** Makes sure, before anything is changed, that there is a CRIU that can do it. @throws RuntimeError */
+/** Checks before anything is changed that CRIU is installed and has the features. @throws RuntimeError */
 export function checkCriu(door: LibraryDoor, needed: CriuFeatures): void {
   withCriu(door, { stdio: false, directories: [], inherit: [] }, ({ handle }) => {
     const { version } = ask(door, handle, { type: MESSAGE.version, keepOpen: true });
@@ -74,7 +74,7 @@ function ask(door: LibraryDoor, handle: number, request: CriuRequest): CriuRespo
 /**
  * Sends a request, answers notifications by `onNotify`, and waits until CRIU has ended.
  * @param log path of CRIU's log file, for the error
- * @throws RuntimeError with the last errors of the log; what `onNotify` threw: CRIU gives up then.
+ * @throws RuntimeError with the last errors of the log; an error of `onNotify`, after which CRIU gives up.
  */
 export function converse(
   door: LibraryDoor,
@@ -105,7 +105,7 @@ export function converse(
     message = { type: MESSAGE.notify, notifySuccess: thrown === undefined };
   }
   const status = send(door, "number", { op: "waitCriu", handle }).number;
-  // After a pre-dump it waits for the dump, which comes from another one.
+  // After a pre-dump this CRIU waits for the dump, which another CRIU process makes.
   if (status !== 0 && request.type !== MESSAGE.preDump)
     throw new RuntimeError(`criu failed: exit status ${status}${quoted(door, log)}`, { code: "other" });
 }
@@ -115,7 +115,7 @@ function failureText({ type, crErrno, crErrmsg }: CriuResponse): string {
   return `criu failed: type ${messageName(type)} errno ${crErrno ?? 0}${message}`;
 }
 
-/** A longer log is not read: the file's name must do. */
+/** A longer log is not read; the error only names the file. */
 const MAX_LOG_BYTES = 64 << 20;
 
 function quoted(door: LibraryDoor, log: string): string {

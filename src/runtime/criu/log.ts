@@ -1,9 +1,9 @@
-/** What CRIU's log says of a failure. Pure. */
+/** Extracts errors from CRIU's log. Pure. */
 
-/** More would hide what matters. */
+/** More lines would hide the important ones. */
 const MAX_LINES = 5;
 
-/** The last errors, without time stamps, in their order. */
+/** The last errors in order, without time stamps. */
 export function errorLines(text: string): string[] {
   const lines = text.split("\n").filter((line) => /\bError\b/.test(line));
   return lines.slice(-MAX_LINES).map((line) =>

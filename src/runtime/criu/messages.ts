@@ -1,4 +1,4 @@
-/** The messages that ask CRIU for a dump and for a restore. Pure. */
+/** The dump and restore requests for CRIU. Pure. */
 
 import type {
   CriuCgroupRoot,
@@ -12,25 +12,25 @@ import { commonOptions } from "./options.js";
 import type { CommonFacts, CriuFlags } from "./options.js";
 import { MESSAGE } from "./protocol.js";
 
-/** What a caller decides about a checkpoint. */
+/** Options of a checkpoint. */
 export interface CheckpointFlags extends CriuFlags {
   /** Directory of an earlier pre-dump, relative to that of the images. */
   parentPath?: string | undefined;
-  /** The container runs on. */
+  /** The container keeps running. */
   leaveRunning?: boolean | undefined;
-  /** Dump memory alone, and let the container run on. */
+  /** Dump only memory, and keep the container running. */
   preDump?: boolean | undefined;
-  /** Half-open TCP connections are left out. */
+  /** Skip TCP connections that are not yet accepted. */
   tcpSkipInFlight?: boolean | undefined;
-  /** Files that were removed while open are given a name for the restore. */
+  /** Create a temporary name for open files that were removed, for the restore. */
   linkRemap?: boolean | undefined;
-  /** Who takes the memory. */
+  /** The page server that receives the memory. */
   pageServer?: CriuPageServer | undefined;
-  /** Descriptor of the caller that gets a zero byte once memory can be asked for (`lazyPages`). */
+  /** The caller's descriptor to which a zero byte is written once memory can be requested (`lazyPages`). */
   statusFd?: number | undefined;
 }
 
-/** What a caller decides about what is restored. */
+/** Options of a restore. */
 export interface RestoreFlags extends CriuFlags {
   /** `apparmor:NAME` or `selinux:LABEL`, in place of the recorded one. */
   lsmProfile?: string | undefined;
@@ -38,7 +38,7 @@ export interface RestoreFlags extends CriuFlags {
   lsmMountContext?: string | undefined;
 }
 
-/** What is found out for a dump. */
+/** Facts for a dump request. */
 export interface DumpFacts extends CommonFacts {
   pid: number;
   rootfs: string;
@@ -62,7 +62,7 @@ export function dumpRequest(flags: CheckpointFlags, facts: DumpFacts): CriuReque
       ...(facts.freezer !== undefined && { freezeCgroup: facts.freezer }),
       ...(flags.pageServer && { ps: flags.pageServer }),
       ...(flags.parentPath !== undefined && { parentImg: flags.parentPath }),
-      // Whoever dumps again later wants to know what was written to since then.
+      // A later dump needs to know which pages have changed since this one.
       ...((flags.parentPath !== undefined || flags.preDump) && { trackMem: true }),
       external: facts.external,
       extMnt: facts.mounts,
@@ -70,7 +70,7 @@ export function dumpRequest(flags: CheckpointFlags, facts: DumpFacts): CriuReque
   };
 }
 
-/** What is found out for a restore. */
+/** Facts for a restore request. */
 export interface RestoreFacts extends CommonFacts {
   /** Where the root file system is mounted. */
   root: string;
@@ -99,7 +99,7 @@ export function restoreRequest(flags: RestoreFlags, facts: RestoreFacts): CriuRe
   };
 }
 
-/** The cgroups that CRIU is in as roots for what it restores. @param text of /proc/PID/cgroup */
+/** CRIU's own cgroups, as roots for the restored cgroups. @param text of /proc/PID/cgroup */
 export function cgroupRoots(text: string): CriuCgroupRoot[] {
   return text.split("\n").flatMap((line) => {
     const [, ctrl, ...path] = line.split(":");
@@ -107,7 +107,7 @@ export function cgroupRoots(text: string): CriuCgroupRoot[] {
   });
 }
 
-/** Standard streams that were pipes are those of the restoring process. @param descriptors what the links of 0, 1, 2 said at the dump */
+/** Standard streams that were pipes are replaced by the caller's. @param descriptors link targets of descriptors 0, 1 and 2 at the dump */
 export function inheritedStreams(descriptors: readonly string[]): CriuInheritedDescriptor[] {
   return descriptors.flatMap((key, fd) => (key.startsWith("pipe:") ? [{ key, fd }] : []));
 }

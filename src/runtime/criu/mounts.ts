@@ -1,4 +1,4 @@
-/** Mounts of a container that lead outside, which CRIU is told of at dump and at restore. Pure. */
+/** External mounts of a container, which CRIU needs to know at dump and restore. Pure. */
 
 import type { CriuExternalMount, Operation } from "../generated/plan.js";
 import type { ExternalMount } from "../plan/external-mounts.js";
@@ -9,7 +9,7 @@ export interface MountEntry {
   device: string;
   /** Path in that file system. */
   root: string;
-  /** Where it is mounted, from the process's root. */
+  /** Mount point relative to the process's root. */
   point: string;
   fsType: string;
 }
@@ -26,28 +26,28 @@ export function parseMountInfo(text: string): MountEntry[] {
   });
 }
 
-/** Spaces, tabs, line feeds and backslashes are written as octal numbers. */
+/** Spaces, tabs, line feeds and backslashes are escaped as octal numbers. */
 function unescape(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
 
-/** The file that masks files, where it is the host's. */
+/** The host's file with which files are masked. */
 const NULL_DEVICE = "/dev/null";
 
-/** CRIU knows what these show. */
+/** CRIU handles these file systems itself. */
 const CGROUP = /^cgroup2?$/;
 
-/** Whether a directory of a file system holds another path of it. */
+/** Whether a path is below a directory of the same file system. */
 function isBelow(path: string, directory: string): boolean {
   return path.startsWith(directory === "/" ? directory : `${directory}/`) && path !== directory;
 }
 
 /**
- * For a dump: all mounts that lead outside, each under a key that the restore finds again.
+ * For a dump: all external mounts, each with a key that the restore uses too.
  *
- * Those of the record are known. Others were added later, or are masks of files: they show a part of a file system that the container has not
- * mounted further up. A mask by a device in a tmpfs of the container is none of them.
- * @param recorded where config.json had something of the host mounted, with links resolved
+ * Some are in the record. Others were added later or mask files: they show a part of a file system whose root the container has not mounted.
+ * A mask by a device in the container's own tmpfs is not external.
+ * @param recorded destinations of external mounts in config.json, with links resolved
  */
 export function dumpedMounts(recorded: readonly string[], mounts: readonly MountEntry[]): CriuExternalMount[] {
   const known = new Set(recorded);
@@ -60,24 +60,24 @@ export function dumpedMounts(recorded: readonly string[], mounts: readonly Mount
   ];
 }
 
-/** For a restore: what belongs to a key. A key that no image has is not minded. */
+/** For a restore: the source of each key. CRIU ignores keys that the images do not contain. */
 export function restoredMounts(mounts: readonly ExternalMount[], masksFiles: boolean): CriuExternalMount[] {
   const mapped = mounts.map(({ destination, source }) => ({ key: destination, val: source }));
   return masksFiles ? [...mapped, { key: NULL_DEVICE, val: NULL_DEVICE }] : mapped;
 }
 
-/** What is to be mounted on in a directory of the host. */
+/** A mount point to create in a directory of the host. */
 export interface MountPoint {
   /** Path on the host. */
   root: string;
   path: string;
-  /** What will be mounted there: a directory when absent. */
+  /** The file that will be mounted there; a directory if absent. */
   source?: string;
 }
 
 /**
- * The mount points that CRIU expects in the root file system and in directories that are bound into the container. It makes those below other
- * mounts itself, with their content.
+ * The mount points that CRIU expects in the root file system and in bind-mounted directories. It restores those below other mounts itself, with
+ * the content of those mounts.
  */
 export function mountPoints(rootfs: string, operations: readonly Operation[]): MountPoint[] {
   const above: { destination: string; source: string | undefined }[] = [];
@@ -85,7 +85,7 @@ export function mountPoints(rootfs: string, operations: readonly Operation[]): M
     if (operation.op !== "mount" || operation.source.kind === "remount") return [];
     const { destination, source } = operation;
     const bound = source.kind === "bind" || source.kind === "mappedBind" ? source.source : undefined;
-    // The last one counts: it covers those before.
+    // The last mount covers earlier ones at the same place.
     const parent = above.filter((mount) => destination.startsWith(`${mount.destination}/`)).pop();
     above.push({ destination, source: bound });
     if (parent && parent.source === undefined) return [];

@@ -1,13 +1,13 @@
-/** Namespaces that a container joined: CRIU leaves them alone at dump and joins them again at restore. Pure. */
+/** Namespaces that a container joined: CRIU does not dump them, and joins them again at restore. Pure. */
 
 import { RuntimeError } from "../errors.js";
 import type { CriuJoinNamespace, Namespace } from "../generated/plan.js";
 import type { Spec } from "../spec/generated/spec-types.js";
 
-/** Namespaces that CRIU calls external: name, and the key that connects dump and restore. The keys are runc's. */
+/** Namespaces that CRIU can treat as external: the name, and the key that connects dump and restore. The keys are runc's. */
 const EXTERNAL = { network: { name: "net", key: "extRootNetNS" }, pid: { name: "pid", key: "extRootPidNS" } } as const;
 
-/** The others that it can join. */
+/** The other namespaces that CRIU can join. */
 const JOINED = { ipc: "ipc", uts: "uts", user: "user", mount: "mnt", time: "time" } as const;
 
 /** A namespace by its name in /proc/PID/ns, and the key for CRIU. */
@@ -28,14 +28,14 @@ export function externalNamespaces(spec: Spec): (ExternalNamespace & { path: str
   );
 }
 
-/** CRIU's word for one at dump. @param link what its file's link says: `net:[4026531840]` */
+/** CRIU's name for a namespace at dump. @param link target of its link: `net:[4026531840]` */
 export function externalName({ name, key }: ExternalNamespace, link: string): string {
   const inode = /\[([0-9]+)\]/.exec(link)?.[1];
   if (inode === undefined) throw new RuntimeError(`${JSON.stringify(link)} is no namespace`, { code: "other" });
   return `${name}[${inode}]:${key}`;
 }
 
-/** The namespaces that a restored container joins by CRIU's own means. @throws RuntimeError on one that it cannot join. */
+/** The namespaces that CRIU joins for a restored container. @throws RuntimeError on one that it cannot join. */
 export function joinedNamespaces(spec: Spec): CriuJoinNamespace[] {
   return (spec.linux?.namespaces ?? []).flatMap(({ type, path }, index) => {
     if (!path || type === "network" || type === "pid") return [];

@@ -1,26 +1,26 @@
-/** What checkpoint and restore have in common: flags, and the part of CRIU's options that they make. Pure. */
+/** The flags that checkpoint and restore share, and CRIU's options for them. Pure. */
 
 import type { CriuOptions } from "../generated/plan.js";
 import { CGROUPS_MODE, CLONE_NEWNET } from "./protocol.js";
 import type { CgroupsMode } from "./protocol.js";
 
-/** What a caller decides about a checkpoint and about a restore. Paths may be relative to the working directory. */
+/** Options of both checkpoint and restore. Paths may be relative to the working directory. */
 export interface CriuFlags {
   /** Directory with CRIU's images. Default `checkpoint`. */
   imagePath?: string | undefined;
-  /** Directory for CRIU's log and other files; that of the images when absent. */
+  /** Directory for CRIU's log and other files. Default: that of the images. */
   workPath?: string | undefined;
-  /** TCP connections are kept. */
+  /** Keep TCP connections. */
   tcpEstablished?: boolean | undefined;
-  /** Unix sockets may be connected to somebody outside. */
+  /** Allow Unix sockets that are connected to processes outside. */
   extUnixSk?: boolean | undefined;
-  /** The session and the terminal may belong to somebody outside. */
+  /** Allow a session and a terminal that belong to processes outside. */
   shellJob?: boolean | undefined;
-  /** File locks are kept. */
+  /** Keep file locks. */
   fileLocks?: boolean | undefined;
-  /** Pages that are no longer needed are removed from the images. */
+  /** Remove pages from the images that are no longer needed. */
   autoDedup?: boolean | undefined;
-  /** Memory is sent, or loaded, when it is used (userfaultfd(2)). */
+  /** Send, or load, memory when it is used (userfaultfd(2)). */
   lazyPages?: boolean | undefined;
   /** Default `soft`. */
   manageCgroupsMode?: CgroupsMode | undefined;
@@ -57,7 +57,7 @@ export function commonOptions(flags: CriuFlags, { directories, logFile, configFi
     orphanPtsMaster: true,
     manageCgroups: true,
     manageCgroupsMode: CGROUPS_MODE[flags.manageCgroupsMode ?? "soft"],
-    // Network devices are not the runtime's business: hooks of whoever made them make them again.
+    // The manager that made the network devices makes them again, with its hooks.
     emptyNs: CLONE_NEWNET,
     tcpEstablished: flags.tcpEstablished ?? false,
     extUnixSk: flags.extUnixSk ?? false,
@@ -69,7 +69,7 @@ export function commonOptions(flags: CriuFlags, { directories, logFile, configFi
   };
 }
 
-/** The configuration file that the annotations ask for. @param missing those of `CONFIG_FILES` that do not exist */
+/** The configuration file that the annotations name. @param missing those of `CONFIG_FILES` that do not exist */
 export function configFile(annotations: Readonly<Record<string, string>> | undefined, missing: readonly string[]): string | undefined {
   const named = annotations?.[CONFIG_ANNOTATION];
   if (named !== undefined) return named === "" ? undefined : named;

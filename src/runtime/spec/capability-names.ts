@@ -43,7 +43,7 @@ export const capabilityNumbers: { readonly [name: string]: number } = {
   CAP_CHECKPOINT_RESTORE: 40,
 };
 
-/** Whether a capability of that name exists. Exactly so: the kernel's names are upper case. */
+/** Whether a capability of exactly that name, in upper case, exists. */
 export function isCapability(name: string): boolean {
   return Object.hasOwn(capabilityNumbers, name);
 }

@@ -1,6 +1,6 @@
 /**
- * The rules for a configuration that the JSON schema cannot say: relations between fields, and the kernel's own limits.
- * What depends on the host (whether a path exists, which controllers there are) is none of them.
+ * The rules for a configuration that the JSON schema cannot express: relations between fields, and limits of the kernel.
+ * They do not depend on the host: whether a path exists, say, or which controllers are available.
  */
 
 import { inDocumentOrder, type Fault } from "./fault.js";
@@ -24,7 +24,7 @@ import { rlimitRules } from "./rules/rlimits.js";
 import { sysctlRules } from "./rules/sysctl.js";
 import { soundSubject } from "./sound-part.js";
 
-/** The rules for what many configurations have, by subject. Every `create` carries them. */
+/** The rules for common fields, by subject. Every `create` loads them. */
 export const commonRules: readonly Rules[] = [
   { "version-supported": versionSupported },
   processRules,
@@ -46,7 +46,7 @@ export const commonRules: readonly Rules[] = [
 
 /**
  * All faults that rules find in a configuration, in the order of the document.
- * @param unsound pointers to what does not fit the schema or is faulty in itself: each rule runs on what else there is
+ * @param unsound pointers to values that do not fit the schema or are invalid by themselves; the rules check the rest
  */
 export function check(spec: unknown, rules: readonly Rules[], context: CheckContext, unsound: readonly string[] = []): Fault[] {
   const subject = unsound.length === 0 ? subjectOf(spec as Spec, context) : soundSubject(spec, unsound, context);

@@ -1,9 +1,9 @@
-/** Integers that JSON.parse rounds. */
+/** Exact parsing of integers that JSON.parse rounds. */
 
 /**
- * Parses a text again that JSON.parse took, with every integer beyond 2^53 as a bigint. Fractions and exponents stay numbers.
- * A NUL character marks the integers on their way through JSON.parse. In a text that has its own, which is a reason to refuse it
- * (`textFaults`), a string of a NUL and digits comes as an integer.
+ * Parses a valid JSON text again, with every integer beyond 2^53 as a bigint. Fractions and exponents stay numbers.
+ * A NUL character marks these integers while they pass through JSON.parse. If the text itself contains NUL characters, which `textFaults` refuses,
+ * a string of a NUL and digits becomes an integer.
  */
 export function exactDocument(text: string): unknown {
   let marked = "";

@@ -1,24 +1,24 @@
-/** One thing that is wrong with a configuration, and how it is told. */
+/** Faults of a configuration and their texts. */
 
-/** What is wrong at one place of config.json. */
+/** A fault at one place of config.json. */
 export interface Fault {
-  /** Where: JSON pointer (RFC 6901); of a missing member, the pointer it would have; empty for the whole document. */
+  /** JSON pointer (RFC 6901). For a missing member the pointer it would have; empty for the whole document. */
   readonly pointer: string;
-  /** What is there, as shown to people: `"tmp"`, `-1`, `nothing`, `an object`. */
+  /** What was found, as shown in errors: `"tmp"`, `-1`, `nothing`, `an object`. */
   readonly found: string;
-  /** What may be there, as shown to people. */
+  /** What is allowed, as shown in errors. */
   readonly allowed: string;
-  /** Name of the rule that it breaks: stable, for callers to branch on. `schema` for those of the JSON schema. */
+  /** Name of the broken rule, stable, for callers to branch on; `schema` for the JSON schema. */
   readonly rule: string;
 }
 
-/** Takes the faults of one rule: where, the value found there (shown by `describe`), what is allowed. */
+/** Reports a fault of one rule: pointer, the value found there (formatted by `describe`), what is allowed. */
 export type Report = (pointer: string, found: unknown, allowed: string) => void;
 
-/** Marks a `Description`: each script of the static host has a class of its own, and no JSON has such a member. */
+/** Marks a `Description`, because each script of the static host has its own copy of the class. No JSON contains such a member. */
 const DESCRIPTION = Symbol.for("tsrunc.description");
 
-/** Description about what was found, for `Report` where the value itself would not say it. */
+/** Describes what was found, for `Report`, if the value itself does not. */
 export class Description {
   readonly [DESCRIPTION]: string;
 
@@ -29,7 +29,7 @@ export class Description {
 
 const shownLength = 80;
 
-/** How a value is shown in an error: scalars as JSON, cut where long; containers by their kind; `undefined` as `nothing`. */
+/** Formats a value for an error: scalars as JSON, shortened if long; objects and arrays by their kind; `undefined` as `nothing`. */
 export function describe(value: unknown): string {
   if (value === undefined) return "nothing";
   if (isDescription(value)) return value[DESCRIPTION];
@@ -43,12 +43,12 @@ function isDescription(value: unknown): value is Description {
   return typeof value === "object" && value !== null && DESCRIPTION in value;
 }
 
-/** Text in double quotes with control characters escaped, cut to a line's length. */
+/** Text in double quotes with control characters escaped, shortened to a line. */
 export function quote(text: string): string {
   return shortened(text, JSON.stringify);
 }
 
-/** Text cut to a line's length, in some form. */
+/** Text shortened to a line, then formatted. */
 function shortened(text: string, form: (text: string) => string): string {
   if (text.length <= shownLength) return form(text);
   return `${form(text.slice(0, shownLength))}... (${text.length} characters)`;
@@ -59,7 +59,7 @@ export function segment(name: string): string {
   return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/** The names and indexes that a pointer goes through. */
+/** The segments of a pointer: names and indexes. */
 export function segmentsOf(pointer: string): string[] {
   return pointer
     .split("/")
@@ -67,7 +67,7 @@ export function segmentsOf(pointer: string): string[] {
     .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
-/** The value that a pointer leads to; `undefined` where there is none. */
+/** The value at a pointer; `undefined` if there is none. */
 export function valueAt(document: unknown, pointer: string): unknown {
   let value = document;
   for (const name of segmentsOf(pointer)) {
@@ -78,8 +78,8 @@ export function valueAt(document: unknown, pointer: string): unknown {
 }
 
 /**
- * The faults as they follow each other in the document, each once; a missing member comes after its present siblings.
- * Faults at one place keep their order.
+ * The faults in the order of the document, without duplicates. A missing member comes after its siblings that exist.
+ * Faults at the same place keep their order.
  */
 export function inDocumentOrder(document: unknown, faults: readonly Fault[]): Fault[] {
   const seen = new Set<string>();
@@ -118,7 +118,7 @@ function comparePositions(a: readonly number[], b: readonly number[]): number {
   return a.length - b.length;
 }
 
-/** More than anybody reads; a long list with one kind of mistake would fill a log. */
+/** Limits the text: a long list with the same mistake in each entry would fill a log. */
 const mostShown = 100;
 
 /**
@@ -132,7 +132,7 @@ export function faultText(name: string, faults: readonly Fault[]): string {
   return `${name}: ${faults.length} faults:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
 
-/** A pointer as shown: a member name may hold anything, no control character must reach a terminal, and half a surrogate pair is no text. */
+/** A pointer for output. Names may contain control characters, which must not reach a terminal, and lone surrogates, which are not valid text. */
 function place(pointer: string): string {
   if (pointer === "") return "the whole document";
   // oxlint-disable-next-line no-control-regex

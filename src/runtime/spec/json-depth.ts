@@ -1,6 +1,5 @@
 /**
- * Objects and arrays within each other that a configuration may have. The deepest thing in the specification is 8 deep;
- * extensions may go deeper, but 128 keeps every recursion over a document far from the end of QuickJS's stack (256 kB),
- * so that both engines refuse alike.
+ * The deepest allowed nesting of objects and arrays. The specification itself needs 8 levels and extensions may need more. 128 keeps every
+ * recursion over a document far below the limit of QuickJS's stack (256 kB), so that both engines have the same limit.
  */
 export const deepestNesting = 128;

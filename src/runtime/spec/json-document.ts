@@ -1,10 +1,11 @@
-/** How deep a document goes. */
+/** The nesting depth of a document. */
 
 import { deepestNesting } from "./json-depth.js";
 
 /**
  * Whether a parsed document nests deeper than `deepestNesting`.
- * @param text what it was parsed from: few brackets make a walk needless, and are quicker to count (measured in QuickJS)
+ * @param text the source of the document. Counting its brackets is quicker than walking the document, and few brackets make the walk unnecessary
+ * (measured in QuickJS)
  */
 export function isTooDeep(text: string, document: unknown): boolean {
   const most = deepestNesting + 2;

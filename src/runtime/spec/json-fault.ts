@@ -1,11 +1,11 @@
 /**
- * Says where and why a text is no JSON (RFC 8259), in the same words on every engine: V8 and QuickJS have texts of their
- * own for `JSON.parse`, and not all name a position. Runs only after `JSON.parse` refused, or accepted something too deep.
+ * Finds where and why a text is not JSON (RFC 8259), with the same message on every engine: the messages of `JSON.parse` in V8 and QuickJS
+ * differ, and not all name a position. Runs only after `JSON.parse` failed, or accepted a document that is nested too deeply.
  */
 
 import { deepestNesting } from "./json-depth.js";
 
-/** The first place where a text stops being JSON that we take. Line and column count from 1, columns in characters. */
+/** The first place where a text is not valid. Line and column count from 1, columns in characters. */
 export interface JsonFault {
   readonly line: number;
   readonly column: number;
@@ -21,7 +21,7 @@ const word = /[^\s,:{}[\]"]{1,20}/y;
 const plainCharacters = /[^"\\\u0000-\u001f]*/y;
 const escape = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
-/** Finds the first fault of a text; `undefined` where there is none. Iterative: any depth, any length. */
+/** Finds the first fault of a text; `undefined` if it has none. Iterative, for any depth and length. */
 export function findJsonFault(text: string, holds: "object" | "array" = "object"): JsonFault | undefined {
   return new JsonReader(text, holds).read();
 }
@@ -51,7 +51,7 @@ class JsonReader {
     }
   }
 
-  /** Reads one token where `expectation` says what may come; what may come then, or the fault. */
+  /** Reads one token. @param expectation what is allowed here. @returns what is allowed next, or the fault */
   private step(expectation: Expectation): Expectation | JsonFault {
     const character = this.text[this.position];
     const closing = this.open.at(-1) === "{" ? "}" : "]";
@@ -98,7 +98,7 @@ class JsonReader {
     return this.open.length === 0 ? "end of file" : "comma or end";
   }
 
-  /** Reads a string; `undefined` where it is sound. */
+  /** Reads a string; `undefined` if it is valid. */
   private string(): JsonFault | undefined {
     this.position += 1;
     for (;;) {
@@ -124,7 +124,7 @@ class JsonReader {
     return true;
   }
 
-  /** Reads what the sticky pattern matches here; empty where it does not. */
+  /** Reads a match of the sticky pattern; empty if it does not match here. */
   private take(pattern: RegExp): string {
     pattern.lastIndex = this.position;
     const match = pattern.exec(this.text)?.[0] ?? "";

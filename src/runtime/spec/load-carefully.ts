@@ -1,4 +1,4 @@
-/** Reads a configuration that the quick way of `load.ts` did not take: exact integers, and every fault in words. */
+/** Reads a configuration that the fast path of `load.ts` did not accept: with exact integers, and with a description of every fault. */
 
 import { RuntimeError } from "../errors.js";
 import { check } from "./check.js";
@@ -14,8 +14,8 @@ import { SpecError } from "./spec-error.js";
 import { textFaults } from "./text-faults.js";
 
 /**
- * Does what `loadSpec` says, for any text: what it takes is what `loadSpec` takes.
- * @param report the validator that tells every fault: `generated/validate-config-report.js`
+ * Does what `loadSpec` documents, for any text; both accept the same texts.
+ * @param report the validator that reports every fault: `generated/validate-config-report.js`
  */
 export function loadCarefully(text: string, rules: readonly Rules[], report: ReportValidator, options: LoadOptions): ValidatedSpec {
   const name = options.name ?? "config.json";

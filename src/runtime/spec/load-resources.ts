@@ -1,4 +1,4 @@
-/** Reads resources on their own: the `linux.resources` of a configuration, for a container that exists. */
+/** Reads a file with the `linux.resources` of a configuration, for an existing container. */
 
 import type { Resources, Spec } from "./generated/spec-types.js";
 import type { CarefulLoader } from "./load.js";
@@ -10,7 +10,7 @@ import type { Fault } from "./fault.js";
 
 const PLACE = "/linux/resources";
 
-/** Of the rules for a whole configuration only this one is different: what is not named stays, so a limit of memory may be there already. */
+/** The only rule that differs from those for a whole configuration: an omitted limit of memory stays in force. */
 const rules: readonly Rules[] = [
   deviceCgroupRules,
   {
@@ -28,19 +28,19 @@ const rules: readonly Rules[] = [
 export interface ResourcesText {
   /** JSON, decoded from UTF-8. */
   text: string;
-  /** How errors call it: `limits.json`. */
+  /** Its name in errors: `limits.json`. */
   name: string;
-  /** How errors call a field, which is given by its JSON pointer in config.json. */
+  /** Name in errors of a field, which is given by its JSON pointer in config.json. */
   nameOf(pointer: string): string;
 }
 
 /**
- * @param careful loads any text, with every fault in words
- * @throws RuntimeError `invalidConfig` where the text is no JSON
+ * @param careful loads any text and describes every fault
+ * @throws RuntimeError `invalidConfig` if the text is not JSON
  * @throws SpecError with all faults at once
  */
 export function loadResources({ text, name, nameOf }: ResourcesText, careful: CarefulLoader): Resources {
-  // By itself first: as a part of a document it could end that and go on. Where it is no JSON this throws.
+  // Parsed by itself first, which throws if it is not JSON. Spliced into a document it could close that document and add members.
   if (!isJson(text)) careful(text, [], { rootless: false, name });
   try {
     const spec: Spec = careful(`{"ociVersion":"1.0.0","linux":{"resources":${text}}}`, rules, { rootless: false, name });

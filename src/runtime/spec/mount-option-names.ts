@@ -1,11 +1,11 @@
 /**
- * The mount options by name (config.md, "Linux mount options"; mount(8); crun(1)), for the checks and for the plan: the one table of them.
- * What is not here is an option of the file system itself.
+ * The mount options by name (config.md, "Linux mount options"; mount(8); crun(1)), for validation and planning.
+ * Any other option is passed to the file system.
  */
 
 import type { MountAttribute } from "../generated/plan.js";
 
-/** Options that set or clear an attribute of a mount; with `r` before the name, of the mounts below it too (mount_setattr(2)). */
+/** Options that set or clear an attribute of a mount. With a prefix `r` they also apply to the mounts below it (mount_setattr(2)). */
 export const attributeOptions: ReadonlyMap<string, readonly [attribute: MountAttribute, set: boolean]> = new Map([
   ["ro", ["ro", true]],
   ["rw", ["ro", false]],
@@ -30,26 +30,26 @@ export const attributeOptions: ReadonlyMap<string, readonly [attribute: MountAtt
 /** Propagation of one mount, or with `r` of all below it (mount_namespaces(7)). */
 export const propagationOptions = ["private", "shared", "slave", "unbindable", "rprivate", "rshared", "rslave", "runbindable"] as const;
 
-/** Flags of a whole file system, which a bind mount has in common with its source (mount(2), "Creating a bind mount"). */
+/** Flags of a whole file system, which a bind mount shares with its source (mount(2), "Creating a bind mount"). */
 const fileSystemOptions: readonly string[] = "async sync dirsync mand nomand iversion noiversion lazytime nolazytime silent loud".split(
   " ",
 );
 
-/** Make a mount a bind mount. */
+/** Options for bind mounts. */
 export const bindOptionNames = ["bind", "rbind"] as const;
 
 /** Map the owners of files, of a mount or of those below it too: mount_setattr(2) with MOUNT_ATTR_IDMAP. */
 export const idMapOptionNames = ["idmap", "ridmap"] as const;
 
-/** Copies what a tmpfs hides into it. */
+/** Copies the covered directory into the tmpfs. */
 export const copyUpOptionName = "tmpcopyup";
 
-/** What becomes of a symbolic link at the end of a bind's source or of a destination (crun(1)). */
+/** How to treat a symbolic link as the source of a bind mount or as a destination (crun(1)). */
 export const linkOptionNames = ["copy-symlink", "src-nofollow", "dest-nofollow"] as const;
 
 let known: ReadonlySet<string> | undefined;
 
-/** All names of options. Made at the first use: most commands never ask. */
+/** All option names. Built on first use, because most commands do not need them. */
 export function knownMountOptions(): ReadonlySet<string> {
   known ??= new Set<string>([
     ...bindOptionNames,
@@ -66,7 +66,7 @@ export function knownMountOptions(): ReadonlySet<string> {
   return known;
 }
 
-/** Whether an option is one of these, and not data of a file system. */
+/** Whether an option is known, and not data for a file system. */
 export function isKnownMountOption(option: string): boolean {
   return knownMountOptions().has(option) || isIdMapOption(option);
 }
@@ -76,7 +76,7 @@ export function isIdMapOption(option: string): boolean {
   return /^r?idmap(=|$)/.test(option);
 }
 
-/** Whether an option is for a whole file system, and without effect on a bind mount. */
+/** Whether an option applies to a whole file system and has no effect on a bind mount. */
 export function isFileSystemOption(name: string): boolean {
   return fileSystemOptions.includes(name);
 }

@@ -1,8 +1,8 @@
-/** Finds what somebody meant to write. */
+/** Finds the name that a mistyped one was meant to be. */
 
 /**
  * The name that is closest to a mistyped one: at most a third of its letters inserted, removed or replaced;
- * `undefined` where none is that close.
+ * `undefined` if none is that close.
  */
 export function nearest(mistyped: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
@@ -17,7 +17,7 @@ export function nearest(mistyped: string, names: Iterable<string>): string | und
   return best;
 }
 
-/** Levenshtein's distance, or `limit` where it is no less. */
+/** The Levenshtein distance, at most `limit`. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -1,8 +1,8 @@
-/** Members whose value is `null`. Programs in Go and Python write one for a field that is not set. */
+/** Members whose value is `null`, which programs in Go and Python write for unset fields. */
 
 /**
- * The maps from arbitrary names to values in config.json, and the empty value of each. A name with `null` still counts there:
- * runc reads it as the empty value, as Go's encoding/json does.
+ * The maps from arbitrary names to values in config.json, and their empty values. In these a name with `null` is present and has the empty value,
+ * as in runc (Go's encoding/json).
  */
 const maps: Readonly<Record<string, "" | object>> = {
   "/linux/sysctl": "",
@@ -12,8 +12,8 @@ const maps: Readonly<Record<string, "" | object>> = {
 };
 
 /**
- * A copy of a configuration in which a member that is `null` is absent, at any depth. An array element that is `null` stays: it is a fault.
- * @param text what it was parsed from; without the word nothing is copied
+ * A copy of a configuration without `null` members, at any depth. A `null` in an array stays: it is a fault.
+ * @param text the source of the configuration; nothing is copied if it does not contain `null`
  */
 export function withoutNullMembers(text: string, document: unknown): unknown {
   return text.includes("null") ? copy(document, "") : document;

@@ -1,26 +1,26 @@
 /**
  * Lists of CPUs and memory nodes as the kernel takes them (cpuset(7), "List format"; lib/bitmap.c, bitmap_parselist): `0-3,7`, and
- * `0-31:2/8` for the first two of every eight. Its words `all` and `N` depend on the machine and are refused.
+ * `0-31:2/8` for the first two of every eight. The kernel's `all` and `N` depend on the machine and are refused.
  */
 
 interface Range {
   first: number;
   last: number;
-  /** How many of each group are meant, and how long a group is. */
+  /** How many numbers of each group are selected, and the size of a group. */
   used: number;
   group: number;
 }
 
-/** More than any kernel is built for. */
+/** More than any kernel supports. */
 const HIGHEST = 65_535;
 const RANGE = /^([0-9]+)(?:-([0-9]+)(?::([0-9]+)\/([0-9]+))?)?$/;
 
-/** Whether a list is one, and names at least one number. */
+/** Whether a list is valid and contains at least one number. */
 export function isNumberList(list: string): boolean {
   return rangesOf(list) !== undefined;
 }
 
-/** The numbers of a list, each once, in ascending order; none of what is no list. */
+/** The numbers of a list in ascending order, without duplicates; empty for an invalid list. */
 export function numbersOf(list: string): number[] {
   const numbers = new Set<number>();
   for (const { first, last, used, group } of rangesOf(list) ?? []) {

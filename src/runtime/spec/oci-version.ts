@@ -7,8 +7,8 @@ const semanticVersion =
   /^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-((0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*))*))?(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$/;
 
 /**
- * Any 1.x: the specification keeps compatible within a major version, and managers write versions before (1.0.2-dev)
- * and after the one that this runtime was built from (config.md, "Specification version").
+ * Any 1.x: the specification stays compatible within a major version, and managers write versions before (1.0.2-dev)
+ * and after the one that this runtime implements (config.md, "Specification version").
  */
 export const versionSupported: Rule = ({ spec }, report) => {
   const match = semanticVersion.exec(spec.ociVersion);

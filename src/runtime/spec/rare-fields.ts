@@ -2,12 +2,12 @@
 
 import type { Spec } from "./generated/spec-types.js";
 
-/** What annotations of crun begin with that a runtime acts on (crun-annotations.ts). */
+/** Prefix of crun's annotations (crun-annotations.ts). */
 export const CRUN_PREFIX = "run.oci.";
-/** What annotations begin with that are properties of systemd's unit (src/runtime/plan/systemd-properties.ts). */
+/** Prefix of annotations that are properties of the systemd unit (src/runtime/plan/systemd-annotations.ts). */
 export const SYSTEMD_PREFIX = "org.systemd.property.";
 
-/** Whether a configuration has one of them. */
+/** Whether a configuration has a rare field. */
 export function hasRareFields({ process, linux, annotations }: Spec): boolean {
   return (
     hasAnnotation(annotations, CRUN_PREFIX) ||
@@ -20,7 +20,7 @@ export function hasRareFields({ process, linux, annotations }: Spec): boolean {
   );
 }
 
-/** Whether the name of an annotation begins so: most are the managers' own and of no interest. */
+/** Whether an annotation has the prefix. Most annotations are the managers' own. */
 export function hasAnnotation(annotations: Spec["annotations"], prefix: string): boolean {
   for (const name in annotations) if (name.startsWith(prefix)) return true;
   return false;

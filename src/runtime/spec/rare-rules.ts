@@ -1,4 +1,4 @@
-/** The rules for the fields of `hasRareFields`, and for a seccomp profile, which goes the careful way. */
+/** The rules for the fields of `hasRareFields`, and for seccomp profiles. */
 
 import type { Rules } from "./rule.js";
 import { annotationRules } from "./rules/annotations.js";

@@ -3,34 +3,34 @@
 import { describe, type Fault, type Report } from "./fault.js";
 import type { NamespaceReference, NamespaceType, Spec } from "./generated/spec-types.js";
 
-/** What the caller knows about the run that a configuration is checked for. */
+/** Facts about the caller that rules depend on. */
 export interface CheckContext {
   /** The runtime does not run as root of the host's or its own user namespace. */
   readonly rootless: boolean;
 }
 
-/** What a rule looks at: a configuration that fits the schema, and what many rules ask of it. */
+/** The input of a rule: a configuration that fits the schema, and facts that many rules need. */
 export interface Subject extends CheckContext {
   readonly spec: Spec;
   /** The first entry of each type in `linux.namespaces`. */
   readonly namespaces: Pick<ReadonlyMap<NamespaceType, NamespaceReference>, "has" | "get">;
 }
 
-/** Reports whatever breaks it; pure. */
+/** A check, which reports every violation. Pure. */
 export type Rule = (subject: Subject, report: Report) => void;
 
 /**
- * Rules by their stable names (`Fault.rule`). A list holds the checks of one rule that do not need each other: where some of a
- * configuration is unsound, each runs if what it reads is sound.
+ * Rules by their stable names (`Fault.rule`). A list contains independent checks of one rule: if some values of a configuration are invalid, each
+ * check that does not read them still runs.
  */
 export interface Rules {
   readonly [name: string]: Rule | readonly Rule[];
 }
 
-/** Marks `UnsoundValue`: the scripts of the static host have a class of their own each. */
+/** Marks `UnsoundValue`, because each script of the static host has its own copy of the class. */
 const UNSOUND = Symbol.for("tsrunc.unsound");
 
-/** Thrown where a rule reads a value that is faulty in itself (`soundSubject`). Never leaves `each` and `runRules`. */
+/** Thrown if a rule reads a value that is invalid by itself (`soundSubject`). Caught in `each` and `runRules`. */
 export class UnsoundValue extends Error {
   readonly [UNSOUND] = true;
 }
@@ -40,8 +40,8 @@ function mustBeUnsound(error: unknown): void {
 }
 
 /**
- * Visits each item of a list; `undefined` has none. For every loop of a rule: a round that reads an unsound value ends there,
- * and the next one goes on.
+ * Visits each item of a list; none for `undefined`. Rules use it for every loop: an iteration that reads an unsound value ends, and the next one
+ * runs.
  */
 export function each<T>(items: readonly T[] | undefined, visit: (item: T, index: number) => void): void {
   if (items === undefined) return;
@@ -63,17 +63,17 @@ export function subjectOf(spec: Spec, context: CheckContext): Subject {
   return { ...context, spec, namespaces };
 }
 
-/** Whether the container gets a namespace of its own making; an empty path means the same as none. */
+/** Whether the container gets a new namespace. An empty path counts as none. */
 export function isNew(namespace: NamespaceReference | undefined): boolean {
   return namespace !== undefined && (namespace.path ?? "") === "";
 }
 
-/** The rules of groups, for `breaksRule`, which runs for every container: a list is walked four times as fast as objects of rules. */
+/** All rules as a list, for `breaksRule`, which runs for every container: iterating over a list is four times as fast as over objects. */
 export function rulesOf(groups: readonly Rules[]): Rule[] {
   return groups.flatMap((group) => Object.values(group).flat());
 }
 
-/** Whether any rule has something to report. */
+/** Whether any rule is broken. */
 export function breaksRule(rules: readonly Rule[], subject: Subject): boolean {
   let broken = false;
   const report = (): void => {
@@ -86,7 +86,7 @@ export function breaksRule(rules: readonly Rule[], subject: Subject): boolean {
   return false;
 }
 
-/** What all the rules report, in their order. */
+/** All faults in the order of the rules. */
 export function runRules(groups: readonly Rules[], subject: Subject): Fault[] {
   const faults: Fault[] = [];
   for (const group of groups) {

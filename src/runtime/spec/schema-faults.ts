@@ -2,7 +2,7 @@
 
 import { describe, segment, valueAt, type Fault } from "./fault.js";
 
-/** What ajv says about one fault (`messages: false`). */
+/** ajv's report of one fault (`messages: false`). */
 export interface SchemaError {
   readonly instancePath: string;
   readonly keyword: string;
@@ -24,7 +24,7 @@ const typeNames: { readonly [type: string]: string } = {
   number: "a number",
 };
 
-/** Patterns of the schema in words. */
+/** Descriptions of the schema's patterns. */
 const patternNames: { readonly [pattern: string]: string } = {
   "^[cbup]$": 'one of "c", "b", "u", "p"',
   "^RLIMIT_[A-Z]+$": 'the name of a limit, such as "RLIMIT_NOFILE"',
@@ -32,7 +32,7 @@ const patternNames: { readonly [pattern: string]: string } = {
   "^[1-9][0-9]*[KMG]B$": 'the size of a huge page, such as "2MB"',
 };
 
-/** Bounds of the schema that a double only comes near to. */
+/** Bounds of the schema that a double cannot represent. */
 const exactBounds: { readonly [double: string]: string } = {
   "18446744073709552000": "18446744073709551615",
   "9223372036854776000": "9223372036854775807",
@@ -41,8 +41,8 @@ const exactBounds: { readonly [double: string]: string } = {
 
 /**
  * The faults that a validator finds.
- * @param validate fed with `document`, where integers beyond 2^53 are doubles
- * @param shown the same document for what a fault shows as found, with those integers exact
+ * @param validate gets `document`, in which integers beyond 2^53 are doubles
+ * @param shown the same document with exact integers, for the values in errors
  */
 export function schemaFaults(validate: ReportValidator, document: unknown, shown: unknown): Fault[] {
   if (validate(document)) return [];

@@ -1,4 +1,4 @@
-/** Every name that `linux.seccomp` may hold; the types prove that none is missing. For `features`. */
+/** All names in `linux.seccomp`, for `features`; the types prove that none is missing. */
 
 import type { SeccompAction, SeccompArch, SeccompFlag, SeccompOperators } from "./generated/spec-types.js";
 
@@ -24,7 +24,7 @@ const operators: Record<SeccompOperators, true> = {
   SCMP_CMP_NE: true,
 };
 
-/** libseccomp knows them all; those of another byte order than the machine's cannot be in one filter with it. */
+/** libseccomp knows them all. Those with another byte order than the machine's cannot be combined with it in one filter. */
 const architectures: Record<SeccompArch, true> = {
   SCMP_ARCH_AARCH64: true,
   SCMP_ARCH_ARM: true,

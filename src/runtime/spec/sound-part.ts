@@ -1,20 +1,19 @@
-/** The part of a configuration that the rules may look at where some of it is faulty in itself. */
+/** The part of a configuration that rules can check if some values are unsound, that is, invalid by themselves. */
 
 import { segmentsOf } from "./fault.js";
 import type { NamespaceReference, NamespaceType, Spec } from "./generated/spec-types.js";
 import { each, subjectOf, UnsoundValue, type CheckContext, type Subject } from "./rule.js";
 import { isFaultyText } from "./text-faults.js";
 
-/** Where unsound values are: by member name, `true` for a value that is unsound as a whole. */
+/** Positions of unsound values: by member name, `true` for a value that is unsound as a whole. */
 type Places = Map<string, Places | true>;
 
 /**
- * What the rules look at in a document with unsound values, so that one run tells every fault. Reading such a value, or a required member
- * that is missing, throws `UnsoundValue`, which ends that check of a rule: it can neither fail on the value nor accuse
- * another field because of it.
+ * A view of a document with unsound values for the rules, so that one run reports every fault. Reading an unsound value, or a missing required
+ * member, throws `UnsoundValue`, which ends that check. So no check fails on the value or reports another field because of it.
  *
- * @param pointers where the unsound values are
- * @returns `undefined` where the whole document is unsound
+ * @param pointers pointers to the unsound values
+ * @returns `undefined` if the whole document is unsound
  */
 export function soundSubject(document: unknown, pointers: readonly string[], context: CheckContext): Subject | undefined {
   const places = placesOf(pointers);
@@ -22,7 +21,7 @@ export function soundSubject(document: unknown, pointers: readonly string[], con
   const spec = soundCopy(document as object, places) as Spec;
   const { namespaces, isComplete } = namespacesOf(spec);
   const known = subjectOf({ linux: { namespaces } } as Spec, context).namespaces;
-  // An entry that cannot be read may be the one that is asked for.
+  // An entry that cannot be read may be the one that is looked for.
   const answer = <T>(type: NamespaceType, value: T): T => {
     if (!known.has(type) && !isComplete) throw new UnsoundValue();
     return value;
@@ -48,7 +47,7 @@ function placesOf(pointers: readonly string[]): Places | true {
   return root;
 }
 
-/** A copy as far as places lead; what they do not touch is shared. */
+/** A copy along the given positions; everything else is shared with the original. */
 function soundCopy(value: object, places: Places): object {
   const copy: object = Array.isArray(value) ? arrayCopy(value) : Object.fromEntries(Object.entries(value));
   for (const [name, inner] of places) {
@@ -63,7 +62,7 @@ function soundCopy(value: object, places: Places): object {
   return copy;
 }
 
-/** A copy whose `includes` finds a sound element behind an unsound one; where it finds none, the unsound one may be it. */
+/** A copy whose `includes` also finds elements after an unsound one. If it finds none, it throws, because the unsound one may be the match. */
 function arrayCopy(array: readonly unknown[]): unknown[] {
   const copy = [...array];
   const includes = (wanted: unknown): true => {
@@ -82,7 +81,7 @@ const unsound: PropertyDescriptor = {
   },
 };
 
-/** The namespaces whose type can be read, and whether those are all. */
+/** The namespaces whose type can be read, and whether those are all of them. */
 function namespacesOf(spec: Spec): { namespaces: NamespaceReference[]; isComplete: boolean } {
   const namespaces: NamespaceReference[] = [];
   let entries = -1;

@@ -1,19 +1,19 @@
-/** Characters that JSON takes and that no string of a configuration may have. */
+/** Characters that JSON allows and strings of a configuration may not contain. */
 
 import { segment, type Fault } from "./fault.js";
 
 /**
- * Whether the text of a document has an escape sequence of such a character; in no other spelling does one come through JSON.
- * True for some sound ones too, such as pairs of surrogates: `textFaults` looks closer.
+ * Whether the text of a document has an escape sequence of such a character, which is the only way JSON can contain one.
+ * Also true for some valid texts, such as those with surrogate pairs: `textFaults` checks precisely.
  */
 export function mayHaveTextFaults(text: string): boolean {
-  // Most texts have no escape sequence at all; in QuickJS `includes` is much quicker than a pattern.
+  // Most texts have no escape sequence, and in QuickJS `includes` is much faster than a pattern.
   return text.includes("\\u") && ["\\u0000", "\\ud", "\\uD"].some((start) => text.includes(start));
 }
 
 /**
- * The strings and member names with a NUL character or half of a surrogate pair. The kernel ends every string at a NUL: a path would be
- * checked as one thing and used as another (the class of CVE-2021-43784). A lone surrogate has no form in UTF-8.
+ * Faults for strings and member names with a NUL character or a lone surrogate. The kernel ends every string at a NUL, so the path in use would
+ * differ from the one that was checked (the class of CVE-2021-43784). A lone surrogate has no encoding in UTF-8.
  */
 export function textFaults(text: string, document: unknown): Fault[] {
   const faults: Fault[] = [];
@@ -37,7 +37,7 @@ function inspect(string: string, pointer: string, faults: Fault[]): void {
     faults.push({ pointer, found, allowed: "text without half of a surrogate pair", rule: "no-lone-surrogate" });
 }
 
-/** Whether a string is no Unicode text. With the flag `u` a pair is one character, which the pattern does not match. */
+/** Whether a string has a lone surrogate. With the flag `u` a pair is one character, which the pattern does not match. */
 function hasLoneSurrogate(string: string): boolean {
   return /[\ud800-\udfff]/u.test(string);
 }

@@ -6,7 +6,7 @@ import type { KernelFiles } from "./kernel-files.js";
 
 type Table = Exclude<keyof BlkioStats, "psi">;
 
-/** What v1 calls the tables. Without debugging of BFQ there are only the last two. */
+/** v1's names of the tables. Without BFQ's debug option only the last two exist. */
 const NAMES: readonly [name: string, table: Table][] = [
   ["sectors", "sectorsRecursive"],
   ["io_service_time", "ioServiceTimeRecursive"],
@@ -18,7 +18,7 @@ const NAMES: readonly [name: string, table: Table][] = [
   ["io_service_bytes", "ioServiceBytesRecursive"],
 ];
 
-/** Who counts: the I/O scheduler BFQ, CFQ (before Linux 5.0), the layer that throttles. The first who has counted is asked. */
+/** Sources of the counters: the I/O scheduler BFQ, CFQ (before Linux 5.0), the throttling layer. The first with data is used. */
 const COUNTERS: readonly ((name: string) => string)[] = [
   (name) => `blkio.bfq.${name}_recursive`,
   (name) => `blkio.${name}_recursive`,
@@ -51,7 +51,7 @@ export function blkio1(files: KernelFiles): BlkioStats {
   return noBlkio();
 }
 
-/** `8:0 Read 512`, `8:0 17`, and the sum over devices, which is left out. */
+/** Parses lines such as `8:0 Read 512` and `8:0 17`; skips the total over all devices. */
 function entriesOf(line: string, file: string): BlkioEntry[] {
   const fields = words(line);
   if (fields.length === 2 && fields[0] === "Total") return [];
@@ -66,7 +66,7 @@ function deviceOf(text: string, file: string, line: string): { major: bigint; mi
   return { major: unsigned(major, file), minor: unsigned(minor, file) };
 }
 
-/** v2's counters and what v1 calls them. */
+/** v2's counters and their names on v1. */
 const IO_STAT: Readonly<Record<string, readonly [Table, op: string]>> = {
   rbytes: ["ioServiceBytesRecursive", "Read"],
   wbytes: ["ioServiceBytesRecursive", "Write"],
@@ -78,7 +78,7 @@ export function blkio2(files: KernelFiles): BlkioStats {
   const stats = noBlkio();
   for (const line of lines(files, "io.stat")) {
     const [device = "", ...values] = words(line);
-    // A device that has counted nothing yet may have no numbers, not even its own.
+    // A device without any I/O may have no numbers, not even its own device number.
     if (values.length === 0) continue;
     for (const pair of values) {
       const [key = "", value = ""] = pair.split("=");

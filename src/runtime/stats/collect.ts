@@ -1,4 +1,4 @@
-/** From a container's cgroups to its statistics: which files are read where, and what is made of them. Pure. */
+/** Statistics from a container's cgroups: which files to read, and how to interpret them. Pure. */
 
 import type { RecordedCgroup } from "../generated/plan.js";
 import { BLKIO_FILES, IO_FILES, blkio1, blkio2, noBlkio } from "./blkio.js";
@@ -13,13 +13,13 @@ import { MEMORY_FILES1, MEMORY_FILES2, memory1, memory2, noMemory } from "./memo
 import { PIDS_FILES, PIDS_FILES2, noPids, pids, pids2 } from "./pids.js";
 import { PRESSURE_FILES, pressure } from "./pressure.js";
 
-/** Files that are read of a cgroup. */
+/** The files to read in one cgroup. */
 export interface WantedFiles {
   path: string;
   files: string[];
 }
 
-/** Where the statistics of a container are. */
+/** The sources of a container's statistics. */
 export interface StatsPlan {
   cgroups: readonly RecordedCgroup[];
   /** Sizes of huge pages: `2MB`. */
@@ -29,7 +29,7 @@ export interface StatsPlan {
 /** Reads a part of the statistics from the files of a directory. */
 type Read<T> = (files: KernelFiles, plan: StatsPlan) => T;
 
-/** How v1 and v2 tell one part of the statistics. */
+/** How to read one part of the statistics on v1 and v2. */
 interface Part<T> {
   /** Name of v1's controller. */
   controller: string;
@@ -37,7 +37,7 @@ interface Part<T> {
   files2(plan: StatsPlan): readonly string[];
   read1: Read<T>;
   read2: Read<T>;
-  /** For a container without such a cgroup. */
+  /** The value for a container without such a cgroup. */
   none(): T;
 }
 
@@ -83,7 +83,7 @@ function part<T>({
   return { ...rest, files1: () => files1, files2: () => files2 };
 }
 
-/** The cgroup where a controller is: one of v1 or, where none has it, that of v2. */
+/** The cgroup that has a controller: one of v1, or else that of v2. */
 export function cgroupOf({ cgroups }: Pick<StatsPlan, "cgroups">, controller: string): RecordedCgroup | undefined {
   return cgroups.find(({ controllers }) => controllers.includes(controller)) ?? cgroups.find(isVersion2);
 }
@@ -92,7 +92,7 @@ export function isVersion2({ controllers }: RecordedCgroup): boolean {
   return controllers.length === 0;
 }
 
-/** The files to read, by cgroup; a cgroup of which nothing is told is left out. */
+/** The files to read, by cgroup, without cgroups in which nothing is read. */
 export function wantedFiles(plan: StatsPlan): WantedFiles[] {
   const parts = Object.values(PARTS);
   return plan.cgroups.flatMap((cgroup) => {
@@ -103,7 +103,7 @@ export function wantedFiles(plan: StatsPlan): WantedFiles[] {
   });
 }
 
-/** What was read of Intel RDT. */
+/** The files of Intel RDT that were read. */
 export interface RdtReading {
   plan: RdtPlan;
   files: KernelFiles;
@@ -111,7 +111,7 @@ export interface RdtReading {
 
 /**
  * @param files those of `wantedFiles`, by the cgroup's path; a cgroup that is gone has none
- * @param rdt absent for a container without a group of its own
+ * @param rdt absent for a container without its own group
  */
 export function statsOf(plan: StatsPlan, files: ReadonlyMap<string, KernelFiles>, rdt?: RdtReading): ContainerStats {
   const read = <T>({ controller, read1, read2, none }: Part<T>): T => {

@@ -1,6 +1,6 @@
 /**
- * What a container uses of its host: the `data` of runc's `events`, with runc's names. Counters are bigint, because the kernel counts in 64
- * bits; what is not there to be read is zero or empty. `json.ts` says how it is written.
+ * A container's resource usage: the `data` of runc's `events`, with runc's names. Counters are bigint, because the kernel's have 64 bits.
+ * Values that are not available are zero or empty. `json.ts` writes them as JSON.
  */
 
 /** A 64-bit counter of the kernel, never negative. */
@@ -16,7 +16,7 @@ export interface ContainerStats {
   /** By the size of a page: `2MB`. */
   hugetlb: Record<string, HugetlbStats>;
   intel_rdt: IntelRdtStats;
-  /** runc fills it in for interfaces that it makes, and makes none. */
+  /** Always empty: runc fills it in for interfaces that it created, but creates none. */
   network_interfaces: null;
 }
 
@@ -26,7 +26,7 @@ export interface CpuStats {
   psi?: Pressure;
 }
 
-/** Nanoseconds of CPU time since the cgroup was made. */
+/** Nanoseconds of CPU time since the cgroup was created. */
 export interface CpuUsage {
   total: Counter;
   /** By CPU; these three are of cgroup v1 alone. */
@@ -57,7 +57,7 @@ export interface CpusetStats {
   memory_spread_slab: Counter;
   memory_pressure: Counter;
   sched_load_balance: Counter;
-  /** -1 where nothing was set. */
+  /** -1 if unset. */
   sched_relax_domain_level: bigint;
 }
 
@@ -66,7 +66,7 @@ export interface MemoryStats {
   /** Of the page cache. */
   cache: Counter;
   usage: MemoryUse;
-  /** Memory and swap together, on v2 too. */
+  /** Memory and swap together, also on v2. */
   swap: MemoryUse;
   /** Of cgroup v1 alone. */
   kernel: MemoryUse;
@@ -109,7 +109,7 @@ export interface BlkioEntry {
   /** Number of the device. */
   major: Counter;
   minor: Counter;
-  /** `Read`, `Write`, ...; empty where the kernel does not tell operations apart. */
+  /** `Read`, `Write`, ...; empty if the kernel does not distinguish operations. */
   op: string;
   value: Counter;
 }
@@ -139,7 +139,7 @@ export interface PressureValues {
   total: Counter;
 }
 
-/** What the host offers and the container's group of resctrl has; empty for a container without one (Documentation/filesystems/resctrl.rst). */
+/** The resctrl resources of the host and of the container's group; empty without a group (Documentation/filesystems/resctrl.rst). */
 export interface IntelRdtStats {
   l3_cache_info?: { cbm_mask: string; min_cbm_bits: Counter; num_closids: Counter };
   /** Lines of `schemata`, of the host and of the group. */

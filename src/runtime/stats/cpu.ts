@@ -7,7 +7,7 @@ import type { KernelFiles } from "./kernel-files.js";
 export const CPUACCT_FILES = ["cpuacct.stat", "cpuacct.usage", "cpuacct.usage_percpu", "cpuacct.usage_all"];
 export const CPU_FILES = ["cpu.stat"];
 
-/** cpuacct.stat counts ticks, of which userland always sees 100 a second (USER_HZ). */
+/** cpuacct.stat counts ticks of 10 ms (USER_HZ). */
 const NANOSECONDS_PER_TICK = 10_000_000n;
 const NANOSECONDS_PER_MICROSECOND = 1000n;
 
@@ -50,7 +50,7 @@ export function throttling1(files: KernelFiles): CpuThrottling {
   };
 }
 
-/** v2; the kernel tells the times without the controller too. */
+/** v2; the times are available without the controller too. */
 export function cpuUsage2(files: KernelFiles): CpuUsage {
   const stat = counters(files, "cpu.stat");
   const nanoseconds = (name: string): Counter => (stat.get(name) ?? 0n) * NANOSECONDS_PER_MICROSECOND;

@@ -1,4 +1,4 @@
-/** CPUs and memory nodes of cgroup v1 (cpuset(7)). runc tells nothing of v2's. */
+/** CPUs and memory nodes of cgroup v1 (cpuset(7)). runc reports none on v2. */
 
 import type { CpusetStats } from "./container-stats.js";
 import { counter, integer, numberList } from "./kernel-files.js";
@@ -18,7 +18,7 @@ export const CPUSET_FILES = [
   "cpuset.sched_relax_domain_level",
 ];
 
-/** @param files of the v1 controller `cpuset`; those of another directory have none of them */
+/** @param files of the v1 controller `cpuset`; the files of another directory do not exist */
 export function cpuset(files: KernelFiles): CpusetStats {
   return {
     cpus: numberList(files, "cpuset.cpus"),

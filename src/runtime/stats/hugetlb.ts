@@ -4,10 +4,10 @@ import type { HugetlbStats } from "./container-stats.js";
 import { counter, counters } from "./kernel-files.js";
 import type { KernelFiles } from "./kernel-files.js";
 
-/** Where the kernel has a directory `hugepages-2048kB` for each size of page. */
+/** Contains a directory such as `hugepages-2048kB` for each page size. */
 export const HUGE_PAGES_DIRECTORY = "/sys/kernel/mm/hugepages";
 
-/** Sizes as in names of the controller's files. @param directories below `HUGE_PAGES_DIRECTORY` */
+/** Page sizes in the form of the controller's file names. @param directories below `HUGE_PAGES_DIRECTORY` */
 export function pageSizes(directories: readonly string[]): string[] {
   return directories.flatMap((name) => {
     const [, kibibytes] = /^hugepages-(\d+)kB$/.exec(name) ?? [];
@@ -21,7 +21,7 @@ function sizeName(kibibytes: number): string {
   return kibibytes >= 1 << 10 ? `${kibibytes / (1 << 10)}MB` : `${kibibytes}KB`;
 }
 
-/** What is reserved (Linux 5.7), which limits apply to at once; else what is in use. */
+/** The reserved amount, to which limits apply first (Linux 5.7), or else the amount in use. */
 const KINDS = [".rsvd", ""];
 
 export function hugetlbFiles1(sizes: readonly string[]): string[] {
@@ -52,7 +52,7 @@ export function hugetlb2(files: KernelFiles, sizes: readonly string[]): Record<s
   }));
 }
 
-/** @param usage the file that tells whether the kernel counts that kind */
+/** @param usage the file whose existence shows that the kernel counts that kind */
 function bySize(
   files: KernelFiles,
   sizes: readonly string[],

@@ -1,6 +1,6 @@
 /**
- * What Intel RDT counts for a container's group, and what it allows (Documentation/filesystems/resctrl.rst). With code and data apart
- * (mount option cdp) there is no `info/L3`, and as with runc nothing is told of the cache then. Pure.
+ * Intel RDT's counters and limits for a container's group (Documentation/filesystems/resctrl.rst). With separate code and data (mount option cdp)
+ * `info/L3` does not exist, and as with runc nothing is reported about the cache. Pure.
  */
 
 import type { ResctrlGroups } from "../container/resctrl.js";
@@ -9,7 +9,7 @@ import { counter, lines } from "./kernel-files.js";
 import type { KernelFiles } from "./kernel-files.js";
 
 export interface RdtPlan extends ResctrlGroups {
-  /** Where resctrl is mounted. */
+  /** Mount point of resctrl. */
   mountpoint: string;
   /** Names in the directory `mon_data` of the monitor, sorted. */
   domains: readonly string[];
@@ -81,7 +81,7 @@ function lineOf(files: KernelFiles, resource: string): string {
   );
 }
 
-/** Without the kernel's words for a counter that the hardware does not have for this group now, or that it has lost. */
+/** Skips texts such as `Unavailable`, which the kernel shows for a counter that the hardware does not provide for this group. */
 function number(text: string | undefined): string | undefined {
   return text === undefined || /^(Unavailable|Error|Unassigned)$/.test(text.trim()) ? undefined : text;
 }

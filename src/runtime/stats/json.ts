@@ -1,4 +1,4 @@
-/** Statistics and events as runc writes them: its names, its order, and what it leaves out where it is zero or empty. */
+/** Statistics and events in runc's JSON: its names, its order, and without the zero or empty members that runc omits. */
 
 import type {
   BlkioEntry,
@@ -11,19 +11,19 @@ import type {
   MemoryUse,
 } from "./container-stats.js";
 
-/** What happens to a container while it is watched. */
+/** An event of a container. */
 export type ContainerEvent =
-  /** The interval is over. */
+  /** Statistics after an interval. */
   | { type: "stats"; id: string; data: ContainerStats }
-  /** The OOM killer took a process of the container, or a process that hit the limit waits for memory (memory.oom_control, v1). */
+  /** The OOM killer killed a process of the container, or a process at the limit waits for memory (memory.oom_control, v1). */
   | { type: "oom"; id: string };
 
-/** An event as JSON, without a newline. 64-bit numbers have all their digits. */
+/** An event as JSON, without a newline. 64-bit numbers keep all digits. */
 export function eventJson(event: ContainerEvent): string {
   return exactJson(event.type === "stats" ? { type: event.type, id: event.id, data: statsValue(event.data) } : event);
 }
 
-/** The value of `data`, as JSON but for bigint. */
+/** The value of `data`; JSON except for bigint. */
 export function statsValue(stats: ContainerStats): object {
   const { cpus, mems, ...flags } = stats.cpuset;
   const { cpu_exclusive, ...memoryFlags } = flags;

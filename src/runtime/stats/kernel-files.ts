@@ -1,11 +1,11 @@
-/** The forms of the kernel's small files. An absent file is undefined, and so are its values; an empty one has none. */
+/** Parses small kernel files. A missing file and its values are undefined; an empty file has no values. */
 
 import { RuntimeError } from "../errors.js";
 import type { Counter } from "./container-stats.js";
 
 /** The files of one directory that were read. */
 export interface KernelFiles {
-  /** Its text; undefined when the kernel does not offer the file. */
+  /** Content of a file; undefined if it does not exist. */
   text(name: string): string | undefined;
 }
 
@@ -43,13 +43,13 @@ export function lines(files: KernelFiles, name: string): string[] {
   return (files.text(name) ?? "").split("\n").filter((line) => line.trim() !== "");
 }
 
-/** The words of a file or a line. */
+/** The fields of a file or line. */
 export function words(text: string | undefined): string[] {
   return (text ?? "").split(/\s+/).filter((word) => word !== "");
 }
 
 /**
- * A number of 64 bits. A negative one is 0: some counters of memory are sums over CPUs that are for a moment (memory.stat).
+ * A 64-bit number. A negative one is 0: some memory counters are sums over CPUs that can be negative for a moment (memory.stat).
  * @param name of the file, for errors
  */
 export function unsigned(text: string, name: string): Counter {
@@ -72,10 +72,10 @@ export function numberList(files: KernelFiles, name: string): number[] {
   return found;
 }
 
-/** No kernel has as many CPUs. */
+/** More CPUs than any kernel supports. */
 const MOST = 0xffff;
 
-/** @param text what does not have the file's form */
+/** @param text the content that could not be parsed */
 export function malformed(name: string, text: string): RuntimeError {
   return new RuntimeError(`cannot make sense of ${JSON.stringify(text)}`, { code: "other", operation: `read ${JSON.stringify(name)}` });
 }

@@ -49,7 +49,7 @@ export function memory2(files: KernelFiles): MemoryStats {
   };
 }
 
-/** Together with memory, as v1 counts it. Where the kernel does not account for swap there is only memory. */
+/** Memory and swap together, as v1 counts them. Without swap accounting only memory. */
 function swap2(files: KernelFiles, memory: { limit: Counter; usage: Counter }): MemoryUse {
   const limit = counter(files, "memory.swap.max");
   return {

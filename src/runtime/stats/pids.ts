@@ -17,7 +17,7 @@ export function pids(files: KernelFiles): PidsStats {
   return { current: counter(files, "pids.current"), limit: limit === UNLIMITED ? 0n : limit };
 }
 
-/** v2; without the controller the processes are counted or, in a threaded cgroup, which lists no processes, the threads. */
+/** v2. Without the controller the processes are counted, or in a threaded cgroup, which lists no processes, the threads. */
 export function pids2(files: KernelFiles): PidsStats {
   if (files.text("pids.current") !== undefined) return pids(files);
   const list = files.text("cgroup.procs") === undefined ? "cgroup.threads" : "cgroup.procs";

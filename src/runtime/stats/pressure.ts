@@ -1,4 +1,4 @@
-/** Pressure stall information (Documentation/accounting/psi.rst); of cgroup v2 alone. */
+/** Pressure stall information (Documentation/accounting/psi.rst); only on cgroup v2. */
 
 import type { Pressure, PressureValues } from "./container-stats.js";
 import { lines, malformed, unsigned, words } from "./kernel-files.js";
@@ -6,7 +6,7 @@ import type { KernelFiles } from "./kernel-files.js";
 
 export const PRESSURE_FILES = ["cpu.pressure", "memory.pressure", "io.pressure"];
 
-/** Undefined where the kernel does not measure it. */
+/** Undefined if the kernel does not measure it. */
 export function pressure(files: KernelFiles, name: string): Pressure | undefined {
   const found = new Map(lines(files, name).map((line) => kindOf(line, name)));
   if (found.size === 0) return undefined;

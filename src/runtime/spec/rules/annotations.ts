@@ -1,4 +1,4 @@
-/** Rules for annotations that ask something of the runtime. */
+/** Rules for annotations that configure the runtime. */
 
 import { segment } from "../fault.js";
 import { crunAnnotation, crunAnnotationNames } from "../crun-annotations.js";
@@ -10,7 +10,7 @@ export const annotationRules: Rules = {
     each(crunAnnotationNames(annotations), (name) => {
       const known = crunAnnotation(name);
       const value = annotations?.[CRUN_PREFIX + name] as string;
-      if (known?.is === "refused" || (known?.is === "done" && !known.fits(value)))
+      if (known?.is === "refused" || (known?.is === "supported" && !known.fits(value)))
         report(`/annotations/${CRUN_PREFIX}${segment(name)}`, value, known.allowed);
     });
   },

@@ -15,7 +15,7 @@ export const deviceCgroupRules: Rules = {
   "device-access-letters": ({ spec }, report) => {
     each(spec.linux?.resources?.devices, (device, i) => {
       const { access } = device;
-      // An entry for all devices stands for every access; one for some says which.
+      // An entry for all devices implies every access; other entries must state it.
       const fits = access ? /^[rwm]{1,3}$/.test(access) && new Set(access).size === access.length : ["", "a"].includes(device.type ?? "");
       if (!fits) report(`${place}/${i}/access`, access, "letters of rwm, each at most once");
     });

@@ -11,7 +11,7 @@ export const deviceNumbers = [
   ["minor", 1_048_575],
 ] as const;
 
-/** The bits of st_mode that tell a file's type, inode(7). */
+/** The file type bits of st_mode, inode(7). */
 const FILE_TYPES: Readonly<Record<string, number>> = { c: 0o020000, u: 0o020000, b: 0o060000, p: 0o010000 };
 
 export const deviceRules: Rules = {
@@ -32,7 +32,7 @@ export const deviceRules: Rules = {
     });
   },
 
-  // podman writes st_mode as stat(2) gives it.
+  // podman writes st_mode as stat(2) returns it, with the file type.
   "device-mode": ({ spec }, report) => {
     each(spec.linux?.devices, ({ type, fileMode = 0 }, i) => {
       if (fileMode !== (fileMode & 0o777) && fileMode !== ((FILE_TYPES[type] ?? 0) | (fileMode & 0o777)))
@@ -40,7 +40,7 @@ export const deviceRules: Rules = {
     });
   },
 
-  // Managers list a device twice when they are told twice; only a contradiction is a fault.
+  // Managers may list a device twice; only a contradiction is a fault.
   "device-paths-unique": ({ spec }, report) => {
     const seen = new Map<string, { index: number; device: Device }>();
     each(spec.linux?.devices, (device, i) => {
@@ -62,7 +62,7 @@ export const deviceRules: Rules = {
 };
 
 function isSame(a: Device, b: Device): boolean {
-  // mknod(1): "u" is another letter for "c".
+  // mknod(1): "u" is a synonym of "c".
   const kind = (type: string): string => (type === "u" ? "c" : type);
   return kind(a.type) === kind(b.type) && a.major === b.major && a.minor === b.minor;
 }

@@ -5,7 +5,7 @@ import { each, type Rules } from "../rule.js";
 /** The six points in a container's life at which hooks run, in their order. */
 export const hookNames = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] as const;
 
-/** A year: the schema has no upper bound, the clocks that the time runs against do. */
+/** A year. The schema has no upper bound, but clocks have one. */
 const longestTimeoutSeconds = 31_536_000;
 
 export const hookRules: Rules = {

@@ -21,7 +21,7 @@ export const idMappingRules: Rules = {
     });
   },
 
-  // In a namespace without mappings every id is the overflow id, and nothing can be owned or entered.
+  // In a namespace without mappings every id is the overflow id, and the container could not own anything.
   "mappings-given": ({ spec, namespaces }, report) => {
     if (!isNew(namespaces.get("user"))) return;
     each(lists, (list) => {
@@ -37,7 +37,7 @@ export const idMappingRules: Rules = {
     });
   },
 
-  // The runtime becomes root of the container to set it up: mounts and devices belong to id 0.
+  // The runtime sets the container up as its root: mounts and devices belong to id 0.
   "mapping-root": ({ spec, namespaces }, report) => {
     if (!isNew(namespaces.get("user"))) return;
     each(lists, (list) => {
@@ -71,7 +71,7 @@ export const idMappingRules: Rules = {
   },
 };
 
-/** Reports what the kernel takes in no map. */
+/** Reports ids and sizes that the kernel refuses in a map. */
 export function reportMappings(mappings: readonly IDMapping[], pointer: string, report: Report): void {
   if (mappings.length > mostLines) report(pointer, new Description(`${mappings.length} mappings`), `at most ${mostLines}`);
   else reportLines(mappings, pointer, report);

@@ -4,11 +4,11 @@ import { each, type Rules } from "../rule.js";
 
 const place = "/linux/intelRdt";
 
-/** Directories that resctrl has in its root and that are no classes (Documentation/filesystems/resctrl.rst). */
+/** Directories in the root of resctrl that are not classes (Documentation/filesystems/resctrl.rst). */
 const reserved: readonly string[] = ["info", "mon_groups", "mon_data"];
 
 export const intelRdtRules: Rules = {
-  // It becomes the name of a directory: a path could name another's.
+  // It becomes the name of a directory: a path could lead to the class of another container.
   "rdt-class-name": ({ spec: { linux } }, report) => {
     const name = linux?.intelRdt?.closID;
     if (!name || name === "/") return;

@@ -1,4 +1,4 @@
-/** Rules for what a container sees of the kernel: `linux.personality` and `linux.timeOffsets` (config-linux.md). */
+/** Rules for what the kernel shows to a container: `linux.personality` and `linux.timeOffsets` (config-linux.md). */
 
 import type { TimeOffsets } from "../generated/spec-types.js";
 import { each, isNew, type Rules, type Subject } from "../rule.js";

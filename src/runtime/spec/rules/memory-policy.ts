@@ -24,7 +24,7 @@ export const memoryPolicyRules: Rules = {
     else if ((numbersOf(nodes).at(-1) as number) > lastNode) report(place, nodes, `nodes up to ${lastNode}`);
   },
 
-  // The kernel would pass over all flags of MPOL_DEFAULT, and refuse the others.
+  // With MPOL_DEFAULT the kernel ignores the flags; with other modes it refuses wrong ones.
   "memory-policy-flags": ({ spec }, report) => {
     const { mode, nodes = "", flags = [] } = spec.linux?.memoryPolicy ?? {};
     each(flags, (flag, i) => {

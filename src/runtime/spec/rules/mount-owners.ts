@@ -1,4 +1,4 @@
-/** Rules for mounts whose files get other owners (config.md, "Mounts": `idmap`, `ridmap`, `uidMappings`) or are copied (`tmpcopyup`). */
+/** Rules for mounts with mapped owners (config.md, "Mounts": `idmap`, `ridmap`, `uidMappings`) or copied content (`tmpcopyup`). */
 
 import type { Report } from "../fault.js";
 import type { Mount, Spec } from "../generated/spec-types.js";
@@ -10,7 +10,7 @@ import { isBindMount } from "./mounts.js";
 
 const lists = ["uidMappings", "gidMappings"] as const;
 
-/** Where a mount asks for mapped owners first, with what stands there; undefined where it does not. */
+/** The first place in a mount that requests mapped owners, with its value; undefined if there is none. */
 function wish(mount: Mount, pointer: string): { pointer: string; found: unknown } | undefined {
   const index = mount.options?.findIndex(isIdMapOption) ?? -1;
   if (index >= 0) return { pointer: `${pointer}/options/${index}`, found: mount.options?.[index] };
@@ -19,7 +19,7 @@ function wish(mount: Mount, pointer: string): { pointer: string; found: unknown 
 }
 
 export const mountOwnerRules: Rules = {
-  // The kernel maps the owners of a mount that was never visible, and whole file systems by their own namespace.
+  // The kernel can map only a mount that was never visible. The owners of a new file system are mapped by its user namespace.
   "idmap-bind": ({ spec, rootless, namespaces }, report) => {
     each(spec.mounts, (mount, i) => {
       const pointer = `/mounts/${i}`;
@@ -44,7 +44,7 @@ export const mountOwnerRules: Rules = {
   },
 };
 
-/** Mappings in options. The ids and ranges of each are as good as those of the lists. */
+/** Mappings in options; their ids and ranges must satisfy the same rules as those of the lists. */
 function reportOptions(mount: Mount, pointer: string, spec: Spec, report: Report): void {
   each(mount.options, (option, i) => {
     if (!option.includes("=") || !isIdMapOption(option)) return;

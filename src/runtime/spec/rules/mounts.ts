@@ -7,8 +7,8 @@ import { nearest } from "../nearest.js";
 import { each, type Rules } from "../rule.js";
 
 /**
- * What may be mounted over a file of procfs: files that only tell, as lxcfs replaces them. Anything else could turn the
- * writes that confine a process into writes to a file of the image (CVE-2019-16884, CVE-2019-19921).
+ * Files of procfs that may be mounted over: read-only information, which lxcfs replaces. Mounts over other files could redirect writes that
+ * confine a process, such as labels, to a file of the image (CVE-2019-16884, CVE-2019-19921).
  */
 const replaceableProcFiles: readonly string[] = [
   "/proc/cpuinfo",
@@ -31,7 +31,7 @@ export function isBindMount({ options }: Mount): boolean {
 export const mountRules: Rules = {
   "mount-destination": ({ spec }, report) => {
     each(spec.mounts, ({ destination }, i) => {
-      // A path that ends in a name leads below /: most do, and need no closer look.
+      // Quick test: most destinations end in a name, so they are not /.
       if (/(^|[/.])$/.test(destination) && cleanAbsolute(destination) === "/")
         report(`/mounts/${i}/destination`, destination, "a path below /");
     });
@@ -52,8 +52,8 @@ export const mountRules: Rules = {
     });
   },
 
-  // The kernel ignores data on a bind mount; somebody wrote it for a reason. Where a mount is one by its options alone, the others may
-  // be those of whatever file system comes first in a list (OCI runtime-tools does so): a warning tells of them.
+  // The kernel ignores data on a bind mount, so it is probably a mistake. If only the options make it a bind mount, data may be meant for the
+  // file system in `type` (OCI runtime-tools does so): then there is only a warning.
   "bind-options": ({ spec }, report) => {
     each(spec.mounts, (mount, i) => {
       if (mount.type !== "bind" || !isBindMount(mount)) return;
@@ -69,7 +69,7 @@ export const mountRules: Rules = {
     });
   },
 
-  // crun has them pass unheard elsewhere, and refuses those that contradict.
+  // crun ignores these options on other mounts, and refuses contradicting ones.
   "link-options": ({ spec }, report) => {
     each(spec.mounts, (mount, i) => {
       each(mount.options, (option, j) => {
@@ -91,8 +91,8 @@ export const mountRules: Rules = {
       if (!mount.destination.includes("proc")) return;
       const path = cleanAbsolute(mount.destination);
       if (path === "/proc") {
-        // Whether the source of a bind mount is procfs shows where it is mounted. What is no type of a file system at all is the fault of
-        // another rule, but a remount needs none there.
+        // Whether the source of a bind mount is a procfs is only known when it is mounted. Another rule reports a missing type, which a remount
+        // does not need.
         const isTyped = (mount.type && mount.type !== "bind") || mount.options?.includes("remount");
         if (isTyped && mount.type !== "proc" && !isBindMount(mount)) report(`/mounts/${i}/type`, mount.type, '"proc" on /proc');
       } else if (path.startsWith("/proc/") && !replaceableProcFiles.includes(path)) {

@@ -1,4 +1,4 @@
-/** Rules for `linux.namespaces` and what stands or falls with one (config-linux.md, "Namespaces"). */
+/** Rules for `linux.namespaces` and for fields that need a namespace (config-linux.md, "Namespaces"). */
 
 import { Description } from "../fault.js";
 import { each, type Rules } from "../rule.js";
@@ -28,7 +28,7 @@ export const namespaceRules: Rules = {
       report("/linux/namespaces", new Description("no user namespace"), 'an entry of type "user": not running as root');
   },
 
-  // Names set without a namespace would be the host's.
+  // Without the namespace the host's name would be changed.
   "hostname-namespace": ({ spec, namespaces }, report) => {
     each(["hostname", "domainname"] as const, (name) => {
       if (spec[name] && !namespaces.has("uts")) report(`/${name}`, spec[name], 'nothing, or an entry of type "uts" in /linux/namespaces');
@@ -42,7 +42,7 @@ export const namespaceRules: Rules = {
   },
 };
 
-/** How many bytes a text is for the kernel. */
+/** Length of a text in UTF-8. */
 export function utf8Length(text: string): number {
   let length = 0;
   for (const character of text) {

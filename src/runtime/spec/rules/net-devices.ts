@@ -7,7 +7,7 @@ import { utf8Length } from "./namespaces.js";
 const place = "/linux/netDevices";
 const nameInWords = "the name of a device: 1 to 15 bytes, no slash, colon or blank";
 
-/** The kernel's dev_valid_name, without the % that a template has. */
+/** The kernel's dev_valid_name, without %, which marks a template. */
 function isDeviceName(name: string): boolean {
   return /^[^/:%\s]+$/.test(name) && name !== "." && name !== ".." && utf8Length(name) <= 15;
 }
@@ -34,7 +34,7 @@ export const netDeviceRules: Rules = {
 };
 
 interface Names {
-  /** The pointer of the device that has a new name already. */
+  /** The pointer of the device that has a name, by name. */
   holders: Map<string, string>;
   report: Report;
 }
@@ -43,6 +43,6 @@ function inspectNewName(name: string, pointer: string, { holders, report }: Name
   const holder = holders.get(name);
   if (!isDeviceName(name.replace("%d", "0"))) report(`${pointer}/name`, name, `${nameInWords}, and at most one "%d"`);
   else if (holder !== undefined) report(`${pointer}/name`, name, `each name once: ${holder} has it`);
-  // A template is another name each time.
+  // A template gives a different name each time.
   else if (!name.includes("%")) holders.set(name, pointer);
 }

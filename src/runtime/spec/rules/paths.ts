@@ -1,4 +1,4 @@
-/** Rules for the paths that are no mounts and no devices, and for `annotations`. */
+/** Rules for paths other than mounts and devices, and for `annotations`. */
 
 import { each, type Rules } from "../rule.js";
 
@@ -17,7 +17,7 @@ export const pathRules: Rules = {
     });
   },
 
-  // A step up would leave the cgroup that the path names, and with it the limits of the caller.
+  // `..` could leave the caller's cgroup, and with it the caller's limits.
   "cgroups-path-inside": ({ spec: { linux } }, report) => {
     if (linux?.cgroupsPath?.split("/").includes("..")) report("/linux/cgroupsPath", linux.cgroupsPath, 'a path without ".."');
   },

@@ -1,9 +1,9 @@
-/** Rules for what configures containers of other platforms (config.md, "Platform-specific configuration"). */
+/** Rules for sections of other platforms (config.md, "Platform-specific configuration"). */
 
 import { Description } from "../fault.js";
 import { each, type Rules } from "../rule.js";
 
-/** Name of the rule whose faults are no mistakes, but meant for another runtime. */
+/** Name of the rule for fields that are not wrong, but meant for another runtime. */
 export const OTHER_PLATFORM = "other-platform";
 
 const allowed = "nothing: it configures a container of another platform, this runtime is for Linux";

@@ -1,4 +1,4 @@
-/** Rules for `process` (config.md, "Process"), but its capabilities and limits. */
+/** Rules for `process` (config.md, "Process") without its capabilities and rlimits. */
 
 import { Description } from "../fault.js";
 import { each, type Rules } from "../rule.js";
@@ -10,7 +10,7 @@ const mostGroups = 65536;
 const largestWindowSide = 65535;
 
 export const processRules: Rules = {
-  // Only `start` requires it by the specification; but create already resolves the program, as every runtime does.
+  // The specification requires it only for `start`, but create already looks the program up, as in every runtime.
   "process-given": ({ spec }, report) => {
     if (spec.process === undefined) report("/process", undefined, 'an object with "args" and "cwd"');
   },
@@ -56,7 +56,7 @@ export const processRules: Rules = {
     if (score !== undefined && !(score >= -1000 && score <= 1000)) report("/process/oomScoreAdj", score, "-1000 to 1000");
   },
 
-  // Without a terminal the specification has it ignored.
+  // The specification says to ignore it without a terminal.
   "console-size": ({ spec: { process } }, report) => {
     if (process?.terminal !== true || process.consoleSize === undefined) return;
     const { consoleSize } = process;

@@ -1,4 +1,4 @@
-/** Rules for `linux.resources` (config-linux.md, "Control groups"), but its list of devices. */
+/** Rules for `linux.resources` (config-linux.md, "Control groups") without its list of devices. */
 
 import { segment, type Report } from "../fault.js";
 import type { CpuResources, Integer64, Resources } from "../generated/spec-types.js";
@@ -15,7 +15,7 @@ const int64Range = "-1 (no limit) to 9223372036854775807";
 const resourcesOf = ({ spec }: Subject): Resources => spec.linux?.resources ?? {};
 const cpuOf = (subject: Subject): CpuResources => resourcesOf(subject).cpu ?? {};
 
-/** Reports a limit that is neither -1 nor an amount. */
+/** Reports a limit that is neither -1 nor a valid amount. */
 function reportLimit(value: Integer64 | undefined, pointer: string, report: Report): void {
   if (value !== undefined && (value < -1 || !isInt64(value))) report(pointer, value, int64Range);
 }
@@ -37,7 +37,7 @@ export const resourceRules: Rules = {
     },
   ],
 
-  // `swap` counts memory and swap together; 0 stands for unset. Cgroup v2 has a limit of swap also where memory has none.
+  // `swap` is memory and swap together; 0 means unset. Cgroup v2 can limit swap without a limit of memory.
   "memory-swap": (subject, report) => {
     const { limit = 0, swap = 0 } = resourcesOf(subject).memory ?? {};
     if (swap <= 0) return;
@@ -52,7 +52,7 @@ export const resourceRules: Rules = {
     },
     (subject, report) => reportLimit(cpuOf(subject).realtimeRuntime, `${place}/cpu/realtimeRuntime`, report),
 
-    // CFS bandwidth (kernel: sched-bwc): a period of 1 ms to 1 s, a quota of at least 1 ms; 0 stands for unset.
+    // CFS bandwidth (kernel: sched-bwc): a period of 1 ms to 1 s, a quota of at least 1 ms; 0 means unset.
     (subject, report) => {
       const { period = 0 } = cpuOf(subject);
       if (period !== 0 && (period < 1000 || period > 1_000_000)) report(`${place}/cpu/period`, period, "1000 to 1000000 (microseconds)");
@@ -73,7 +73,7 @@ export const resourceRules: Rules = {
   "cpu-lists": (subject, report) => {
     each(["cpus", "mems"] as const, (name) => {
       const list = cpuOf(subject)[name];
-      // Empty stands for unset.
+      // Empty means unset.
       if (list && !isNumberList(list)) report(`${place}/cpu/${name}`, list, 'numbers and ranges, such as "0-3,7"');
     });
   },
@@ -82,7 +82,7 @@ export const resourceRules: Rules = {
     reportLimit(resourcesOf(subject).pids?.limit, `${place}/pids/limit`, report);
   },
 
-  // 0 stands for unset.
+  // 0 means unset.
   "block-io-weights": (subject, report) => {
     const { blockIO } = resourcesOf(subject);
     const inspect = (weights: { weight?: number; leafWeight?: number } | undefined, pointer: string): void => {
@@ -110,7 +110,7 @@ export const resourceRules: Rules = {
     });
   },
 
-  // The kernel names each size in its largest whole unit; a cgroup has no file for any other name.
+  // The kernel writes each size in its largest whole unit; other spellings have no file in a cgroup.
   "hugepage-sizes": [
     (subject, report) => {
       const seen = new Set<string>();
@@ -127,7 +127,7 @@ export const resourceRules: Rules = {
     },
   ],
 
-  // IFNAMSIZ of the kernel counts the closing NUL.
+  // IFNAMSIZ includes the terminating NUL.
   "network-priorities": (subject, report) => {
     each(resourcesOf(subject).network?.priorities, ({ name }, i) => {
       if (!/^[^/\s]{1,15}$/.test(name))
@@ -147,7 +147,7 @@ export const resourceRules: Rules = {
     });
   },
 
-  // Each is a file of the container's own cgroup: a path could name another's.
+  // Each is a file of the container's own cgroup: a path could lead to another cgroup.
   "unified-names": (subject, report) => {
     for (const name of Object.keys(resourcesOf(subject).unified ?? {})) {
       if (name === "" || name === "." || name === ".." || name.includes("/"))

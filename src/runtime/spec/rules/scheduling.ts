@@ -7,7 +7,7 @@ import { each, type Rules } from "../rule.js";
 
 type Scheduler = NonNullable<Process["scheduler"]>;
 
-/** What the kernel calls too short (kernel/sched/syscalls.c, __checkparam_dl). */
+/** The kernel's minimum (kernel/sched/syscalls.c, __checkparam_dl). */
 const shortestRuntime = 1024;
 const longestPeriod = 2n ** 63n - 1n;
 
@@ -30,7 +30,7 @@ export const schedulingRules: Rules = {
     },
   ],
 
-  // sched_setattr(2), EAGAIN of fork(2): such a process has no children, but hooks are some.
+  // fork(2) fails with EAGAIN under SCHED_DEADLINE (sched_setattr(2)), but hooks have to be forked.
   "scheduler-hooks": ({ spec: { process, hooks } }, report) => {
     const { policy, flags = [] } = process?.scheduler ?? {};
     if (policy !== "SCHED_DEADLINE" || !hooks?.startContainer?.length || flags.includes("SCHED_FLAG_RESET_ON_FORK")) return;
@@ -72,6 +72,6 @@ function inspectDeadline(scheduler: Scheduler, report: Report): void {
   const isWithin = (value: Integer64, least: Integer64): boolean => value >= least && value <= longestPeriod;
   if (!isWithin(runtime, shortestRuntime)) reportTime("runtime", `at least ${shortestRuntime} nanoseconds`);
   else if (!isWithin(deadline, runtime)) reportTime("deadline", `at least /process/scheduler/runtime, ${runtime}`);
-  // 0 stands for the deadline.
+  // 0 means the deadline.
   else if (period && !isWithin(period, deadline)) reportTime("period", `at least /process/scheduler/deadline, ${deadline}, or 0`);
 }

@@ -1,11 +1,11 @@
-/** Rules for `linux.seccomp` (config-linux.md, "Seccomp"; seccomp(2)). Only the careful way has them: a profile goes no other. */
+/** Rules for `linux.seccomp` (config-linux.md, "Seccomp"; seccomp(2)). Only the slow validator checks them, because it reads every new profile. */
 
 import { Description, type Report } from "../fault.js";
 import type { Seccomp, SeccompAction } from "../generated/spec-types.js";
 import { isUint64, uint64Range } from "../numbers.js";
 import { each, type Rules } from "../rule.js";
 
-/** The largest number that each action may carry: errno values end there (MAX_ERRNO), a tracer gets 16 bits. */
+/** The largest value for each action: MAX_ERRNO for an errno, 16 bits for a tracer. */
 const mostOf: Partial<Record<SeccompAction, number>> = { SCMP_ACT_ERRNO: 4095, SCMP_ACT_TRACE: 0xffff };
 
 /** A system call has six arguments. */
@@ -73,7 +73,7 @@ export const seccompRules: Rules = {
   ],
 };
 
-/** Where the first rule stands that asks a listener. */
+/** Position of the first rule that notifies a listener. */
 function notifying({ syscalls = [] }: Seccomp): string | undefined {
   const index = syscalls.findIndex(({ action }) => action === "SCMP_ACT_NOTIFY");
   return index < 0 ? undefined : `${pointer}/syscalls/${index}`;

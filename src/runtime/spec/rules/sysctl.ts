@@ -32,7 +32,7 @@ export const sysctlRules: Rules = {
   },
 };
 
-/** The type of namespace that a parameter belongs to; `undefined` where it is the whole machine's. */
+/** The type of namespace that a parameter belongs to; `undefined` if it applies to the whole machine. */
 function namespaceOf(path: string): NamespaceType | undefined {
   if (path.startsWith("fs/mqueue/") || (path.startsWith("kernel/") && ipcParameters.includes(path.slice(7)))) return "ipc";
   if (path.startsWith("net/")) return "network";
