@@ -122,6 +122,7 @@ pub fn report(channel: &Channel, flags: RecvFlags) -> Result<Option<Failure>, Fa
     // A message starts with its length, this report with a step, which is negative.
     let Some(step) = Step::from_number(number(0)).filter(|_| count == 8) else { return Ok(None) };
     let operation = match step {
+        Step::BecomeUndumpable => "become undumpable",
         Step::JoinUser => "join user namespace",
         Step::JoinMount => "join mount namespace",
         Step::JoinPid => "join pid namespace",

@@ -64,14 +64,16 @@ pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
             }
             result
         };
+        let become_undumpable = || {
+            call(Step::BecomeUndumpable, libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0]);
+        };
         if child.intermediate {
+            // Processes in the joined namespaces must not trace this one, nor the one that it makes. The memory is a copy, so the caller stays as it is.
+            become_undumpable();
             for index in 0..child.join_count {
                 let join = &*child.joins.add(index);
-                if join.flag & (libc::CLONE_NEWUSER | libc::CLONE_NEWPID) as u64 != 0 {
-                    // Not traceable by those whose namespace we are about to join; the memory is a copy.
-                    call(join.step, libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0]);
-                }
                 call(join.step, libc::SYS_setns, [join.fd as u64, join.flag, 0, 0, 0]);
+                become_undumpable(); // a user namespace may have made it dumpable again (fs.suid_dumpable in proc_sys_fs(5))
             }
             let args = CloneArgs { flags: child.inner_flags | libc::CLONE_PARENT as u64, ..CloneArgs::default() };
             let pid = call(Step::Clone, libc::SYS_clone3, [&raw const args as u64, size_of::<CloneArgs>() as u64, 0, 0, 0]);
@@ -99,6 +101,9 @@ pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
         if child.become_root {
             call(Step::BecomeRoot, libc::SYS_setresgid, [0, 0, 0, 0, 0]);
             call(Step::BecomeRoot, libc::SYS_setresuid, [0, 0, 0, 0, 0]);
+            if child.intermediate {
+                become_undumpable(); // as above
+            }
         }
         if child.unshare_flags != 0 {
             call(Step::Unshare, libc::SYS_unshare, [child.unshare_flags, 0, 0, 0, 0]);

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::child::{run_child, Child, Join};
 use super::{clone_child, Spawn, Spawned, Step};
-use crate::process::{close_on_exec_from_3, pointers, set_dumpable};
+use crate::process::{close_on_exec_from_3, pointers};
 
 /// Clones a process, outside the pid namespace, that executes `spawn.program` with two arguments more, to call `launch` with them.
 pub(super) fn start(spawn: &Spawn<'_>, pid_pipe: BorrowedFd<'_>) -> Result<Spawned, Errno> {
@@ -37,7 +37,6 @@ pub(super) fn start(spawn: &Spawn<'_>, pid_pipe: BorrowedFd<'_>) -> Result<Spawn
 pub fn launch(report: i32, args: &[CString], order: &str, clock_offsets: &CStr) -> Option<Infallible> {
     let order = Order::from_text(order)?;
     close_on_exec_from_3().ok()?; // what the process keeps is named by number
-    set_dumpable(false).ok()?; // the others in the namespace may be of the same user
     let (argv, envp) = (pointers(args), [std::ptr::null()]);
     let child = Child {
         intermediate: true,

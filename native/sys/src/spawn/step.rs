@@ -5,7 +5,8 @@ use tsrunc_plan::container::Namespace;
 /// Where a child failed before its exec. Negative, so that no length of a message is mistaken for one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step {
-    JoinUser = -20,
+    BecomeUndumpable = -21,
+    JoinUser,
     JoinMount,
     JoinPid,
     JoinNetwork,
@@ -24,9 +25,10 @@ pub enum Step {
 }
 
 impl Step {
-    const ALL: [Step; 16] = {
+    const ALL: [Step; 17] = {
         use Step::*;
         [
+            BecomeUndumpable,
             JoinUser,
             JoinMount,
             JoinPid,
