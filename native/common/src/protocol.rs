@@ -80,7 +80,7 @@ pub struct InitPlan<'a> {
     pub operations: Cow<'a, [Operation]>,
     pub start_container_hooks: Cow<'a, [Hook]>,
     /// Detached clones of bind sources: index of the operation, descriptor.
-    pub lent_mounts: Vec<(usize, i32)>,
+    pub source_clones: Vec<(usize, i32)>,
     /// Files for the hooks' stdout and stderr.
     #[serde(default)]
     pub hook_output: [Option<i32>; 2],
@@ -115,7 +115,7 @@ pub struct MountsStart<'a> {
     pub chroot: bool,
     pub add: Cow<'a, [Operation]>,
     /// Detached clones of bind sources: index of the operation, descriptor.
-    pub lent_mounts: Vec<(usize, i32)>,
+    pub source_clones: Vec<(usize, i32)>,
     pub remove: Cow<'a, [MountPoint]>,
 }
 

@@ -20,7 +20,7 @@ use tsrunc_sys::process as sys;
 use crate::attach::attach;
 use crate::exec_namespaces::{continue_in_child, enter};
 use crate::kernel_files::label_file;
-use crate::launch::Never;
+use crate::launch::{take_source_clones, Never};
 use crate::mounts::{in_config, mount, Mount};
 use crate::root::{Place, Root};
 
@@ -32,19 +32,16 @@ pub fn change_mounts(channel: &Channel, start: &MountsStart<'_>, received: Vec<O
     let root = if start.chroot { Some(received.next().ok_or_else(missing)?) } else { None };
     let mut open = vec![channel.socket().as_raw_fd(), init.as_raw_fd()];
     open.extend(root.iter().map(AsRawFd::as_raw_fd));
-    open.extend(start.lent_mounts.iter().map(|(_, number)| number));
+    open.extend(start.source_clones.iter().map(|(_, number)| number));
     sys::close_all_but(&open).during(|| "close the caller's descriptors".into())?;
-    let lent = |&(operation, number): &(usize, i32)| sys::inherited(number).map(|fd| (operation, fd));
-    let lent = start.lent_mounts.iter().map(lent).collect::<Result<BTreeMap<usize, OwnedFd>, _>>().during(|| "take over bind sources".into())?;
+    let source_clones = take_source_clones(&start.source_clones)?;
     enter(&start.namespaces, init, root)?;
     if start.namespaces.contains(&Namespace::Pid) && start.add.iter().any(needs_pid_namespace) {
         continue_in_child(channel)?;
     }
     rustix::process::umask(Mode::empty());
-    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(|| "open \"/\"".into())?;
-    add(&mut Root::new(root), &start.add, &lent)?;
-    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(|| "open \"/\"".into())?;
-    remove(&Root::new(root), &start.remove)?;
+    add(&mut Root::of_process()?, &start.add, &source_clones)?;
+    remove(&Root::of_process()?, &start.remove)?;
     channel.send(&FromInit::Ready)?;
     std::process::exit(0);
 }
@@ -59,21 +56,22 @@ fn needs_pid_namespace(operation: &Operation) -> bool {
 }
 
 /// Makes all mounts or, after a failure, none.
-fn add(root: &mut Root, operations: &[Operation], lent: &BTreeMap<usize, OwnedFd>) -> Result<(), Failure> {
+fn add(root: &mut Root, operations: &[Operation], source_clones: &BTreeMap<usize, OwnedFd>) -> Result<(), Failure> {
     root.record_mounts();
     for (index, operation) in operations.iter().enumerate() {
-        if let Err(failure) = execute(root, operation, lent.get(&index)) {
+        if let Err(failure) = execute(root, operation, source_clones.get(&index)) {
             return Err(unmount_added(root, failure));
         }
     }
     Ok(())
 }
 
-fn execute(root: &mut Root, operation: &Operation, lent: Option<&OwnedFd>) -> Result<(), Failure> {
+fn execute(root: &mut Root, operation: &Operation, creator_clone: Option<&OwnedFd>) -> Result<(), Failure> {
     match operation {
         Operation::Mount { destination, source, target, in_place, attributes, recursive, propagation, pointer } => {
-            let entry = Mount { destination, source, target: *target, in_place: *in_place, attributes, recursive, propagation, pointer, lent_only: true };
-            mount(root, &entry, lent)
+            let entry =
+                Mount { destination, source, target: *target, in_place: *in_place, attributes, recursive, propagation, pointer, require_creator_clone: true };
+            mount(root, &entry, creator_clone)
         }
         Operation::Label { path, label } => label_file(root, path, label),
         _ => Err(Failure::new(FailureCode::BadRequest, "mount", "not a mount")),

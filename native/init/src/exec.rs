@@ -6,7 +6,6 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags};
 use rustix::termios::Winsize;
 use tsrunc_common::hooks::Output;
 use tsrunc_common::protocol::{require_filter, unexpected, Channel, ExecStart, FromInit};
@@ -105,8 +104,7 @@ fn set_up(channel: &Channel, start: &ExecStart<'_>, kernel: KernelFiles) -> Resu
     if start.terminal_size.is_none() && operations().next().is_none() {
         return Ok(None);
     }
-    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(|| "open \"/\"".into())?;
-    let root = Root::new(root);
+    let root = Root::of_process()?;
     let mut terminal = None;
     if let Some([height, width]) = start.terminal_size {
         let opened = open_terminal(&root, Winsize { ws_row: height, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 })?;

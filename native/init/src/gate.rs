@@ -1,6 +1,5 @@
 //! The init's side of the protocol (protocol.rs in native/common), from the plan to the exec.
 
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
@@ -22,7 +21,10 @@ use crate::change_mounts::change_mounts;
 use crate::creator::ChannelCreator;
 use crate::exec::exec;
 use crate::kernel_files::KernelFiles;
-use crate::launch::{await_release, become_program, begin_session, execute, join_cgroups, join_session_keyring, launch_descriptors, reset_cpu_affinity, Never};
+use crate::launch::{
+    await_release, become_program, begin_session, execute, join_cgroups, join_session_keyring, launch_descriptors, reset_cpu_affinity, take_source_clones,
+    Never,
+};
 use crate::process::control_terminal;
 use crate::seccomp::filter_of_hooks;
 use crate::setup::Setup;
@@ -64,8 +66,7 @@ fn container(channel: &mut Channel, plan: InitPlan<'_>, tasks: Vec<OwnedFd>) -> 
     reset_cpu_affinity()?;
     sys::close_all_but(&descriptors(channel, &plan)).during(|| "close the caller's descriptors".into())?;
     let notify = plan.notify.map(sys::inherited).transpose().during(|| "take over the notify socket".into())?;
-    let lent = |&(operation, number): &(usize, i32)| sys::inherited(number).map(|fd| (operation, fd));
-    let lent_mounts = plan.lent_mounts.iter().map(lent).collect::<Result<BTreeMap<usize, OwnedFd>, _>>().during(|| "take over bind sources".into())?;
+    let source_clones = take_source_clones(&plan.source_clones)?;
     let hook_output = Output::inherited(plan.hook_output).during(|| "take over the files of hooks".into())?;
     require_filter(&launch.process, launch.seccomp.is_some())?;
     join_namespaces(&plan)?;
@@ -74,7 +75,7 @@ fn container(channel: &mut Channel, plan: InitPlan<'_>, tasks: Vec<OwnedFd>) -> 
     let mut creator = ChannelCreator { channel, console: &launch.console };
     let count = plan.operations.len() + launch.process.operations.len();
     let open_files = allow_descriptors(count).during(|| "raise RLIMIT_NOFILE for the mounts".into())?;
-    let mut setup = Setup::new(&lent_mounts, &launch.process, &hook_output);
+    let mut setup = Setup::new(&source_clones, &launch.process, &hook_output);
     setup.open_files = open_files.map(|before| [before.current, before.maximum].map(|limit| limit.unwrap_or(u64::MAX)));
     for (index, operation) in plan.operations.iter().chain(&launch.process.operations).enumerate() {
         setup.run(index, operation, &mut creator)?;
@@ -86,7 +87,7 @@ fn container(channel: &mut Channel, plan: InitPlan<'_>, tasks: Vec<OwnedFd>) -> 
     }
     // Before chdir to the working directory: its path comes from the image and must not reach a clone of the host's mounts by
     // /proc/self/fd.
-    drop(lent_mounts);
+    drop(source_clones);
     let has_terminal = terminal.is_some();
     let program = become_program(channel, launch, terminal)?;
     if has_terminal {
@@ -130,7 +131,7 @@ fn allow_descriptors(operations: usize) -> Result<Option<Rlimit>, Errno> {
 /// The descriptors that the creator passed. Any other is the caller's and might lead out of the container (CVE-2024-21626).
 fn descriptors(channel: &Channel, plan: &InitPlan<'_>) -> Vec<i32> {
     let mut open = vec![channel.socket().as_raw_fd()];
-    open.extend(plan.lent_mounts.iter().map(|(_, number)| number));
+    open.extend(plan.source_clones.iter().map(|(_, number)| number));
     open.extend(plan.hook_output.iter().flatten());
     open.extend(plan.join.iter().map(|(_, number)| number));
     open.extend(plan.notify);

@@ -1,5 +1,6 @@
 //! The steps that the init of a container and a process of `exec` share: cgroups, session, terminal, limits, user, seccomp filter, exec.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -76,6 +77,12 @@ pub fn launch_descriptors(launch: &Launch<'_>) -> impl Iterator<Item = i32> {
         Console::None | Console::Channel => None,
     };
     console.into_iter().chain((0..launch.process.preserve_fds as i32).map(|index| 3 + index))
+}
+
+/// Takes over the clones of bind sources that the creator made, by the index of their operation.
+pub fn take_source_clones(clones: &[(usize, i32)]) -> Result<BTreeMap<usize, OwnedFd>, Failure> {
+    let take = |&(operation, number): &(usize, i32)| sys::inherited(number).map(|fd| (operation, fd));
+    clones.iter().map(take).collect::<Result<_, _>>().during(|| "take over bind sources".into())
 }
 
 /// Sends the terminal's master to the console socket or to the creator.

@@ -27,20 +27,20 @@ pub struct Mount<'a> {
     pub target: MountTarget,
     pub in_place: bool,
     /// The source is a path in another mount namespace: use only the clone that the creator made.
-    pub lent_only: bool,
+    pub require_creator_clone: bool,
     pub attributes: &'a MountAttributes,
     pub recursive: &'a MountAttributes,
     pub propagation: &'a [Propagation],
     pub pointer: &'a str,
 }
 
-/// Mounts one entry below `root`. `lent`: the creator's clone of its source, if there is one.
-pub fn mount(root: &mut Root, entry: &Mount<'_>, lent: Option<&OwnedFd>) -> Result<(), Failure> {
+/// Mounts one entry below `root`. `creator_clone`: the creator's clone of its source, if there is one.
+pub fn mount(root: &mut Root, entry: &Mount<'_>, creator_clone: Option<&OwnedFd>) -> Result<(), Failure> {
     let during = || format!("mount {} on {:?}{}", describe(entry.source), entry.destination, in_config(entry.pointer));
     if let MountSource::Remount { bind, data } = entry.source {
         return remount(root, entry, *bind, data).map_err(|failure| within(failure, during));
     }
-    let mount = detached(root, entry, lent, &during)?;
+    let mount = detached(root, entry, creator_clone, &during)?;
     if let MountSource::Bind { link: SourceLink::Copy, .. } | MountSource::MappedBind { link: SourceLink::Copy, .. } = entry.source {
         if FileType::from_raw_mode(rustix::fs::fstat(&mount).during(during)?.st_mode) == FileType::Symlink {
             return make_same_link(root, entry.destination, &mount).map_err(|failure| within(failure, during));
@@ -60,21 +60,21 @@ pub fn mount(root: &mut Root, entry: &Mount<'_>, lent: Option<&OwnedFd>) -> Resu
 }
 
 /// The detached mount for an entry, with its attributes set.
-fn detached(root: &Root, entry: &Mount<'_>, lent: Option<&OwnedFd>, during: &dyn Fn() -> String) -> Result<OwnedFd, Failure> {
+fn detached(root: &Root, entry: &Mount<'_>, creator_clone: Option<&OwnedFd>, during: &dyn Fn() -> String) -> Result<OwnedFd, Failure> {
     let bad = |cause: &str| Failure::new(FailureCode::BadRequest, during(), cause);
-    let copy_of = |lent: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(lent, 3);
+    let copy_of = |creator_clone: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(creator_clone, 3);
     let clone = match entry.source {
         MountSource::FileSystem { fs_type, source, data } => {
             return file_system(root, entry, (fs_type, source, data)).map_err(|failure| within(failure, during))
         }
         MountSource::CopyUp { source, data } => return file_system(root, entry, ("tmpfs", source, data)).map_err(|failure| within(failure, during)),
-        MountSource::Bind { .. } if entry.lent_only => copy_of(lent.ok_or_else(|| bad("the creator did not make its clone"))?),
-        MountSource::Bind { source, recursive, link } => match (clone_path(source.as_bytes(), *recursive, *link), lent) {
+        MountSource::Bind { .. } if entry.require_creator_clone => copy_of(creator_clone.ok_or_else(|| bad("the creator did not make its clone"))?),
+        MountSource::Bind { source, recursive, link } => match (clone_path(source.as_bytes(), *recursive, *link), creator_clone) {
             // The root user of a user namespace may lack permission to reach it.
-            (Err(Errno::ACCESS | Errno::PERM), Some(lent)) => copy_of(lent),
+            (Err(Errno::ACCESS | Errno::PERM), Some(creator_clone)) => copy_of(creator_clone),
             (result, _) => result,
         },
-        MountSource::MappedBind { .. } => copy_of(lent.ok_or_else(|| bad("the creator did not make its clone"))?),
+        MountSource::MappedBind { .. } => copy_of(creator_clone.ok_or_else(|| bad("the creator did not make its clone"))?),
         MountSource::Remount { .. } => return Err(bad("nothing to mount")),
     }
     .during(during)?;

@@ -62,6 +62,11 @@ impl Root {
         Root { directory, mounts: OwnMounts::default(), last_parent: RefCell::new(None), record: None }
     }
 
+    /// The root directory of this process, which is in the container.
+    pub fn of_process() -> Result<Self, Failure> {
+        rustix::fs::open("/", DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map(Root::new).during(|| "open \"/\"".into())
+    }
+
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }

@@ -44,7 +44,7 @@ pub trait Creator {
 pub struct Setup<'a> {
     root: Option<Root>,
     /// Detached clones of bind sources that the creator made, by the index of the operation.
-    lent_mounts: &'a BTreeMap<usize, OwnedFd>,
+    source_clones: &'a BTreeMap<usize, OwnedFd>,
     process: &'a Process,
     hook_output: &'a Output,
     /// The original RLIMIT_NOFILE, soft and hard, if this process has raised its own; for hooks.
@@ -62,10 +62,10 @@ pub struct Setup<'a> {
 
 impl<'a> Setup<'a> {
     /// Sets this process's umask to 0, so that files get exactly the modes in the plan.
-    pub fn new(lent_mounts: &'a BTreeMap<usize, OwnedFd>, process: &'a Process, hook_output: &'a Output) -> Self {
+    pub fn new(source_clones: &'a BTreeMap<usize, OwnedFd>, process: &'a Process, hook_output: &'a Output) -> Self {
         Setup {
             root: None,
-            lent_mounts,
+            source_clones,
             process,
             hook_output,
             open_files: None,
@@ -103,9 +103,19 @@ impl<'a> Setup<'a> {
             Operation::Rootfs { path } => self.rootfs(path, false),
             Operation::SharedRootfs { path } => self.rootfs(path, true),
             Operation::Mount { destination, source, target, in_place, attributes, recursive, propagation, pointer } => {
-                let entry = Mount { destination, source, target: *target, in_place: *in_place, attributes, recursive, propagation, pointer, lent_only: false };
-                let lent = self.lent_mounts.get(&index);
-                mount(self.root_mut()?, &entry, lent)
+                let entry = Mount {
+                    destination,
+                    source,
+                    target: *target,
+                    in_place: *in_place,
+                    attributes,
+                    recursive,
+                    propagation,
+                    pointer,
+                    require_creator_clone: false,
+                };
+                let creator_clone = self.source_clones.get(&index);
+                mount(self.root_mut()?, &entry, creator_clone)
             }
             Operation::Device { path, kind, major, minor, mode, uid, gid, bind, pointer } => {
                 let device = Device { path, kind: *kind, major: *major, minor: *minor, mode: *mode, uid: *uid, gid: *gid, pointer };

@@ -113,7 +113,7 @@ fn make_process(lock: &Lock, plan: &mut ContainerPlan, mut opened: Opened, start
     }
     pending.identity.start_time_ticks = processes::start_time(pid)?;
     let init_plan = InitPlan {
-        lent_mounts: mounts.iter().map(|mount| (mount.operation, mount.clone.as_raw_fd())).collect(),
+        source_clones: mounts.iter().map(|mount| (mount.operation, mount.clone.as_raw_fd())).collect(),
         notify: notify.map(|socket| socket.as_raw_fd()),
         ..init_plan(plan, &opened, filter)?
     };
@@ -196,7 +196,7 @@ fn init_plan<'a>(plan: &'a ContainerPlan, opened: &Opened, filter: Option<&Filte
             .then(|| (plan.spawn.uid_mappings.clone(), plan.spawn.gid_mappings.clone())),
         operations: Cow::Borrowed(&plan.operations),
         start_container_hooks: Cow::Borrowed(&plan.start_container_hooks),
-        lent_mounts: Vec::new(),
+        source_clones: Vec::new(),
         hook_output: opened.hook_output.numbers(),
         notify: None,
     })

@@ -55,7 +55,7 @@ pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan)
         namespaces: Cow::Owned(namespaces),
         chroot: plan.chroot,
         add: Cow::Borrowed(&plan.add),
-        lent_mounts: mounts.iter().map(|mount| (mount.operation, mount.clone.as_raw_fd())).collect(),
+        source_clones: mounts.iter().map(|mount| (mount.operation, mount.clone.as_raw_fd())).collect(),
         remove: Cow::Borrowed(&plan.remove),
     };
     let channel = Channel::new(ours);

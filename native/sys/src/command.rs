@@ -1,5 +1,5 @@
-//! Starts a program without copying the caller, as posix_spawn(3) does, which can load no seccomp filter. The standard library's `Command`
-//! leaves ignored signals ignored, and Node ignores some.
+//! Starts a program with CLONE_VFORK, as posix_spawn(3), which cannot load a seccomp filter. The standard library's `Command` keeps ignored signals
+//! ignored, and Node ignores some.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -12,9 +12,9 @@ use crate::namespaces::check;
 use crate::process::pointers;
 use crate::raw::{end_process, raw};
 use crate::seccomp::{Filter, SET_MODE_FILTER};
-use crate::signals::with_all_blocked;
+use crate::signals::{reset_all, with_all_blocked};
 
-/// A program with all it gets.
+/// A program and its attributes.
 pub struct Command<'a> {
     pub path: &'a CStr,
     pub args: &'a [CString],
@@ -24,11 +24,11 @@ pub struct Command<'a> {
     pub input: BorrowedFd<'a>,
     pub output: BorrowedFd<'a>,
     pub error: BorrowedFd<'a>,
-    /// The other descriptors that it inherits, with their numbers. None: those that are not close-on-exec.
+    /// Other descriptors to inherit, with the same numbers. None: all that are not close-on-exec.
     pub inherit: Option<&'a [BorrowedFd<'a>]>,
     /// RLIMIT_NOFILE, soft and hard. None: the caller's.
     pub open_files: Option<[u64; 2]>,
-    /// Loaded last, so that it need allow execve(2) alone. The caller has no_new_privs.
+    /// Loaded last, so that it need only allow execve(2). The caller must have set no_new_privs.
     pub filter: Option<Filter<'a>>,
 }
 
@@ -46,16 +46,16 @@ impl From<Errno> for NotStarted {
     }
 }
 
-/// What the child reads and where it tells what failed, in memory that it shares with the caller.
+/// The child's instructions, and its report of a failure; in memory that it shares with the caller.
 struct Child {
     path: *const libc::c_char,
     argv: *const *const libc::c_char,
     envp: *const *const libc::c_char,
-    /// Null: stay.
+    /// Null: the caller's.
     directory: *const libc::c_char,
-    /// What becomes stdin, stdout and stderr.
+    /// For stdin, stdout and stderr.
     descriptors: [i32; 3],
-    /// Null: see `Command::inherit`.
+    /// Null: all that are not close-on-exec.
     inherit: *const i32,
     inherit_count: usize,
     /// Null: the caller's limit.
@@ -63,18 +63,18 @@ struct Child {
     /// Null: none.
     filter: *const libc::sock_fprog,
     filter_flags: u32,
-    /// 0 while nothing failed.
+    /// 0 unless something failed.
     errno: AtomicI32,
     filter_refused: AtomicBool,
 }
 
-/// The child makes system calls only.
+/// Small, because the child only makes system calls.
 const STACK_BYTES: usize = 16 * 1024;
 
-/// Executes the program in a process group of its own, with every signal at its default and none blocked. The caller is suspended until then.
+/// Executes the program in a new process group, with default actions for all signals and none blocked. The caller is suspended until the exec.
 ///
 /// # Errors
-/// The errno of what failed, the change of directory and the exec included.
+/// The errno of the step that failed, including chdir(2) and execve(2).
 pub fn spawn(command: &Command<'_>) -> Result<Pid, NotStarted> {
     let (argv, envp) = (pointers(command.args), pointers(command.env));
     let filter = command.filter.as_ref().map(Filter::program).transpose()?;
@@ -94,10 +94,10 @@ pub fn spawn(command: &Command<'_>) -> Result<Pid, NotStarted> {
         filter_refused: AtomicBool::new(false),
     };
     let mut stack: Vec<u128> = Vec::with_capacity(STACK_BYTES / size_of::<u128>());
-    // Not clone3(2): the caller may be filtered by a profile that knows clone(2) alone.
+    // Not clone3(2): the caller may have a seccomp filter that allows only clone(2).
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: the stack grows down from its end, aligned as u128; stack, `child` and all it points to outlive the child's use of them, because
-    // the caller is suspended until the child executes or ends. `run_child` never returns and makes system calls only.
+    // the caller is suspended until the child's exec or exit. `run_child` never returns and makes only system calls.
     let cloned = with_all_blocked(|| unsafe {
         let top = stack.as_mut_ptr().add(stack.capacity());
         check(libc::clone(run_child, top.cast(), flags, (&raw const child).cast_mut().cast()).into())
@@ -112,7 +112,7 @@ pub fn spawn(command: &Command<'_>) -> Result<Pid, NotStarted> {
     }
 }
 
-/// Runs in the child, in the caller's memory: system calls only, no allocation, no lock, no errno.
+/// Runs in the child, in the caller's memory: only system calls, no allocation, no lock, no errno.
 extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
     // SAFETY: the caller of clone keeps the structure and what it points to alive; other arguments are integers.
     unsafe {
@@ -124,7 +124,7 @@ extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
                 end_process(127);
             }
         };
-        reset_signals();
+        reset_all();
         call(libc::SYS_setpgid, [0; 5]);
         if !child.directory.is_null() {
             call(libc::SYS_chdir, [child.directory as u64, 0, 0, 0, 0]);
@@ -136,7 +136,7 @@ extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
             }
         }
         for (number, descriptor) in (0..).zip(child.descriptors) {
-            // dup3(2) refuses a descriptor that has the number already.
+            // dup3(2) fails if both numbers are equal.
             if descriptor == number {
                 call(libc::SYS_fcntl, [number as u64, libc::F_SETFD as u64, 0, 0, 0]);
             } else {
@@ -144,7 +144,7 @@ extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
             }
         }
         if !child.open_files.is_null() {
-            // `struct rlimit64` is two numbers.
+            // The layout of `struct rlimit64`.
             call(libc::SYS_prlimit64, [0, libc::RLIMIT_NOFILE as u64, child.open_files as u64, 0, 0]);
         }
         if !child.filter.is_null() {
@@ -154,23 +154,6 @@ extern "C" fn run_child(argument: *mut libc::c_void) -> libc::c_int {
         }
         call(libc::SYS_execve, [child.path as u64, child.argv as u64, child.envp as u64, 0, 0]);
         end_process(127)
-    }
-}
-
-/// Every signal gets its default action, and none is blocked; also those that musl keeps for itself, which signal(2) leaves alone
-/// there: 34 is the first real-time signal of glibc.
-///
-/// # Safety
-/// For a process with a table of signal handlers of its own.
-pub(crate) unsafe fn reset_signals() {
-    const SET_BYTES: u64 = 8;
-    let default = [0u64; 4]; // `struct sigaction` of the kernel: SIG_DFL, no flags, no restorer, an empty mask
-                             // SAFETY: the structures live through the calls. SIGKILL and SIGSTOP cannot be changed, which is of no effect.
-    unsafe {
-        for signal in 1..=64 {
-            raw(libc::SYS_rt_sigaction, [signal, default.as_ptr() as u64, 0, SET_BYTES, 0]);
-        }
-        raw(libc::SYS_rt_sigprocmask, [libc::SIG_SETMASK as u64, default.as_ptr() as u64, 0, SET_BYTES, 0]);
     }
 }
 
@@ -191,12 +174,12 @@ mod tests {
     }
 
     #[test]
-    fn the_program_runs_in_the_directory_and_in_a_group_of_its_own() {
+    fn the_program_runs_in_the_directory_and_in_a_new_process_group() {
         assert_eq!(shell(r#"[ "$(pwd -P)" = /proc ] && [ "$(cut -d" " -f5 /proc/self/stat)" = $$ ]"#, Some(c"/proc"), None), Ok(Some(0)));
     }
 
     #[test]
-    fn the_errno_of_what_failed_is_told() {
+    fn reports_the_errno_of_a_failed_step() {
         assert_eq!(shell("", Some(c"/nowhere"), None), Err(Errno::NOENT.into()));
         let empty: [Instruction; 0] = [];
         let refused = shell("", None, Some(Filter { program: &empty, flags: 0 }));
@@ -204,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_holds_for_the_program_and_not_for_the_caller() {
+    fn the_filter_applies_to_the_program_and_not_to_the_caller() {
         let allow: [Instruction; 1] = [0x7fff_0000 << 32 | 0x06]; // BPF_RET, SECCOMP_RET_ALLOW
                                                                   // SAFETY: takes integers only; of this thread alone.
         assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);

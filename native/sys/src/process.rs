@@ -10,7 +10,7 @@ use crate::namespaces::check;
 /// caller ignored or blocked (execve(2) keeps both).
 pub fn reset_signals() {
     // SAFETY: the table of handlers is this process's own.
-    unsafe { crate::command::reset_signals() };
+    unsafe { crate::signals::reset_all() };
 }
 
 /// Joins a new session keyring of this name (keyctl(2)); a kernel without keyrings or a full quota is an error.

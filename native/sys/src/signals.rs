@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::pipe::{pipe_with, PipeFlags};
 
 use crate::namespaces::check;
+use crate::raw::raw;
 
 /// The terminal's window was resized.
 pub const WINDOW_CHANGE: i32 = libc::SIGWINCH;
@@ -254,6 +255,24 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, _contex
         let byte = signal as u8;
         libc::write(pipe.write.as_raw_fd(), (&raw const byte).cast(), 1);
         *libc::__errno_location() = errno;
+    }
+}
+
+/// Resets every signal to its default action and unblocks all. Also those that musl reserves for itself, which its signal(2) refuses: 34 is glibc's
+/// first real-time signal.
+///
+/// # Safety
+/// For a process whose table of signal handlers is not shared (CLONE_SIGHAND). Makes only system calls.
+pub(crate) unsafe fn reset_all() {
+    const SET_BYTES: u64 = 8;
+    // The kernel's `struct sigaction`: SIG_DFL, no flags, no restorer, an empty mask.
+    let default = [0u64; 4];
+    // SAFETY: the structures outlive the calls. SIGKILL and SIGSTOP cannot be changed; those calls have no effect.
+    unsafe {
+        for signal in 1..=64 {
+            raw(libc::SYS_rt_sigaction, [signal, default.as_ptr() as u64, 0, SET_BYTES, 0]);
+        }
+        raw(libc::SYS_rt_sigprocmask, [libc::SIG_SETMASK as u64, default.as_ptr() as u64, 0, SET_BYTES, 0]);
     }
 }
 

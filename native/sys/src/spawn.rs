@@ -1,8 +1,8 @@
-//! Clones the process that becomes a container's init and executes the init in it (clone(2), execveat(2)).
+//! Clones the process that becomes a container's init, and executes the init in it (clone(2), execveat(2)).
 //!
-//! The caller may have threads (Node), so between clone and exec the child makes system calls only: no allocation, no
-//! lock, no errno. Without a user or time namespace the child borrows the caller's memory until it executes (CLONE_VM),
-//! which spares the copy of the page tables; and if it may it makes its namespaces itself, while the caller goes on with other work.
+//! The caller may have threads (Node), so between clone and exec the child makes only system calls: no allocation, no lock, no errno. Without a user or
+//! time namespace the child shares the caller's memory until its exec (CLONE_VM), which avoids copying the page tables. If possible it makes its
+//! namespaces itself, while the caller does other work.
 
 mod child;
 pub mod launcher;
@@ -29,29 +29,28 @@ use crate::signals::with_all_blocked;
 pub struct Spawn<'a> {
     /// `CLONE_NEW*` flags.
     pub namespaces: u64,
-    /// Namespaces to join, in this order, before the others are made: a pid namespace, and where the process ends up in a user namespace
-    /// other than the caller's the rest too. What that one owns is joined after it, the rest before it. An intermediate process joins them
-    /// and makes the wanted one.
+    /// Namespaces that an intermediate process joins, in this order, before it clones the process: a pid namespace, and all others if the
+    /// process gets another user namespace than the caller's. Those that the user namespace owns come after it, the rest before it.
     pub joins: &'a [(Namespace, BorrowedFd<'a>)],
-    /// Wait for a byte before going on (the caller writes the id maps meanwhile).
+    /// Wait for a byte before anything else (the caller writes the id maps meanwhile).
     pub wait: Option<Wait<'a>>,
-    /// Make a time namespace with these lines of timens_offsets (time_namespaces(7)). The process is not in it yet after its
-    /// exec, at least on older kernels; children of it are.
+    /// Unshare a time namespace with these lines of timens_offsets (time_namespaces(7)). The process's children are in it; the process
+    /// itself enters it at its exec only since Linux 6.3.
     pub clock_offsets: Option<&'a CStr>,
-    /// Become uid and gid 0 of the user namespace before exec, else exec drops the capabilities.
+    /// Become uid and gid 0 of the user namespace before the exec, which would drop the capabilities otherwise.
     pub become_root: bool,
-    /// cgroup2 directory to be born in.
+    /// cgroup2 directory to be cloned into (CLONE_INTO_CGROUP).
     pub cgroup: Option<BorrowedFd<'a>>,
-    /// That cgroup may be short of memory. The kernel's OOM killer kills all who share the memory of its victim, but nobody who is
-    /// suspended until the victim executes (`in_vfork` of mm/oom_kill.c): so we are.
+    /// That cgroup may run out of memory. The OOM killer kills all processes that share the victim's memory, except one that is suspended until the
+    /// victim's exec (`in_vfork`, mm/oom_kill.c). So the caller is suspended (CLONE_VFORK).
     pub cgroup_limits_memory: bool,
-    /// That cgroup may be frozen, and the process with it before it executes: who shares its memory, or is suspended until then, would wait as long.
+    /// That cgroup may be frozen, and the process would freeze before its exec. Then it does not share memory, because the caller would have to wait.
     pub cgroup_may_be_frozen: bool,
     pub program: BorrowedFd<'a>,
     pub args: &'a [CString],
-    /// Descriptors that stay open over the exec, at their numbers.
+    /// Descriptors that stay open across the exec, with the same numbers.
     pub inherit: &'a [i32],
-    /// Where the child tells what failed before the exec: two native-endian i32, step and errno.
+    /// The child reports a failure before its exec here, as two native-endian i32: step and errno.
     pub report: BorrowedFd<'a>,
 }
 
@@ -75,7 +74,7 @@ impl<'a> Spawn<'a> {
     }
 }
 
-/// Both ends of a pipe. The child closes its copy of the writer: then a caller that is killed is the end of the file.
+/// Both ends of a pipe. The child closes its copy of the writer, so that it reads end of file if the caller is killed.
 #[derive(Clone, Copy)]
 pub struct Wait<'a> {
     pub reader: BorrowedFd<'a>,
@@ -89,20 +88,20 @@ pub struct Spawned {
     pub memory: SharedMemory,
 }
 
-/// The memory that a child may share with its caller until it executes. Dropped, it waits until that is over or the child is dead.
-pub struct SharedMemory(Option<Box<Lent>>);
+/// The memory that a child may share with the caller until its exec. Dropping it waits for the exec, or the child's end.
+pub struct SharedMemory(Option<Box<ChildMemory>>);
 
 impl SharedMemory {
-    /// Waits until nothing is shared. Until then what is set for the child's memory is set for the caller's (oom_score_adj in proc(5)).
+    /// Waits until no memory is shared. Until then, setting the child's oom_score_adj sets the caller's too (proc(5)).
     pub fn wait(&mut self) {
         drop(self.0.take());
     }
 }
 
-/// What the child reads before it executes.
-struct Lent {
-    /// Not 0 while the child uses it; the kernel clears it (CLONE_CHILD_CLEARTID).
-    used: AtomicU32,
+/// All memory that the child uses before its exec.
+struct ChildMemory {
+    /// 1 while the child uses the memory; the kernel sets it to 0 (CLONE_CHILD_CLEARTID).
+    in_use: AtomicU32,
     child: Child,
     argv: Vec<*const libc::c_char>,
     envp: [*const libc::c_char; 1],
@@ -113,15 +112,15 @@ struct Lent {
     _args: Vec<CString>,
 }
 
-impl Drop for Lent {
+impl Drop for ChildMemory {
     fn drop(&mut self) {
         loop {
-            let used = self.used.load(Ordering::Acquire);
-            if used == 0 {
+            let in_use = self.in_use.load(Ordering::Acquire);
+            if in_use == 0 {
                 return;
             }
-            // Woken, interrupted, or cleared meanwhile: the next look tells.
-            if let Err(_again) = futex::wait(&self.used, futex::Flags::empty(), used, None) {}
+            // Woken, interrupted, or cleared meanwhile: check again.
+            if let Err(_again) = futex::wait(&self.in_use, futex::Flags::empty(), in_use, None) {}
         }
     }
 }
@@ -143,14 +142,14 @@ pub(crate) struct CloneArgs {
     pub(crate) cgroup: u64,
 }
 
-/// The child makes system calls only.
+/// Small, because the child only makes system calls.
 const STACK_BYTES: usize = 16 * 1024;
 
-/// Clones and executes as described by `spawn`. With `joins` the process is made by an intermediate one, yet is the caller's child as well.
+/// Clones the process, which executes `spawn.program`. With `joins`, an intermediate process clones it, as the caller's child (CLONE_PARENT).
 ///
 /// # Errors
-/// The errno of clone3(2) or of what was needed for it. `ECHILD`: the intermediate process failed and told why on `spawn.report`, as the
-/// process itself does later.
+/// The errno of clone3(2) or of its preparation. `ECHILD`: the intermediate process failed and has reported why on `spawn.report`. A later failure of
+/// the process itself is reported there too.
 pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
     if spawn.joins.is_empty() {
         return clone_child(spawn, None);
@@ -159,18 +158,18 @@ pub fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
     let joins_pid = spawn.joins.iter().any(|(namespace, _)| *namespace == Namespace::Pid);
     let intermediate = if joins_pid { launcher::start(spawn, pid_write.as_fd())? } else { clone_child(spawn, Some(pid_write.as_fd()))? };
     drop(pid_write);
-    second_child(&intermediate.pidfd, &pid_read)
+    adopt_clone(&intermediate.pidfd, &pid_read)
 }
 
-/// Clones one child, an intermediate process where `pid_pipe` is given: there it tells the pid of the process that it makes.
+/// Clones one child. With `pid_pipe` it is an intermediate process, which writes the pid of its clone there.
 fn clone_child(spawn: &Spawn<'_>, pid_pipe: Option<BorrowedFd<'_>>) -> Result<Spawned, Errno> {
     let intermediate = pid_pipe.is_some();
     let number = |fd: Option<BorrowedFd<'_>>| fd.map_or(-1, |fd| fd.as_raw_fd());
     let own_memory = libc::CLONE_NEWUSER as u64 | 0x80;
     let shares_memory = !intermediate && !spawn.cgroup_may_be_frozen && spawn.namespaces & own_memory == 0;
-    let goes_on = shares_memory && !spawn.cgroup_limits_memory;
-    // A pid namespace is for children only.
-    let cloned = if goes_on { spawn.namespaces & libc::CLONE_NEWPID as u64 } else { spawn.namespaces };
+    let caller_continues = shares_memory && !spawn.cgroup_limits_memory;
+    // The child makes the other namespaces itself, but cannot move itself into a new pid namespace.
+    let cloned = if caller_continues { spawn.namespaces & libc::CLONE_NEWPID as u64 } else { spawn.namespaces };
     let child = Child {
         intermediate,
         inner_flags: spawn.namespaces,
@@ -191,8 +190,8 @@ fn clone_child(spawn: &Spawn<'_>, pid_pipe: Option<BorrowedFd<'_>>) -> Result<Sp
         pid_pipe: number(pid_pipe),
     };
     let args = spawn.args.to_vec();
-    let mut lent = Box::new(Lent {
-        used: AtomicU32::new(0),
+    let mut memory = Box::new(ChildMemory {
+        in_use: AtomicU32::new(0),
         child,
         argv: pointers(&args),
         envp: [std::ptr::null()],
@@ -202,9 +201,9 @@ fn clone_child(spawn: &Spawn<'_>, pid_pipe: Option<BorrowedFd<'_>>) -> Result<Sp
         stack: Vec::with_capacity(if shares_memory { STACK_BYTES } else { 0 }),
         _args: args,
     });
-    (lent.child.argv, lent.child.envp, lent.child.inherit) = (lent.argv.as_ptr(), lent.envp.as_ptr(), lent.inherit.as_ptr());
-    lent.child.joins = lent.joins.as_ptr();
-    lent.child.clock_offsets = lent.clock_offsets.as_deref().map_or(std::ptr::null(), CStr::as_ptr);
+    (memory.child.argv, memory.child.envp, memory.child.inherit) = (memory.argv.as_ptr(), memory.envp.as_ptr(), memory.inherit.as_ptr());
+    memory.child.joins = memory.joins.as_ptr();
+    memory.child.clock_offsets = memory.clock_offsets.as_deref().map_or(std::ptr::null(), CStr::as_ptr);
 
     let mut pidfd: i32 = -1;
     const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
@@ -224,28 +223,28 @@ fn clone_child(spawn: &Spawn<'_>, pid_pipe: Option<BorrowedFd<'_>>) -> Result<Sp
     }
     if shares_memory {
         args.flags |= (libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID) as u64;
-        args.flags |= if goes_on { 0 } else { libc::CLONE_VFORK as u64 };
-        lent.used = AtomicU32::new(1);
-        args.child_tid = lent.used.as_ptr() as u64;
+        args.flags |= if caller_continues { 0 } else { libc::CLONE_VFORK as u64 };
+        memory.in_use = AtomicU32::new(1);
+        args.child_tid = memory.in_use.as_ptr() as u64;
         // The stack pointer must be 16-byte aligned at the child's first call.
-        args.stack = lent.stack.as_mut_ptr() as u64;
-        args.stack_size = (STACK_BYTES & !15) as u64 - (lent.stack.as_ptr() as u64 & 15);
+        args.stack = memory.stack.as_mut_ptr() as u64;
+        args.stack_size = (STACK_BYTES & !15) as u64 - (memory.stack.as_ptr() as u64 & 15);
     }
 
-    // SAFETY: `args` is complete; `lent` and all it points to outlive the child's use of them: with shared memory it is not freed before the
-    // exec, else the child has a copy. `run_child` never returns.
-    let cloned = with_all_blocked(|| unsafe { clone3(&args, run_child, &raw const lent.child) });
+    // SAFETY: `args` is complete. `memory` and all it points to outlive the child's use: shared memory is not freed before the exec, otherwise the
+    // child has a copy. `run_child` never returns.
+    let cloned = with_all_blocked(|| unsafe { clone3(&args, run_child, &raw const memory.child) });
     if cloned.is_err() {
-        lent.used.store(0, Ordering::Relaxed); // nobody uses it
+        memory.in_use.store(0, Ordering::Relaxed); // there is no child
     }
     let pid = cloned?;
-    // SAFETY: the kernel stored a new descriptor that nobody else owns.
+    // SAFETY: the kernel stored a new descriptor, which has no other owner.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Spawned { pid, pidfd, memory: SharedMemory(Some(lent)) })
+    Ok(Spawned { pid, pidfd, memory: SharedMemory(Some(memory)) })
 }
 
-/// Waits for the intermediate process and takes over the one that it made.
-fn second_child(intermediate: &OwnedFd, pid_pipe: &OwnedFd) -> Result<Spawned, Errno> {
+/// Waits for the intermediate process to exit, and returns the process that it cloned.
+fn adopt_clone(intermediate: &OwnedFd, pid_pipe: &OwnedFd) -> Result<Spawned, Errno> {
     let mut bytes = [0u8; 4];
     let count = rustix::io::retry_on_intr(|| rustix::io::read(pid_pipe, &mut bytes))?;
     let _reaped = rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(intermediate.as_fd()), WaitIdOptions::EXITED))?;
@@ -254,18 +253,18 @@ fn second_child(intermediate: &OwnedFd, pid_pipe: &OwnedFd) -> Result<Spawned, E
     }
     let pid = i32::from_ne_bytes(bytes);
     let process = Pid::from_raw(pid).ok_or(Errno::SRCH)?;
-    // Not reused: it is our child and not reaped yet.
+    // The pid cannot be reused: the process is our child and not reaped yet.
     let pidfd = pidfd_open(process, PidfdFlags::empty())?;
     Ok(Spawned { pid, pidfd, memory: SharedMemory(None) })
 }
 
-/// Makes a copy of this process, which must have one thread alone, as a child of its parent (CLONE_PARENT in clone(2)). Returns its pid; None in the copy.
+/// Forks this process, which must have a single thread. The child is a child of our parent (CLONE_PARENT). Returns its pid; None in the child.
 pub fn fork_sibling() -> Result<Option<i32>, Errno> {
     let args = CloneArgs { flags: libc::CLONE_PARENT as u64, ..CloneArgs::default() };
-    // SAFETY: without CLONE_VM the child has a copy of all memory, and of the only thread; `args` lives through the call.
+    // SAFETY: without CLONE_VM the child has a copy of all memory and of the only thread; `args` outlives the call.
     let result = unsafe { raw(libc::SYS_clone3, [&raw const args as u64, size_of::<CloneArgs>() as u64, 0, 0, 0]) };
     let denied = [-libc::ENOSYS, -libc::EPERM].map(i64::from);
-    // A filter of system calls may answer so: clone3(2) cannot be filtered by its flags.
+    // A seccomp filter may deny clone3(2), whose flags it cannot inspect, but allow clone(2).
     let result = match denied.contains(&result) {
         // SAFETY: as above, with all pointers null.
         true => unsafe { raw(libc::SYS_clone, [libc::CLONE_PARENT as u64, 0, 0, 0, 0]) },
@@ -284,8 +283,8 @@ pub fn fork_sibling() -> Result<Option<i32>, Errno> {
 /// `run` must not return, and with CLONE_VM must only make system calls and use memory that outlives it.
 unsafe fn clone3(args: &CloneArgs, run: unsafe extern "C" fn(*const Child) -> !, argument: *const Child) -> Result<i32, Errno> {
     let result: i64;
-    // SAFETY: the system call preserves all registers but rax, rcx and r11; the child goes on at the same place with
-    // rax 0, on its own stack or on a copy, and leaves by the call.
+    // SAFETY: the system call preserves all registers but rax, rcx and r11; the child continues at the same place with
+    // rax 0, on its own stack or on a copy, and never returns from the call.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         asm!(
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_cannot_execute_says_why() {
+    fn a_child_reports_why_it_cannot_execute() {
         let (mut child, report) = spawned("/etc/passwd", &[]);
         child.memory.wait();
         reap(&child.pidfd);
