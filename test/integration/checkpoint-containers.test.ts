@@ -136,6 +136,21 @@ criu.test("a container in the host's pid namespace is restored with its pids, an
   await counts(bundle, await counts(bundle));
 });
 
+criu.test("a restored container is confined by its seccomp profile, and so is what exec brings in", async (c) => {
+  const bundle = counter(c, (config) => {
+    config.linux.seccomp = {
+      defaultAction: "SCMP_ACT_ALLOW",
+      syscalls: [{ names: ["sethostname"], action: "SCMP_ACT_ERRNO", errnoRet: 99 }],
+    };
+  });
+  await saved(c, bundle);
+  await c.ok(restoreArgs(c, bundle, "-d"));
+  const { pid } = await c.state();
+  assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), /^Seccomp:\t2$/m);
+  assert.equal((await c.ok(["exec", c.id, "grep", "Seccomp:", "/proc/self/status"])).stdout, "Seccomp:\t2\n");
+  await c.ok(["delete", "-f", c.id]);
+});
+
 criu.test("a stopped container cannot be checkpointed", async (c) => {
   const bundle = counter(c);
   await c.createAndStart(bundle);

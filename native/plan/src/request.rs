@@ -130,6 +130,8 @@ pub enum Request {
     Exec { root: String, id: String, plan: Box<ExecPlan>, interruptible: bool },
     /// Compile a seccomp filter. `handle` is the profile's, from `readConfig`; it is closed. -> `Handle`
     CompileSeccomp { handle: Option<u32>, profile: Box<SeccompProfile> },
+    /// Keep a filter in the state directory of the container of `lock`, for `exec`; `create` does it by itself. -> `Done`
+    KeepSeccomp { lock: u32, handle: u32 },
     /// -> `SeccompFacts`
     SeccompFacts,
     /// Let a created process live on when this one exits (and, with `GatePlan::Channel`, start it). `subreaper`: make this process the

@@ -124,6 +124,7 @@ impl Services {
                 let seccomp = Seccomp::compile(from, &profile)?;
                 Ok(self.keep(Handle::Seccomp(Box::new(seccomp))))
             }
+            Request::KeepSeccomp { lock, handle } => self.seccomp(handle)?.keep(self.lock(lock)?).map(done),
             Request::SeccompFacts => Ok(Reply::SeccompFacts { facts: seccomp::facts() }),
             Request::Create { lock, mut plan, record, seccomp, notify } => {
                 let seccomp = seccomp.map(|handle| self.seccomp(handle)).transpose()?;

@@ -192,28 +192,23 @@ export interface BundlePlan {
   bundle: string;
   spec: ValidatedSpec;
   planned: PlannedContainer;
+  /** Handle of the filter. */
+  seccomp: number | null;
 }
 
-/** Plans the container of a bundle. @throws RuntimeError on faults of the configuration, and on what this host cannot carry out */
-export function planOfBundle(
-  context: RuntimeContext,
-  id: string,
-  { continuation, ...options }: CreateOptions & { continuation?: Continuation },
-): BundlePlan {
+/** Plans the container of a bundle for `use`. @throws RuntimeError on faults of the configuration, and on what this host cannot carry out */
+export function withPlanOfBundle<T>(context: RuntimeContext, request: CreateRequest, use: (bundle: BundlePlan) => T): T {
   const { door } = context;
-  const request: CreateRequest = { id, options, continuation: continuation ?? "wait" };
-  const {
-    bundle,
-    facts,
-    config: { spec, seccomp },
-  } = readBundle(context, request);
-  if (seccomp) perform(door, { op: "close", handle: seccomp.handle });
-  const scope = options.cgroupManager === "systemd" ? planUnit(context, request, spec, facts) : undefined;
-  const planned = planContainer(door, spec, facts, {
-    ...planOptions(context, request, { bundle, spec, console: consoleOf(spec, request) }),
-    scope,
+  const { bundle, facts, config } = readBundle(context, request);
+  return withFilter(door, config, (seccomp) => {
+    const { spec } = config;
+    const scope = request.options.cgroupManager === "systemd" ? planUnit(context, request, spec, facts) : undefined;
+    const planned = planContainer(door, spec, facts, {
+      ...planOptions(context, request, { bundle, spec, console: consoleOf(spec, request) }),
+      scope,
+    });
+    return use({ bundle, spec, planned, seccomp });
   });
-  return { bundle, spec, planned };
 }
 
 function consoleOf(spec: ValidatedSpec, { options, continuation }: Pick<CreateRequest, "options" | "continuation">): ConsoleRequest {

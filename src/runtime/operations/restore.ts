@@ -18,8 +18,8 @@ import type { CreatedProcess } from "../native.js";
 import { externalMounts } from "../plan/external-mounts.js";
 import { createsNamespace } from "../plan/namespaces.js";
 import { DESCRIPTORS_FILE, refuseUnprivileged } from "./checkpoint.js";
-import { newRecord, planOfBundle, refuseUnusableRootfs, reserve, usableConsole } from "./create.js";
-import type { BundlePlan, CreateOptions } from "./create.js";
+import { newRecord, refuseUnusableRootfs, reserve, usableConsole, withPlanOfBundle } from "./create.js";
+import type { BundlePlan, CreateOptions, CreateRequest } from "./create.js";
 import { removeAfterExit } from "./run.js";
 
 /** Options of a restore. */
@@ -40,7 +40,9 @@ const LOG_FILE = "restore.log";
 export function restoreContainer(context: RuntimeContext, id: string, options: RestoreOptions): number {
   const { door } = context;
   try {
-    const { lock, process } = restoreFromImages(context, id, options);
+    refuseUnprivileged(context);
+    const request: CreateRequest = { id, options, continuation: options.detach ? "detach" : "foreground" };
+    const { lock, process } = withPlanOfBundle(context, request, (bundle) => restoreFromImages(context, bundle, { ...request, options }));
     perform(door, { op: "close", handle: lock });
     try {
       if (options.detach) return 0;
@@ -69,11 +71,13 @@ interface Attempt {
   hasCgroups: boolean;
 }
 
-function restoreFromImages(context: RuntimeContext, id: string, options: RestoreOptions): { lock: number; process: CreatedProcess } {
+function restoreFromImages(
+  context: RuntimeContext,
+  bundle: BundlePlan,
+  { id, options, continuation }: CreateRequest & { options: RestoreOptions },
+): { lock: number; process: CreatedProcess } {
   const { door } = context;
-  refuseUnprivileged(context);
-  const bundle = planOfBundle(context, id, { ...options, continuation: options.detach ? "detach" : "foreground" });
-  usableConsole(door, bundle.spec, { options, continuation: options.detach ? "detach" : "foreground" });
+  usableConsole(door, bundle.spec, { options, continuation });
   refuseUnusableRootfs(door, bundle.planned.rootfs);
   const join = joinedNamespaces(bundle.spec);
   const images = askText(door, { op: "resolveDirectory", path: options.imagePath ?? DEFAULT_IMAGE_PATH });
@@ -86,6 +90,7 @@ function restoreFromImages(context: RuntimeContext, id: string, options: Restore
   const attempted: Attempt = { lock: reserve(context, record), record, process: undefined, hasCgroups: false };
   try {
     recordMount(context, attempted);
+    if (bundle.seccomp !== null) perform(door, { op: "keepSeccomp", lock: attempted.lock, handle: bundle.seccomp });
     const root = askText(door, { op: "mountRoot", lock: attempted.lock, rootfs: planned.rootfs });
     for (const point of mountPoints(planned.rootfs, planned.plan.operations))
       perform(door, { op: "makeMountPoint", source: null, ...point });
