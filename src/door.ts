@@ -1,6 +1,6 @@
 /**
- * The one door between the engine-neutral core and the world. The core is plain ECMAScript 2022: whatever
- * it cannot compute it asks of a `Door`, so that the same code runs in Node.js and in the static binary.
+ * The interface between the core and the system. The core is plain ECMAScript 2022 and does everything else through a `Door`, so that the same
+ * code runs in Node.js and in the static binary.
  */
 
 import type { CgroupWrite, DeviceRule, SeccompProfile, UnitProperty, Warning } from "./runtime/generated/plan.js";
@@ -13,16 +13,16 @@ import type { Seccomp, Spec } from "./runtime/spec/generated/spec-types.js";
 import type { PlanFindings } from "./runtime/plan/findings.js";
 import type { CarefulLoader } from "./runtime/spec/load.js";
 
-/** The only way the core reaches the world. */
+/** The core's only access to the system. */
 export interface Door {
   /** Arguments without the program's name. Bytes that are not UTF-8 are U+FFFD. */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** One synchronous request to the native layer; JSON in, JSON out. Never throws for a failed request: that is Reply `failed`. */
+  /** Sends one synchronous request to the native layer, both as JSON. A failed request does not throw: its reply is `failed`. */
   call(request: string): string;
   /** Writes all of `text`; only src/cli calls it. */
   write(fd: 1 | 2, text: string): void;
-  /** Version facts baked in at build time. */
+  /** The version, set at build time. */
   readonly build: { version: string; commit: string; hostName: "static" | "node" };
   /** Loads a part of the core that few calls need. */
   part<Name extends keyof LazyParts>(name: Name): LazyParts[Name];

@@ -1,5 +1,5 @@
 /**
- * config.md, POSIX-platform Hooks: where hooks run, in which order, and what they are told.
+ * config.md, POSIX-platform Hooks: where hooks run, in which order, and with which input.
  */
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";

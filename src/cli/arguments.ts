@@ -1,23 +1,22 @@
-/** Command line arguments as flags and the rest. Flags may have one dash or two, whatever their length, as callers of runc write them. */
+/** Parses command line arguments. Flags may have one dash or two, whatever their length, because callers of runc use both. */
 
 import { suggestion } from "./suggestion.js";
 import type { Argument, Flag, Grammar } from "./table.js";
 import { usageError } from "./usage.js";
 
-/** Arguments taken apart. */
+/** Parsed arguments. */
 export interface ParsedArguments {
-  /** By the flag's long name; of a repeated flag the last value. */
+  /** Values by the flag's long name. The last value of a repeated flag counts. */
   values: Record<string, string>;
-  /** Every value of the flags that are repeatable, in their order. */
+  /** All values of repeatable flags, in order. */
   lists: Record<string, string[]>;
   switches: Set<string>;
   rest: string[];
 }
 
 /**
- * @param subject who is called, for errors: `create`
- * @throws RuntimeError that names an unknown flag, with the nearest known one, one that lacks its value, has another than those that are
- * allowed, or cannot be given beside another
+ * @param subject the program or command, for errors: `create`
+ * @throws RuntimeError on an unknown flag (with the nearest known one), a missing or invalid value, and flags that exclude each other
  */
 export function parseArguments(argv: readonly string[], subject: string, grammar: Grammar): ParsedArguments {
   const parsed: ParsedArguments = { values: {}, lists: {}, switches: new Set(), rest: [] };
@@ -46,7 +45,7 @@ export function parseArguments(argv: readonly string[], subject: string, grammar
   return parsed;
 }
 
-/** @throws RuntimeError that names the argument that is missing, the first that is too many, or one that is not among its choices. */
+/** @throws RuntimeError on a missing argument, a surplus one, or one that is not among its choices */
 export function checkArguments(subject: string, given: readonly string[], known: readonly Argument[]): void {
   const missing = known[given.length];
   if (missing && !missing.optional) throw usageError(subject, `missing ${missing.name}`);

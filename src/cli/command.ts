@@ -1,4 +1,4 @@
-/** What a command is to `main`: each is a module of its own, loaded only when it is asked for. */
+/** The interface of command modules, which `main` loads on demand. */
 
 import type { Door } from "../door.js";
 import type { CgroupManager, RuntimeContext } from "../runtime/runtime.js";
@@ -7,29 +7,29 @@ import type { LateParts } from "./late-commands.js";
 
 /** The flags given before the command. */
 export interface GlobalFlags {
-  /** Undefined: by the caller's privilege. */
+  /** Undefined: depends on the caller's privilege. */
   rootless: boolean | undefined;
   cgroupManager: CgroupManager;
 }
 
-/** A command as it was given. */
+/** The parsed call of a command. */
 export interface CommandCall {
   door: Door;
   global: GlobalFlags;
-  /** Values of flags by name; those not given are absent. */
+  /** Values of the given flags, by name. */
   values: Readonly<Record<string, string>>;
-  /** Every value of the flags that may be repeated (`Flag.repeatable`), in their order; those not given are absent. */
+  /** All values of the given repeatable flags (`Flag.repeatable`), in order. */
   lists: Readonly<Record<string, readonly string[]>>;
-  /** Flags without a value that were given. */
+  /** The given flags that have no value. */
   switches: ReadonlySet<string>;
-  /** What is no flag. */
+  /** The arguments that are not flags. */
   args: readonly string[];
-  /** Loads what few calls need. */
+  /** Loads rarely used parts. */
   late(): LateParts;
   /**
-   * The state directory and where messages go.
-   * @param root in place of the flag --root
-   * @throws RuntimeError when there is no usable state directory.
+   * The context for operations, with the state directory and the log.
+   * @param root instead of the flag --root
+   * @throws RuntimeError if the state directory cannot be used
    */
   context(root?: string): RuntimeContext;
 }

@@ -1,18 +1,18 @@
-/** The scripts that make shells complete command lines: they ask `tsrunc completion SHELL -- WORD...`. */
+/** The shells' completion scripts, which call `tsrunc completion SHELL -- WORD...`. */
 
 import type { Candidate, Completions } from "./completion.js";
 
 export type Shell = "bash" | "zsh" | "fish";
 
-/** What `completion SHELL -- WORD...` prints: the kind, then the words as that shell's script takes them. */
+/** The output of `completion SHELL -- WORD...`: the kind, then the words in the form that the shell's script expects. */
 export function answer(shell: Shell, { kind, prefix, candidates }: Completions): string {
   return [kind, ...candidates.map((candidate) => LINES[shell](candidate, prefix))].map((line) => `${line}\n`).join("");
 }
 
 const LINES: Readonly<Record<Shell, (candidate: Candidate, prefix: string) => string>> = {
-  // The word after `=` is one of its own.
+  // bash treats the part after `=` as a word of its own.
   bash: ({ word }) => word,
-  // As _describe takes it; the script has the prefix set aside.
+  // In the form of _describe, without the prefix, which the script handles.
   zsh: ({ word, description }) => `${word.replaceAll(":", "\\:")}${description === "" ? "" : `:${description}`}`,
   fish: ({ word, description }, prefix) => `${prefix}${word}${description === "" ? "" : `\t${description}`}`,
 };

@@ -1,4 +1,4 @@
-/** What a word of a command line may become, by the table that parses it. */
+/** Completes a word of a command line, with the table that parses it. */
 
 import { signalNames } from "../runtime/signals.js";
 import type { ContainerState } from "../runtime/runtime.js";
@@ -7,11 +7,11 @@ import { commandManual, programManual } from "./manuals.js";
 import { paragraphs, visible } from "./prose.js";
 import type { Argument, Flag, Grammar, Manual } from "./table.js";
 
-/** What a word may become. */
+/** The completions of a word. */
 export interface Completions {
-  /** The shell itself knows files and directories. */
+  /** The shell completes files and directories itself. */
   kind: "words" | "files" | "directories";
-  /** The part of the word before what is completed: `--format=`. */
+  /** The part of the word that is not completed: `--format=`. */
   prefix: string;
   candidates: Candidate[];
 }
@@ -22,7 +22,7 @@ export interface Candidate {
   description: string;
 }
 
-/** The containers below the state directory that a command line names; undefined is the default. */
+/** Lists the containers below a state directory; undefined is the default directory. */
 export type FindContainers = (root: string | undefined) => Pick<ContainerState, "id" | "status">[];
 
 /** @param words of the command line after the program's name; the last one, which may be empty, is being completed */
@@ -37,7 +37,7 @@ export function complete(words: readonly string[], containers: FindContainers): 
   return completeWord(last, place, commandManual(command), () => containers(root));
 }
 
-/** Where a command line stands before its last word. */
+/** The state of the command line before its last word. */
 interface Place {
   grammar: Grammar;
   values: Record<string, string>;
@@ -48,7 +48,7 @@ interface Place {
   rest: readonly string[];
 }
 
-/** As `parseArguments`, but for a line that is not finished and may hold mistakes. */
+/** Like `parseArguments`, but for a line that is unfinished and may contain mistakes. */
 function walk(words: readonly string[], grammar: Grammar): Place {
   const place: Place = { grammar, values: {}, given: [], awaits: undefined, flagsEnded: false, rest: [] };
   const rest: string[] = [];
@@ -128,7 +128,7 @@ function byPlaceholder(placeholder: string): Pick<Completions, "kind"> {
   return { kind: placeholder === "FILE" || placeholder === "SOCKET" ? "files" : "words" };
 }
 
-/** Flags that were not given and that none of those given excludes. Letters are offered only after one dash. */
+/** Flags that were not given and are not excluded by given ones. Short flags are offered only after a single dash. */
 function flagCandidates({ grammar, given }: Place, manual: Manual): Candidate[] {
   const isUseful = ({ name, repeatable, excludes }: Flag): boolean =>
     (repeatable ?? !given.some((other) => other.name === name)) &&

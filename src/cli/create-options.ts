@@ -6,7 +6,7 @@ import type { CreateOptions } from "../runtime/runtime.js";
 import type { CommandCall } from "./command.js";
 import { usageError } from "./usage.js";
 
-/** @throws RuntimeError on a number that is none. */
+/** @throws RuntimeError on an invalid number */
 export function createOptions(subject: string, { door, global, values, switches }: CommandCall): CreateOptions {
   return {
     bundle: values["bundle"],
@@ -28,7 +28,7 @@ export function createOptions(subject: string, { door, global, values, switches 
 /** More descriptors than a process can have (fs.nr_open's default) are a mistake. */
 const MAX_DESCRIPTORS = 1_048_576;
 
-/** @throws RuntimeError on what is no number of descriptors */
+/** @throws RuntimeError on an invalid number of descriptors */
 export function preserveFds(subject: string, value: string | undefined): number {
   if (value === undefined) return 0;
   const number = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
@@ -37,7 +37,7 @@ export function preserveFds(subject: string, value: string | undefined): number 
   return number;
 }
 
-/** How many descriptors socket activation passed to this process (sd_listen_fds(3)); anything but a number passes none. */
+/** How many descriptors socket activation passed to this process (sd_listen_fds(3)); 0 if the variable is not a number. */
 function listenFds(door: Door): number {
   const count = door.env["LISTEN_FDS"];
   if (count === undefined || !/^[0-9]{1,6}$/.test(count)) return 0;

@@ -15,12 +15,12 @@ export function criuOptions({ values, switches }: CommandCall): CriuFlags {
     fileLocks: switches.has("file-locks"),
     autoDedup: switches.has("auto-dedup"),
     lazyPages: switches.has("lazy-pages"),
-    // The parser has refused what is none.
+    // The parser has refused other values.
     manageCgroupsMode: values["manage-cgroups-mode"] as CgroupsMode | undefined,
   };
 }
 
-/** @throws RuntimeError on a path of no directory */
+/** @throws RuntimeError on an empty path */
 export function noEmptyPaths(subject: string, { values }: CommandCall, flags: readonly string[]): void {
   const empty = flags.find((flag) => values[flag] === "");
   if (empty !== undefined) throw usageError(subject, `flag "--${empty}" is empty`);

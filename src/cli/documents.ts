@@ -1,11 +1,11 @@
-/** The files that are made of the table (scripts/generate-cli.mjs). No part of the program. */
+/** The files that are generated from the table (scripts/generate-cli.mjs). Not part of the program. */
 
 import { commandNames } from "./grammars.js";
 import { commandManPage, pageName, programManPage } from "./man-page.js";
 import { reference } from "./reference.js";
 import type { TestLists } from "./test-hosts.js";
 
-/** Where the lists are in the repository. */
+/** Paths of the lists in the repository. */
 export const TEST_LISTS = { guest: "scripts/guest.d/tests", failsOnNode: "test/integration/expected/tsrunc-node.txt" } as const;
 
 /** Texts by their paths in the repository. */

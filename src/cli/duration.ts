@@ -1,4 +1,4 @@
-/** Durations as Go's time.ParseDuration takes them, which callers of runc write: `5s`, `1m30s`, `1.5h`, `-100ms`, `0`. */
+/** Parses durations as Go's time.ParseDuration does, which callers of runc use: `5s`, `1m30s`, `1.5h`, `-100ms`, `0`. */
 
 const NANOSECONDS: Readonly<Record<string, bigint>> = {
   ns: 1n,
@@ -11,10 +11,10 @@ const NANOSECONDS: Readonly<Record<string, bigint>> = {
   h: 3_600_000_000_000n,
 };
 
-/** Go counts in an int64: 292 years. */
+/** Go uses an int64 of nanoseconds: 292 years. */
 const MOST = 2n ** 63n - 1n;
 
-/** @returns nanoseconds; undefined for what is no duration */
+/** @returns nanoseconds; undefined for an invalid duration */
 export function parseDuration(text: string): bigint | undefined {
   const [, sign, amount = ""] = /^([+-]?)(.*)$/.exec(text) ?? [];
   if (amount === "0") return 0n;

@@ -1,6 +1,6 @@
-/** Extended regular expressions as regex(7) has them, of which JavaScript's differ: what `kill --regex` and `delete --regex` take, as with crun. */
+/** POSIX extended regular expressions (regex(7)) for `kill --regex` and `delete --regex`, as in crun. JavaScript's have another syntax. */
 
-/** What `[:name:]` in a bracket stands for, of the characters that ids are made of and their neighbours. */
+/** The character classes `[:name:]`, limited to ASCII. */
 const CLASSES: Readonly<Record<string, string>> = {
   alnum: "0-9A-Za-z",
   alpha: "A-Za-z",
@@ -16,14 +16,14 @@ const CLASSES: Readonly<Record<string, string>> = {
   xdigit: "0-9A-Fa-f",
 };
 
-/** RE_DUP_MAX of glibc, which refuses more repetitions. */
+/** RE_DUP_MAX of glibc: the maximum of repetitions. */
 const MOST_REPETITIONS = 0x7fff;
 
 /** @throws Error that says what is wrong with the expression */
 export function compileExtendedRegex(source: string): RegExp {
   const parts: string[] = [];
   const groups: number[] = [];
-  /** Where in `parts` the last atom begins; undefined where there is nothing to repeat. */
+  /** Index in `parts` where the last atom begins; undefined if there is nothing to repeat. */
   let atom: number | undefined;
   let isRepeated = false;
   const add = (part: string): void => {
@@ -32,7 +32,7 @@ export function compileExtendedRegex(source: string): RegExp {
   };
   const repeat = (times: string): void => {
     if (atom === undefined) throw new Error(`there is nothing before "${times}" to repeat`);
-    // A second one would make JavaScript's first one lazy or possessive.
+    // In JavaScript a second quantifier would change the meaning of the first one.
     if (isRepeated) parts.splice(atom, parts.length - atom, `(?:${parts.slice(atom).join("")})`);
     parts.push(times);
     isRepeated = true;
@@ -81,7 +81,7 @@ export function compileExtendedRegex(source: string): RegExp {
   try {
     return new RegExp(parts.join(""));
   } catch {
-    throw new Error("a range or a number of repetitions is out of order"); // the engines' own words differ
+    throw new Error("a range or a number of repetitions is out of order"); // the engines' own messages differ
   }
 }
 
@@ -102,7 +102,7 @@ function readBracket(source: string, start: number): { text: string; end: number
       text += kind === ":" ? classNamed(name) : collated(name);
       at += whole.length;
     } else {
-      // A dash is one of a range where it stands between two others.
+      // A dash between two characters makes a range.
       text += character === "-" && at > first && source[at + 1] !== "]" ? "-" : escaped(character);
       at++;
     }
@@ -127,7 +127,7 @@ function readEscape(character: string | undefined): string {
   return escaped(character);
 }
 
-/** A character that stands for itself, in a bracket too. */
+/** A literal character, also valid in a bracket. */
 function escaped(character: string): string {
   return /[\\^$.*+?()[\]{}|/-]/.test(character) ? `\\${character}` : character;
 }

@@ -1,4 +1,4 @@
-/** The grammars of all commands: the half of the table that parses argv. Nothing is built before it is asked for: every command starts here. */
+/** The grammars of all commands: the half of the table that parses argv. Built on demand, because every command starts here. */
 
 import type { Flag, Grammar } from "./table.js";
 import * as checkpoint from "./table/checkpoint.js";

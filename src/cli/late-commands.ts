@@ -1,4 +1,4 @@
-/** What few calls need: the modules of rarely used commands, with the texts of the manual, and what rarely used flags do; a script of its own in the static program (scripts/bundle.mjs). */
+/** Rarely used parts: modules of commands, the texts of the manual, and rarely used flags. In the static program this is a script of its own (scripts/bundle.mjs). */
 
 import type { CommandModule } from "./command.js";
 import * as checkpoint from "./commands/checkpoint.js";

@@ -1,13 +1,13 @@
-/** The flags of `update` as resources of a configuration. */
+/** Converts the flags of `update` to resources of a configuration. */
 
 import { parseBytes } from "./sizes.js";
 import { usageError } from "./usage.js";
 
-/** What a flag's value is. */
+/** The type of a flag's value. */
 type Kind = "integer" | "bytes" | "text";
 
 interface LimitFlag {
-  /** Where it goes: the pointer of a member below `/linux/resources`. */
+  /** Pointer of the member below `/linux/resources`. */
   pointer: string;
   kind: Kind;
 }
@@ -36,15 +36,15 @@ export function limitFlagNames(): string[] {
   return Object.keys(FLAGS);
 }
 
-/** The flag for a field of the resources, `--memory`; the pointer itself where there is none. */
+/** The flag for a field of the resources, such as `--memory`; the pointer itself if there is none. */
 export function limitFlagName(pointer: string): string {
   const found = Object.entries(FLAGS).find(([, flag]) => `/linux/resources${flag.pointer}` === pointer);
   return found ? `--${found[0]}` : pointer;
 }
 
 /**
- * JSON of the resources that the flags name; an empty value names nothing. Numbers stand in it as they were given, however long.
- * @throws RuntimeError on a value that is no number
+ * The resources that the flags set, as JSON. Empty values are skipped. Numbers keep all their digits.
+ * @throws RuntimeError on an invalid number
  */
 export function limitsOf(values: Readonly<Record<string, string>>): string {
   const parts = new Map<string, string[]>();

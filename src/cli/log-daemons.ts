@@ -1,11 +1,11 @@
-/** Messages to the host's log daemons, written to their sockets. */
+/** Sends messages to the sockets of the host's log daemons. */
 
 import type { DatagramPart, Request } from "../runtime/generated/plan.js";
 import type { LogLevel } from "./log-level.js";
 
 export interface Daemon {
   kind: "journald" | "syslog";
-  /** Who the message is from. */
+  /** The name of the sender. */
   identifier: string;
 }
 
@@ -20,10 +20,10 @@ const SOCKETS = { journald: "/run/systemd/journal/socket", syslog: "/dev/log" } 
 const PRIORITIES: Readonly<Record<LogLevel, number>> = { error: 3, warning: 4, info: 6, debug: 7 };
 const FACILITY_USER = 1;
 
-/** A datagram has to fit into the socket's buffer, 208 KiB by default. Standard error has the whole of an error. */
+/** A datagram must fit into the socket's buffer, 208 KiB by default. Standard error gets the whole error. */
 const MAX_CHARACTERS = 32 * 1024;
 
-/** The request that logs an entry; without one, it finds out whether the daemon is there. */
+/** The request that logs an entry. Without an entry it tests whether the daemon runs. */
 export function daemonRequest({ kind, identifier }: Daemon, entry?: Entry): Request {
   const path = SOCKETS[kind];
   if (!entry) return { op: "sendDatagram", path, parts: [] };
@@ -36,7 +36,7 @@ export function daemonRequest({ kind, identifier }: Daemon, entry?: Entry): Requ
   };
 }
 
-/** systemd.io/JOURNAL_NATIVE_PROTOCOL: `NAME=value` a line; where a value may hold newlines, the name, then its length and the value. */
+/** systemd.io/JOURNAL_NATIVE_PROTOCOL: a line `NAME=value`; for values that may contain newlines the name, then length and value. */
 function journalEntry(identifier: string, level: LogLevel, text: string): DatagramPart[] {
   return [...field("PRIORITY", String(PRIORITIES[level])), ...field("SYSLOG_IDENTIFIER", identifier), ...field("MESSAGE", text)];
 }
@@ -49,7 +49,7 @@ function field(name: string, value: string): DatagramPart[] {
   ];
 }
 
-/** RFC 3164 without the time: the daemon takes its own. */
+/** RFC 3164 without a time stamp, which the daemon adds. */
 function syslogLine(identifier: string, level: LogLevel, text: string): DatagramPart[] {
   return [{ text: `<${FACILITY_USER * 8 + PRIORITIES[level]}>${identifier}: ${text}`, sized: false }];
 }

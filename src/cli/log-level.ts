@@ -1,6 +1,6 @@
-/** How much a message matters. */
+/** The levels of messages. */
 
-/** From what stops the program to what only helps to find a mistake. */
+/** From the most to the least severe. */
 export const LOG_LEVELS = ["error", "warning", "info", "debug"] as const;
 
 export type LogLevel = (typeof LOG_LEVELS)[number];

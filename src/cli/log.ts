@@ -1,4 +1,4 @@
-/** Where messages go: the log that --log names, standard error. */
+/** Writes messages to the log of --log and to standard error. */
 
 import type { Door } from "../door.js";
 import { askText, perform } from "../runtime/native.js";
@@ -10,12 +10,12 @@ import { usageError } from "./usage.js";
 
 export type LogDestination =
   | { kind: "file"; path: string }
-  /** `request` is `daemonRequest`, which is loaded late. */
+  /** `request` is `daemonRequest`, which is loaded on demand. */
   | { kind: "daemon"; daemon: Daemon; request: LateParts["daemonRequest"] };
 
-/** What the flags about logs say. */
+/** The values of the flags for logging. */
 export interface LogOptions {
-  /** Undefined: standard error alone. */
+  /** Undefined: only standard error. */
   destination: LogDestination | undefined;
   format: "text" | "json";
   /** Messages of lower levels are dropped. */
@@ -23,8 +23,8 @@ export interface LogOptions {
 }
 
 /**
- * What --log names: `file:PATH`, `journald:ID` or `syslog:ID`, as with crun; anything else is the path of a file, as with runc.
- * @throws RuntimeError where nothing follows `file:`
+ * Parses --log: `file:PATH`, `journald:ID` or `syslog:ID`, as in crun; anything else is the path of a file, as in runc.
+ * @throws RuntimeError if nothing follows `file:`
  */
 export function logDestination(value: string, late: () => Pick<LateParts, "daemonRequest">): LogDestination {
   const [, kind, rest = ""] = /^(file|journald|syslog):([^]*)$/.exec(value) ?? [];
@@ -35,7 +35,7 @@ export function logDestination(value: string, late: () => Pick<LateParts, "daemo
   return { kind: "file", path };
 }
 
-/** Makes the log file or finds the daemon, so that a log that cannot be written is told before anything is done. */
+/** Creates the log file or finds the daemon, so that a log that cannot be written is an error before anything is done. */
 export function openLog(door: Door, destination: LogDestination): void {
   perform(
     door,
@@ -44,9 +44,9 @@ export function openLog(door: Door, destination: LogDestination): void {
 }
 
 /**
- * Logs a message: a line in the log, or on standard error where there is none. An error is on standard error in any
- * case: callers who only keep that show it to their users.
- * @throws RuntimeError when the log cannot be written.
+ * Writes a message to the log, or to standard error without one. An error always goes to standard error too, because some
+ * callers show only that to their users.
+ * @throws RuntimeError if the log cannot be written
  */
 export function log(door: Door, options: LogOptions, level: LogLevel, message: string): void {
   if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(options.level)) return;

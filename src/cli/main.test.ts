@@ -151,7 +151,7 @@ t.test("--debug logs every request", async (t) => {
   t.match(runMain(["--debug", "features"], act), { err: 'debug: request {"op":"now"}\n' });
 });
 
-t.test("a log file that cannot be written is told before anything is done", async (t) => {
+t.test("a log file that cannot be written is an error before anything is done", async (t) => {
   let err = "";
   const fake = fakeDoor({
     answers: { appendFile: () => ({ kind: "failed", failure: { code: "other", operation: 'append to "/l"', cause: "EACCES" } }) },

@@ -1,4 +1,4 @@
-/** The command line program: global flags, then the command's own, then the command; the only place that reports errors. */
+/** The command line program: parses global flags and the command's flags, and runs the command. The only place that reports errors. */
 
 import type { Door } from "../door.js";
 import { messageOf } from "../runtime/errors.js";
@@ -22,8 +22,8 @@ const PROGRAM = "tsrunc";
 
 /**
  * Runs the program once.
- * @param load gives the module src/cli/commands/NAME.ts; called at most once
- * @param late gives the exports of src/cli/late-commands.ts
+ * @param load loads the module src/cli/commands/NAME.ts; called at most once
+ * @param late loads src/cli/late-commands.ts
  * @returns the exit status
  */
 export function main(door: Door, load: LoadCommand, late: () => LateParts): number {
@@ -45,9 +45,9 @@ function fail(door: Door, options: LogOptions, error: unknown): number {
   return exitStatusOf(error);
 }
 
-/** @param options filled from the flags as soon as they are known, so that later errors go where they should */
+/** @param options filled in as soon as the flags are parsed, so that later errors go to the right log */
 function dispatch(door: Door, { load, late }: { load: LoadCommand; late: () => LateParts }, options: LogOptions): number {
-  // What hosts have in place of bytes that are not UTF-8.
+  // Hosts replace bytes that are not UTF-8 by this character.
   const garbled = door.argv.find((argument) => argument.includes("\ufffd"));
   if (garbled !== undefined) throw usageError(PROGRAM, `argument ${JSON.stringify(garbled)} is not UTF-8`);
   const global = parseArguments(door.argv, PROGRAM, programGrammar());
@@ -122,7 +122,7 @@ function rootlessFlag({ values }: ParsedArguments): boolean | undefined {
   return when === "auto" ? undefined : when === "true";
 }
 
-/** The host with every request to the native layer logged (--log-level debug). */
+/** Logs every request to the native layer (--log-level debug). */
 function logRequests(door: Door, options: LogOptions): Door {
   return {
     argv: door.argv,

@@ -1,4 +1,4 @@
-/** The table as pages of plain text, as `help` prints them. */
+/** Renders the table as the plain text that `help` prints. */
 
 import { commandGrammar, commandNames, programGrammar } from "./grammars.js";
 import type { CommandName } from "./grammars.js";
@@ -63,7 +63,7 @@ function ending({ exitStatus, example }: Manual): Section[] {
   ];
 }
 
-/** A paragraph in lines of at most so many characters; a word that is longer has its own. */
+/** Wraps a paragraph at the number of columns; longer words get a line of their own. */
 export function wrap(paragraph: string, columns: number): string[] {
   const lines: string[] = [];
   for (const word of paragraph.split(" ")) {

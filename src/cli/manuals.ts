@@ -1,4 +1,4 @@
-/** The manuals of all commands: the half of the table that people read. Not part of the core: commands that print it are loaded late. */
+/** The manuals of all commands: the half of the table that people read. Loaded only by commands that print it. */
 
 import type { CommandName } from "./grammars.js";
 import type { Manual } from "./table.js";
@@ -47,7 +47,7 @@ const manuals: Readonly<Record<CommandName, () => Manual>> = {
   update: update.manual,
 };
 
-/** Of a command that has nothing else to say. */
+/** The exit statuses of most commands. */
 export const COMMON_EXIT_STATUS: readonly string[] = ["0  success", "1  failure; the reason is on standard error"];
 
 export function commandManual(name: CommandName): Manual {

@@ -1,4 +1,4 @@
-/** `--regex`: the same for every container whose id matches. */
+/** `--regex`: runs an action for every container whose id matches. */
 
 import { isRuntimeError, messageOf } from "../runtime/errors.js";
 import { containerIds } from "../runtime/runtime.js";
@@ -7,8 +7,8 @@ import { compileExtendedRegex } from "./extended-regex.js";
 import { usageError } from "./usage.js";
 
 /**
- * Does `act` for every container whose id matches, anywhere in it, as crun does: one that fails is a warning, and none is no error.
- * An empty expression, which would match them all, is refused: more likely a variable of a script is not set.
+ * Runs `act` for every container whose id contains a match, as in crun. A failure is a warning, and it is no error if no id matches.
+ * An empty expression would match all containers and is refused, because it is probably an unset variable of a script.
  * @param subject the command, for errors
  */
 export function forMatching(subject: string, context: RuntimeContext, pattern: string, act: (id: string) => void): void {

@@ -1,8 +1,8 @@
-/** What all renderings of the table share. */
+/** Shared by all renderings of the table. */
 
 import type { Argument, Flag, Grammar } from "./table.js";
 
-/** The paragraphs of a text of the table, each in one line. */
+/** The paragraphs of a text in the table, one line each. */
 export function paragraphs(text: string): string[] {
   return text
     .trim()
@@ -10,7 +10,7 @@ export function paragraphs(text: string): string[] {
     .map((paragraph) => paragraph.replaceAll(/\s+/g, " ").trim());
 }
 
-/** The flags that people are shown. */
+/** The flags that are not hidden. */
 export function visible(flags: readonly Flag[]): Flag[] {
   return flags.filter(({ hidden }) => !hidden);
 }
@@ -20,7 +20,7 @@ export function spelled({ name, short, value }: Flag): string {
   return `${short === undefined ? "" : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;
 }
 
-/** What follows the name of a command in its synopsis: `[OPTIONS] ID [SIGNAL]`. */
+/** The synopsis of a command without its name: `[OPTIONS] ID [SIGNAL]`. */
 export function argumentsSynopsis(grammar: Grammar): string {
   return ["[OPTIONS]", ...grammar.arguments.map(argumentSynopsis)].join(" ");
 }

@@ -1,9 +1,9 @@
-/** Amounts of memory as runc takes them (docker/go-units, RAMInBytes): `512m`, `1.5GiB`, `64 kb`; each unit is 1024 of the one before. */
+/** Parses amounts of memory as runc does (docker/go-units, RAMInBytes): `512m`, `1.5GiB`, `64 kb`; each unit is 1024 of the one before. */
 
 const PREFIXES = "kmgtp";
 const MOST_BYTES = 2n ** 63n - 1n;
 
-/** @returns the whole bytes, rounded down; undefined for anything that is no amount or more than 2^63 - 1 */
+/** @returns bytes, rounded down; undefined for an invalid amount or more than 2^63 - 1 */
 export function parseBytes(text: string): bigint | undefined {
   const match = /^([0-9]{1,19})(?:\.([0-9]{1,9}))? ?(?:([kmgtp])i?)?b?$/i.exec(text);
   if (!match) return undefined;

@@ -1,6 +1,6 @@
 /**
- * The shape of the command table. Each file of src/cli/table is a row: the grammar of one command, which parses argv and is part of the core,
- * and its manual, which is loaded only when somebody reads it. Help, man pages, completions and docs/cli.md are made of both.
+ * The types of the command table. Each file in src/cli/table describes one command by its grammar, with which argv is parsed, and its manual, which
+ * is loaded only to print it. Help, man pages, completions and docs/cli.md are generated from both.
  */
 
 import type { Status } from "../runtime/runtime.js";
@@ -12,39 +12,39 @@ export interface Flag {
   /** One letter. */
   short?: string;
   /**
-   * What its value is called in the help: `FILE`. A flag without is a switch. Completion goes by it: for `FILE` and `SOCKET` it
+   * Placeholder of its value in the help: `FILE`. A flag without one is a switch. Completion depends on it: for `FILE` and `SOCKET` it
    * offers files, for `DIR` directories.
    */
   value?: string;
   /** The only values that are accepted. */
   choices?: readonly string[];
-  /** May be given several times, and every value counts (`CommandCall.lists`). Of other flags the last value counts. */
+  /** May be given several times, and every value is kept (`CommandCall.lists`). For other flags the last value counts. */
   repeatable?: true;
-  /** Names of flags that cannot be given beside it. */
+  /** Names of flags that it excludes. */
   excludes?: readonly string[];
-  /** Accepted because callers pass it. Only docs/cli.md shows it. */
+  /** Accepted because callers pass it, but only documented in docs/cli.md. */
   hidden?: true;
 }
 
-/** An argument that is no flag. */
+/** An argument that is not a flag. */
 export interface Argument {
-  /** What errors call it: `missing container ID`. */
+  /** Its name in errors: `missing container ID`. */
   name: string;
   /**
-   * What the synopsis calls it. Completion goes by it: for `ID` it offers containers, for `SIGNAL` signals, for `COMMAND` commands, for
+   * Placeholder in the synopsis. Completion depends on it: for `ID` it offers containers, for `SIGNAL` signals, for `COMMAND` commands, for
    * `FILE` and `DIR` as with flags.
    */
   placeholder: string;
-  /** Of an `ID`: only containers in one of these statuses are worth offering. Absent: all are. */
+  /** For an `ID`: completion offers only containers with one of these statuses. Absent: all. */
   statuses?: readonly Status[];
   /** The only values that are accepted. */
   choices?: readonly string[];
   optional?: true;
-  /** It stands for all that follow. Only the last argument can. */
+  /** It stands for all following arguments. Only the last argument can be repeatable. */
   repeatable?: true;
 }
 
-/** What a command accepts. Errors that only the table knows of are raised by the parser. */
+/** What a command accepts. The parser enforces it. */
 export interface Grammar {
   arguments: readonly Argument[];
   /** Every command also has `--help`, which is not listed. */
@@ -53,15 +53,15 @@ export interface Grammar {
   flagsEndEarly?: true;
 }
 
-/** What is said about a command. Text is plain prose; where its lines break means nothing. */
+/** The documentation of a command, in plain prose. Line breaks have no meaning. */
 export interface Manual {
   /** One line, without a period. */
   summary: string;
   /** Paragraphs, with an empty line between them. */
   description: string;
-  /** By the names of the grammar's flags, hidden ones too. */
+  /** By the names of the grammar's flags, including hidden ones. */
   flags: Readonly<Record<string, string>>;
-  /** Lines, where it is not the common one. */
+  /** Lines, if it is not the common one. */
   exitStatus?: readonly string[];
   /** Lines of a shell. */
   example: readonly string[];

@@ -1,6 +1,6 @@
-/** On which hosts an integration test runs, for docs/cli.md: from the lists that the test runs themselves go by. */
+/** Determines on which hosts an integration test runs, for docs/cli.md, from the lists that the test runs use. */
 
-/** Texts of these lists. */
+/** Contents of these lists. */
 export interface TestLists {
   /** scripts/guest.d/tests: what runs in the virtual machine. */
   guest: string;
@@ -12,11 +12,11 @@ export type TestHost = "static" | "Node";
 
 export interface TestHosts {
   hosts: TestHost[];
-  /** It needs the virtual machine: systemd as PID 1, CRIU, AppArmor or SELinux. */
+  /** The test needs the virtual machine: systemd as PID 1, CRIU, AppArmor or SELinux. */
   needsGuest: boolean;
 }
 
-/** The boot of the virtual machine that a test needs. All other tests run on the machine that builds, on both hosts. */
+/** The boot of the virtual machine that a test needs. Other tests run on the build machine, on both hosts. */
 function bootFor(file: string, title: string): "apparmor" | "selinux" | undefined {
   if (file === "security-modules") return title.includes("SELinux") ? "selinux" : "apparmor";
   return /^checkpoint|systemd/.test(file) ? "apparmor" : undefined;

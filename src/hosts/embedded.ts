@@ -11,7 +11,7 @@ export interface Native {
   readonly env: Readonly<Record<string, string>>;
   call(request: string): string;
   write(fd: 1 | 2, text: string): void;
-  /** Evaluates another embedded script and gives its exports. @throws Error where there is none of that name. */
+  /** Evaluates another embedded script and returns its exports. @throws Error if there is none of that name. */
   load(script: string): unknown;
 }
 

@@ -8,11 +8,11 @@ import { part } from "./node-parts.js";
 
 export * from "../runtime/runtime.js";
 
-/** Where and how the functions of this package work. */
+/** Options of `nodeContext`. */
 export interface NodeContextOptions {
   /** Directory of the containers' states; default: that of the program `tsrunc`. */
   root?: string;
-  /** Takes what went wrong without stopping an operation, warnings about a configuration, and what helps to find a mistake; default: nobody. */
+  /** Receives warnings and debug messages. Default: they are dropped. */
   log?: RuntimeContext["log"];
 }
 
@@ -20,8 +20,8 @@ let call: ((request: string) => string) | undefined;
 
 /**
  * The context for the functions of this package in Node.js.
- * @throws RuntimeError where `root` cannot hold states
- * @throws Error where the native layer cannot be loaded
+ * @throws RuntimeError if `root` cannot hold states
+ * @throws Error if the native layer cannot be loaded
  */
 export function nodeContext({ root, log = () => {} }: NodeContextOptions = {}): RuntimeContext {
   call ??= nativeDoor({ DataType, load, open }, fileURLToPath(new URL("../../native/libtsrunc.so", import.meta.url)));

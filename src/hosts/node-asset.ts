@@ -3,7 +3,7 @@
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { getRawAsset } from "node:sea";
 
-/** Where a file without a name can be made, one after another: $TMPDIR may be mounted noexec. */
+/** Directories to try for an unnamed file: $TMPDIR may be mounted noexec. */
 const directories = (): string[] => [process.env["TMPDIR"] || "/tmp", "/dev/shm", "/var/tmp", "/run"];
 
 /** O_TMPFILE of open(2), with O_DIRECTORY as in <fcntl.h>; Node does not name it. */
@@ -14,10 +14,10 @@ let loads = 0;
 /**
  * Loads a library that is an asset of the executable.
  *
- * The file never has a name, so nothing stays behind, however the process ends. The loader tells libraries apart by path, so
- * every path is another one, though the descriptor's number may come again.
+ * The file never has a name, so nothing is left behind, however the process ends. The loader identifies libraries by path, so
+ * each path is different, although descriptor numbers are reused.
  *
- * @param load loads the library at a path; called again with another where that fails
+ * @param load loads the library at a path; called again with another path if that fails
  * @throws Error with the reason for each directory
  */
 export function loadAsset<T>(name: string, load: (path: string) => T): T {
@@ -32,7 +32,7 @@ export function loadAsset<T>(name: string, load: (path: string) => T): T {
     } catch (error) {
       reasons.push(`in ${directory}: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
-      // An open one could be passed on by --preserve-fds, and with it the code of this process.
+      // Through --preserve-fds an open descriptor, and so the code of this process, could reach the container.
       if (fd !== undefined) closeSync(fd);
     }
   }

@@ -1,8 +1,8 @@
-/** Node.js: the native layer through ffi-rs, and the process. With its neighbours node-*.ts the only importer of `node:` and ffi-rs. */
+/** Node.js: the native layer through ffi-rs, and the process. Only the files node*.ts here import `node:` and ffi-rs. */
 
 import type { DataType, load, open } from "ffi-rs";
 
-/** What is used of ffi-rs: the npm library imports it, the single executable has to unpack it first. */
+/** The functions of ffi-rs in use. The npm library imports ffi-rs, the single executable has to unpack it first. */
 export interface Ffi {
   DataType: typeof DataType;
   load: typeof load;
@@ -12,7 +12,7 @@ export interface Ffi {
 /** ffi-rs's name for the library that `nativeDoor` opened. */
 const LIBRARY = "tsrunc";
 
-/** Nearly every reply fits; a file that was read may not. */
+/** Nearly every reply fits; the content of a file may not. */
 const REPLY_BYTES = 64 * 1024;
 
 /**

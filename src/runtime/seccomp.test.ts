@@ -64,7 +64,7 @@ t.test("a container without profile has no filter", async (t) => {
   t.equal(made[0]?.plan.process.seccomp, undefined);
 });
 
-t.test("with a kept filter a faulty configuration is told from its own text", async (t) => {
+t.test("with a cached filter the faults of a configuration are reported from its own text", async (t) => {
   const faulty = (profile: object): string => JSON.stringify({ ...withProfile(profile), hostname: 5 });
   const { requests, error } = create(
     config(JSON.parse(faulty({ defaultAction: "SCMP_ACT_ALLOW" })) as object, { handle: 90, isCached: true }),

@@ -276,7 +276,7 @@ test("features names what a profile may hold, and the flags that the kernel take
   for (const flag of seccomp.supportedFlags ?? []) await outcome(c, [], { ...everything, flags: [flag] });
 });
 
-interface Asked {
+interface AgentRequest {
   state: Record<string, unknown> & { state: Record<string, unknown> };
   connection: string;
   lines: string[];
@@ -289,7 +289,7 @@ async function withAgent(
   errno: number,
   profile: Partial<Seccomp>,
   change?: (config: Config) => void,
-): Promise<Asked & { output: string }> {
+): Promise<AgentRequest & { output: string }> {
   const socket = `${c.directory}/agent${errno}`;
   const agent = await c.helper("seccompagent", [socket, String(errno)]);
   await c.printed(agent, "listening");
@@ -298,7 +298,7 @@ async function withAgent(
   await agent.wait();
   const [, descriptors = "", state = "", connection = "", ...lines] = agent.output().trimEnd().split("\n");
   assert.equal(descriptors, "descriptors 1");
-  return { state: JSON.parse(state) as Asked["state"], connection, lines, output: result.stdout };
+  return { state: JSON.parse(state) as AgentRequest["state"], connection, lines, output: result.stdout };
 }
 
 test("SCMP_ACT_NOTIFY asks the agent at listenerPath, which gets the container process state", async (c) => {

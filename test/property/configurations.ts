@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { defaultSpec } from "../../src/runtime/operations/default-spec.js";
 import { knownMountOptions } from "../../src/runtime/spec/mount-option-names.js";
 import { SchemaArbitrary } from "./schema-arbitrary.js";
-import type { Value, Words } from "./schema-arbitrary.js";
+import type { Value, Vocabulary } from "./schema-arbitrary.js";
 
 type Document = { [name: string]: Value };
 
@@ -22,7 +22,7 @@ const paths = [
   "rel/ative",
   "/x/..",
 ];
-const words: Words = {
+const words: Vocabulary = {
   "": ["a", "x.y"],
   ociVersion: ["1.0.0", "1.3.0", "1.2.1-dev", "2.0.0"],
   destination: paths,

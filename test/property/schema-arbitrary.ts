@@ -43,7 +43,7 @@ function resolve(reference: string, from: string): { schema: Schema; from: strin
 }
 
 /** What texts say, by the name of the member that they are in. */
-export type Words = Readonly<Record<string, readonly string[]>>;
+export type Vocabulary = Readonly<Record<string, readonly string[]>>;
 
 /** Any text at all: empty, long, of lone surrogates, with NUL. */
 const anyText = fc.oneof(
@@ -63,7 +63,7 @@ const bigEdges = [2n ** 53n, 2n ** 63n - 1n, 2n ** 63n, -(2n ** 63n), 2n ** 64n 
 export class SchemaArbitrary {
   readonly #made = new Map<Schema, fc.Arbitrary<Value>>();
 
-  constructor(readonly words: Words) {}
+  constructor(readonly words: Vocabulary) {}
 
   /** Values that fit the member at `path` of config-schema.json, such as `linux/resources/cpu`. */
   at(path: string): fc.Arbitrary<Value> {

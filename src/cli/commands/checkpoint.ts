@@ -10,7 +10,7 @@ import { usageError } from "../usage.js";
 export function run(call: CommandCall): number {
   const { args, switches, values } = call;
   noEmptyPaths("checkpoint", call, ["image-path", "work-path", "parent-path"]);
-  // CRIU would choose a port that nobody learns, and wait there for ever.
+  // With port 0 CRIU would wait forever on a port that nobody knows.
   if (switches.has("lazy-pages") && values["page-server"] === undefined)
     throw usageError("checkpoint", 'flag "--lazy-pages" needs "--page-server"');
   checkpointContainer(call.context(), args[0] ?? "", {

@@ -1,4 +1,4 @@
-/** `completion SHELL [WORD...]`: a script that completes command lines, or what it asks for. */
+/** `completion SHELL [WORD...]`: prints a completion script, or the completions that the script requests. */
 
 import { listContainers } from "../../runtime/runtime.js";
 import type { ContainerState } from "../../runtime/runtime.js";
@@ -21,7 +21,7 @@ export function run(call: CommandCall): number {
   return EXIT_STATUS.success;
 }
 
-/** The containers that there are; none where the caller may not see them: a completion is no place for errors. */
+/** The containers; none if they cannot be listed, because a completion must not print errors. */
 function containers({ context }: CommandCall, root: string | undefined): ContainerState[] {
   try {
     return listContainers({ ...context(root), log: () => undefined });

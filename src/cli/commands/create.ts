@@ -1,4 +1,4 @@
-/** `create ID`: makes a container that waits for `start`. */
+/** `create ID`: creates a container that waits for `start`. */
 
 import { createContainer } from "../../runtime/runtime.js";
 import type { CommandCall } from "../command.js";

@@ -1,4 +1,4 @@
-/** `delete ID`: takes a container down and forgets it. */
+/** `delete ID`: destroys a container and removes its state. */
 
 import { deleteContainer } from "../../runtime/runtime.js";
 import type { CommandCall } from "../command.js";

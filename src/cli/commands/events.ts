@@ -1,4 +1,4 @@
-/** `events ID`: prints what a container uses, and when it runs out of memory, one JSON object a line. */
+/** `events ID`: prints a container's resource usage and OOM events, one JSON object per line. */
 
 import { containerEvents, containerStats, eventJson, isRuntimeError } from "../../runtime/runtime.js";
 import type { ContainerEvent } from "../../runtime/runtime.js";
@@ -21,7 +21,7 @@ export function run({ door, values, switches, args, context }: CommandCall): num
   try {
     for (const event of containerEvents(context(), id, { intervalMilliseconds, endsWithOutput: true })) print(event);
   } catch (error) {
-    // A signal is how one ends this: no error to report.
+    // Ending `events` by a signal is not an error.
     if (isRuntimeError(error) && error.code === "interrupted") return error.exitStatus;
     throw error;
   }

@@ -19,7 +19,7 @@ export function run(call: CommandCall): number {
   }
 }
 
-/** Callers tell by it that the program did not run; but a signal that ended us has its own. */
+/** The exit status by which callers see that the program did not run. A signal that ended us has its own status. */
 function withStatus(error: unknown): unknown {
   if (!isRuntimeError(error) || error.code === "interrupted") return error;
   const { message, code, path, errno } = error;
@@ -60,7 +60,7 @@ function execOptions({ values, lists, switches }: CommandCall, args: readonly st
   };
 }
 
-/** Strictly: what is taken for another user than was meant runs as that one (CVE-2026-30892). */
+/** Parsed strictly, so that the process never runs as another user than intended (CVE-2026-30892). */
 function user(value: string | undefined): Pick<ExecOptions, "uid" | "gid"> {
   if (value === undefined) return {};
   const [uid = "", gid, ...more] = value.split(":");

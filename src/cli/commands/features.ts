@@ -1,4 +1,4 @@
-/** `features`: prints what this runtime can do. */
+/** `features`: prints what this runtime supports. */
 
 import { features } from "../../runtime/runtime.js";
 import type { CommandCall } from "../command.js";

@@ -10,7 +10,7 @@ export function run(call: CommandCall): number {
   const context = call.context();
   const kill = (id: string): void => killContainer(context, id, { signal, all: call.switches.has("all") });
   if (call.switches.has("regex")) {
-    parseSignal(signal); // a wrong one is wrong for all
+    parseSignal(signal); // an invalid signal is an error before any container is touched
     call.late().forMatching("kill", context, id, kill);
   } else {
     kill(id);

@@ -23,7 +23,7 @@ export function run({ door, values, switches, context }: CommandCall): number {
 const MIN_WIDTH = 12;
 const GAP = 3;
 
-/** Columns as wide as their widest cell and a gap, at least `MIN_WIDTH`; the last one ends where its text ends. */
+/** Columns are as wide as their widest cell and a gap, at least `MIN_WIDTH`; the last one is not padded. */
 export function table(states: readonly ContainerState[]): string {
   const rows = [
     ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"],

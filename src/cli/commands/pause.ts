@@ -1,4 +1,4 @@
-/** `pause ID`: stops all processes of a container where they are. */
+/** `pause ID`: freezes all processes of a container. */
 
 import { pauseContainer } from "../../runtime/runtime.js";
 import type { CommandCall } from "../command.js";

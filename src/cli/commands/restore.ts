@@ -1,4 +1,4 @@
-/** `restore ID`: brings a container back that `checkpoint` saved. */
+/** `restore ID`: restores a container from the images of `checkpoint`. */
 
 import { restoreContainer } from "../../runtime/operations/restore.js";
 import type { CommandCall } from "../command.js";

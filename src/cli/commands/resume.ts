@@ -1,4 +1,4 @@
-/** `resume ID`: lets a paused container go on. */
+/** `resume ID`: thaws a paused container. */
 
 import { resumeContainer } from "../../runtime/runtime.js";
 import type { CommandCall } from "../command.js";

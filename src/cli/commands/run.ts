@@ -1,4 +1,4 @@
-/** `run ID`: makes and starts a container, and stays with it unless detached. */
+/** `run ID`: creates and starts a container, and waits for it unless detached. */
 
 import { runContainer } from "../../runtime/runtime.js";
 import type { CommandCall } from "../command.js";

@@ -1,4 +1,4 @@
-/** `update ID`: changes limits of a container. */
+/** `update ID`: changes the limits of a container. */
 
 import type { Door } from "../../door.js";
 import { withOperation } from "../../runtime/errors.js";
@@ -9,7 +9,7 @@ import type { CommandCall } from "../command.js";
 import { EXIT_STATUS } from "../exit-status.js";
 import { limitFlagName, limitsOf } from "../limit-flags.js";
 
-/** More than any resources have: a mistake, or an attack on memory. */
+/** Longer resources are a mistake or an attempt to exhaust memory. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
 const PLACE = "/linux/resources";
@@ -39,7 +39,7 @@ function readResources(door: Door, id: string, file: string): string {
   }
 }
 
-/** The file holds what is at this place of config.json. */
+/** Converts a pointer in config.json to one in the file. */
 function placeInFile(pointer: string): string {
   return pointer.startsWith(PLACE) ? pointer.slice(PLACE.length) : pointer;
 }

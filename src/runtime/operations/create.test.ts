@@ -171,7 +171,7 @@ t.test("a container that cannot be let go is killed and undone", async (t) => {
   t.equal(only(requests, "close")[0]?.handle, 2, "the process first");
 });
 
-t.test("what cannot be undone is told too, and every step is tried", async (t) => {
+t.test("what cannot be undone is reported too, and every step is tried", async (t) => {
   const { context, ops } = setUp(plain(), {
     answers: {
       release: () => failed("other", "", "boom"),

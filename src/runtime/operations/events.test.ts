@@ -133,7 +133,7 @@ t.test("v2: only more kills are an oom event", async (t) => {
   t.same(types(scene({ happens, killed: [3, 3, 4] }).context), ["oom"]);
 });
 
-t.test("v2: what the kernel did not tell of in time is told before the end, and what came before the watch", async (t) => {
+t.test("v2: OOM kills that the kernel did not report in time, and those before the watch, are reported", async (t) => {
   t.same(types(scene({ happens: [], killed: [0, 0, 1] }).context), ["oom"]);
   t.same(types(scene({ happens: [], killed: [0, 1, 1] }).context), ["oom"]);
 });
@@ -142,7 +142,7 @@ t.test("v2: a cgroup that is removed is no oom event", async (t) => {
   t.same(types(scene({ happens: [event("fileChange", null)] }).context), []);
 });
 
-t.test("v1: memory is told by its own counter, which the removal of the cgroup does not move", async (t) => {
+t.test("v1: OOM events come from the kernel's counter, which the removal of the cgroup does not change", async (t) => {
   const { context, requests } = scene({ happens: [event("outOfMemory", "1"), event("outOfMemory", "0")], version: 1 });
   t.same(types(context), ["oom"]);
   t.match(

@@ -70,7 +70,7 @@ t.test("a container that ends while it freezes is not running, and its cgroup is
   t.ok(ops().includes("thaw"));
 });
 
-t.test("what the kernel refuses is told", async (t) => {
+t.test("an error of the kernel is reported", async (t) => {
   const { context } = freezable({ answers: { freeze: () => failed("other", 'freeze cgroup "/x"', "it is not frozen after 10 seconds") } });
   t.throws(() => pauseContainer(context, "c1"), { message: 'pause "c1": freeze cgroup "/x": it is not frozen after 10 seconds' });
 });

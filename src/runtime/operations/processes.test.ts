@@ -60,7 +60,7 @@ t.test("a pid that is another process's by the end is not in the table", async (
   t.equal(processTable(created({ answers }).context, "c1"), "PID CMD\n  5 b\n");
 });
 
-t.test("what ps says when it fails is told, and that there is none", async (t) => {
+t.test("errors of ps are reported, and a missing ps", async (t) => {
   const table = (answers: Answers, args: string[] = []) => processTable(created({ answers }).context, "c1", { args });
   const usage = () => finished("", 1, "\nerror: unknown gnu long option\n\nUsage:\n ps [options]\n");
   t.throws(() => table({ runProgram: usage }, ["--bad"]), {

@@ -110,8 +110,8 @@ t.test("while creating, a directory that was there before is left alone", async 
 
 t.test("unified brings its controllers along, on a hybrid host too, and misses those that are not there", async (t) => {
   const plannedWith = (facts: HostFacts, unified: Record<string, string>) => {
-    const wish = { spec: { ociVersion: "1.0.0", linux: { resources: { unified } } }, id: "c1", facts, rootless: false };
-    return planCgroup(wish, placeCgroups(wish));
+    const cgroupRequest = { spec: { ociVersion: "1.0.0", linux: { resources: { unified } } }, id: "c1", facts, rootless: false };
+    return planCgroup(cgroupRequest, placeCgroups(cgroupRequest));
   };
   const v2 = plannedWith({ ...FACTS, v2Controllers: ["cpu", "misc", "dmem"] }, { "misc.max": "x 1", "cgroup.max.depth": "2" });
   t.same(v2.directories[0]?.enableControllers, ["cpu", "misc"]);
@@ -135,8 +135,8 @@ t.test("unified brings its controllers along, on a hybrid host too, and misses t
 t.test("a cgroup below one that others may freeze is looked at", async (t) => {
   const freezer = { ...HYBRID, hierarchies: [{ controllers: ["freezer"], mountpoint: "/f", own: "/a/b" }, ...HYBRID.hierarchies] };
   const flags = (facts: HostFacts, cgroupsPath?: string) => {
-    const wish = request(facts, cgroupsPath);
-    return planCgroup(wish, placeCgroups(wish)).directories.map(({ mayBeFrozen }) => mayBeFrozen === true);
+    const cgroupRequest = request(facts, cgroupsPath);
+    return planCgroup(cgroupRequest, placeCgroups(cgroupRequest)).directories.map(({ mayBeFrozen }) => mayBeFrozen === true);
   };
   t.same(flags(freezer), [false, false, false, false, false]);
   t.same(flags(freezer, "/a"), [false, false, false, false, false]);

@@ -51,7 +51,7 @@ t.test("the monitoring group goes before the class that it is in", async (t) => 
   t.match(planOf({ enableMonitoring: true }, [`${root}/c1`]).undo, [{ path: `${root}/c1/mon_groups/c1` }, { path: `${root}/c1` }]);
 });
 
-t.test("a host without resctrl is told so", async (t) => {
+t.test("a host without resctrl is an error that says so", async (t) => {
   t.throws(() => planResctrl({ rdt: {}, id: "c1", mountpoint: "" }, []), {
     message: "/linux/intelRdt: needs a mounted resctrl file system (mount -t resctrl), this host has none",
   });

@@ -33,7 +33,7 @@ t.test("owners and copies are told apart from data", async (t) => {
   t.match(parseMountOptions([option]), { mapOwners: "recursive", ownerMappings: option, data: [] });
 });
 
-t.test("what becomes of symbolic links is told apart from data", async (t) => {
+t.test("options about symbolic links are not data", async (t) => {
   t.match(parseMountOptions(["bind"]), { sourceLink: "follow", inPlace: false });
   t.match(parseMountOptions(["bind", "src-nofollow", "dest-nofollow"]), { sourceLink: "bind", inPlace: true, data: [] });
   t.match(parseMountOptions(["bind", "copy-symlink"]), { sourceLink: "copy", inPlace: false, data: [] });

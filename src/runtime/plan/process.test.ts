@@ -54,7 +54,7 @@ t.test("socket activation comes first among the descriptors and tells the progra
   t.same(env, ["LISTEN_FDS=3", "LISTEN_PID=1"]);
 });
 
-t.test("a notify socket is told to the program", async (t) => {
+t.test("the program gets the path of its notify socket", async (t) => {
   t.same(planOf({}, { notifySocket: "/run/notify/notify.sock" }).env, ["NOTIFY_SOCKET=/run/notify/notify.sock"]);
 });
 

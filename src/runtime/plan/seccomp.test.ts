@@ -72,7 +72,7 @@ t.test("a listener is planned only for who notifies", async (t) => {
   t.same(planSeccomp({ defaultAction: "SCMP_ACT_ALLOW", syscalls: notify, listenerPath: "/a" }).listener, { path: "/a", metadata: null });
 });
 
-t.test("a listener that no rule asks is told as without effect", async (t) => {
+t.test("a listener that no rule uses gives a warning", async (t) => {
   const profile = (action: "SCMP_ACT_NOTIFY" | "SCMP_ACT_LOG", listenerPath: string): Seccomp => ({
     defaultAction: "SCMP_ACT_ALLOW",
     listenerPath,

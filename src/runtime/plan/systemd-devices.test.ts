@@ -8,7 +8,7 @@ const NEW: DeviceFacts = { version: 252, deviceNames: "", v2: true };
 const OLD: DeviceFacts = { version: 239, deviceNames: "Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  7 loop\n", v2: true };
 const DENY_ALL: DeviceCgroup = { allow: false, access: "rwm" };
 
-/** DeviceAllow as `NAME ACCESS`; undefined where systemd is told nothing. */
+/** DeviceAllow as `NAME ACCESS`; undefined if no property is set. */
 function allowed(devices: readonly DeviceCgroup[], facts: DeviceFacts = NEW): string[] | undefined {
   const [policy, allow] = deviceProperties(planDeviceRules(devices), facts);
   if (!policy || !allow) return undefined;
@@ -74,7 +74,7 @@ t.test("a major is named by its number, so that its driver may come later", asyn
   t.ok(allowed([{ allow: true, type: "c", major: 189, access: "rw" }])?.includes("char-189 rwm"));
 });
 
-t.test("a systemd that takes no numbers is told the driver's name, or on cgroup v2 nothing where there is none", async (t) => {
+t.test("a systemd that takes no numbers gets the driver's name, or on cgroup v2 no rules if there is none", async (t) => {
   t.ok(allowed([{ allow: true, type: "b", major: 7, access: "r" }], OLD)?.includes("block-loop rm"));
   const nbd: DeviceCgroup = { allow: true, type: "b", major: 43, access: "rwm" };
   t.same(allowed([nbd], OLD), undefined);

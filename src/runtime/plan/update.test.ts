@@ -130,7 +130,7 @@ void t.test("device rules are left alone where they are those that apply", (t) =
   t.end();
 });
 
-void t.test("a unit is told both numbers of a bandwidth, and that a device list is replaced", (t) => {
+void t.test("a unit gets both numbers of a bandwidth, and its device list is emptied first", (t) => {
   const told: string[][] = [];
   const unit = {
     name: "a.scope",

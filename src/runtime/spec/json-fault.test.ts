@@ -40,7 +40,7 @@ const faults: readonly (readonly [text: string, line: number, column: number, ex
   ["{\u00a0}", 1, 2, 'a quoted name or "}"', '"\u00a0"'],
 ];
 
-t.test("each fault of a text is told with line, column, what was expected and what was found", async (t) => {
+t.test("each fault of a text is reported with line, column, what was expected and what was found", async (t) => {
   for (const [text, line, column, expected, found] of faults) {
     t.strictSame(findJsonFault(text), { line, column, expected, found }, JSON.stringify(text));
   }

@@ -72,7 +72,7 @@ t.test("of two members with one name the last counts", async (t) => {
   t.equal(load(withText('"hard": 1024', '"hard": 1, "hard": 9007199254740993')).process?.rlimits?.[0]?.hard, 9007199254740993n);
 });
 
-t.test("invalid JSON is told with line and column", async (t) => {
+t.test("invalid JSON is reported with line and column", async (t) => {
   const error = failure(withText('"soft": 1024', '"soft": 1024 x'));
   t.equal(error.message, 'parse "config.json": line 43, column 18: expected a comma or "}", found "x"');
   t.equal(error.code, "invalidConfig");
@@ -98,7 +98,7 @@ t.test("a NUL character is refused with its place", async (t) => {
   t.ok(load(withText('"sh"', String.raw`"s\\u0000h"`)), "an escaped backslash before u0000 is none");
 });
 
-t.test("every kind of fault is told at once", async (t) => {
+t.test("all kinds of faults are reported at once", async (t) => {
   const text = runcSpecText
     .replace('"ociVersion": "1.0.2-dev"', '"ociVersion": "2.0.0"')
     .replace('"sh"', '"s\\u0000h"')

@@ -11,7 +11,7 @@ import { isBindMount } from "./mounts.js";
 const lists = ["uidMappings", "gidMappings"] as const;
 
 /** The first place in a mount that requests mapped owners, with its value; undefined if there is none. */
-function wish(mount: Mount, pointer: string): { pointer: string; found: unknown } | undefined {
+function mappingRequest(mount: Mount, pointer: string): { pointer: string; found: unknown } | undefined {
   const index = mount.options?.findIndex(isIdMapOption) ?? -1;
   if (index >= 0) return { pointer: `${pointer}/options/${index}`, found: mount.options?.[index] };
   for (const list of lists) if (mount[list]?.length) return { pointer: `${pointer}/${list}`, found: mount[list] };
@@ -23,9 +23,9 @@ export const mountOwnerRules: Rules = {
   "idmap-bind": ({ spec, rootless, namespaces }, report) => {
     each(spec.mounts, (mount, i) => {
       const pointer = `/mounts/${i}`;
-      const asked = wish(mount, pointer);
-      if (!asked) return;
-      const say = (allowed: string): void => report(asked.pointer, asked.found, allowed);
+      const request = mappingRequest(mount, pointer);
+      if (!request) return;
+      const say = (allowed: string): void => report(request.pointer, request.found, allowed);
       if (!isBindMount(mount)) say('nothing, or the option "bind" or "rbind": owners are mapped in a bind mount alone');
       else if (mount.options?.includes("remount")) say('nothing: the owners of a mount that is there already cannot be mapped ("remount")');
       else if (rootless) say("nothing: not running as root");
