@@ -3,7 +3,7 @@
  */
 import { sharing } from "../../integration/harness/suite.js";
 import { Containerd, containerdSteps } from "../containerd-steps.js";
-import { programs } from "./programs.js";
+import { programs } from "../go-programs.js";
 
 sharing(
   "containerd 2.4",

@@ -9,7 +9,7 @@ import { cgroupDirectory, cgroupMode, hierarchies, readCgroup } from "../../inte
 import { image, imageArchive } from "../../integration/harness/image.js";
 import { Terminal } from "../../integration/harness/terminal.js";
 import { endLater, environmentOf, followsResize, makeParentCgroups, stateRootIsEmptyInTheEnd } from "../engine.js";
-import { programs } from "./programs.js";
+import { programs } from "../go-programs.js";
 import type { Context } from "../../integration/harness/context.js";
 import type { Result } from "../../integration/harness/execute.js";
 
