@@ -26,15 +26,11 @@ const common = {
 async function bundleStatic() {
   const { outputFiles } = await build({
     ...common,
-    // Beside the core the commands that few calls run, and the `LazyParts` of src/door.ts.
+    // Beside the core what few calls need: their commands, and the careful reading of a configuration.
     entryPoints: {
       core: "src/hosts/embedded.ts",
       "late-commands": "src/cli/late-commands.ts",
       careful: "src/runtime/careful.ts",
-      rare: "src/runtime/rare.ts",
-      seccomp: "src/runtime/plan/seccomp.ts",
-      warnings: "src/runtime/warnings.ts",
-      systemd: "src/runtime/plan/systemd.ts",
     },
     outdir: "build/scripts",
     // Shorter names are fewer bytes.

@@ -133,6 +133,6 @@ function logRequests(door: Door, options: LogOptions): Door {
       return door.call(request);
     },
     write: (fd, text) => door.write(fd, text),
-    part: (name) => door.part(name),
+    readCarefully: door.readCarefully,
   };
 }

@@ -38,9 +38,9 @@ export function readConfig({ door, root }: RuntimeContext, path: string, check: 
   }
 }
 
-/** The parts that `loadSpec` loads on demand. */
+/** What `loadSpec` needs from outside. */
 export function loadersOf(door: LibraryDoor): Loaders {
-  return { fits, rare: () => door.part("rare").rareRules, careful: () => door.part("careful").readCarefully };
+  return { fits, careful: door.readCarefully };
 }
 
 type ReadRequest = Extract<Request, { op: "readConfig" | "readFile" }>;

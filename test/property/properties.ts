@@ -4,13 +4,11 @@ import { isRuntimeError } from "../../src/runtime/errors.js";
 import type { HostFacts, Operation } from "../../src/runtime/generated/plan.js";
 import { pathsToProbe, plan } from "../../src/runtime/plan/plan.js";
 import type { PlannedContainer, PlanOptions } from "../../src/runtime/plan/plan.js";
-import { planRare } from "../../src/runtime/plan/rare.js";
 import fits from "../../src/runtime/spec/generated/validate-config-fast.js";
 import report from "../../src/runtime/spec/generated/validate-config-report.js";
 import { PLAN_OPTIONS } from "../../src/runtime/testing/plan-options.js";
 import { FACTS } from "../../src/runtime/testing/fake-door.js";
-import { rareRules } from "../../src/runtime/rare.js";
-import { commonRules } from "../../src/runtime/spec/check.js";
+import { allRules } from "../../src/runtime/spec/check.js";
 import { loadCarefully } from "../../src/runtime/spec/load-carefully.js";
 import { loadSpec } from "../../src/runtime/spec/load.js";
 import type { CarefulLoader, ValidatedSpec } from "../../src/runtime/spec/load.js";
@@ -40,14 +38,14 @@ export function checkConfiguration({ text, rootless, v2, twice }: Configuration)
 /** Validation throws nothing but its own error, and both ways to validate agree. */
 function load(text: string, rootless: boolean, twice: boolean): ValidatedSpec | undefined {
   let tookTheSlowWay = false;
-  const careful = (): CarefulLoader => {
+  const careful: CarefulLoader = (slow, rules, options) => {
     tookTheSlowWay = true;
-    return (slow, rules, options) => loadCarefully(slow, rules, report, options);
+    return loadCarefully(slow, rules, report, options);
   };
   try {
-    const spec = loadSpec(text, { fits, careful, rare: () => rareRules }, { rootless });
+    const spec = loadSpec(text, { fits, careful }, { rootless });
     // What the quick way takes, the careful one takes.
-    if (twice && !tookTheSlowWay) loadCarefully(text, [...commonRules, ...rareRules], report, { rootless });
+    if (twice && !tookTheSlowWay) loadCarefully(text, allRules, report, { rootless });
     return spec;
   } catch (error) {
     assert.ok(isRuntimeError(error), `validation threw ${String(error)}`);
@@ -81,7 +79,7 @@ export function checkDamage({ text, damaged, pointer, rootless }: DamagedConfigu
 
 function faultsOf(text: string, rootless: boolean): readonly Fault[] {
   try {
-    loadCarefully(text, [...commonRules, ...rareRules], report, { rootless });
+    loadCarefully(text, allRules, report, { rootless });
     return [];
   } catch (error) {
     assert.ok(error instanceof SpecError, `validation threw ${String(error)}`);
@@ -91,7 +89,7 @@ function faultsOf(text: string, rootless: boolean): readonly Fault[] {
 
 /** A plan is plain JSON, the same each time, and its paths stay where they belong. False where the host lacks something. */
 function checkPlan(spec: ValidatedSpec, facts: HostFacts): boolean {
-  const options: PlanOptions = { ...PLAN_OPTIONS, rare: planRare(spec) };
+  const options: PlanOptions = PLAN_OPTIONS;
   const known = { ...facts, resctrl: "/sys/fs/resctrl" };
   let planned: PlannedContainer;
   try {
