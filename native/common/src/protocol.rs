@@ -24,7 +24,7 @@
 //! exec                            the process that exec adds
 //!   Exec, and by SCM_RIGHTS a pidfd of the container's init, its root if `chroot`, the tasks files of its v1 cgroups
 //!                      ->           joins cgroups and namespaces, becomes the container's user; as above: Terminal, Limits
-//!                      <-           Crowded           (pids.max has room for one process only)
+//!                      <-           PidsLimit         (pids.max has room for one process only)
 //!   Continue           ->           forks again, now outside of that cgroup; the creator moves the child into it
 //!                      <-           Forked            (setns to a pid namespace affects children only; the parent exits)
 //!   Continue           ->           its child continues; as above: Schedule, Listener, Ready, Release, Executing
@@ -160,7 +160,7 @@ pub enum FromInit {
     /// The pid of the child that continues this conversation; the sender exits.
     Forked(i32),
     /// It could not fork, perhaps because pids.max has no room for both. After `Continue` it tries once more.
-    Crowded(Failure),
+    PidsLimit(Failure),
     /// The terminal's master follows by SCM_RIGHTS.
     Terminal,
     /// Asks the creator to run prestart and createRuntime hooks.

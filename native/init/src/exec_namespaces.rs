@@ -36,7 +36,7 @@ pub fn enter(namespaces: &[Namespace], init: OwnedFd, root: Option<OwnedFd>) -> 
 pub fn continue_in_child(channel: &Channel) -> Result<(), Failure> {
     let forked = match fork() {
         Err(failure) if failure.errno.as_deref() == Some("EAGAIN") => {
-            channel.ask(&FromInit::Crowded(failure))?;
+            channel.ask(&FromInit::PidsLimit(failure))?;
             fork()?
         }
         result => result?,

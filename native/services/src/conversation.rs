@@ -59,7 +59,7 @@ pub fn converse(conversation: &Conversation<'_>, pending: &mut Pending, receiver
             FromInit::Ready => return Ok(()),
             FromInit::Failed(failure) => return Err(failure),
             FromInit::Executing | FromInit::Notify => return Err(Failure::new(FailureCode::Other, "wait for the init", "it answered out of turn")),
-            FromInit::Crowded(failure) => {
+            FromInit::PidsLimit(failure) => {
                 let Some(CgroupJoin { join_tasks, clone_into, may_start_outside: true, .. }) = cgroups else { return Err(failure) };
                 let directories: Vec<String> = join_tasks.iter().chain(clone_into).cloned().collect();
                 left_cgroups = pids_limit::move_out(pending.identity.pid, &directories, clone_into.as_deref()).ok_or(failure)?;

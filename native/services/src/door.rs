@@ -1,6 +1,5 @@
 //! The entry point of the native layer: takes a request in JSON and returns a reply in JSON.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use tsrunc_common::hooks::{run_runtime_hooks, Output};
@@ -12,32 +11,22 @@ use crate::create;
 use crate::criu;
 use crate::events::{Event, Events};
 use crate::foreground::Foreground;
+use crate::handles::{Handle, Handles};
 use crate::held_process::HeldProcess;
 use crate::init_program::InitProgram;
 use crate::interrupts::{Interrupt, Interrupts};
 use crate::notify::Proxy;
 use crate::overview;
 use crate::seccomp::{self, Seccomp};
-use crate::store::{self, Lock};
+use crate::store;
 use crate::{
     cgroup, clock, datagram, exec, facts, files, gate, limits, mounts, preserved, processes, program, resctrl, state_root, systemd, take_over, terminal, undo,
 };
 
-/// An object that lives longer than a request. The core refers to it by a number.
-enum Handle {
-    Lock(Lock),
-    Process(Box<HeldProcess>),
-    Notify(Proxy),
-    Seccomp(Box<Seccomp>),
-    Events(Box<Events>),
-    Criu(Box<criu::Session>),
-}
-
 /// The native layer with its state between requests. Must not be used by two threads at once.
 pub struct Services {
     init: InitProgram,
-    handles: HashMap<u32, Handle>,
-    next_handle: u32,
+    handles: Handles,
     /// The signals caught while this process creates a container and may be ended, and while it is attached to it.
     interrupts: Option<Interrupts>,
 }
@@ -50,7 +39,7 @@ const _: () = {
 
 impl Services {
     pub fn new(init: InitProgram) -> Self {
-        Services { init, handles: HashMap::new(), next_handle: 1, interrupts: None }
+        Services { init, handles: Handles::new(), interrupts: None }
     }
 
     /// Carries out one request. An invalid request gets a `Failed` reply; it never panics.
@@ -106,37 +95,35 @@ impl Services {
             Request::SummarizeContainers { root, ids } => overview::summaries(&root, &ids).map(|containers| Reply::Summaries { containers }),
             Request::ListContainers { root } => state_root::list(&root).map(names),
             Request::PeekState { root, id } => state_root::read_state(&root, &id).map(text),
-            Request::ReadState { lock } => store::read_state(self.lock(lock)?).map(text),
-            Request::KillUnfinished { lock } => store::kill_unfinished(self.lock(lock)?).map(done),
-            Request::SaveState { handle, record } => store::save_state(self.lock(handle)?, &record).map(done),
-            Request::RemoveContainer { handle } => store::remove(self.lock(handle)?).map(done),
-            Request::Close { handle } => match self.handles.remove(&handle) {
-                Some(_) => {
-                    if !self.handles.values().any(|handle| matches!(handle, Handle::Lock(_) | Handle::Process(_))) {
-                        self.interrupts = None;
-                    }
-                    Ok(Reply::Done)
+            Request::ReadState { lock } => store::read_state(self.handles.lock(lock)?).map(text),
+            Request::KillUnfinished { lock } => store::kill_unfinished(self.handles.lock(lock)?).map(done),
+            Request::SaveState { handle, record } => store::save_state(self.handles.lock(handle)?, &record).map(done),
+            Request::RemoveContainer { handle } => store::remove(self.handles.lock(handle)?).map(done),
+            Request::Close { handle } => {
+                self.handles.close(handle)?;
+                if !self.handles.has_container() {
+                    self.interrupts = None;
                 }
-                None => Err(unknown(handle)),
-            },
+                Ok(Reply::Done)
+            }
             Request::CompileSeccomp { handle, profile } => {
-                let from = handle.map(|handle| self.take_seccomp(handle)).transpose()?;
+                let from = handle.map(|handle| self.handles.take_seccomp(handle)).transpose()?;
                 let seccomp = Seccomp::compile(from, &profile)?;
                 Ok(self.keep(Handle::Seccomp(Box::new(seccomp))))
             }
-            Request::KeepSeccomp { lock, handle } => self.seccomp(handle)?.keep(self.lock(lock)?).map(done),
+            Request::KeepSeccomp { lock, handle } => self.handles.seccomp(handle)?.keep(self.handles.lock(lock)?).map(done),
             Request::SeccompFacts => Ok(Reply::SeccompFacts { facts: seccomp::facts() }),
             Request::Create { lock, mut plan, record, seccomp, notify } => {
-                let seccomp = seccomp.map(|handle| self.seccomp(handle)).transpose()?;
-                let lock = self.lock(lock)?;
-                let notify = notify.map(|handle| self.notify(handle)).transpose()?;
+                let seccomp = seccomp.map(|handle| self.handles.seccomp(handle)).transpose()?;
+                let lock = self.handles.lock(lock)?;
+                let notify = notify.map(|handle| self.handles.notify(handle)).transpose()?;
                 let inputs = create::CreateInputs { seccomp, notify: notify.map(Proxy::fd), interrupt: self.interrupt(), record: *record };
                 let pending = create::create(self.init, lock, &mut plan, inputs)?;
                 let process = pending.identity.clone();
                 let warnings = pending.warnings.clone();
                 let foreground = matches!(plan.console, ConsolePlan::Keep);
                 let runs_hooks = !plan.start_container_hooks.is_empty();
-                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, foreground, runs_hooks })));
+                let handle = self.handles.insert(Handle::Process(Box::new(HeldProcess { pending, foreground, runs_hooks })));
                 Ok(Reply::Created { handle, process, warnings })
             }
             Request::Exec { root, id, plan, interruptible } => {
@@ -145,19 +132,16 @@ impl Services {
                 }
                 let pending = exec::exec(self.init, (&root, &id), &plan, self.interrupt()).map_err(|failure| self.without_interrupts(failure))?;
                 let (process, foreground) = (pending.identity.clone(), matches!(plan.console, ConsolePlan::Keep));
-                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, foreground, runs_hooks: false })));
+                let handle = self.handles.insert(Handle::Process(Box::new(HeldProcess { pending, foreground, runs_hooks: false })));
                 Ok(Reply::Created { handle, process, warnings: Vec::new() })
             }
-            Request::Release { handle, subreaper } => match self.handles.get_mut(&handle) {
-                Some(Handle::Process(container)) => container.release(&mut self.interrupts, subreaper).map(done),
-                _ => Err(unknown(handle)),
-            },
+            Request::Release { handle, subreaper } => self.handles.process(handle)?.release(&mut self.interrupts, subreaper).map(done),
             Request::Start { lock, notify_socket } => {
-                let kept = gate::start(self.lock(lock)?, self.interrupt())?;
+                let kept = gate::start(self.handles.lock(lock)?, self.interrupt())?;
                 let proxy = kept.zip(notify_socket).map(|(kept, host)| Proxy::resume(kept, &host)).transpose()?;
-                Ok(Reply::Started { notify: proxy.map(|proxy| self.insert(Handle::Notify(proxy))) })
+                Ok(Reply::Started { notify: proxy.map(|proxy| self.handles.insert(Handle::Notify(proxy))) })
             }
-            Request::AtGate { lock } => gate::at_gate(self.lock(lock)?).map(flag),
+            Request::AtGate { lock } => gate::at_gate(self.handles.lock(lock)?).map(flag),
             Request::Alive { process } => processes::alive(&process).map(flag),
             Request::Kill { process, signal } => processes::kill(&process, signal).map(done),
             Request::KillCgroup { paths, signal } => {
@@ -166,22 +150,21 @@ impl Services {
             }
             Request::WaitGone { process, timeout_milliseconds } => processes::wait_gone(&process, Duration::from_millis(timeout_milliseconds.into())).map(flag),
             Request::Watch { sources } => Ok(self.keep(Handle::Events(Box::new(Events::watch(&sources)?)))),
-            Request::NextEvent { handle, interruptible } => match self.handles.get_mut(&handle) {
-                Some(Handle::Events(events)) => events.next(interruptible).map(|Event { source, text }| Reply::Event { source, text }),
-                _ => Err(unknown(handle)),
-            },
+            Request::NextEvent { handle, interruptible } => {
+                self.handles.events(handle)?.next(interruptible).map(|Event { source, text }| Reply::Event { source, text })
+            }
             Request::Foreground { handle, subreaper, notify } => {
                 // The proxy is removed from the handles, because both are borrowed at the same time. It is not needed afterwards.
-                let proxy = notify.map(|notify| self.take_notify(notify)).transpose()?;
+                let proxy = notify.map(|notify| self.handles.take_notify(notify)).transpose()?;
                 let signals = Interrupts::forward(self.interrupts.take())?.map(Interrupts::into_caught);
-                let status = Foreground { signals, subreaper, notify: proxy.as_ref() }.wait(&mut self.container(handle)?.pending)?;
+                let status = Foreground { signals, subreaper, notify: proxy.as_ref() }.wait(&mut self.handles.process(handle)?.pending)?;
                 Ok(Reply::Exit { status })
             }
             Request::BindNotify { lock, socket } => {
-                let proxy = Proxy::bind(self.lock(lock)?, &socket)?;
+                let proxy = Proxy::bind(self.handles.lock(lock)?, &socket)?;
                 Ok(self.keep(Handle::Notify(proxy)))
             }
-            Request::AwaitNotify { handle, process } => self.take_notify(handle)?.await_ready(&process).map(flag),
+            Request::AwaitNotify { handle, process } => self.handles.take_notify(handle)?.await_ready(&process).map(flag),
             Request::RunHooks { hooks, state, output } => {
                 let output = Output::open(output.as_ref())?;
                 run_runtime_hooks(&hooks, &state.text(state.pid, &state.status), &output, self.interrupt()).map(done)
@@ -213,28 +196,25 @@ impl Services {
             Request::StartCriu { stdio, directories, inherit } => {
                 let session = criu::Session::start(stdio, &directories, &inherit)?;
                 let (directories, inherited) = (session.directories(), session.inherited());
-                let handle = self.insert(Handle::Criu(Box::new(session)));
+                let handle = self.handles.insert(Handle::Criu(Box::new(session)));
                 Ok(Reply::Criu { handle, directories, inherited })
             }
             Request::CallCriu { handle, request } => {
-                // The session is removed for the call, because `interrupts` is borrowed at the same time.
-                let mut session = self.take_criu(handle)?;
-                let response = session.ask(&request, self.interrupt());
-                self.handles.insert(handle, Handle::Criu(session));
-                response.map(|response| Reply::CriuResponse { response })
+                let interrupt = self.interrupts.as_ref().map(Interrupts::interrupt);
+                self.handles.criu_mut(handle)?.call(&request, interrupt).map(|response| Reply::CriuResponse { response })
             }
-            Request::PlaceCriu { handle, lock, cgroup } => criu::place(self.criu(handle)?, self.lock(lock)?, *cgroup).map(text),
+            Request::PlaceCriu { handle, lock, cgroup } => criu::place(self.handles.criu(handle)?, self.handles.lock(lock)?, *cgroup).map(text),
             Request::BringLoopbackUp { pid } => criu::bring_loopback_up(pid).map(done),
-            Request::WaitCriu { handle } => self.criu_mut(handle)?.end().map(|number| Reply::Number { number }),
+            Request::WaitCriu { handle } => self.handles.criu_mut(handle)?.wait().map(|number| Reply::Number { number }),
             Request::AdoptRestored { handle, pid, foreground, pid_file } => {
-                let pending = self.criu_mut(handle)?.adopt(pid, foreground, pid_file)?;
+                let pending = self.handles.criu_mut(handle)?.adopt(pid, foreground, pid_file)?;
                 let process = pending.identity.clone();
-                let handle = self.insert(Handle::Process(Box::new(HeldProcess { pending, foreground, runs_hooks: false })));
+                let handle = self.handles.insert(Handle::Process(Box::new(HeldProcess { pending, foreground, runs_hooks: false })));
                 Ok(Reply::Created { handle, process, warnings: Vec::new() })
             }
-            Request::SendMaster { handle, path } => self.criu(handle)?.send_master(&path).map(done),
-            Request::MountRoot { lock, rootfs } => criu::rootfs::mount(self.lock(lock)?, &rootfs).map(text),
-            Request::UnmountRoot { lock } => criu::rootfs::unmount(self.lock(lock)?).map(done),
+            Request::SendMaster { handle, path } => self.handles.criu(handle)?.send_master(&path).map(done),
+            Request::MountRoot { lock, rootfs } => criu::rootfs::mount(self.handles.lock(lock)?, &rootfs).map(text),
+            Request::UnmountRoot { lock } => criu::rootfs::unmount(self.handles.lock(lock)?).map(done),
         }
     }
 
@@ -256,22 +236,8 @@ impl Services {
         failure
     }
 
-    fn insert(&mut self, handle: Handle) -> u32 {
-        let number = self.next_handle;
-        self.next_handle += 1;
-        self.handles.insert(number, handle);
-        number
-    }
-
     fn keep(&mut self, handle: Handle) -> Reply {
-        Reply::Handle { handle: self.insert(handle) }
-    }
-
-    fn lock(&self, handle: u32) -> Result<&Lock, Failure> {
-        match self.handles.get(&handle) {
-            Some(Handle::Lock(lock)) => Ok(lock),
-            _ => Err(unknown(handle)),
-        }
+        Reply::Handle { handle: self.handles.insert(handle) }
     }
 
     /// The configuration with the handle of its seccomp profile.
@@ -279,70 +245,10 @@ impl Services {
         let (text, seccomp) = Seccomp::take_from(text, root);
         let seccomp = seccomp.map(|seccomp| {
             let is_cached = seccomp.filter().is_some();
-            SeccompText { handle: self.insert(Handle::Seccomp(Box::new(seccomp))), is_cached }
+            SeccompText { handle: self.handles.insert(Handle::Seccomp(Box::new(seccomp))), is_cached }
         });
         Reply::Config { text, seccomp }
     }
-
-    fn seccomp(&self, handle: u32) -> Result<&Seccomp, Failure> {
-        match self.handles.get(&handle) {
-            Some(Handle::Seccomp(seccomp)) if seccomp.filter().is_some() => Ok(seccomp),
-            _ => Err(unknown(handle)),
-        }
-    }
-
-    fn take_seccomp(&mut self, handle: u32) -> Result<Seccomp, Failure> {
-        match self.handles.remove(&handle) {
-            Some(Handle::Seccomp(seccomp)) => Ok(*seccomp),
-            _ => Err(unknown(handle)),
-        }
-    }
-
-    fn notify(&self, handle: u32) -> Result<&Proxy, Failure> {
-        match self.handles.get(&handle) {
-            Some(Handle::Notify(proxy)) => Ok(proxy),
-            _ => Err(unknown(handle)),
-        }
-    }
-
-    fn take_notify(&mut self, handle: u32) -> Result<Proxy, Failure> {
-        match self.handles.remove(&handle) {
-            Some(Handle::Notify(proxy)) => Ok(proxy),
-            _ => Err(unknown(handle)),
-        }
-    }
-
-    fn criu(&self, handle: u32) -> Result<&criu::Session, Failure> {
-        match self.handles.get(&handle) {
-            Some(Handle::Criu(session)) => Ok(session),
-            _ => Err(unknown(handle)),
-        }
-    }
-
-    fn criu_mut(&mut self, handle: u32) -> Result<&mut criu::Session, Failure> {
-        match self.handles.get_mut(&handle) {
-            Some(Handle::Criu(session)) => Ok(session),
-            _ => Err(unknown(handle)),
-        }
-    }
-
-    fn take_criu(&mut self, handle: u32) -> Result<Box<criu::Session>, Failure> {
-        match self.handles.remove(&handle) {
-            Some(Handle::Criu(session)) => Ok(session),
-            _ => Err(unknown(handle)),
-        }
-    }
-
-    fn container(&mut self, handle: u32) -> Result<&mut HeldProcess, Failure> {
-        match self.handles.get_mut(&handle) {
-            Some(Handle::Process(container)) => Ok(container),
-            _ => Err(unknown(handle)),
-        }
-    }
-}
-
-fn unknown(handle: u32) -> Failure {
-    Failure::new(FailureCode::BadRequest, format!("use handle {handle}"), "no such handle")
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod facts;
 mod files;
 mod foreground;
 mod gate;
+mod handles;
 mod held_process;
 mod idmap;
 pub mod init_program;

@@ -69,7 +69,7 @@ pub fn change(program: InitProgram, (root, id): (&str, &str), plan: &MountsPlan)
                 channel.send(&ToInit::Continue { state: String::new() })?;
             }
             FromInit::Ready => return Ok(()),
-            FromInit::Failed(failure) | FromInit::Crowded(failure) => return Err(failure),
+            FromInit::Failed(failure) | FromInit::PidsLimit(failure) => return Err(failure),
             _ => return Err(Failure::new(FailureCode::Other, "change the mounts", "the process answered out of turn")),
         }
     }

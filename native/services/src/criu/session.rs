@@ -82,7 +82,7 @@ impl Session {
     ///
     /// # Errors
     /// CRIU has exited; `Interrupted`.
-    pub fn ask(&mut self, request: &CriuRequest, interrupt: Interrupt<'_>) -> Result<CriuResponse, Failure> {
+    pub fn call(&mut self, request: &CriuRequest, interrupt: Interrupt<'_>) -> Result<CriuResponse, Failure> {
         descriptors::send(&self.socket, &request.encode_to_vec(), &[]).during(|| "send a message to CRIU".into())?;
         wait_readable(self.socket.as_fd(), interrupt, "CRIU")?;
         let during = || "receive a message of CRIU".to_owned();
@@ -98,7 +98,7 @@ impl Session {
     }
 
     /// Closes the connection and waits for CRIU to exit. Returns its exit status, or 128 + the signal that killed it.
-    pub fn end(&mut self) -> Result<u32, Failure> {
+    pub fn wait(&mut self) -> Result<u32, Failure> {
         let during = || "wait for CRIU".to_owned();
         let pidfd = self.pidfd.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "it has ended"))?;
         // CRIU waits for EOF.
