@@ -179,7 +179,7 @@ fn place(plan: &ContainerPlan, cgroups: &mut cgroup::CgroupCreation<'_>, opened:
     Ok(())
 }
 
-/// The init's part of the plan, without `lent_mounts` and `notify`.
+/// The init's part of the plan, without `source_clones` and `notify`.
 fn init_plan<'a>(plan: &'a ContainerPlan, opened: &Opened, filter: Option<&Filter>) -> Result<InitPlan<'a>, Failure> {
     Ok(InitPlan {
         launch: Launch {

@@ -1,5 +1,5 @@
-//! What a spawned process does between its clone and its exec: system calls only, no allocation, no lock, no errno, because the memory may be
-//! that of a caller who goes on meanwhile.
+//! The child between its clone and its exec. It makes only system calls: no allocation, no lock, no errno, because it may share the memory of a caller
+//! that continues to run.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -9,7 +9,7 @@ use super::{CloneArgs, Step};
 use crate::namespaces::clone_flag;
 use crate::raw::{end_process, raw};
 
-/// A namespace for setns(2).
+/// A namespace to join (setns(2)).
 #[derive(Debug, PartialEq)]
 pub struct Join {
     pub fd: i32,
@@ -23,21 +23,21 @@ impl Join {
     }
 }
 
-/// What the child is told. The pointers are to memory that is shared with the caller or a copy of the caller's.
+/// The child's instructions. The pointers lead to memory that is shared with the caller, or to a copy.
 pub struct Child {
-    /// The child makes the container's process, with these flags; else it is that process.
+    /// Clone the container's process with `inner_flags`, instead of being that process.
     pub intermediate: bool,
     pub inner_flags: u64,
-    /// What the intermediate process joins, in this order.
+    /// Namespaces that an intermediate process joins, in this order.
     pub joins: *const Join,
     pub join_count: usize,
     pub wait: i32,
     pub wait_writer: i32,
-    /// Null, or the lines and their length.
+    /// Lines of timens_offsets, or null.
     pub clock_offsets: *const libc::c_char,
     pub clock_offsets_length: usize,
     pub become_root: bool,
-    /// Namespaces that the child makes itself.
+    /// Namespaces to unshare.
     pub unshare_flags: u64,
     pub program: i32,
     pub argv: *const *const libc::c_char,
@@ -45,14 +45,14 @@ pub struct Child {
     pub inherit: *const i32,
     pub inherit_count: usize,
     pub report: i32,
-    /// A second clone's pid, for the caller, who shares no memory with us then.
+    /// Where an intermediate process writes the pid of its clone.
     pub pid_pipe: i32,
 }
 
-/// Runs in the child, in the caller's namespaces but for those that the clone made, and maybe at the same time as the caller.
+/// Runs in the child: in the caller's namespaces except those that the clone made, and perhaps concurrently with the caller.
 pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
     // SAFETY: the caller of clone3 keeps `child` and what it points to alive; every argument below is an integer,
-    // or a pointer to such memory.
+    // or a pointer to that memory.
     unsafe {
         let child = &*child;
         let call = |step: Step, number: libc::c_long, arguments: [u64; 5]| -> i64 {
@@ -87,10 +87,10 @@ pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
             let mut byte = 0u8;
             call(Step::Wait, libc::SYS_close, [child.wait_writer as u64, 0, 0, 0, 0]);
             if call(Step::Wait, libc::SYS_read, [child.wait as u64, &raw mut byte as u64, 1, 0, 0]) != 1 {
-                end_process(1); // the caller is gone
+                end_process(1); // the caller has died
             }
         }
-        // Before the change of user, after which our own files in /proc are not ours.
+        // Before the change of user, after which we may not write our own files in /proc.
         if !child.clock_offsets.is_null() {
             const CLONE_NEWTIME: u64 = 0x80;
             call(Step::UnshareTime, libc::SYS_unshare, [CLONE_NEWTIME, 0, 0, 0, 0]);

@@ -1,7 +1,7 @@
-//! Spawns into a pid namespace that others are in, too. Between its clone and its exec a process shows the executable of the one that cloned it
-//! as /proc/PID/exe; a neighbour with CAP_SYS_PTRACE could keep it open, and write to it once nobody executes it. So who clones there is not the
-//! runtime but an intermediate process, the launcher, that executes the program of the init already, which nobody can write to. That costs a
-//! second exec, hence only there.
+//! Spawns into an existing pid namespace. Between clone and exec, /proc/PID/exe of the child is the executable of its parent. Another process in the
+//! namespace, with CAP_SYS_PTRACE, could open it and overwrite it once it is no longer executed (CVE-2019-5736). So the runtime does not clone there
+//! itself: an intermediate process, the launcher, executes the init's program first, which nobody can write to. This costs a second exec, so it is done
+//! only for joined pid namespaces.
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
@@ -13,7 +13,7 @@ use super::child::{run_child, Child, Join};
 use super::{clone_child, Spawn, Spawned, Step};
 use crate::process::{close_on_exec_from_3, pointers};
 
-/// Clones a process, outside the pid namespace, that executes `spawn.program` with two arguments more, to call `launch` with them.
+/// Clones the launcher, outside of the pid namespace. It executes `spawn.program` with two more arguments, which are for `launch`.
 pub(super) fn start(spawn: &Spawn<'_>, pid_pipe: BorrowedFd<'_>) -> Result<Spawned, Errno> {
     let order = Order {
         namespaces: spawn.namespaces,
@@ -32,11 +32,11 @@ pub(super) fn start(spawn: &Spawn<'_>, pid_pipe: BorrowedFd<'_>) -> Result<Spawn
     clone_child(&launcher, None)
 }
 
-/// In the launcher, a process without threads: joins the namespaces, clones the process that executes the program with `args`, and ends.
-/// Returns only where the arguments are not those that `start` made.
+/// Runs in the launcher, which has a single thread: joins the namespaces, clones the process that executes the program with `args`, and exits. Returns
+/// only if the arguments are malformed.
 pub fn launch(report: i32, args: &[CString], order: &str, clock_offsets: &CStr) -> Option<Infallible> {
     let order = Order::from_text(order)?;
-    close_on_exec_from_3().ok()?; // what the process keeps is named by number
+    close_on_exec_from_3().ok()?; // the descriptors to inherit are listed in `order`
     let (argv, envp) = (pointers(args), [std::ptr::null()]);
     let child = Child {
         intermediate: true,
@@ -57,11 +57,11 @@ pub fn launch(report: i32, args: &[CString], order: &str, clock_offsets: &CStr) 
         report,
         pid_pipe: order.pid_pipe,
     };
-    // SAFETY: `child` and all it points to live as long as this process, and the process that it clones has a copy.
+    // SAFETY: `child` and all it points to live as long as this process, and its clone has a copy.
     unsafe { run_child(&child) }
 }
 
-/// What the launcher is told, beside report, arguments and clock offsets: descriptors by their numbers, -1 for none.
+/// The launcher's instructions, beside report, arguments and clock offsets. Descriptors are numbers, -1 for none.
 #[derive(Debug, PartialEq)]
 struct Order {
     namespaces: u64,
@@ -74,13 +74,13 @@ struct Order {
 }
 
 impl Order {
-    /// The descriptors that the launcher inherits.
+    /// All descriptors that the launcher must inherit.
     fn descriptors(&self) -> Vec<i32> {
         let own = [self.program, self.pid_pipe].into_iter().chain(self.wait).chain(self.joins.iter().map(|join| join.fd));
         own.filter(|number| *number >= 0).chain(self.inherit.iter().copied()).collect()
     }
 
-    /// Decimal numbers with blanks between.
+    /// Decimal numbers, separated by spaces.
     fn to_text(&self) -> String {
         let [reader, writer] = self.wait;
         let head = [self.namespaces as i64, self.become_root.into(), self.program.into(), self.pid_pipe.into(), reader.into(), writer.into()];
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_is_read_as_it_was_written() {
+    fn an_order_survives_a_round_trip() {
         let join = Join { fd: 7, flag: libc::CLONE_NEWPID as u64, step: Step::JoinPid };
         let order = Order { namespaces: 0x7c02_0000, become_root: true, program: 5, pid_pipe: 6, wait: [8, 9], joins: vec![join], inherit: vec![0, 1, 2, 11] };
         assert_eq!(order.descriptors(), [5, 6, 8, 9, 7, 0, 1, 2, 11]);

@@ -1,8 +1,8 @@
-//! Names of what a spawned process does before its exec, so that it can report by number what failed.
+//! The steps of a spawned process before its exec, which it reports by number if one fails.
 
 use tsrunc_plan::container::Namespace;
 
-/// Where a child failed before its exec. Negative, so that no length of a message is mistaken for one.
+/// The step that failed. Negative, so that it cannot be confused with the length of a message.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step {
     BecomeUndumpable = -21,
@@ -48,12 +48,12 @@ impl Step {
         ]
     };
 
-    /// The step that reported itself by this number.
+    /// The step with this number.
     pub fn from_number(number: i32) -> Option<Step> {
         Step::ALL.into_iter().find(|step| *step as i32 == number)
     }
 
-    /// The step of joining a namespace of that type.
+    /// The step that joins a namespace of this type.
     pub(super) fn joining(namespace: Namespace) -> Step {
         match namespace {
             Namespace::User => Step::JoinUser,
