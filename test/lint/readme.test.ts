@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import t from "tap";
 import { cpuWeight, ioWeight } from "../../src/runtime/plan/cgroup-v2.js";
 
@@ -70,4 +70,19 @@ t.test("the files of unit tests that README.md names exist", async (t) => {
   const files = rows.flatMap((row) => [...row.matchAll(/`([^`]+\.(?:ts|rs))`/g)].map(([, file = ""]) => file));
   t.ok(files.length > 0, "there are some");
   for (const file of files) t.ok(existsSync(file), file);
+});
+
+t.test("every source file that ARCHITECTURE.md names exists", async (t) => {
+  const sources = ["src", "native"].flatMap((directory) =>
+    readdirSync(directory, { recursive: true, encoding: "utf8" }).map((file) => `/${directory}/${file}`),
+  );
+  // The paths in the table of fields have another base: the test above checks them.
+  const lines = readFileSync("ARCHITECTURE.md", "utf8").split("\n");
+  const text = lines.filter((line) => !/^\|.*\|$/.test(line) || line.includes("native, ")).join("\n");
+  const files = new Set([...text.matchAll(/`([\w./-]+\.(?:ts|rs))`/g)].map(([, file = ""]) => file));
+  t.ok(files.size > 40, "there are some");
+  for (const file of files) {
+    const exists = sources.some((source) => source.endsWith(`/${file}`));
+    t.ok(exists, file);
+  }
 });
