@@ -12,6 +12,7 @@ const context: OperationContext = {
   inUserNamespace: false,
   bundle: "/bundle",
   ownerMap: undefined,
+  mappings: {},
   rootfs: "/bundle/rootfs",
   pivot: true,
   kcoreExists: false,
