@@ -138,7 +138,6 @@ pub struct ContainerRecord {
 plain! {
 /// What `list` shows of a container that no other command is working on: from its record and from its process.
 pub struct ContainerSummary {
-    pub id: String,
     pub status: RecordedStatus,
     pub bundle: String,
     pub rootfs: String,
@@ -147,7 +146,7 @@ pub struct ContainerSummary {
     pub annotations: Option<BTreeMap<String, String>>,
     pub created: String,
     pub owner_uid: u32,
-    pub process: ProcessIdentity,
+    pub pid: i32,
     /// The process lives.
     pub alive: bool,
     /// Its cgroup is frozen.

@@ -90,8 +90,8 @@ pub enum Request {
     Reserve { root: String, root_mode: u32, record: Box<ContainerRecord>, interruptible: bool },
     /// Names in the state root, sorted; `NotFound` if there is no state root. -> `Names`
     ListContainers { root: String },
-    /// Summarize many containers at once, without locking them. -> `Summaries`
-    SummarizeContainers { root: String, ids: Vec<String> },
+    /// Summarize all containers of a state root, without locking them; `NotFound` if there is no state root. -> `Summaries`
+    SummarizeContainers { root: String },
     /// Read state.json without the lock, so another process may be changing it; `NotFound` if there is none. Like all requests below, refuses a
     /// state root, container directory or state.json that anybody but the caller and root owns or may write. -> `Text`
     PeekState { root: String, id: String },
@@ -263,8 +263,8 @@ pub enum Reply {
     Config { text: String, #[serde(default)] seccomp: Option<SeccompText> },
     SeccompFacts { facts: SeccompFacts },
     Names { names: Vec<String> },
-    /// In the order of the request. Null: the core must look at that container by itself.
-    Summaries { containers: Vec<Option<ContainerSummary>> },
+    /// The names in the state root, sorted, with a summary each. Null: the core must look at what has this name by itself.
+    Summaries { names: Vec<String>, summaries: Vec<Option<ContainerSummary>> },
     Values { values: Vec<Option<String>> },
     Flag { flag: bool },
     Number { number: u32 },

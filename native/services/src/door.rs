@@ -92,7 +92,7 @@ impl Services {
                 Ok(self.keep(Handle::Lock(lock)))
             }
             Request::TakeOver { root, id } => Ok(self.keep(Handle::Lock(take_over::take_over(&root, &id)?))),
-            Request::SummarizeContainers { root, ids } => overview::summaries(&root, &ids).map(|containers| Reply::Summaries { containers }),
+            Request::SummarizeContainers { root } => overview::summaries(&root).map(|(names, summaries)| Reply::Summaries { names, summaries }),
             Request::ListContainers { root } => state_root::list(&root).map(names),
             Request::PeekState { root, id } => state_root::read_state(&root, &id).map(text),
             Request::ReadState { lock } => store::read_state(self.handles.lock(lock)?).map(text),

@@ -4,12 +4,14 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Formatter;
 use tsrunc_plan::failure::Failure;
 use tsrunc_plan::process_identity::ProcessIdentity;
-use tsrunc_plan::record::{ContainerSummary, RecordedCgroup, RecordedStatus, RECORD_VERSION};
+use tsrunc_plan::record::{ContainerSummary, RecordedStatus, RECORD_VERSION};
 use tsrunc_sys::errno::During;
 
 use crate::state_root::STATE;
@@ -18,37 +20,80 @@ use crate::{cgroup, processes, state_root, trust};
 /// Larger than a usual record.
 const USUAL_BYTES: usize = 32 << 10;
 
-/// The part of `ContainerRecord` that a list shows. A record that lacks any of these fields is left to the core.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Head {
+/// The part of `ContainerRecord` that a list shows: its first fields. A record that lacks any of them is left to the core.
+#[derive(Default)]
+struct Head<'a> {
     version: u32,
-    id: String,
-    status: RecordedStatus,
-    bundle: String,
-    rootfs: String,
+    id: Option<&'a str>,
+    status: Option<RecordedStatus>,
+    bundle: Option<String>,
+    rootfs: Option<String>,
     annotations: Option<BTreeMap<String, String>>,
-    created: String,
-    owner_uid: u32,
+    created: Option<String>,
+    owner_uid: Option<u32>,
     process: Option<ProcessIdentity>,
-    cgroups: Vec<RecordedCgroup>,
-    #[serde(rename = "namespaces")]
-    _namespaces: Vec<IgnoredAny>,
-    #[serde(rename = "undo")]
-    _undo: Vec<IgnoredAny>,
-    #[serde(rename = "poststart")]
-    _poststart: Vec<IgnoredAny>,
-    #[serde(rename = "poststop")]
-    _poststop: Vec<IgnoredAny>,
+    cgroups: Option<Vec<Cgroup<'a>>>,
 }
 
-/// The containers of a state root whose state is settled, in the order of `ids`: those that no create, start or delete can be changing. None for the
+/// `RecordedCgroup`, without copies.
+#[derive(Deserialize)]
+struct Cgroup<'a> {
+    #[serde(borrow)]
+    controllers: Vec<&'a str>,
+    #[serde(borrow)]
+    path: Cow<'a, str>,
+}
+
+impl<'a> Head<'a> {
+    /// Reads up to the last field that is needed, which is less than half of a record. A record is always written and replaced as a whole.
+    fn of(text: &'a [u8]) -> Head<'a> {
+        let mut head = Head::default();
+        // An error is how the reading ends before the end of the text, or leaves a field empty.
+        let _ = (&mut serde_json::Deserializer::from_slice(text)).deserialize_map(HeadFields(&mut head));
+        head
+    }
+}
+
+struct HeadFields<'h, 'a>(&'h mut Head<'a>);
+
+impl<'a> Visitor<'a> for HeadFields<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut record: A) -> Result<(), A::Error> {
+        let head = self.0;
+        while let Some(name) = record.next_key::<&str>()? {
+            match name {
+                "version" => head.version = record.next_value()?,
+                "id" => head.id = Some(record.next_value()?),
+                "status" => head.status = Some(record.next_value()?),
+                "bundle" => head.bundle = Some(record.next_value()?),
+                "rootfs" => head.rootfs = Some(record.next_value()?),
+                "annotations" => head.annotations = Some(record.next_value()?),
+                "created" => head.created = Some(record.next_value()?),
+                "ownerUid" => head.owner_uid = Some(record.next_value()?),
+                "process" => head.process = record.next_value()?,
+                "cgroups" => {
+                    head.cgroups = Some(record.next_value()?);
+                    return Ok(());
+                }
+                _ => drop(record.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names in a state root, sorted, with the containers whose state is settled: those that no create, start or delete can be changing. None for the
 /// others, and for those that cannot be read; the core looks at each of these by itself.
 ///
 /// # Errors
 /// Those of opening the state root.
-pub fn summaries(root: &str, ids: &[String]) -> Result<Vec<Option<ContainerSummary>>, Failure> {
-    summaries_by(root, ids, Kernel { shows_frozen: shows_frozen(&rustix::system::uname().release().to_string_lossy()) })
+pub fn summaries(root: &str) -> Result<(Vec<String>, Vec<Option<ContainerSummary>>), Failure> {
+    summaries_by(root, Kernel { shows_frozen: shows_frozen(&rustix::system::uname().release().to_string_lossy()) })
 }
 
 /// What depends on the kernel's version.
@@ -65,11 +110,13 @@ fn shows_frozen(release: &str) -> bool {
     (numbers.next(), numbers.next()) >= (Some(6), Some(1))
 }
 
-fn summaries_by(root: &str, ids: &[String], kernel: Kernel) -> Result<Vec<Option<ContainerSummary>>, Failure> {
+fn summaries_by(root: &str, kernel: Kernel) -> Result<(Vec<String>, Vec<Option<ContainerSummary>>), Failure> {
     let directory = state_root::open(root)?;
+    let names = state_root::list_opened(&directory, root)?;
     // Failures are dropped: the core asks again for that container and gets the reason.
     let mut buffer = vec![0; USUAL_BYTES];
-    Ok(ids.iter().map(|id| look_at(&directory, (root, id), &mut buffer, kernel).ok().flatten()).collect())
+    let summaries = names.iter().map(|name| look_at(&directory, (root, name), &mut buffer, kernel).ok().flatten()).collect();
+    Ok((names, summaries))
 }
 
 fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8], kernel: Kernel) -> Result<Option<ContainerSummary>, Failure> {
@@ -81,18 +128,22 @@ fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8], ker
         return Ok(None);
     }
     let Some(text) = read_state(root, id, buffer).during(path)? else { return Ok(None) };
-    let Ok(Head { version: RECORD_VERSION, id, status, bundle, rootfs, annotations, created, owner_uid, process: Some(process), cgroups, .. }) =
-        serde_json::from_slice(text)
+    let head = Head::of(text);
+    let Head { version: RECORD_VERSION, id: Some(recorded_id), status: Some(status), annotations, process: Some(process), cgroups: Some(cgroups), .. } = head
     else {
         return Ok(None);
     };
+    let (Some(bundle), Some(rootfs), Some(created), Some(owner_uid)) = (head.bundle, head.rootfs, head.created, head.owner_uid) else { return Ok(None) };
+    if recorded_id != id {
+        return Ok(None);
+    }
     let state = processes::state(&process)?;
     let alive = state.is_some();
     // Still `creating`, or a start may be in progress.
     if status != RecordedStatus::Running && alive {
         return Ok(None);
     }
-    let freezer = cgroups.iter().find(|cgroup| cgroup.controllers.iter().any(|name| name == "freezer"));
+    let freezer = cgroups.iter().find(|cgroup| cgroup.controllers.contains(&"freezer"));
     let freezer = freezer.or_else(|| cgroups.iter().find(|cgroup| cgroup.controllers.is_empty())).filter(|_| alive);
     let frozen = match freezer {
         // Saves reading the freezer's file, the most expensive step here.
@@ -100,7 +151,7 @@ fn look_at(root: &OwnedFd, (root_path, id): (&str, &str), buffer: &mut [u8], ker
         Some(freezer) => cgroup::frozen(&freezer.path)?,
         None => false,
     };
-    Ok(Some(ContainerSummary { id, status, bundle, rootfs, annotations, created, owner_uid, process, alive, frozen }))
+    Ok(Some(ContainerSummary { status, bundle, rootfs, annotations, created, owner_uid, pid: process.pid, alive, frozen }))
 }
 
 /// Reads state.json with one read(2). None if it is not trusted or does not fit the buffer.
@@ -118,6 +169,7 @@ fn read_state<'b>(root: &OwnedFd, id: &str, buffer: &'b mut [u8]) -> Result<Opti
 mod tests {
     use super::*;
     use crate::testing::{directory_with, record, TempDir};
+    use tsrunc_plan::record::RecordedCgroup;
 
     #[test]
     fn returns_settled_containers_and_leaves_the_rest_to_the_core() {
@@ -139,11 +191,14 @@ mod tests {
         write("waits", &text("waits", RecordedStatus::Created, Some(&alive)));
         write("begins", &text("begins", RecordedStatus::Creating, None));
         write("older", &text("older", RecordedStatus::Running, Some(&alive)).replace("\"version\":2", "\"version\":1"));
-        write("damaged", &text("damaged", RecordedStatus::Running, Some(&alive)).replace("\"undo\":[", "\"undone\":["));
-        let ids = ["runs", "ended", "waits", "begins", "older", "damaged", "missing", ".."].map(str::to_owned);
-        let found: Vec<_> = summaries(temp.path(), &ids).unwrap().into_iter().map(|found| found.map(|found| (found.id, found.alive))).collect();
-        let expected = [Some(("runs".to_owned(), true)), Some(("ended".to_owned(), false)), None, None, None, None, None, None];
-        assert_eq!(found, expected);
+        write("damaged", &text("damaged", RecordedStatus::Running, Some(&alive)).replace("\"cgroups\":[", "\"cgroup\":["));
+        write("copied", &text("runs", RecordedStatus::Running, Some(&alive)));
+        write("empty", "");
+        let (names, found) = summaries(temp.path()).unwrap();
+        assert_eq!(names, ["begins", "copied", "damaged", "empty", "ended", "older", "runs", "waits"]);
+        let found: Vec<_> = found.into_iter().map(|found| found.map(|found| (found.bundle, found.alive))).collect();
+        let bundle = record("runs").bundle;
+        assert_eq!(found, [None, None, None, None, Some((bundle.clone(), false)), None, Some((bundle, true)), None]);
     }
 
     #[test]
@@ -161,7 +216,7 @@ mod tests {
         record.cgroups = vec![RecordedCgroup { controllers: vec!["freezer".into()], path: cgroup.path().into() }];
         std::fs::create_dir(format!("{}/paused", temp.path())).unwrap();
         std::fs::write(format!("{}/paused/state.json", temp.path()), serde_json::to_string(&record).unwrap()).unwrap();
-        let frozen = |shows_frozen| summaries_by(temp.path(), &["paused".into()], Kernel { shows_frozen }).unwrap()[0].as_ref().unwrap().frozen;
+        let frozen = |shows_frozen| summaries_by(temp.path(), Kernel { shows_frozen }).unwrap().1[0].as_ref().unwrap().frozen;
         let seen = (frozen(false), frozen(true));
         sleeper.kill().unwrap();
         sleeper.wait().unwrap();

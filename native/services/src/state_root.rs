@@ -55,7 +55,15 @@ pub fn open_or_make(root: &str, mode: u32) -> Result<OwnedFd, Failure> {
 /// # Errors
 /// Those of `open`.
 pub fn list(root: &str) -> Result<Vec<String>, Failure> {
-    let found = names(open(root)?).during(|| format!("list state root {root:?}"))?;
+    list_opened(&open(root)?, root)
+}
+
+/// As `list`, of an open state root with this path.
+///
+/// # Errors
+/// The errno of getdents64(2).
+pub fn list_opened(directory: &OwnedFd, root: &str) -> Result<Vec<String>, Failure> {
+    let found = names(directory).during(|| format!("list state root {root:?}"))?;
     let mut names: Vec<String> = found.iter().map(|name| name.to_string_lossy().into_owned()).collect();
     names.sort();
     Ok(names)

@@ -29,8 +29,19 @@ export function table(states: readonly ContainerState[]): string {
     ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"],
     ...states.map(({ id, pid, status, bundle, created, owner }) => [id, String(pid), status, bundle, created, owner]),
   ];
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(MIN_WIDTH, ...rows.map((row) => (row[column] ?? "").length + GAP)));
+  // Loops: with hundreds of containers, closures for each cell would take a tenth of the time.
+  const widths = [MIN_WIDTH, MIN_WIDTH, MIN_WIDTH, MIN_WIDTH, MIN_WIDTH, 0];
+  for (const row of rows) {
+    for (let column = 0; column < 5; column++) {
+      const width = (row[column] as string).length + GAP;
+      if (width > (widths[column] as number)) widths[column] = width;
+    }
+  }
   return rows
-    .map((row) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("")}\n`)
+    .map((row) => {
+      let line = "";
+      for (let column = 0; column < 6; column++) line += (row[column] as string).padEnd(widths[column] as number);
+      return `${line}\n`;
+    })
     .join("");
 }

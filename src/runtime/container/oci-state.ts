@@ -23,7 +23,9 @@ export interface ContainerState {
 }
 
 /** The fields of a record that are reported. */
-type ReportedFields = Pick<ContainerRecord, "id" | "bundle" | "rootfs" | "created" | "annotations" | "process">;
+type ReportedFields = Pick<ContainerRecord, "id" | "bundle" | "rootfs" | "created" | "annotations"> & {
+  process?: { pid: number } | null;
+};
 
 /** @param owner login name for `record.ownerUid`, or empty */
 export function ociState(record: ReportedFields, status: Status, owner: string): ContainerState {

@@ -5,7 +5,7 @@ import type { RuntimeContext } from "../container/context.js";
 import { isRuntimeError, messageOf, withOperation } from "../errors.js";
 import type { ContainerSummary } from "../generated/plan.js";
 import { checkId } from "../container/identifier.js";
-import { askText, attempt, send } from "../native.js";
+import { askText, attempt } from "../native.js";
 import { ociState } from "../container/oci-state.js";
 import type { ContainerState } from "../container/oci-state.js";
 import { statusOf } from "../container/status.js";
@@ -38,12 +38,15 @@ export function listContainers(context: RuntimeContext): ContainerState[] {
     owners.set(uid, owner);
     return owner;
   };
-  const ids = containerIds(context);
-  const summaries = ids.length > 0 ? send(door, "summaries", { op: "summarizeContainers", root, ids }).containers : [];
-  for (const [index, id] of ids.entries()) {
+  const { reply, failure } = attempt(door, "summaries", { op: "summarizeContainers", root });
+  if (failure?.code === "notFound") return [];
+  if (failure) throw withOperation("list", stateError(failure));
+  const { names, summaries } = reply;
+  for (let index = 0; index < names.length; index++) {
+    const [id, found] = [names[index] as string, summaries[index]];
     try {
-      const found = summaries[index];
-      states.push(found ? summarizedState(found, ownerOf) : observe(context, id, ownerOf));
+      if (found) states.push(summarizedState(id, found, ownerOf));
+      else if (isId(id)) states.push(observe(context, id, ownerOf));
     } catch (error) {
       if (isRuntimeError(error) && error.code === "notFound") continue;
       context.log("warning", `list ${JSON.stringify(id)}: ${messageOf(error)}`);
@@ -52,9 +55,10 @@ export function listContainers(context: RuntimeContext): ContainerState[] {
   return states;
 }
 
-function summarizedState(found: ContainerSummary, ownerOf: (uid: number) => string): ContainerState {
-  const { status: recorded, alive, frozen, ownerUid } = found;
-  return ociState(found, statusOf({ recorded, locked: false, alive, frozen }), ownerOf(ownerUid));
+function summarizedState(id: string, found: ContainerSummary, ownerOf: (uid: number) => string): ContainerState {
+  const { status: recorded, bundle, rootfs, created, annotations, alive, frozen, ownerUid } = found;
+  const reported = { id, bundle, rootfs, created, ...(annotations && { annotations }), process: found };
+  return ociState(reported, statusOf({ recorded, locked: false, alive, frozen }), ownerOf(ownerUid));
 }
 
 function observe(context: RuntimeContext, id: string, ownerOf: (uid: number) => string): ContainerState {

@@ -92,8 +92,10 @@ export function fakeDoor({ facts, files, answers }: FakeDoorOptions = {}): FakeD
         return { kind: "names", names: request.paths.filter((path) => path.endsWith("/c1") || path === "/proc/kcore") };
       case "pathKind":
         return { kind: "text", text: "directory" };
-      case "summarizeContainers":
-        return { kind: "summaries", containers: request.ids.map(() => null) };
+      case "summarizeContainers": {
+        const listed = answer({ op: "listContainers", root: request.root });
+        return listed.kind === "names" ? { kind: "summaries", names: listed.names, summaries: listed.names.map(() => null) } : listed;
+      }
       case "listContainers":
         return { kind: "names", names: [] };
       case "findMount":
