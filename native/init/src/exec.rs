@@ -23,7 +23,7 @@ use crate::kernel_files::KernelFiles;
 use crate::launch::{
     await_release, become_program, begin_session, execute, join_cgroups, join_session_keyring, launch_descriptors, reset_cpu_affinity, send_terminal, Never,
 };
-use crate::process::control_terminal;
+use crate::process::{control_terminal, set_dumpable};
 use crate::root::Root;
 use crate::setup::Setup;
 
@@ -71,9 +71,9 @@ fn is_schedule(operation: &Operation) -> bool {
 /// meanwhile.
 fn set_oom_score(score: i32) -> Result<(), Failure> {
     let during = || format!("write {score} to \"/proc/self/oom_score_adj\" (/process/oomScoreAdj)");
-    sys::set_dumpable(true).during(during)?;
+    set_dumpable(true).during(during)?;
     let written = std::fs::write("/proc/self/oom_score_adj", score.to_string()).during(during);
-    sys::set_dumpable(false).during(|| "become undumpable".into())?;
+    set_dumpable(false).during(|| "become undumpable".into())?;
     written
 }
 

@@ -7,8 +7,9 @@ use tsrunc_plan::container::Namespace;
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::During;
 use tsrunc_sys::namespaces::join_all_of;
-use tsrunc_sys::process as sys;
 use tsrunc_sys::spawn::fork_sibling;
+
+use crate::process::{set_dumpable, set_gid, set_uid};
 
 /// Joins namespaces of the container's first process with one setns(2). `root`: its root, to be entered by chroot(2).
 pub fn enter(namespaces: &[Namespace], init: OwnedFd, root: Option<OwnedFd>) -> Result<(), Failure> {
@@ -19,11 +20,11 @@ pub fn enter(namespaces: &[Namespace], init: OwnedFd, root: Option<OwnedFd>) -> 
         }
     }
     if namespaces.contains(&Namespace::User) {
-        sys::set_gid(0).during(|| "become root of the user namespace".into())?;
-        sys::set_uid(0).during(|| "become root of the user namespace".into())?;
+        set_gid(0).during(|| "become root of the user namespace".into())?;
+        set_uid(0).during(|| "become root of the user namespace".into())?;
     }
     // Both may have made it dumpable again (fs.suid_dumpable in proc_sys_fs(5)).
-    sys::set_dumpable(false).during(|| "become undumpable".into())?;
+    set_dumpable(false).during(|| "become undumpable".into())?;
     if let Some(root) = root {
         let during = || "enter the container's root".to_owned();
         rustix::process::fchdir(&root).during(during)?;

@@ -25,7 +25,7 @@ use crate::launch::{
     await_release, become_program, begin_session, execute, join_cgroups, join_session_keyring, launch_descriptors, reset_cpu_affinity, take_source_clones,
     Never,
 };
-use crate::process::control_terminal;
+use crate::process::{control_terminal, set_dumpable};
 use crate::seccomp::filter_of_hooks;
 use crate::setup::Setup;
 
@@ -50,7 +50,7 @@ pub fn run(socket: i32) -> i32 {
 fn live(channel: &mut Channel) -> Result<Never, Failure> {
     sys::reset_signals();
     end_process_1_on_signals(); // as runc's init, which waits for `start`
-    sys::set_dumpable(false).during(|| "become undumpable".into())?;
+    set_dumpable(false).during(|| "become undumpable".into())?;
     match channel.receive_with()? {
         (ToInit::Plan(plan), tasks) => container(channel, *plan, tasks),
         (ToInit::Exec(start), descriptors) => exec(channel, &start, descriptors),

@@ -15,7 +15,7 @@ use tsrunc_sys::process as sys;
 
 use crate::devices::Terminal;
 use crate::kernel_files::{set_key_label, KernelFiles};
-use crate::process::{become_user, own_stdio, use_terminal, Program};
+use crate::process::{become_user, own_stdio, set_dumpable, use_terminal, Program};
 use crate::seccomp::{load_when, Moment};
 
 /// The result of a function that replaces this process: it has no value.
@@ -115,7 +115,7 @@ pub fn become_program(channel: &Channel, launch: &Launch<'_>, terminal: Option<T
     }
     let program = become_user(process, || load_when(Moment::Privileged, launch, channel))?;
     // The change of user may have made it dumpable again (fs.suid_dumpable in proc_sys_fs(5)).
-    sys::set_dumpable(false).during(|| "become undumpable".into())?;
+    set_dumpable(false).during(|| "become undumpable".into())?;
     Ok(program)
 }
 

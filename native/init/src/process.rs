@@ -6,6 +6,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::{set_dumpable_behavior, DumpableBehavior, Gid, Uid};
+use rustix::thread::{
+    clear_ambient_capability_set, configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities,
+    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid, CapabilitySet, CapabilitySets,
+};
 use tsrunc_plan::container::{Capabilities, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_sys::errno::{describe, During};
@@ -95,21 +100,20 @@ pub fn become_user(process: &Process, while_privileged: impl FnOnce() -> Result<
         check_inside(&process.cwd)?;
     }
     let environment = environment(process)?;
-    sys::keep_capabilities(true).during(|| "keep capabilities".into())?;
+    set_keep_capabilities(true).during(|| "keep capabilities".into())?;
     if let Some(gids) = &process.additional_gids {
-        sys::set_groups(gids).during(|| format!("set groups {gids:?}"))?;
+        set_groups(gids).during(|| format!("set groups {gids:?}"))?;
     }
-    sys::set_gid(process.gid).during(|| format!("set gid {}", process.gid))?;
+    set_gid(process.gid).during(|| format!("set gid {}", process.gid))?;
     while_privileged()?;
-    sys::set_uid(process.uid).during(|| format!("set uid {}", process.uid))?;
-    sys::set_capabilities(sys::CapabilitySets { effective: masks.effective, permitted: masks.permitted, inheritable: masks.inheritable })
-        .during(|| "set capabilities".into())?;
-    sys::clear_ambient().during(|| "clear ambient capabilities".into())?;
+    set_uid(process.uid).during(|| format!("set uid {}", process.uid))?;
+    set_capabilities(None, masks.sets()).during(|| "set capabilities".into())?;
+    clear_ambient_capability_set().during(|| "clear ambient capabilities".into())?;
     for capability in bits(masks.ambient) {
-        sys::raise_ambient(capability).during(|| format!("raise ambient capability {capability}"))?;
+        configure_capability_in_ambient_set(one(capability), true).during(|| format!("raise ambient capability {capability}"))?;
     }
     if process.no_new_privileges {
-        sys::set_no_new_privileges().during(|| "set no_new_privs".into())?;
+        set_no_new_privs(true).during(|| "set no_new_privs".into())?;
     }
     rustix::process::umask(Mode::from_raw_mode(process.umask));
     enter_directory(&process.cwd, entered)?;
@@ -123,6 +127,13 @@ struct Masks {
     inheritable: u64,
     permitted: u64,
     ambient: u64,
+}
+
+impl Masks {
+    fn sets(&self) -> CapabilitySets {
+        let [effective, permitted, inheritable] = [self.effective, self.permitted, self.inheritable].map(CapabilitySet::from_bits_retain);
+        CapabilitySets { effective, permitted, inheritable }
+    }
 }
 
 fn parse_masks(sets: &Capabilities) -> Result<Masks, Failure> {
@@ -140,9 +151,37 @@ fn bits(mask: u64) -> impl Iterator<Item = u32> {
     (0..64).filter(move |bit| mask & (1 << bit) != 0)
 }
 
+/// The set of one capability, which may be one of a newer kernel that rustix has no name for.
+fn one(capability: u32) -> CapabilitySet {
+    CapabilitySet::from_bits_retain(1 << capability)
+}
+
+/// Supplementary groups of this process, which has one thread.
+fn set_groups(gids: &[u32]) -> Result<(), Errno> {
+    let gids: Vec<Gid> = gids.iter().map(|gid| Gid::from_raw(*gid)).collect();
+    set_thread_groups(&gids)
+}
+
+/// Real, effective and saved gid of this process, which has one thread.
+pub fn set_gid(gid: u32) -> Result<(), Errno> {
+    let gid = Gid::from_raw(gid);
+    set_thread_res_gid(gid, gid, gid)
+}
+
+/// Real, effective and saved uid of this process, which has one thread.
+pub fn set_uid(uid: u32) -> Result<(), Errno> {
+    let uid = Uid::from_raw(uid);
+    set_thread_res_uid(uid, uid, uid)
+}
+
+/// Whether others of the same user may trace this process and open its files in /proc.
+pub fn set_dumpable(dumpable: bool) -> Result<(), Errno> {
+    set_dumpable_behavior(if dumpable { DumpableBehavior::Dumpable } else { DumpableBehavior::NotDumpable })
+}
+
 fn drop_bounding_set(keep: u64) -> Result<(), Failure> {
     for capability in (0..64).filter(|bit| keep & (1 << bit) == 0) {
-        match sys::drop_bounding(capability) {
+        match remove_capability_from_bounding_set(one(capability)) {
             Ok(()) => {}
             Err(Errno::INVAL) => break, // past the kernel's last capability
             Err(errno) => return Err(errno).during(|| format!("drop capability {capability} from the bounding set")),

@@ -152,7 +152,7 @@ impl<'a> Setup<'a> {
                 mount_setattr(self.root()?.fd(), MountSetattr { set, ..MountSetattr::default() }).during(|| "make \"/\" read-only".into())
             }
             Operation::Hostname { name } => rustix::system::sethostname(name.as_bytes()).during(|| format!("set hostname {name:?}")),
-            Operation::Domainname { name } => tsrunc_sys::process::set_domain_name(name).during(|| format!("set domainname {name:?}")),
+            Operation::Domainname { name } => rustix::system::setdomainname(name.as_bytes()).during(|| format!("set domainname {name:?}")),
             Operation::Sysctl { name, value } => {
                 let procfs = self.kernel.procfs(self.root.as_ref())?;
                 set_sysctl(procfs, name, value)

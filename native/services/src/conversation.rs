@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
+use rustix::process::{pidfd_getfd, PidfdGetfdFlags};
 use tsrunc_common::hooks::{run_runtime_hooks, Output};
 use tsrunc_common::limits::set_limits;
 use tsrunc_common::protocol::{Channel, FromInit, ToInit};
@@ -75,7 +76,7 @@ pub fn converse(conversation: &Conversation<'_>, pending: &mut Pending, receiver
                 let during = || "take the seccomp listener from the init".to_owned();
                 let ListenerReceiver { socket, metadata } =
                     receiver.take().ok_or_else(|| Failure::new(FailureCode::Other, during(), "the plan has no agent for it"))?;
-                let listener = tsrunc_sys::seccomp::take_descriptor(&pending.pidfd, number).during(during)?;
+                let listener = pidfd_getfd(&pending.pidfd, number, PidfdGetfdFlags::empty()).during(during)?;
                 // If this is the container's own first process, the container is not `created` yet.
                 let container = match hooks {
                     Some(_) => state.text(pending.identity.pid, "creating"),

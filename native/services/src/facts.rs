@@ -1,6 +1,7 @@
 //! Facts about the host that plans depend on.
 
 use rustix::fs::{Mode, OFlags};
+use rustix::thread::{capability_is_in_bounding_set, CapabilitySet};
 use tsrunc_plan::failure::{Failure, FailureCode};
 use tsrunc_plan::host_facts::{CgroupMode, Hierarchy, HostFacts};
 use tsrunc_sys::errno::During;
@@ -19,7 +20,7 @@ pub fn host_facts() -> Result<HostFacts, Failure> {
         None => Vec::new(),
     };
     let last_capability = last_capability();
-    let permitted = tsrunc_sys::process::permitted_capabilities().during(|| "find the caller's capabilities".into())?;
+    let permitted = rustix::thread::capabilities(None).during(|| "find the caller's capabilities".into())?.permitted.bits();
     Ok(HostFacts {
         euid: rustix::process::geteuid().as_raw(),
         egid: rustix::process::getegid().as_raw(),
@@ -55,7 +56,12 @@ fn read_if_there(path: &str) -> Result<Option<String>, Failure> {
 /// The highest capability that the kernel knows. Without /proc/sys, which a sandbox may hide, tries each one.
 fn last_capability() -> u32 {
     let found = read("/proc/sys/kernel/cap_last_cap").ok().and_then(|text| text.trim().parse().ok());
-    found.unwrap_or_else(|| (0..64).take_while(|capability| tsrunc_sys::process::knows_capability(*capability)).last().unwrap_or(0))
+    found.unwrap_or_else(|| (0..64).take_while(|capability| knows_capability(*capability)).last().unwrap_or(0))
+}
+
+/// Whether the kernel knows a capability of this number.
+fn knows_capability(capability: u32) -> bool {
+    capability_is_in_bounding_set(CapabilitySet::from_bits_retain(1 << capability)).is_ok()
 }
 
 /// The initial user namespace maps every id to itself.

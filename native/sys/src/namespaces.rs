@@ -1,21 +1,31 @@
-//! Namespaces and mount attributes: the calls that rustix lacks (namespaces(7), mount_setattr(2)).
+//! Namespaces by the plan's names for them (namespaces(7)), and what rustix lacks: questions about a namespace (ioctl_ns(2)) and the attributes of
+//! mounts (mount_setattr(2)).
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
+use rustix::thread::{move_into_link_name_space, move_into_thread_name_spaces, unshare_unsafe, LinkNameSpaceType, ThreadNameSpaceType, UnshareFlags};
 use tsrunc_plan::container::Namespace;
+
+fn kind(namespace: Namespace) -> LinkNameSpaceType {
+    match namespace {
+        Namespace::User => LinkNameSpaceType::User,
+        Namespace::Mount => LinkNameSpaceType::Mount,
+        Namespace::Pid => LinkNameSpaceType::ProcessID,
+        Namespace::Network => LinkNameSpaceType::Network,
+        Namespace::Ipc => LinkNameSpaceType::InterProcessCommunication,
+        Namespace::Uts => LinkNameSpaceType::HostNameAndNISDomainName,
+        Namespace::Cgroup => LinkNameSpaceType::ControlGroup,
+        Namespace::Time => LinkNameSpaceType::Time,
+    }
+}
 
 /// The `CLONE_NEW*` flag of a namespace type.
 pub fn clone_flag(namespace: Namespace) -> u64 {
-    (match namespace {
-        Namespace::User => libc::CLONE_NEWUSER,
-        Namespace::Mount => libc::CLONE_NEWNS,
-        Namespace::Pid => libc::CLONE_NEWPID,
-        Namespace::Network => libc::CLONE_NEWNET,
-        Namespace::Ipc => libc::CLONE_NEWIPC,
-        Namespace::Uts => libc::CLONE_NEWUTS,
-        Namespace::Cgroup => libc::CLONE_NEWCGROUP,
-        Namespace::Time => 0x80, // CLONE_NEWTIME: clone3(2) and unshare(2) only
-    }) as u64
+    u64::from(kind(namespace) as u32)
+}
+
+fn clone_flags(namespaces: &[Namespace]) -> u32 {
+    namespaces.iter().fold(0, |flags, namespace| flags | kind(*namespace) as u32)
 }
 
 /// Unwraps the result of a raw system call.
@@ -29,25 +39,22 @@ pub(crate) fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
 
 /// Moves the calling thread into the namespace of `fd`, which must be of that type (setns(2)).
 pub fn join(fd: BorrowedFd<'_>, namespace: Namespace) -> Result<(), Errno> {
-    // SAFETY: takes integers only.
-    check(unsafe { libc::setns(fd.as_raw_fd(), clone_flag(namespace) as i32) }.into()).map(drop)
+    move_into_link_name_space(fd, Some(kind(namespace)))
 }
 
-/// Moves this process into namespaces of the process behind a pidfd, all in one step (setns(2), Linux 5.8). Those of its children alone for a pid namespace.
+/// Moves this process into namespaces of the process behind a pidfd, all in one step (setns(2), Linux 5.8). Only its later children enter a pid
+/// namespace.
 ///
 /// # Errors
 /// `ESRCH`: that process has ended. `EINVAL`: a user namespace that this process is in already.
 pub fn join_all_of(pidfd: BorrowedFd<'_>, namespaces: &[Namespace]) -> Result<(), Errno> {
-    let flags = namespaces.iter().fold(0, |flags, namespace| flags | clone_flag(*namespace));
-    // SAFETY: takes integers only.
-    check(unsafe { libc::setns(pidfd.as_raw_fd(), flags as i32) }.into()).map(drop)
+    move_into_thread_name_spaces(pidfd, ThreadNameSpaceType::from_bits_retain(clone_flags(namespaces)))
 }
 
 /// Leaves the given namespaces for new ones (unshare(2)).
 pub fn leave(namespaces: &[Namespace]) -> Result<(), Errno> {
-    let flags = namespaces.iter().fold(0, |flags, namespace| flags | clone_flag(*namespace));
-    // SAFETY: takes an integer only.
-    check(unsafe { libc::unshare(flags as i32) }.into()).map(drop)
+    // SAFETY: only CLONE_FILES is unsafe, and no namespace has that flag.
+    unsafe { unshare_unsafe(UnshareFlags::from_bits_retain(clone_flags(namespaces))) }
 }
 
 /// The `CLONE_NEW*` flag of the namespace behind a descriptor (ioctl_ns(2), NS_GET_NSTYPE).

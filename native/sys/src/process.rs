@@ -1,4 +1,5 @@
-//! Process attributes and exec: the calls that rustix lacks or marks unsafe.
+//! Process attributes, descriptors by number, and exec: the calls that rustix lacks, or that are unsafe there too because they take the number
+//! of a descriptor that nobody owns.
 
 use std::ffi::CString;
 
@@ -22,6 +23,8 @@ pub fn new_session_keyring(name: &str) -> Result<(), Errno> {
 }
 
 /// Sets soft and hard limit of another process (prlimit(2)). `resource` is an `RLIMIT_*` number.
+///
+/// Not rustix's `prlimit`: that one also asks for the old limit, for which SELinux demands the permission getrlimit of the other process too.
 pub fn set_limit(pid: i32, resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
     let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
     // SAFETY: `limit` lives through the call; no old value is asked for.
@@ -34,83 +37,6 @@ pub fn limit_number(name: &str) -> Option<u32> {
         ["CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME"];
     let name = name.strip_prefix("RLIMIT_")?;
     NAMES.iter().position(|known| *known == name).map(|number| number as u32)
-}
-
-/// Capability sets as bit masks (capabilities(7)).
-#[derive(Clone, Copy)]
-pub struct CapabilitySets {
-    pub effective: u64,
-    pub permitted: u64,
-    pub inheritable: u64,
-}
-
-#[repr(C)]
-struct CapabilityHeader {
-    version: u32,
-    pid: i32,
-}
-
-impl CapabilityHeader {
-    /// Version 3, the calling thread.
-    const OWN: Self = CapabilityHeader { version: 0x2008_0522, pid: 0 };
-}
-
-/// The permitted set of the calling thread (capget(2)).
-pub fn permitted_capabilities() -> Result<u64, Errno> {
-    let mut header = CapabilityHeader::OWN;
-    let mut data = [[0u32; 3]; 2];
-    // SAFETY: header and both data halves have the layout of version 3 and live through the call.
-    check(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) })?;
-    Ok(u64::from(data[0][1]) | u64::from(data[1][1]) << 32)
-}
-
-/// capset(2) of the calling thread.
-pub fn set_capabilities(sets: CapabilitySets) -> Result<(), Errno> {
-    let header = CapabilityHeader::OWN;
-    let half = |shift: u32| [(sets.effective >> shift) as u32, (sets.permitted >> shift) as u32, (sets.inheritable >> shift) as u32];
-    let data = [half(0), half(32)];
-    // SAFETY: header and both data halves have the layout of version 3 and live through the call.
-    check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) }).map(drop)
-}
-
-fn prctl(option: libc::c_int, argument: u64, second: u64) -> Result<libc::c_long, Errno> {
-    // SAFETY: only called with options that take integers.
-    check(unsafe { libc::prctl(option, argument, second, 0u64, 0u64) }.into())
-}
-
-/// Whether the kernel knows a capability of this number.
-pub fn knows_capability(capability: u32) -> bool {
-    // SAFETY: takes plain integers.
-    unsafe { libc::prctl(libc::PR_CAPBSET_READ, capability, 0, 0, 0) >= 0 }
-}
-
-/// Drops a capability from the bounding set.
-pub fn drop_bounding(capability: u32) -> Result<(), Errno> {
-    prctl(libc::PR_CAPBSET_DROP, capability.into(), 0).map(drop)
-}
-
-/// Empties the ambient set.
-pub fn clear_ambient() -> Result<(), Errno> {
-    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64, 0).map(drop)
-}
-
-/// Raises a capability in the ambient set.
-pub fn raise_ambient(capability: u32) -> Result<(), Errno> {
-    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as u64, capability.into()).map(drop)
-}
-
-/// Keeps the permitted set over the next change of uid.
-pub fn keep_capabilities(keep: bool) -> Result<(), Errno> {
-    prctl(libc::PR_SET_KEEPCAPS, keep.into(), 0).map(drop)
-}
-
-pub fn set_no_new_privileges() -> Result<(), Errno> {
-    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
-}
-
-/// Whether others of the same user may trace this process and open its /proc files.
-pub fn set_dumpable(dumpable: bool) -> Result<(), Errno> {
-    prctl(libc::PR_SET_DUMPABLE, dumpable.into(), 0).map(drop)
 }
 
 /// Does something with the ids that others' files are looked at with (setfsuid(2)); those of a user other than root come without root's
@@ -147,24 +73,6 @@ fn set_file_ids(uid: u32, gid: u32) -> Result<(), Errno> {
     }
 }
 
-/// setgroups(2), raw: of the calling thread.
-pub fn set_groups(gids: &[u32]) -> Result<(), Errno> {
-    // SAFETY: the slice is valid for its length.
-    check(unsafe { libc::syscall(libc::SYS_setgroups, gids.len(), gids.as_ptr()) }).map(drop)
-}
-
-/// Real, effective and saved gid, then uid, of the calling thread.
-pub fn set_gid(gid: u32) -> Result<(), Errno> {
-    // SAFETY: takes integers only.
-    check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) }).map(drop)
-}
-
-/// See `set_gid`.
-pub fn set_uid(uid: u32) -> Result<(), Errno> {
-    // SAFETY: takes integers only.
-    check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
-}
-
 /// Marks every descriptor from 3 on close-on-exec (close_range(2)).
 pub fn close_on_exec_from_3() -> Result<(), Errno> {
     // SAFETY: takes integers only.
@@ -186,12 +94,6 @@ pub fn close_all_but(keep: &[i32]) -> Result<(), Errno> {
         first = number.saturating_add(1);
     }
     close_on_exec_from_3()
-}
-
-/// Sets the NIS domain name of the UTS namespace.
-pub fn set_domain_name(name: &str) -> Result<(), Errno> {
-    // SAFETY: pointer and length are of one string.
-    check(unsafe { libc::syscall(libc::SYS_setdomainname, name.as_ptr(), name.len()) }).map(drop)
 }
 
 /// A descriptor that a parent left open for this process at a number that it passed on.

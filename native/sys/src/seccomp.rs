@@ -1,6 +1,6 @@
 //! Loading filters of system calls (seccomp(2)), and what of that the kernel knows.
 
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd};
 
 use rustix::io::Errno;
 
@@ -77,15 +77,4 @@ pub fn knows_action(action: u32) -> Result<bool, Errno> {
         Err(Errno::OPNOTSUPP) => Ok(false),
         Err(errno) => Err(errno),
     }
-}
-
-/// A descriptor of another process (pidfd_getfd(2), Linux 5.6).
-///
-/// # Errors
-/// `EPERM` where that process may not be traced; `EBADF` where it has no such descriptor.
-pub fn take_descriptor(pidfd: &OwnedFd, number: i32) -> Result<OwnedFd, Errno> {
-    // SAFETY: plain integers go in.
-    let taken = check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_fd().as_raw_fd(), number, 0) })?;
-    // SAFETY: the kernel made it for this call, close-on-exec; nobody else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(taken as i32) })
 }
