@@ -49,7 +49,7 @@ impl<'a> Head<'a> {
     fn of(text: &'a [u8]) -> Head<'a> {
         let mut head = Head::default();
         // An error is how the reading ends before the end of the text, or leaves a field empty.
-        let _ = (&mut serde_json::Deserializer::from_slice(text)).deserialize_map(HeadFields(&mut head));
+        drop(serde_json::Deserializer::from_slice(text).deserialize_map(HeadFields(&mut head)));
         head
     }
 }
