@@ -52,7 +52,7 @@ export function log(door: Door, options: LogOptions, level: LogLevel, message: s
   if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(options.level)) return;
   const { destination, format } = options;
   if (destination === undefined || level === "error")
-    door.write(2, `${destination === undefined && format === "json" ? line(door, "json", level, message) : plain(level, message)}\n`);
+    door.write(2, `${destination === undefined ? onStandardError(door, format, level, message) : plain(level, message)}\n`);
   if (destination === undefined) return;
   if (destination.kind === "file") {
     perform(door, { op: "appendFile", path: destination.path, text: `${line(door, format, level, message)}\n` });
@@ -60,6 +60,11 @@ export function log(door: Door, options: LogOptions, level: LogLevel, message: s
     const text = format === "json" ? line(door, format, level, message) : message;
     perform(door, destination.request(destination.daemon, { level, text }));
   }
+}
+
+/** Debug messages have the form of a log's lines, which say when each was written. */
+function onStandardError(door: Door, format: "text" | "json", level: LogLevel, message: string): string {
+  return format === "json" || level === "debug" ? line(door, format, level, message) : plain(level, message);
 }
 
 function plain(level: LogLevel, message: string): string {

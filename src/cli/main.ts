@@ -74,11 +74,13 @@ function dispatch(door: Door, { load, late }: { load: LoadCommand; late: () => L
       switches: parsed.switches,
       args: parsed.rest,
       late,
-      context: (root = global.values["root"]) => makeContext(observed, root, options),
+      context: (root = global.values["root"]) => makeContext(observed, root, (level, message) => log(door, options, level, message)),
     } satisfies CommandCall);
 
   if (command === undefined || global.switches.has("help")) return start("help", helpAbout(command));
   if (!isCommand(command)) {
+    // runc's text for `runc foo -h`.
+    if (argv.includes("-h") || argv.includes("--help")) throw usageError(PROGRAM, `No help topic for '${command}'`);
     throw usageError(PROGRAM, `unknown command ${JSON.stringify(command)}${suggestion(command, commandNames())}`);
   }
   const grammar = commandGrammar(command);
@@ -92,9 +94,9 @@ function helpAbout(command: string | undefined): ParsedArguments {
   return { values: {}, lists: {}, switches: new Set(), rest: command === undefined ? [] : [command] };
 }
 
-function makeContext(door: Door, root: string | undefined, options: LogOptions): RuntimeContext {
+function makeContext(door: Door, root: string | undefined, log: RuntimeContext["log"]): RuntimeContext {
   const stateRoot = root === undefined ? defaultStateRoot(door, door.env) : namedStateRoot(door, root);
-  return { door, ...stateRoot, interruptible: true, log: (level, message) => log(door, options, level, message) };
+  return { door, ...stateRoot, interruptible: true, log };
 }
 
 /** `--debug` is `--log-level debug`. */

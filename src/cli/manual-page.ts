@@ -41,7 +41,7 @@ type Section = readonly [title: string, lines: readonly string[]];
 
 function page(sections: readonly Section[]): string {
   return sections
-    .map(([title, lines]) => `${title}\n${lines.map((line) => (line === "" ? "\n" : `${INDENT}${line}\n`)).join("")}`)
+    .map(([title, lines]) => `${title}:\n${lines.map((line) => (line === "" ? "\n" : `${INDENT}${line}\n`)).join("")}`)
     .join("\n");
 }
 

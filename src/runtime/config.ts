@@ -22,10 +22,11 @@ export interface ReadConfig {
 /**
  * Reads and validates a configuration.
  * @param path of config.json
+ * @param input whether it may be a pipe, which is read to its end: true for a file that a flag names, false for one of the bundle
  * @throws RuntimeError with every fault at once
  */
-export function readConfig({ door, root }: RuntimeContext, path: string, check: LoadOptions): ReadConfig {
-  const { text, seccomp } = read(door, "config", { op: "readConfig", path, maxBytes: MAX_CONFIG_BYTES, root });
+export function readConfig({ door, root }: RuntimeContext, path: string, check: LoadOptions, input: boolean): ReadConfig {
+  const { text, seccomp } = read(door, "config", { op: "readConfig", path, maxBytes: MAX_CONFIG_BYTES, root, input });
   const load = (text: string, seccompIsCached: boolean): ValidatedSpec => loadSpec(text, loadersOf(door), { ...check, seccompIsCached });
   try {
     return { spec: load(text, seccomp?.isCached ?? false), seccomp: seccomp ?? undefined };

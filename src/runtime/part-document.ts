@@ -34,7 +34,7 @@ export function loadPart(
   record: ContainerRecord,
   { file, member, rest, rootless, mappings, cut }: PartFile,
 ): ValidatedSpec {
-  const text = askText(door, { op: "readFile", path: file, maxBytes: MAX_CONFIG_BYTES });
+  const text = askText(door, { op: "readInput", path: file, maxBytes: MAX_CONFIG_BYTES });
   const options = { rootless, name: file, holds: member === "mounts" ? ("array" as const) : ("object" as const) };
   let part = text;
   try {

@@ -34,7 +34,7 @@ const of = <Op extends Request["op"]>(requests: readonly Request[], op: Op): Ext
 
 t.test("a filter that is kept is used as it is, and let go", async (t) => {
   const { requests } = create(config(standIn, { handle: 90, isCached: true }));
-  t.same(of(requests, "readConfig"), [{ op: "readConfig", path: "/work/config.json", maxBytes: 1 << 24, root: "/run/test" }]);
+  t.same(of(requests, "readConfig"), [{ op: "readConfig", path: "/work/config.json", maxBytes: 1 << 24, root: "/run/test", input: false }]);
   t.equal(of(requests, "compileSeccomp").length, 0);
   t.match(of(requests, "create"), [{ seccomp: 90, plan: { process: { seccomp: true } } }]);
   t.equal(of(requests, "close").filter(({ handle }) => handle === 90).length, 1);

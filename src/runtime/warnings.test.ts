@@ -17,7 +17,7 @@ const withCapabilities = (capabilities: Capabilities): Spec => configuration(({ 
 
 t.test("capabilities with one fate share a warning, as of what runc spec writes", async (t) => {
   t.strictSame(warningsFor(configuration()), [
-    'capability-not-inheritable /process/capabilities/ambient/0: "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE" are left out of ambient: not in the inheritable set',
+    "capability-not-inheritable /process/capabilities/ambient/0: can't raise ambient capability CAP_AUDIT_WRITE, CAP_KILL, CAP_NET_BIND_SERVICE: not in the inheritable set",
   ]);
 });
 

@@ -145,17 +145,26 @@ function capabilityWarnings(leftOut: readonly LeftOut[]): Warning[] {
   const fates = new Map<string, LeftOut[][]>();
   for (const ones of sets.values()) {
     const names = new Set(ones.map(({ set }) => set));
-    const fate = `left out of ${[...names].join(", ")}: ${wordsFor(ones[0] as LeftOut)}`;
-    addTo(fates, fate, ones);
+    addTo(fates, `${[...names].join(", ")}: ${wordsFor(ones[0] as LeftOut)}`, ones);
   }
   return [...fates].map(([fate, group]) => {
     const first = (group[0] as LeftOut[])[0] as LeftOut;
     return {
       pointer: `/process/capabilities/${first.set}/${first.index}`,
-      message: `${group.map(([one]) => quote((one as LeftOut).name)).join(", ")} ${group.length === 1 ? "is" : "are"} ${fate}`,
+      message: leftOutMessage(
+        group.map(([one]) => (one as LeftOut).name),
+        fate,
+      ),
       rule: `capability-${RULES[first.reason]}`,
     };
   });
+}
+
+/** Tools look for runc's text about the ambient set. */
+function leftOutMessage(names: readonly string[], fate: string): string {
+  const ambient = /^ambient: (.*)$/.exec(fate)?.[1];
+  if (ambient !== undefined) return `can't raise ambient capability ${names.join(", ")}: ${ambient}`;
+  return `${names.map(quote).join(", ")} ${names.length === 1 ? "is" : "are"} left out of ${fate}`;
 }
 
 const RULES: Record<LeftOutReason, string> = {

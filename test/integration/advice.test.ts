@@ -100,8 +100,8 @@ testOn(["v1", "hybrid"], "unified without cgroup v2 says which version the host 
   const { stderr } = await c.fails(["create", "-b", bundle.directory, c.id], /cannot use unified on cgroup v1/);
   if (!isTsrunc) return;
   const where = hierarchies().some(({ controllers }) => controllers.length === 0)
-    ? '/memory.max: cannot use unified on cgroup v1, where this host has the controller "memory"'
-    : ": cannot use unified on cgroup v1, and this host has no other";
+    ? '/memory.max: invalid configuration: cannot use unified on cgroup v1, where this host has the controller "memory"'
+    : ": invalid configuration: cannot use unified on cgroup v1, and this host has no other";
   assert.equal(stderr, `create "${c.id}": /linux/resources/unified${where}\n`);
 });
 

@@ -75,7 +75,9 @@ export const badExecs: BadInput[] = [
       flags: ["--console-socket", "{dir}/none"],
     },
   ),
-  exec("a cgroup above the container's", 'exec failed: use the cgroup "a/../../b": a path with ".."', { flags: ["--cgroup", "a/../../b"] }),
+  exec("a cgroup above the container's", 'exec failed: use the cgroup "a/../../b": bad sub cgroup path: ".." is not allowed', {
+    flags: ["--cgroup", "a/../../b"],
+  }),
   ...(onV1
     ? [
         exec(

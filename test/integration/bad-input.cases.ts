@@ -302,12 +302,16 @@ const profiles: BadInput[] = [
       },
     },
   ),
-  bundled("a seccomp listener that is not there", 'connect to seccomp listener "/nonexistent/agent": ENOENT (no such file or directory)', {
-    config: (config) => {
-      const syscalls = [{ names: ["mkdir"], ...notify }];
-      config.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/nonexistent/agent", syscalls };
+  bundled(
+    "a seccomp listener that is not there",
+    'failed to connect with seccomp agent "/nonexistent/agent": ENOENT (no such file or directory)',
+    {
+      config: (config) => {
+        const syscalls = [{ names: ["mkdir"], ...notify }];
+        config.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/nonexistent/agent", syscalls };
+      },
     },
-  }),
+  ),
 ];
 
 const root: BadInput[] = [
@@ -841,9 +845,13 @@ const devicesAndCgroups: BadInput[] = [
     "/hooks/poststop/0/timeout: found 0, allowed: at least 1",
     (config) => (config.hooks = { poststop: [{ path: "/bin/true", timeout: 0 }] }),
   ),
-  bundled("a hook that is missing", 'run hook "/no/such/hook" (/hooks/createRuntime/0): ENOENT (no such file or directory)', {
-    config: (config) => (config.hooks = { createRuntime: [{ path: "/no/such/hook" }] }),
-  }),
+  bundled(
+    "a hook that is missing",
+    'error running createRuntime hook #0: "/no/such/hook" (/hooks/createRuntime/0): ENOENT (no such file or directory)',
+    {
+      config: (config) => (config.hooks = { createRuntime: [{ path: "/no/such/hook" }] }),
+    },
+  ),
 ];
 
 const identifiers: BadInput[] = [

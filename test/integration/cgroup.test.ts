@@ -592,7 +592,7 @@ for (const place of ["that is made", "that was there"] as const) {
       const winners = ids.filter((_, index) => results[index]?.status === 0);
       assert.equal(winners.length, 1, results.map(describe).join("\n"));
       for (const loser of results.filter(({ status }) => status !== 0)) {
-        assert.match(loser.stderr, /it is not empty|is being created in it|it is frozen/, describe(loser));
+        assert.match(loser.stderr, /cgroup is not empty|is being created in it|unexpectedly frozen/, describe(loser));
       }
       const [id = ""] = winners;
       await c.ok(["start", id]);

@@ -2,11 +2,12 @@
  * Flags that crun has and runc does not: `--regex`, `--config`, `--cgroup-manager`.
  */
 import assert from "node:assert/strict";
-import { readFileSync, renameSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { isTsrunc } from "./harness/environment.js";
 import { describe } from "./harness/execute.js";
 import { test } from "./harness/suite.js";
 import type { Bundle, Context } from "./harness/context.js";
+import type { Result } from "./harness/execute.js";
 
 /** Containers with ids that end so, in the given status. */
 async function containers(c: Context, status: "created" | "running", ...names: string[]): Promise<string[]> {
@@ -74,6 +75,28 @@ if (isTsrunc) {
     assert.deepEqual({ recorded, rootfs }, { recorded: bundle.directory, rootfs: bundle.rootfs });
     await c.ok(["start", c.id]);
     await c.printed(created, "from elsewhere");
+  });
+
+  test("run --config reads a pipe, of which every fault is told as well", async (c) => {
+    const bundle = c.bundle({
+      args: ["echo", "from a pipe"],
+      config: (config) => (config.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW" }),
+    });
+    const file = `${bundle.directory}/config.json`;
+    const runFromPipe = async (id: string): Promise<Result> =>
+      (await c.startBelowShell(`cat ${file} | "$@"`, ["run", "-b", bundle.directory, "--config", "/dev/stdin", id])).wait();
+    // The second time the filter of the profile is kept.
+    for (const name of ["first", "second"]) {
+      const result = await runFromPipe(`${c.id}-${name}`);
+      assert.equal(result.stdout, "from a pipe\n", describe(result));
+    }
+    const config = readFileSync(file, "utf8");
+    const faulty = config.replace(/"cwd": ?"\/"/, '"cwd":"tmp"');
+    assert.notEqual(faulty, config);
+    writeFileSync(file, faulty);
+    const refused = await runFromPipe(c.id);
+    assert.equal(refused.status, 1, describe(refused));
+    assert.match(refused.stderr, /\/process\/cwd: found "tmp"/);
   });
 
   test("run --config reads a configuration elsewhere, whose paths are relative to the bundle", async (c) => {

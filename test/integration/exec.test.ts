@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
-import { cgroupDirectory, cgroupsOf, hierarchyOf, membership } from "./harness/cgroups.js";
+import { cgroupDirectory, cgroupsOf, hierarchyOf, membership, readCgroup } from "./harness/cgroups.js";
 import { setNamespace, toJson, withoutNamespaces } from "./harness/config.js";
 import { isTsrunc } from "./harness/environment.js";
 import { statusesInside } from "./harness/inside.js";
@@ -171,6 +171,21 @@ test("a user without group keeps the container's, and HOME is that user's", asyn
   const seen = await report(c, ["--user", "3"]);
   assert.deepEqual([seen.uid[0], seen.gid[0]], [3, 7]);
   assert.ok(environmentOf(seen)["HOME"]);
+});
+
+test("what --process and --resources name may be a pipe", async (c) => {
+  const pid = await running(c);
+  const fromPipe = async (text: string, args: string[]): Promise<Result> =>
+    (await c.startBelowShell(`cat ${c.file("input", text)} | "$@"`, args)).wait();
+  const process = toJson({ args: ["echo", "from a pipe"], cwd: "/", env: ["PATH=/bin"], user: { uid: 0, gid: 0 } });
+  const executed = await fromPipe(process, ["exec", "--process", "/dev/stdin", c.id]);
+  assert.equal(executed.stdout, "from a pipe\n", describe(executed));
+  const updated = await fromPipe('{"pids":{"limit":77}}', ["update", "--resources", "/dev/stdin", c.id]);
+  assert.equal(updated.status, 0, describe(updated));
+  assert.equal(readCgroup(cgroupDirectory(pid, "pids"), "pids.max"), "77");
+  const cut = await fromPipe('{"pids":', ["update", "--resources", "/dev/stdin", c.id]);
+  assert.equal(cut.status, 1, describe(cut));
+  assert.match(cut.stderr, isTsrunc ? /line 1, column 9: expected a value/ : /JSON/);
 });
 
 test("exec --process takes a process as in config.json", async (c) => {

@@ -133,10 +133,14 @@ test("in a user namespace createContainer hooks are its root, and startContainer
   for (const [attribute] of table) assert.deepEqual(startContainer[attribute], program[attribute], attribute);
 });
 
-test("hooks start in the bundle, and startContainer hooks in the program's working directory", async (c) => {
+test("hooks start in the bundle, createContainer hooks in the rootfs, startContainer hooks in the program's working directory", async (c) => {
   const bundle = reporting(c, () => undefined);
   await live(c, bundle);
-  for (const name of names) assert.equal(bundle.reportOf(name).cwd, name === "startContainer" ? "/home/worker" : bundle.directory, name);
+  const others = new Map([
+    ["createContainer", bundle.rootfs],
+    ["startContainer", "/home/worker"],
+  ]);
+  for (const name of names) assert.equal(bundle.reportOf(name).cwd, others.get(name) ?? bundle.directory, name);
 });
 
 test("hooks without env have the environment of the process that runs them, hooks with an empty one none", async (c) => {
@@ -215,7 +219,10 @@ test("with noNewPrivileges a startContainer hook that makes a denied call is kil
   });
   copyFileSync(`${binaries}/syscalls`, `${bundle.rootfs}/bin/syscalls`);
   await c.create(bundle);
-  await c.fails(["start", c.id], /run hook "\/bin\/syscalls" \(\/hooks\/startContainer\/0\): killed by signal 31/);
+  await c.fails(
+    ["start", c.id],
+    /error running startContainer hook #0: "\/bin\/syscalls" \(\/hooks\/startContainer\/0\): killed by signal 31/,
+  );
 });
 
 test("hooks and program run under Docker's profile, with and without noNewPrivileges", async (c) => {

@@ -89,6 +89,8 @@ const values: Value[] = [
   { name: "PATH that is set twice", config: env("PATH=/bin:/usr/bin"), command: "echo $PATH", sees: "/bin:/usr/bin" },
   { name: "HOME of the first of two users with one uid", config: user(1000), command: "echo $HOME", sees: "/home/worker" },
   { name: "HOME that is relative", config: user(1002), command: "echo $HOME", sees: "relative" },
+  { name: "HOME that is empty", config: env("HOME="), command: "echo $HOME", sees: "/root" },
+  { name: "HOME that is given and then empty", config: env("HOME=/given", "HOME="), command: "echo $HOME", sees: "/root" },
   { name: "HOME that is given", config: env("HOME=/given"), command: "echo $HOME", sees: "/given" },
   { name: "a hostname of 64 bytes", config: (config) => (config.hostname = "h".repeat(64)), command: "hostname", sees: "h".repeat(64) },
   {

@@ -93,7 +93,7 @@ test("capabilities that other sets do not allow are left out with a warning", as
     [
       'effective/1: "CAP_SYS_TIME" is left out of effective, ambient: not in the permitted set',
       'inheritable/1: "CAP_SYS_TIME" is left out of inheritable: not in the bounding set',
-      'ambient/1: "CAP_KILL" is left out of ambient: not in the inheritable set',
+      "ambient/1: can't raise ambient capability CAP_KILL: not in the inheritable set",
     ]
       .map((line) => `warning: config.json: /process/capabilities/${line}\n`)
       .join(""),

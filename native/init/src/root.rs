@@ -264,7 +264,7 @@ impl Root {
             Err(Errno::NOENT) => self.make_missing_directory(path),
             result => result,
         };
-        let fd = opened.map_err(|errno| self.failure(path, format!("open {path:?} in the rootfs as a directory without symbolic links"), errno))?;
+        let fd = opened.map_err(|errno| self.failure(path, format!("open {path:?} in the rootfs: must be mounted on ordinary directory"), errno))?;
         Ok(Spot { fd, path: path.to_owned(), alias: None })
     }
 

@@ -180,12 +180,15 @@ impl<'a> Setup<'a> {
             return Ok(());
         }
         let env = c_strings(&self.process.env)?;
-        let (directory, open_files) = (Directory::Bundle, self.open_files);
+        let (directory, open_files) = (Directory::Inherit, self.open_files);
         let context =
             HookContext { state, output: self.hook_output, env: &env, directory, open_files, interrupt: Some(Interrupt::PeerGone(creator)), filter: None };
+        // In the root file system, as with runc, where hooks name files of the container by relative paths.
+        rustix::process::fchdir(self.root()?.fd()).during(|| "enter the rootfs (/hooks/createContainer)".into())?;
         rustix::process::umask(self.umask);
         let result = run_hooks(hooks, &context);
         rustix::process::umask(Mode::empty());
+        rustix::process::chdir("/").during(|| "enter \"/\"".into())?;
         result
     }
 

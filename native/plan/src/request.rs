@@ -51,14 +51,17 @@ tagged! { "op", request_reader, "Request";
 pub enum Request {
     /// -> `Reply::Text`
     ReadFile { path: String, max_bytes: u32 },
+    /// Read a file that a user names; of a pipe or a FIFO the end is waited for. -> `Text`
+    ReadInput { path: String, max_bytes: u32 },
     /// Read standard input to its end; more than `maxBytes` is `TooLarge`. -> `Text`
     ReadStdin { max_bytes: u32 },
     /// Read kernel files, without the final newline. Null for a file that is missing, write-only or not supported by the kernel there.
     /// -> `Values`
     ReadValues { paths: Vec<String> },
     /// Read a configuration. If the state root `root` has a cached filter for exactly this seccomp profile, the text that is returned has
-    /// another profile in its place, one that kills the process: the core need not look at it. -> `Config`
-    ReadConfig { path: String, max_bytes: u32, root: String },
+    /// another profile in its place, one that kills the process: the core need not look at it. With `input` the file may also be a pipe or a
+    /// FIFO, as for `ReadInput`. -> `Config`
+    ReadConfig { path: String, max_bytes: u32, root: String, input: bool },
     /// Create a file that must not exist (O_EXCL). -> `Done`
     CreateFile { path: String, text: String, mode: u32 },
     /// Append a line to a file, which is created with mode 0644 if missing (log). -> `Done`

@@ -58,9 +58,14 @@ impl Services {
         let flag = |flag: bool| Reply::Flag { flag };
         match request {
             Request::ReadFile { path, max_bytes } => files::read_text(&path, max_bytes).map(text),
+            Request::ReadInput { path, max_bytes } => files::read_input(&path, max_bytes).map(|(read, _)| text(read)),
             Request::ReadStdin { max_bytes } => files::read_stdin(max_bytes).map(text),
             Request::ReadValues { paths } => files::read_values(&paths).map(|values| Reply::Values { values }),
-            Request::ReadConfig { path, max_bytes, root } => files::read_text(&path, max_bytes).map(|text| self.take_profile(text, &root)),
+            Request::ReadConfig { path, max_bytes, root, input } => {
+                let read = if input { files::read_input(&path, max_bytes) } else { files::read_text(&path, max_bytes).map(|text| (text, true)) };
+                // The core reads a configuration again for its faults, where a kept filter stands in for the profile: a pipe has no second reading.
+                read.map(|(text, readable_again)| self.take_profile(text, readable_again.then_some(root.as_str())))
+            }
             Request::CreateFile { path, text, mode } => files::create(&path, &text, mode).map(done),
             Request::AppendFile { path, text } => files::append(&path, &text).map(done),
             Request::SendDatagram { path, parts } => datagram::send(&path, &parts).map(done),
@@ -241,7 +246,7 @@ impl Services {
     }
 
     /// The configuration with the handle of its seccomp profile.
-    fn take_profile(&mut self, text: String, root: &str) -> Reply {
+    fn take_profile(&mut self, text: String, root: Option<&str>) -> Reply {
         let (text, seccomp) = Seccomp::take_from(text, root);
         let seccomp = seccomp.map(|seccomp| {
             let is_cached = seccomp.filter().is_some();

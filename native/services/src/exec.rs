@@ -112,11 +112,11 @@ fn open_all(plan: &ExecPlan, filter: Option<&Filter>) -> Result<Opened, Failure>
         namespaces,
         unified,
         console: match &plan.console {
-            ConsolePlan::Socket { path } => Some(gate::connect_to(path, "console socket")?),
+            ConsolePlan::Socket { path } => Some(gate::connect_to(path, "connect to console socket")?),
             ConsolePlan::None | ConsolePlan::Keep => None,
         },
-        pidfd_receiver: plan.pidfd_socket.as_ref().map(|path| gate::connect_to(path, "pidfd socket")).transpose()?,
-        listener: listener.map(|listener| gate::connect_to(&listener.path, "seccomp listener")).transpose()?,
+        pidfd_receiver: plan.pidfd_socket.as_ref().map(|path| gate::connect_to(path, "connect to pidfd socket")).transpose()?,
+        listener: listener.map(|listener| gate::connect_to(&listener.path, "failed to connect with seccomp agent")).transpose()?,
     })
 }
 

@@ -19,6 +19,21 @@ pub fn read_text(path: &str, max_bytes: u32) -> Result<String, Failure> {
     read_opened_text(file, max_bytes, &during)
 }
 
+/// The text of a file that a user names, which may also be a pipe or a FIFO (`--process <(...)` of a shell): it is read to its end, waited for.
+/// Says as well whether it was a regular file, which can be read again.
+///
+/// # Errors
+/// As of `read_text`.
+pub fn read_input(path: &str, max_bytes: u32) -> Result<(String, bool), Failure> {
+    let during = || format!("read {path:?}");
+    let stat = rustix::fs::stat(path).during(during)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Fifo {
+        return Ok((read_text(path, max_bytes)?, true));
+    }
+    let pipe = rustix::fs::open(path, OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    Ok((read_to_end(std::fs::File::from(pipe), max_bytes, &during)?, false))
+}
+
 /// The same for an open file. Open it with `O_NONBLOCK`.
 pub fn read_opened_text(file: OwnedFd, max_bytes: u32, during: &dyn Fn() -> String) -> Result<String, Failure> {
     let stat = rustix::fs::fstat(&file).during(during)?;
@@ -54,9 +69,12 @@ fn utf8(bytes: Vec<u8>, during: &dyn Fn() -> String) -> Result<String, Failure> 
 /// # Errors
 /// `TooLarge`; `NotUtf8`.
 pub fn read_stdin(max_bytes: u32) -> Result<String, Failure> {
-    let during = || "read stdin".to_owned();
+    read_to_end(std::io::stdin().lock(), max_bytes, &|| "read stdin".to_owned())
+}
+
+fn read_to_end(input: impl std::io::Read, max_bytes: u32, during: &dyn Fn() -> String) -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(std::io::stdin().lock(), u64::from(max_bytes) + 1), &mut bytes).during(during)?;
+    std::io::Read::read_to_end(&mut std::io::Read::take(input, u64::from(max_bytes) + 1), &mut bytes).during(during)?;
     if bytes.len() > max_bytes as usize {
         return Err(Failure::new(FailureCode::TooLarge, during(), format!("more than {max_bytes} bytes")));
     }

@@ -87,8 +87,8 @@ pub fn await_exec(channel: &Channel, interrupt: Interrupt<'_>) -> Result<Option<
 }
 
 /// Connects to a socket that the caller named (`--console-socket`, `--pidfd-socket`).
-pub fn connect_to(path: &str, what: &str) -> Result<OwnedFd, Failure> {
-    let during = || format!("connect to {what} {path:?}");
+pub fn connect_to(path: &str, operation: &str) -> Result<OwnedFd, Failure> {
+    let during = || format!("{operation} {path:?}");
     let socket = stream().during(during)?;
     // By descriptor, because these paths often exceed sun_path too.
     let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;

@@ -53,13 +53,13 @@ pub fn open_all(lock: &Lock, plan: &ContainerPlan, filter: Option<&Filter>) -> R
             GatePlan::Channel => None,
         },
         console: match &plan.console {
-            ConsolePlan::Socket { path } => Some(gate::connect_to(path, "console socket")?),
+            ConsolePlan::Socket { path } => Some(gate::connect_to(path, "connect to console socket")?),
             ConsolePlan::None | ConsolePlan::Keep => None,
         },
-        pidfd_receiver: plan.pidfd_socket.as_ref().map(|path| gate::connect_to(path, "pidfd socket")).transpose()?,
+        pidfd_receiver: plan.pidfd_socket.as_ref().map(|path| gate::connect_to(path, "connect to pidfd socket")).transpose()?,
         seccomp_receiver: filter
             .and_then(|filter| filter.listener.as_ref())
-            .map(|listener| gate::connect_to(&listener.path, "seccomp listener"))
+            .map(|listener| gate::connect_to(&listener.path, "failed to connect with seccomp agent"))
             .transpose()?,
         hook_output: Output::open(plan.hook_output.as_ref())?,
     })

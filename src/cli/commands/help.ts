@@ -8,7 +8,7 @@ import { usageError } from "../usage.js";
 
 export function run({ door, args }: CommandCall): number {
   const [command] = args;
-  if (command !== undefined && !isCommand(command)) throw usageError("help", `unknown command ${JSON.stringify(command)}`);
+  if (command !== undefined && !isCommand(command)) throw usageError("help", `No help topic for '${command}'`);
   door.write(1, command === undefined ? programPage() : commandPage(command));
   return EXIT_STATUS.success;
 }

@@ -33,7 +33,7 @@ export function run({ door, global, values, args, context }: CommandCall): numbe
 function readResources(door: Door, id: string, file: string): string {
   try {
     if (file === "-") return askText(door, { op: "readStdin", maxBytes: MAX_BYTES });
-    return askText(door, { op: "readFile", path: file, maxBytes: MAX_BYTES });
+    return askText(door, { op: "readInput", path: file, maxBytes: MAX_BYTES });
   } catch (error) {
     throw withOperation(`update ${JSON.stringify(id)}`, error);
   }

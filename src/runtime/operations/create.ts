@@ -127,11 +127,12 @@ function readBundle(
   const bundle = askText(door, { op: "resolveDirectory", path: options.bundle ?? "." });
   const facts = hostFacts(door);
   const { config: path = `${bundle}/config.json`, cgroupManager } = options;
-  const config = readConfig(context, path, {
+  const check = {
     rootless: facts.euid !== 0,
     ...(options.config !== undefined && { name: options.config }),
     ...(cgroupManager === "systemd" && { more: unitRules }),
-  });
+  };
+  const config = readConfig(context, path, check, options.config !== undefined);
   return { bundle, facts, config };
 }
 

@@ -17,7 +17,7 @@ interface Writer {
 export function planV1Writes(resources: Resources, directory: DirectoryFinder): CgroupWrite[] {
   const writer: Writer = { directory, writes: [] };
   if (Object.keys(resources.unified ?? {}).length > 0) {
-    throw refused("/linux/resources/unified", "cannot use unified on cgroup v1, and this host has no other");
+    throw refused("/linux/resources/unified", "invalid configuration: cannot use unified on cgroup v1, and this host has no other");
   }
   planCpu(resources, writer);
   planMemory(resources, writer);

@@ -147,7 +147,10 @@ function planUnified({ unified }: Resources, writer: Writer): void {
     const pointer = `/linux/resources/unified/${file.replaceAll("~", "~0").replaceAll("/", "~1")}`;
     if (file.includes("/") || file === ".." || file === ".") throw refused(pointer, `"${file}" is no name of a cgroup file`);
     if (writer.v1Controllers?.includes(controllerOf(file)))
-      throw refused(pointer, `cannot use unified on cgroup v1, where this host has the controller "${controllerOf(file)}"`);
+      throw refused(
+        pointer,
+        `invalid configuration: cannot use unified on cgroup v1, where this host has the controller "${controllerOf(file)}"`,
+      );
     const lines = value.split("\n").filter((line) => line !== "");
     // An empty value is written too: the kernel decides whether it is valid.
     for (const line of lines.length > 0 ? lines : [""]) write(writer, file, line, pointer);

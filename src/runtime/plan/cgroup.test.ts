@@ -124,11 +124,12 @@ t.test("unified brings its controllers along, on a hybrid host too, and misses t
   });
   const onV1 = { ...HYBRID, v2Controllers: ["misc"] };
   t.throws(() => plannedWith(onV1, { "memory.max": "1" }), {
-    message: '/linux/resources/unified/memory.max: cannot use unified on cgroup v1, where this host has the controller "memory"',
+    message:
+      '/linux/resources/unified/memory.max: invalid configuration: cannot use unified on cgroup v1, where this host has the controller "memory"',
   });
   const v1 = { ...HYBRID, hierarchies: HYBRID.hierarchies.filter(({ controllers }) => controllers.length > 0) };
   t.throws(() => plannedWith(v1, { "memory.max": "1" }), {
-    message: "/linux/resources/unified: cannot use unified on cgroup v1, and this host has no other",
+    message: "/linux/resources/unified: invalid configuration: cannot use unified on cgroup v1, and this host has no other",
   });
 });
 

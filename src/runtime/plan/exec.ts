@@ -5,7 +5,7 @@ import type { Capabilities, CgroupJoin, ContainerRecord, ExecAffinity, Operation
 import { capabilityNumbers, isCapability } from "../spec/capability-names.js";
 import { numbersOf } from "../spec/number-list.js";
 import { joinBelow } from "./paths.js";
-import { dedupeEnvironment } from "./process.js";
+import { dedupeEnvironment, withoutEmptyHome } from "./process.js";
 
 /** The caller's options for a process of `exec`. The default of each is the container's first process. */
 export interface ExecProcessOptions {
@@ -40,14 +40,14 @@ export interface CapabilityLimits {
  * @throws RuntimeError on a capability that cannot be granted
  */
 export function planExecProcess(base: Process, options: ExecProcessOptions, limits: CapabilityLimits | undefined): Process {
-  const env = options.env?.length ? dedupeEnvironment([...base.env, ...options.env]) : base.env;
+  const { env, setHome } = withoutEmptyHome(options.env?.length ? dedupeEnvironment([...base.env, ...options.env]) : base.env);
   const gids = options.additionalGids ?? [];
   const operations = relabelled(base.operations ?? [], options);
   return {
     ...base,
     args: [...(options.args ?? base.args)],
     env,
-    setHome: !env.some((entry) => entry.startsWith("HOME=")),
+    setHome,
     cwd: options.cwd ?? base.cwd,
     uid: options.uid ?? base.uid,
     gid: options.gid ?? base.gid,
@@ -154,7 +154,7 @@ function subCgroups(cgroups: ContainerRecord["cgroups"], wanted: readonly string
     if (cgroups.length === 0) throw refused("the container has no cgroup of its own");
     const colon = argument.indexOf(":");
     const path = argument.slice(colon + 1);
-    if (path.split("/").includes("..")) throw refused('a path with ".."');
+    if (path.split("/").includes("..")) throw refused('bad sub cgroup path: ".." is not allowed');
     if (colon < 0 && wanted.length > 1) throw refused("with several cgroups each needs its controller before a colon");
     for (const name of colon < 0 ? [""] : argument.slice(0, colon).split(",")) {
       if (colon >= 0 && name === "") throw refused("an empty name of a controller");

@@ -26,11 +26,11 @@ const DEFAULT_UMASK = 0o022;
 
 /** @throws RuntimeError on groups that the caller may not set. */
 export function planProcess(spec: Spec, process: Process, facts: HostFacts, options: ProcessOptions): PlannedProcess {
-  const env = dedupeEnvironment([...(process.env ?? []), ...runtimeEnvironment(options)]);
+  const { env, setHome } = withoutEmptyHome(dedupeEnvironment([...(process.env ?? []), ...runtimeEnvironment(options)]));
   return {
     args: process.args ?? [],
     env,
-    setHome: !env.some((entry) => entry.startsWith("HOME=")),
+    setHome,
     cwd: process.cwd,
     uid: process.user?.uid ?? 0,
     gid: process.user?.gid ?? 0,
@@ -54,6 +54,12 @@ function runtimeEnvironment({ listenFds, notifySocket }: ProcessOptions): string
   if (listenFds > 0) env.push(`LISTEN_FDS=${listenFds}`, "LISTEN_PID=1");
   if (notifySocket !== undefined) env.push(`NOTIFY_SOCKET=${notifySocket}`);
   return env;
+}
+
+/** An empty HOME is none, as with runc: the program gets that of its user. */
+export function withoutEmptyHome(entries: readonly string[]): Pick<PlannedProcess, "env" | "setHome"> {
+  const env = entries.filter((entry) => entry !== "HOME=");
+  return { env, setHome: !env.some((entry) => entry.startsWith("HOME=")) };
 }
 
 /** Keeps only the last of several entries for one variable, in the position of the first, because programs differ in which one they read. */

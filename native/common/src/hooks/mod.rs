@@ -79,7 +79,7 @@ fn own_environment() -> Vec<CString> {
 /// # Errors
 /// `Exec` if it cannot be executed; an exit status other than 0, with the hook's output; a timeout; an interrupt.
 fn run_hook(hook: &Hook, context: &HookContext<'_>) -> Result<(), Failure> {
-    let during = || format!("run hook {:?} ({})", hook.path, hook.pointer);
+    let during = || describe_running(hook);
     let bad = |cause: &str| Failure::new(FailureCode::BadRequest, during(), cause);
     if !hook.path.starts_with('/') {
         return Err(bad("the path is not absolute"));
@@ -112,6 +112,15 @@ fn run_hook(hook: &Hook, context: &HookContext<'_>) -> Result<(), Failure> {
     match end.cause {
         EndCause::Exit(status) if status.exit_status() == Some(0) => Ok(()),
         cause => Err(Failure::new(FailureCode::Other, during(), describe(&cause, hook, &end.output))),
+    }
+}
+
+/// `error running createRuntime hook #1: "/bin/x" (/hooks/createRuntime/1)`: the beginning is runc's text.
+fn describe_running(hook: &Hook) -> String {
+    let mut parts = hook.pointer.rsplit('/');
+    match (parts.next(), parts.next()) {
+        (Some(number), Some(kind)) => format!("error running {kind} hook #{number}: {:?} ({})", hook.path, hook.pointer),
+        _ => format!("run hook {:?} ({})", hook.path, hook.pointer),
     }
 }
 

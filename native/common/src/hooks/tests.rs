@@ -47,8 +47,11 @@ fn a_hook_may_leave_a_long_state_unread() {
 
 #[test]
 fn reports_status_and_output() {
-    assert_eq!(error_of(&shell("echo one; echo two >&2; exit 3"), "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: one\ntwo");
-    assert_eq!(error_of(&shell("kill -9 $$"), "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): killed by signal 9");
+    assert_eq!(
+        error_of(&shell("echo one; echo two >&2; exit 3"), "{}"),
+        "error running createRuntime hook #0: \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: one\ntwo"
+    );
+    assert_eq!(error_of(&shell("kill -9 $$"), "{}"), "error running createRuntime hook #0: \"/bin/sh\" (/hooks/createRuntime/0): killed by signal 9");
 }
 
 #[test]
@@ -60,7 +63,7 @@ fn creates_and_appends_to_output_files() {
     for _ in 0..2 {
         let output = Output::open(Some(&files)).unwrap();
         let text = run_runtime_hooks(&[shell("echo out; echo err >&2; exit 3")], "{}", &output, None).unwrap_err().to_string();
-        assert_eq!(text, "run hook \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: err");
+        assert_eq!(text, "error running createRuntime hook #0: \"/bin/sh\" (/hooks/createRuntime/0): exit status 3, output: err");
     }
     assert_eq!(std::fs::read_to_string(path("out")).unwrap(), "out\nout\n");
     let nowhere = HookOutput { stdout: None, stderr: Some(path("no/err")) };
@@ -81,7 +84,7 @@ fn kills_the_hook_and_its_children_on_timeout() {
     let text = error_of(&hook, "{}");
     assert!(started.elapsed() < Duration::from_secs(4));
     let (words, child) = text.rsplit_once(' ').unwrap();
-    assert_eq!(words, "run hook \"/bin/sh\" (/hooks/createRuntime/0): timed out after 1 seconds, output:");
+    assert_eq!(words, "error running createRuntime hook #0: \"/bin/sh\" (/hooks/createRuntime/0): timed out after 1 seconds, output:");
     std::thread::sleep(Duration::from_millis(100));
     let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
     assert!(state.is_empty() || state.contains(") Z "), "{state}");
@@ -107,9 +110,9 @@ fn fails_for_a_hook_that_cannot_be_executed() {
     let missing = Hook { path: "/nowhere".into(), args: vec![], ..shell("") };
     let failure = run(&missing, "{}").unwrap_err();
     assert_eq!(failure.code, FailureCode::Exec);
-    assert_eq!(failure.to_string(), "run hook \"/nowhere\" (/hooks/createRuntime/0): ENOENT (no such file or directory)");
+    assert_eq!(failure.to_string(), "error running createRuntime hook #0: \"/nowhere\" (/hooks/createRuntime/0): ENOENT (no such file or directory)");
     let relative = Hook { path: "sh".into(), ..shell("") };
-    assert_eq!(error_of(&relative, "{}"), "run hook \"sh\" (/hooks/createRuntime/0): the path is not absolute");
+    assert_eq!(error_of(&relative, "{}"), "error running createRuntime hook #0: \"sh\" (/hooks/createRuntime/0): the path is not absolute");
 }
 
 #[test]
@@ -121,5 +124,5 @@ fn starts_with_default_signals() {
 #[test]
 fn refuses_strings_with_a_nul() {
     let hook = Hook { env: Some(vec!["A=\0".into()]), ..shell("exit 0") };
-    assert_eq!(error_of(&hook, "{}"), "run hook \"/bin/sh\" (/hooks/createRuntime/0): a NUL in path, arguments or environment");
+    assert_eq!(error_of(&hook, "{}"), "error running createRuntime hook #0: \"/bin/sh\" (/hooks/createRuntime/0): a NUL in path, arguments or environment");
 }

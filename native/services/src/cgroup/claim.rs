@@ -40,10 +40,10 @@ pub fn claim(path: &str, lock: &Lock) -> Result<OwnedFd, Failure> {
 pub fn refuse_occupied(path: &str, own_process: Option<i32>) -> Result<(), Failure> {
     let during = || format!("use cgroup {path:?}");
     if let Some(pid) = processes(Path::new(path))?.iter().find(|pid| Some(**pid) != own_process) {
-        return Err(Failure::new(FailureCode::Exists, during(), format!("it is not empty (process {pid})")));
+        return Err(Failure::new(FailureCode::Exists, during(), format!("container's cgroup is not empty: process {pid}")));
     }
     if frozen(path)? {
-        return Err(Failure::new(FailureCode::Other, during(), "it is frozen"));
+        return Err(Failure::new(FailureCode::Other, during(), "container's cgroup unexpectedly frozen"));
     }
     Ok(())
 }

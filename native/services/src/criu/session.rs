@@ -134,7 +134,7 @@ impl Session {
     pub fn send_master(&self, path: &str) -> Result<(), Failure> {
         let during = || format!("send the terminal's master to console socket {path:?}");
         let master = self.master.as_ref().ok_or_else(|| Failure::new(FailureCode::NotFound, during(), "CRIU has not sent it"))?;
-        descriptors::send_descriptor(gate::connect_to(path, "console socket")?.as_fd(), master.as_fd()).during(during)
+        descriptors::send_descriptor(gate::connect_to(path, "connect to console socket")?.as_fd(), master.as_fd()).during(during)
     }
 }
 

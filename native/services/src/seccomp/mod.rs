@@ -57,11 +57,11 @@ pub struct Seccomp {
 
 impl Seccomp {
     /// Finds the profile in a configuration. If its filter is cached in the state root `root`, returns the configuration with a placeholder in place of
-    /// the profile.
-    pub fn take_from(mut config: String, root: &str) -> (String, Option<Self>) {
+    /// the profile. Without a `root` nothing is looked up.
+    pub fn take_from(mut config: String, root: Option<&str>) -> (String, Option<Self>) {
         let Some(place) = text::find(&config) else { return (config, None) };
         let key = key(&config[place.clone()]);
-        let filter = cache::find(root, &key);
+        let filter = root.and_then(|root| cache::find(root, &key));
         if filter.is_some() {
             config.replace_range(place, text::PLACEHOLDER);
         }

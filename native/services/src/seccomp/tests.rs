@@ -312,7 +312,7 @@ fn the_oldest_files_are_removed_to_make_room() {
 fn a_profile_whose_filter_is_cached_is_replaced_by_the_placeholder() {
     let temp = TempDir::new();
     let config = r#"{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_LOG"},"x":1},"y":2}"#;
-    let (text, found) = Seccomp::take_from(config.into(), temp.path());
+    let (text, found) = Seccomp::take_from(config.into(), Some(temp.path()));
     let found = found.unwrap();
     assert_eq!((text.as_str(), found.filter()), (config, None));
     let made = profile(
@@ -324,13 +324,13 @@ fn a_profile_whose_filter_is_cached_is_replaced_by_the_placeholder() {
     assert_eq!(Some(&of_container(lock.dir_fd()).unwrap()), compiled.filter());
     fs::write(format!("{}/seccomp", lock.path()), "cut").unwrap();
     assert!(of_container(lock.dir_fd()).unwrap_err().to_string().contains("missing or damaged"));
-    let (text, again) = Seccomp::take_from(config.into(), temp.path());
+    let (text, again) = Seccomp::take_from(config.into(), Some(temp.path()));
     assert_eq!(text, r#"{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_KILL_PROCESS"},"x":1},"y":2}"#);
     assert_eq!(again.unwrap().filter(), compiled.filter());
     // A text that differs by a space only.
-    let (_, other) = Seccomp::take_from(config.replace("\":\"", "\": \""), temp.path());
+    let (_, other) = Seccomp::take_from(config.replace("\":\"", "\": \""), Some(temp.path()));
     assert_eq!(other.unwrap().filter(), None);
-    assert!(Seccomp::take_from(r#"{"linux":{}}"#.into(), temp.path()).1.is_none());
+    assert!(Seccomp::take_from(r#"{"linux":{}}"#.into(), Some(temp.path())).1.is_none());
 }
 
 #[test]
