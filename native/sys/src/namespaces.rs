@@ -46,12 +46,12 @@ pub fn join(fd: BorrowedFd<'_>, namespace: Namespace) -> Result<(), Errno> {
 /// namespace.
 ///
 /// # Errors
-/// `ESRCH`: that process has ended. `EINVAL`: a user namespace that this process is in already.
+/// `ESRCH` if that process has exited; `EINVAL` for a user namespace that this process is already in.
 pub fn join_all_of(pidfd: BorrowedFd<'_>, namespaces: &[Namespace]) -> Result<(), Errno> {
     move_into_thread_name_spaces(pidfd, ThreadNameSpaceType::from_bits_retain(clone_flags(namespaces)))
 }
 
-/// Leaves the given namespaces for new ones (unshare(2)).
+/// Moves this process into new namespaces (unshare(2)).
 pub fn leave(namespaces: &[Namespace]) -> Result<(), Errno> {
     // SAFETY: only CLONE_FILES is unsafe, and no namespace has that flag.
     unsafe { unshare_unsafe(UnshareFlags::from_bits_retain(clone_flags(namespaces))) }
@@ -67,7 +67,7 @@ pub fn type_of(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
 /// The user namespace that owns the namespace behind a descriptor (ioctl_ns(2), NS_GET_USERNS).
 ///
 /// # Errors
-/// `EPERM` if that is neither the caller's nor one below it.
+/// `EPERM` if that is neither the caller's user namespace nor a descendant.
 pub fn owner_of(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     const NS_GET_USERNS: libc::c_ulong = 0xb701;
     related(fd, NS_GET_USERNS)
@@ -76,7 +76,7 @@ pub fn owner_of(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
 /// The parent of the user namespace behind a descriptor (ioctl_ns(2), NS_GET_PARENT).
 ///
 /// # Errors
-/// `EPERM` if that is neither the caller's nor one below it.
+/// `EPERM` if that is neither the caller's user namespace nor a descendant.
 pub fn parent_of(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     const NS_GET_PARENT: libc::c_ulong = 0xb702;
     related(fd, NS_GET_PARENT)
@@ -102,10 +102,10 @@ pub fn mount_setattr(fd: impl AsFd, change: MountSetattr) -> Result<(), Errno> {
     set_mount_attr(fd.as_fd(), &attr, change.recursive)
 }
 
-/// Maps the owners of files in the detached mount at `fd` (with `recursive` and in those below it) as a user namespace does.
+/// Makes the detached mount at `fd` an idmapped mount with the mappings of a user namespace; with `recursive` the mounts below it too.
 ///
 /// # Errors
-/// `EINVAL`: a file system that cannot do that. `EPERM`: no privilege over the file system, or it is done already.
+/// `EINVAL` if the file system does not support it; `EPERM` without privilege over the file system, or if the mount is idmapped already.
 pub fn map_owners(fd: impl AsFd, user_namespace: BorrowedFd<'_>, recursive: bool) -> Result<(), Errno> {
     const MOUNT_ATTR_IDMAP: u64 = 0x10_0000;
     let attr = MountAttr { attr_set: MOUNT_ATTR_IDMAP, attr_clr: 0, propagation: 0, userns_fd: user_namespace.as_raw_fd() as u64 };

@@ -7,18 +7,20 @@ use rustix::io::Errno;
 
 use crate::namespaces::check;
 
-/// Gives every signal its default action and unblocks all: what the user's program must start with, whatever the
-/// caller ignored or blocked (execve(2) keeps both).
+/// Resets every signal to its default action and unblocks all, for the user's program: execve(2) keeps what the caller ignored or blocked.
 pub fn reset_signals() {
-    // SAFETY: the table of handlers is this process's own.
+    // SAFETY: this process does not share its table of handlers.
     unsafe { crate::signals::reset_all() };
 }
 
-/// Joins a new session keyring of this name (keyctl(2)); a kernel without keyrings or a full quota is an error.
+/// Joins the session keyring of this name, or creates it (keyctl(2)).
+///
+/// # Errors
+/// `ENOSYS` on a kernel without keyrings; `EDQUOT` if the user's quota is used up.
 pub fn new_session_keyring(name: &str) -> Result<(), Errno> {
     const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
     let name = CString::new(name).map_err(|_| Errno::INVAL)?;
-    // SAFETY: the name is a C string that lives through the call.
+    // SAFETY: the name is a C string that outlives the call.
     check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr()) }).map(drop)
 }
 
@@ -31,7 +33,7 @@ pub fn set_limit(pid: i32, resource: u32, soft: u64, hard: u64) -> Result<(), Er
     check(unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, &limit as *const libc::rlimit64, std::ptr::null_mut::<u8>()) }).map(drop)
 }
 
-/// The number of a resource limit by its config.json name, `RLIMIT_NOFILE`.
+/// The number of a resource limit, by its name in config.json, `RLIMIT_NOFILE`.
 pub fn limit_number(name: &str) -> Option<u32> {
     const NAMES: [&str; 16] =
         ["CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME"];
@@ -79,8 +81,8 @@ pub fn close_on_exec_from_3() -> Result<(), Errno> {
     check(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
 }
 
-/// Closes every descriptor from 3 on but `keep`, and marks those close-on-exec (close_range(2)). For a process that has
-/// just been executed: nothing of it owns another descriptor yet.
+/// Closes all descriptors from 3 on except `keep`, and marks those close-on-exec (close_range(2)). For a process that has just been executed: no value
+/// owns a descriptor yet.
 pub fn close_all_but(keep: &[i32]) -> Result<(), Errno> {
     let mut keep: Vec<u32> = keep.iter().filter_map(|number| u32::try_from(*number).ok()).filter(|number| *number >= 3).collect();
     keep.sort_unstable();
@@ -109,7 +111,7 @@ pub fn inherited(number: i32) -> Result<std::os::fd::OwnedFd, Errno> {
     }
 }
 
-/// A descriptor of our own, close-on-exec, for what a parent left open at a number.
+/// Duplicates a descriptor that the parent passed by number, as close-on-exec.
 ///
 /// # Errors
 /// `EBADF` if no such descriptor is open.
@@ -122,21 +124,23 @@ pub fn duplicate(number: i32) -> Result<std::os::fd::OwnedFd, Errno> {
     }
 }
 
-/// Whether a descriptor of this number is open: `EBADF` if not.
+/// Checks that a descriptor is open.
+///
+/// # Errors
+/// `EBADF` if it is not.
 pub fn is_open(number: i32) -> Result<(), Errno> {
     // SAFETY: F_GETFD only asks.
     check(unsafe { libc::fcntl(number, libc::F_GETFD) }.into()).map(drop)
 }
 
-/// Clears close-on-exec of descriptor numbers the caller was handed without owning them (`--preserve-fds`); a number
-/// that is not open is skipped.
+/// Clears close-on-exec of a descriptor that was passed by number (`--preserve-fds`). Does nothing if it is not open.
 pub fn keep_number_over_exec(number: i32) {
     // SAFETY: takes integers only; a bad number is refused with EBADF.
     unsafe { libc::fcntl(number, libc::F_SETFD, 0) };
 }
 
-/// Replaces the process by the program (execve(2)); returns only on failure: the errno, or what `last` says. Between `last` and the call there
-/// is no other system call, not even for memory.
+/// Executes the program (execve(2)). Returns only on failure: the errno, or the error of `last`. Between `last` and execve there is no other
+/// system call, not even to allocate memory.
 pub fn execute<E>(path: &CString, args: &[CString], env: &[CString], last: impl FnOnce() -> Result<(), E>) -> Result<Errno, E> {
     let argv = pointers(args);
     let envp = pointers(env);
