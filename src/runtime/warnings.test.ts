@@ -200,7 +200,7 @@ t.test("without root a shared pid namespace is worth a warning", async (t) => {
     linux.namespaces = linux.namespaces?.filter(({ type }) => type !== "pid") ?? [];
   });
   t.strictSame(warningsFor(shared, FACTS, true, true), [
-    'pid-namespace-shared /linux/namespaces: no entry of type "pid": the container\'s processes can signal all others of the user, and those that it leaves behind outlive its first one',
+    'pid-namespace-shared /linux/namespaces: no entry of type "pid": the container\'s processes can signal all others of the user, and those that it leaves behind outlive its first one. Such configuration is strongly discouraged',
   ]);
   t.strictSame(warningsFor(shared), [], "root means it");
   const own = configuration(({ process }) => (process.capabilities = {}));

@@ -68,7 +68,10 @@ function namespaceWarnings(spec: Spec, rootless: boolean): Warning[] {
   shared("mount", "the mounts are made in the mount namespace of the runtime, for everybody there");
   // Without root the container's processes have the same ids as the user's others. Managers that run as root share it on purpose.
   if (rootless)
-    shared("pid", "the container's processes can signal all others of the user, and those that it leaves behind outlive its first one");
+    shared(
+      "pid",
+      "the container's processes can signal all others of the user, and those that it leaves behind outlive its first one. Such configuration is strongly discouraged",
+    );
   return warnings;
 }
 

@@ -82,7 +82,7 @@ export const badExecs: BadInput[] = [
     ? [
         exec(
           "a cgroup of a controller that is none",
-          'exec failed: use the cgroup "nosuch:a": the container has no cgroup with the controller "nosuch"',
+          'exec failed: use the cgroup "nosuch:a": unknown controller: the container has no cgroup with "nosuch"',
           {
             flags: ["--cgroup", "nosuch:a"],
           },

@@ -3,6 +3,7 @@
  * memoryPolicy, personality (config-linux.md).
  */
 import assert from "node:assert/strict";
+import { availableParallelism } from "node:os";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "./harness/suite.js";
 import { cgroupDirectory, hierarchyOf, readCgroup } from "./harness/cgroups.js";
@@ -84,6 +85,18 @@ test(`a real-time policy without a budget ${hasRealTimeGroups ? "says what it ne
       stderr,
       `create "${c.id}": set the scheduling policy (/process/scheduler): EPERM (operation not permitted): real-time policies need CAP_SYS_NICE, and where the kernel has real-time groups /linux/resources/cpu/realtimeRuntime\n`,
     );
+});
+
+test("SCHED_DEADLINE on some of the CPUs says that it needs all", async (c) => {
+  if (availableParallelism() < 2) c.skip("the host has one CPU");
+  const bundle = c.bundle({
+    config: (config) => {
+      config.process.scheduler = { policy: "SCHED_DEADLINE", runtime: 1_000_000, deadline: 10_000_000 };
+      config.linux.resources.cpu = { cpus: "0" };
+    },
+  });
+  const { stderr } = await c.fails(["create", "-b", bundle.directory, c.id], /operation not permitted/);
+  if (isTsrunc) assert.match(stderr, /: process scheduler can't be used together with AllowedCPUs/);
 });
 
 test("ioPriority has a class and a priority", async (c) => {

@@ -416,6 +416,13 @@ if (isTsrunc)
     }
   });
 
+test("/dev/ptmx is the link to the container's own devpts, also if linux.devices names it", async (c) => {
+  const seen = await c.shell("readlink /dev/ptmx; stat -L -c '%t:%T %u %a' /dev/ptmx", (config) => {
+    config.linux.devices = [{ path: "/dev/ptmx", type: "c", major: 1, minor: 3, uid: 5, fileMode: 0o600 }];
+  });
+  assert.equal(seen, "pts/ptmx\n5:2 0 666");
+});
+
 test("a /dev/ptmx of the image that leads elsewhere is replaced", async (c) => {
   const bundle = c.bundle({ args: ["readlink", "/dev/ptmx"], config: withImagesDev });
   symlinkSync("/etc/passwd", `${bundle.rootfs}/dev/ptmx`);

@@ -137,6 +137,33 @@ test("a plain user goes from create to delete", async (c) => {
   assert.equal(removed.status, 0, describe(removed));
 });
 
+test("a plain user's container joins the namespaces of another one", async (c) => {
+  const rootless = new Rootless(c);
+  const sleeping = (config: Config): string[] => (config.process.args = ["sleep", "98765"]);
+  const [target, joined] = [c.id, `${c.id}-joined`];
+  const { status, stderr } = await rootless.runtime("run", "-d", "-b", await rootless.bundle(sleeping), target);
+  assert.equal(status, 0, stderr);
+  const { pid } = JSON.parse((await rootless.runtime("state", target)).stdout) as State;
+  const bundle = await rootless.bundle((config) => {
+    sleeping(config);
+    for (const namespace of config.linux.namespaces)
+      if (["user", "pid"].includes(namespace.type)) namespace.path = `/proc/${pid}/ns/${namespace.type}`;
+    if (!isTsrunc) return; // runc 1.1 wants the mappings of the namespace again
+    delete config.linux.uidMappings;
+    delete config.linux.gidMappings;
+  });
+  for (const args of [
+    ["run", "-d", "-b", bundle, joined],
+    ["exec", joined, "true"],
+    ["kill", joined, "KILL"],
+    ["delete", "-f", joined],
+    ["delete", "-f", target],
+  ]) {
+    const result = await rootless.runtime(...args);
+    assert.equal(result.status, 0, describe(result));
+  }
+});
+
 test("a plain user reads the statistics of a container", async (c) => {
   const rootless = new Rootless(c);
   const bundle = await rootless.bundle((config) => (config.process.args = ["probe", "wait"]));

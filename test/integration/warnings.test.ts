@@ -165,7 +165,7 @@ test("a rootless container without its own pid namespace gives a warning", async
   };
   const bundle = mappedBundle(c, { args: ["true"], config });
   const warning =
-    'warning: config.json: /linux/namespaces: no entry of type "pid": the container\'s processes can signal all others of the user, and those that it leaves behind outlive its first one\n';
+    'warning: config.json: /linux/namespaces: no entry of type "pid": the container\'s processes can signal all others of the user, and those that it leaves behind outlive its first one. Such configuration is strongly discouraged\n';
   assert.equal((await c.ok(["--rootless", "true", "run", "-b", bundle.directory, c.id])).stderr, warning);
   assert.equal((await c.ok(["--rootless", "false", "run", "-b", bundle.directory, c.id])).stderr, "");
 });

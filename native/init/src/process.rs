@@ -102,7 +102,10 @@ pub fn become_user(process: &Process, while_privileged: impl FnOnce() -> Result<
     let environment = environment(process)?;
     set_keep_capabilities(true).during(|| "keep capabilities".into())?;
     if let Some(gids) = &process.additional_gids {
-        set_groups(gids).during(|| format!("set groups {gids:?}"))?;
+        match set_groups(gids) {
+            Err(Errno::PERM) if gids.is_empty() && process.keep_groups_if_denied => {}
+            result => result.during(|| format!("set groups {gids:?}"))?,
+        }
     }
     set_gid(process.gid).during(|| format!("set gid {}", process.gid))?;
     while_privileged()?;
@@ -336,7 +339,8 @@ impl Program {
             Err(failure) => return failure,
         };
         let (_, text) = describe(errno);
-        let operation = format!("exec {:?}", self.path.to_string_lossy());
+        // runc's text, without quotation marks: tools look for it.
+        let operation = format!("exec {}", self.path.to_string_lossy().escape_debug());
         Failure { code: FailureCode::Exec, cause: text.into(), ..tsrunc_sys::errno::os_failure(operation, errno) }
     }
 }

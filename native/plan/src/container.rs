@@ -83,6 +83,10 @@ pub struct Process {
     /// None: keep the caller's groups (rootless: setgroups(2) is denied).
     #[serde(default)]
     pub additional_gids: Option<Vec<u32>>,
+    /// Without additional groups: keep the caller's if setgroups(2) is denied in the user namespace that the container joined.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<bool>"))]
+    pub keep_groups_if_denied: bool,
     pub umask: u32,
     #[serde(default)]
     pub capabilities: Option<Capabilities>,

@@ -136,13 +136,13 @@ pub fn open_root(init: &ProcessIdentity) -> Result<OwnedFd, Failure> {
 
 fn open_to_join(path: &str) -> Result<OwnedFd, Failure> {
     rustix::fs::open(path, OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
-        .during(|| format!("open {path:?}"))
+        .during(|| format!("error adding pid to cgroup: open {path:?}"))
         .map_err(cgroup::explain_denial)
 }
 
 fn open_cgroup(path: &str) -> Result<OwnedFd, Failure> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty()).during(|| format!("open cgroup {path:?}"))
+    rustix::fs::open(path, flags, Mode::empty()).during(|| format!("error adding pid to cgroup: open {path:?}"))
 }
 
 /// Clones the process into the container's v2 cgroup. If the container has made child cgroups and enabled controllers for them, its cgroup takes no

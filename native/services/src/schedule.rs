@@ -22,6 +22,7 @@ pub fn schedule(pid: i32, operations: &[Operation]) -> Result<(), Failure> {
 fn apply_scheduler(pid: i32, scheduler: &Scheduler) -> Result<(), Failure> {
     const FIFO: u32 = 1;
     const ROUND_ROBIN: u32 = 2;
+    const DEADLINE: u32 = 6;
     let during = || "set the scheduling policy (/process/scheduler)".to_owned();
     let number = |text: &str| text.parse().map_err(|_| Failure::new(FailureCode::BadRequest, during(), format!("{text:?} is not a number")));
     let attributes = SchedulerAttributes {
@@ -38,6 +39,14 @@ fn apply_scheduler(pid: i32, scheduler: &Scheduler) -> Result<(), Failure> {
         Some("EPERM") if matches!(scheduler.policy, FIFO | ROUND_ROBIN) => Failure {
             cause: format!(
                 "{}: real-time policies need CAP_SYS_NICE, and where the kernel has real-time groups /linux/resources/cpu/realtimeRuntime",
+                failure.cause
+            ),
+            ..failure
+        },
+        // sched(7): a deadline task may run on every CPU of its root domain, which a cpuset can forbid. The end is runc's text.
+        Some("EPERM") if scheduler.policy == DEADLINE => Failure {
+            cause: format!(
+                "{}: SCHED_DEADLINE needs CAP_SYS_NICE and every CPU: process scheduler can't be used together with AllowedCPUs (/linux/resources/cpu/cpus)",
                 failure.cause
             ),
             ..failure

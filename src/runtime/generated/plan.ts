@@ -662,7 +662,11 @@ env: Array<string>, setHome: boolean, cwd: string, uid: number, gid: number,
 /**
  * None: keep the caller's groups (rootless: setgroups(2) is denied).
  */
-additionalGids: Array<number> | null, umask: number, capabilities: Capabilities | null, rlimits: Array<Rlimit>, noNewPrivileges: boolean, 
+additionalGids: Array<number> | null, 
+/**
+ * Without additional groups: keep the caller's if setgroups(2) is denied in the user namespace that the container joined.
+ */
+keepGroupsIfDenied?: boolean, umask: number, capabilities: Capabilities | null, rlimits: Array<Rlimit>, noNewPrivileges: boolean, 
 /**
  * It has a seccomp filter, which comes with the request. Without the filter the program is not executed.
  */

@@ -45,7 +45,8 @@ function planNodes(spec: Spec, bind: boolean): DeviceOperation[] {
   }
   spec.linux?.devices?.forEach((device, index) => {
     const node = planNode(device, `/linux/devices/${index}`, bind);
-    nodes.set(node.path, node);
+    // Always the link to the container's own devpts (config-linux.md, Default Devices), as with runc.
+    if (node.path !== "/dev/ptmx") nodes.set(node.path, node);
   });
   return [...nodes.values()];
 }

@@ -118,7 +118,7 @@ t.test("cgroups are the container's, or below them", async (t) => {
   for (const [cgroups, wanted, cause] of [
     [v2, ["../x"], /bad sub cgroup path: "\.\."/],
     [v1, ["cpu:../x"], /bad sub cgroup path: "\.\."/],
-    [v1, ["nosuch:a"], /no cgroup with the controller "nosuch"/],
+    [v1, ["nosuch:a"], /unknown controller: the container has no cgroup with "nosuch"/],
     [v1, ["a", "b"], /each needs its controller/],
     [v1, [":a"], /an empty name/],
     [v1, ["cpu:a", "cpu:b"], /has two cgroups/],

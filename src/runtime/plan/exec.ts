@@ -160,7 +160,7 @@ function subCgroups(cgroups: ContainerRecord["cgroups"], wanted: readonly string
       if (colon >= 0 && name === "") throw refused("an empty name of a controller");
       const controller = known.has(`name=${name}`) ? `name=${name}` : name;
       if (controller !== "" && !known.has(controller))
-        throw refused(`the container has no cgroup with the controller ${JSON.stringify(name)}`);
+        throw refused(`unknown controller: the container has no cgroup with ${JSON.stringify(name)}`);
       if (paths.has(controller)) throw refused(`the controller ${JSON.stringify(name)} has two cgroups`);
       paths.set(controller, path);
     }

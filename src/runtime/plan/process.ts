@@ -35,6 +35,8 @@ export function planProcess(spec: Spec, process: Process, facts: HostFacts, opti
     uid: process.user?.uid ?? 0,
     gid: process.user?.gid ?? 0,
     additionalGids: options.keepsGroups ? null : planGroups(spec, facts, process.user?.additionalGids ?? []),
+    // Whoever made that namespace without privilege had to deny setgroups(2) first.
+    ...(facts.euid !== 0 && joinsUserNamespace(spec) && { keepGroupsIfDenied: true }),
     umask: process.user?.umask ?? DEFAULT_UMASK,
     capabilities: options.capabilities,
     rlimits: (process.rlimits ?? []).map(({ type, soft, hard }) => ({ kind: type, soft: String(soft), hard: String(hard) })),
@@ -54,6 +56,10 @@ function runtimeEnvironment({ listenFds, notifySocket }: ProcessOptions): string
   if (listenFds > 0) env.push(`LISTEN_FDS=${listenFds}`, "LISTEN_PID=1");
   if (notifySocket !== undefined) env.push(`NOTIFY_SOCKET=${notifySocket}`);
   return env;
+}
+
+function joinsUserNamespace({ linux }: Spec): boolean {
+  return (linux?.namespaces ?? []).some(({ type, path }) => type === "user" && path);
 }
 
 /** An empty HOME is none, as with runc: the program gets that of its user. */
