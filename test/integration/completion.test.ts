@@ -113,7 +113,7 @@ if (isTsrunc) {
       assert.equal(shown.stderr, "");
       const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== "");
       const help = await c.ok(["help", page.replace(/^tsrunc-?/, "")].filter((word) => word !== ""));
-      const options = (text: string): string => /\nOPTIONS\n([^]*?)\n[A-Z]/.exec(text)?.[1] ?? "";
+      const options = (text: string): string => /\nOPTIONS:?\n([^]*?)\n[A-Z]/.exec(text)?.[1] ?? "";
       assert.deepEqual(words(options(shown.stdout)), words(options(help.stdout)));
     }
   });
