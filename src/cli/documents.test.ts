@@ -5,7 +5,7 @@ import { commandGrammar, commandNames, programGrammar } from "./grammars.js";
 import { commandPage, programPage, wrap } from "./manual-page.js";
 import { paragraphs, visible } from "./prose.js";
 import { hostsOf } from "./test-hosts.js";
-import { tests } from "./tests.js";
+import { shownBy } from "./shown-by.js";
 
 const lists = { guest: readFileSync(TEST_LISTS.guest, "utf8"), failsOnNode: readFileSync(TEST_LISTS.failsOnNode, "utf8") };
 
@@ -56,7 +56,7 @@ t.test("the tests that docs/cli.md names exist, for commands and flags that exis
     ...programGrammar().flags.map(({ name }) => `--${name}`),
     ...commandNames().flatMap((name) => [name, ...commandGrammar(name).flags.map((flag) => `${name} --${flag.name}`)]),
   ];
-  for (const [about, test] of Object.entries(tests)) {
+  for (const [about, test] of Object.entries(shownBy)) {
     t.ok(known.includes(about), about);
     const [file, title = ""] = test.split(" > ");
     t.ok(readFileSync(`test/integration/${file}.test.ts`, "utf8").includes(`test(${JSON.stringify(title)}`), `${about}: ${test}`);
@@ -69,13 +69,13 @@ t.test("every command and every flag has a test", async (t) => {
     ...commandNames().flatMap((name) => [name, ...commandGrammar(name).flags.map((flag) => `${name} --${flag.name}`)]),
   ];
   t.same(
-    named.filter((name) => !name.endsWith("--help") && tests[name] === undefined),
+    named.filter((name) => !name.endsWith("--help") && shownBy[name] === undefined),
     [],
   );
 });
 
 t.test("the tests that docs/cli.md names run on a host, and those of files that need systemd only where it is", async (t) => {
-  for (const test of Object.values(tests)) {
+  for (const test of Object.values(shownBy)) {
     const { hosts, needsGuest } = hostsOf(test, lists);
     t.ok(hosts.length > 0, `${test}: no line of ${TEST_LISTS.guest} selects it`);
     const text = readFileSync(`test/integration/${test.split(" > ", 1)[0]}.test.ts`, "utf8");

@@ -6,7 +6,7 @@ import { argumentsSynopsis, paragraphs, spelled } from "./prose.js";
 import type { Grammar, Manual } from "./table.js";
 import { hostsOf } from "./test-hosts.js";
 import type { TestLists } from "./test-hosts.js";
-import { tests } from "./tests.js";
+import { shownBy } from "./shown-by.js";
 
 export function reference(lists: TestLists): string {
   const sections = [
@@ -25,7 +25,7 @@ ${sections.join("\n")}`;
 /** @param command empty for the program */
 function section(command: string, { grammar, manual }: { grammar: Grammar; manual: Manual }, lists: TestLists): string {
   const shown = (name: string): string[] => {
-    const test = tests[name];
+    const test = shownBy[name];
     return test === undefined ? ["", ""] : [test, hostsColumn(test, lists)];
   };
   const rows = grammar.flags

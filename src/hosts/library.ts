@@ -1,4 +1,4 @@
-/** The npm package `tsrunc`: the library of src/runtime in Node.js. Nothing here prints, exits, or changes cwd, umask or signals. */
+/** The npm package `tsrunc`: the library of src/runtime in Node.js. Nothing here prints, exits, or changes cwd or umask. */
 
 import { fileURLToPath } from "node:url";
 import { DataType, load, open } from "ffi-rs";

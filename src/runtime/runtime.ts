@@ -1,6 +1,9 @@
 /**
  * The library: everything that the command line program, other front ends and users of the package call. Nothing here
- * prints, ends the process, or changes its working directory, umask or signal handling; every operation takes what it needs.
+ * prints, ends the process, or changes its working directory or umask; every operation takes what it needs. Only these change the process:
+ * in the foreground `runContainer`, `restoreContainer` and `execInContainer` forward signals and set the caller's terminal to raw mode,
+ * and the first two make the process a subreaper, which it remains (option `subreaper`); `interruptible` of the context catches the signals
+ * that ask the process to end.
  */
 
 export { defaultStateRoot, namedStateRoot } from "./container/context.js";

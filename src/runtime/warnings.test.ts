@@ -3,7 +3,7 @@ import { planCapabilities } from "./plan/capabilities.js";
 import { configuration } from "./spec/fixtures/configurations.js";
 import type { Capabilities, Spec } from "./spec/generated/spec-types.js";
 import { FACTS, fakeContext, fakeDoor } from "./testing/fake-door.js";
-import { warnOf } from "./warn.js";
+import { warnOf } from "./report-warnings.js";
 import { warningsOf } from "./warnings.js";
 
 function warningsFor(spec: Spec, facts = FACTS, hasUnit = true, rootless = false): string[] {

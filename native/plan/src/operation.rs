@@ -91,7 +91,7 @@ pub enum MountSource {
         #[cfg_attr(feature = "typescript", ts(as = "Option<SourceLink>", optional))]
         link: SourceLink,
     },
-    /// An idmapped `bind`; with `map_recursive` the mounts below it are idmapped too. The parent clones the mount, because this takes
+    /// An idmapped `bind`; with `map_recursive` the mounts below it are idmapped too. The creator clones the mount, because this takes
     /// privilege over the file system.
     MappedBind {
         source: String,
@@ -187,9 +187,9 @@ pub enum Operation {
     },
     /// Make a symbolic link. Replaces a link with another target; leaves any other file alone.
     Symlink { target: String, path: String },
-    /// Open a terminal in the container's devpts, send its master to the parent, bind the slave on /dev/console, which must not be a symbolic link.
+    /// Open a terminal in the container's devpts, send its master to the creator, bind the slave on /dev/console, which must not be a symbolic link.
     Console { height: u16, width: u16 },
-    /// Have the parent run prestart and createRuntime hooks, then run createContainer hooks here.
+    /// Have the creator run prestart and createRuntime hooks, then run createContainer hooks here.
     Hooks { create_container: Vec<Hook> },
     /// pivot_root(2) to the rootfs and unmount the old root.
     PivotRoot,
@@ -215,7 +215,7 @@ pub enum Operation {
     Apparmor { profile: String },
     /// Set the SELinux label for the next exec (attr/exec).
     Selinux { label: String },
-    /// Have the parent, which has the privilege, set this process's scheduling.
+    /// Have the creator, which has the privilege, set this process's scheduling.
     Schedule {
         #[serde(default)]
         scheduler: Option<Scheduler>,

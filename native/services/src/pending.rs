@@ -24,9 +24,9 @@ pub struct Pending {
     pub warnings: Vec<Warning>,
     /// The terminal's master, for `ConsolePlan::Keep`.
     pub master: Option<OwnedFd>,
-    /// Moved back to the host if the container never reaches `created`.
+    /// Moved back to the host if the process is never released.
     pub net_devices: Option<Moved>,
-    /// Removed if the container never reaches `created`.
+    /// Removed if the process is never released.
     pub pid_file: Option<String>,
     pub channel: Option<Channel>,
     /// The state that startContainer hooks read.

@@ -1,8 +1,8 @@
 //! Clones the process that becomes a container's init, and executes the init in it (clone(2), execveat(2)).
 //!
-//! The caller may have threads (Node), so between clone and exec the child makes only system calls: no allocation, no lock, no errno. Without a user or
-//! time namespace the child shares the caller's memory until its exec (CLONE_VM), which avoids copying the page tables. If possible it makes its
-//! namespaces itself, while the caller does other work.
+//! The creator, which calls `spawn`, may have threads (Node), so between clone and exec the child makes only system calls: no allocation, no lock, no
+//! errno. If the clone makes neither a user nor a time namespace, and no intermediate process is needed, the child shares the creator's memory until its
+//! exec (CLONE_VM), which avoids copying the page tables. If possible it makes its namespaces itself, while the creator does other work.
 
 mod child;
 pub mod launcher;
@@ -30,9 +30,9 @@ pub struct Spawn<'a> {
     /// `CLONE_NEW*` flags.
     pub namespaces: u64,
     /// Namespaces that an intermediate process joins, in this order, before it clones the process: a pid namespace, and all others if the
-    /// process gets another user namespace than the caller's. Those that the user namespace owns come after it, the rest before it.
+    /// process gets another user namespace than the creator's. Those that the user namespace owns come after it, the rest before it.
     pub joins: &'a [(Namespace, BorrowedFd<'a>)],
-    /// Wait for a byte before anything else (the caller writes the id maps meanwhile).
+    /// Wait for a byte before anything else (the creator writes the id maps meanwhile).
     pub wait: Option<Wait<'a>>,
     /// Unshare a time namespace with these lines of timens_offsets (time_namespaces(7)). The process's children are in it; the process
     /// itself enters it at its exec only since Linux 6.3.
@@ -42,9 +42,9 @@ pub struct Spawn<'a> {
     /// cgroup2 directory to be cloned into (CLONE_INTO_CGROUP).
     pub cgroup: Option<BorrowedFd<'a>>,
     /// That cgroup may run out of memory. The OOM killer kills all processes that share the victim's memory, except one that is suspended until the
-    /// victim's exec (`in_vfork`, mm/oom_kill.c). So the caller is suspended (CLONE_VFORK).
+    /// victim's exec (`in_vfork`, mm/oom_kill.c). So the creator is suspended (CLONE_VFORK).
     pub cgroup_limits_memory: bool,
-    /// That cgroup may be frozen, and the process would freeze before its exec. Then it does not share memory, because the caller would have to wait.
+    /// That cgroup may be frozen, and the process would freeze before its exec. Then it does not share memory, because the creator would have to wait.
     pub cgroup_may_be_frozen: bool,
     pub program: BorrowedFd<'a>,
     pub args: &'a [CString],
@@ -55,7 +55,7 @@ pub struct Spawn<'a> {
 }
 
 impl<'a> Spawn<'a> {
-    /// A process in the caller's namespaces and cgroups that executes `program`.
+    /// A process in the creator's namespaces and cgroups that executes `program`.
     pub fn plain(program: BorrowedFd<'a>, args: &'a [CString], inherit: &'a [i32], report: BorrowedFd<'a>) -> Self {
         Spawn {
             namespaces: 0,
@@ -74,25 +74,25 @@ impl<'a> Spawn<'a> {
     }
 }
 
-/// Both ends of a pipe. The child closes its copy of the writer, so that it reads end of file if the caller is killed.
+/// Both ends of a pipe. The child closes its copy of the writer, so that it reads end of file if the creator is killed.
 #[derive(Clone, Copy)]
 pub struct Wait<'a> {
     pub reader: BorrowedFd<'a>,
     pub writer: BorrowedFd<'a>,
 }
 
-/// The spawned process, a child of the caller.
+/// The spawned process, a child of the creator.
 pub struct Spawned {
     pub pid: i32,
     pub pidfd: OwnedFd,
     pub memory: SharedMemory,
 }
 
-/// The memory that a child may share with the caller until its exec. Dropping it waits for the exec, or the child's end.
+/// The memory that a child may share with the creator until its exec. Dropping it waits for the exec, or the child's end.
 pub struct SharedMemory(Option<Box<ChildMemory>>);
 
 impl SharedMemory {
-    /// Waits until no memory is shared. Until then, setting the child's oom_score_adj sets the caller's too (proc(5)).
+    /// Waits until no memory is shared. Until then, setting the child's oom_score_adj sets the creator's too (proc(5)).
     pub fn wait(&mut self) {
         drop(self.0.take());
     }
@@ -145,7 +145,7 @@ pub(crate) struct CloneArgs {
 /// Small, because the child only makes system calls.
 const STACK_BYTES: usize = 16 * 1024;
 
-/// Clones the process, which executes `spawn.program`. With `joins`, an intermediate process clones it, as the caller's child (CLONE_PARENT).
+/// Clones the process, which executes `spawn.program`. With `joins`, an intermediate process clones it, as the creator's child (CLONE_PARENT).
 ///
 /// # Errors
 /// The errno of clone3(2) or of its preparation. `ECHILD`: the intermediate process failed and has reported why on `spawn.report`. A later failure of
@@ -167,9 +167,9 @@ fn clone_child(spawn: &Spawn<'_>, pid_pipe: Option<BorrowedFd<'_>>) -> Result<Sp
     let number = |fd: Option<BorrowedFd<'_>>| fd.map_or(-1, |fd| fd.as_raw_fd());
     let own_memory = libc::CLONE_NEWUSER as u64 | 0x80;
     let shares_memory = !intermediate && !spawn.cgroup_may_be_frozen && spawn.namespaces & own_memory == 0;
-    let caller_continues = shares_memory && !spawn.cgroup_limits_memory;
+    let creator_continues = shares_memory && !spawn.cgroup_limits_memory;
     // The child makes the other namespaces itself, but cannot move itself into a new pid namespace.
-    let cloned = if caller_continues { spawn.namespaces & libc::CLONE_NEWPID as u64 } else { spawn.namespaces };
+    let cloned = if creator_continues { spawn.namespaces & libc::CLONE_NEWPID as u64 } else { spawn.namespaces };
     let child = Child {
         intermediate,
         inner_flags: spawn.namespaces,
@@ -223,7 +223,7 @@ fn clone_child(spawn: &Spawn<'_>, pid_pipe: Option<BorrowedFd<'_>>) -> Result<Sp
     }
     if shares_memory {
         args.flags |= (libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID) as u64;
-        args.flags |= if caller_continues { 0 } else { libc::CLONE_VFORK as u64 };
+        args.flags |= if creator_continues { 0 } else { libc::CLONE_VFORK as u64 };
         memory.in_use = AtomicU32::new(1);
         args.child_tid = memory.in_use.as_ptr() as u64;
         // The stack pointer must be 16-byte aligned at the child's first call.

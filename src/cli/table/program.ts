@@ -32,7 +32,9 @@ export function manual(): Manual {
       specification describes them. tsrunc makes a container of it and keeps the container's state below the directory that
       --root names.`,
     flags: {
-      root: "Directory with the states of containers. Default: /run/tsrunc, or $XDG_RUNTIME_DIR/tsrunc for a caller who is not root.",
+      root: `
+        Directory with the states of containers. Default: /run/tsrunc. If XDG_RUNTIME_DIR is set, it is $XDG_RUNTIME_DIR/tsrunc for a
+        caller who is not root, and for the root of a user namespace unless USER is root.`,
       log: `
         File that messages are appended to, also spelled file:FILE; journald:NAME writes to the journal of systemd and syslog:NAME to
         syslog(3), under that name (tsrunc where it is empty). Errors are on standard error as well.`,

@@ -24,7 +24,7 @@ export function manual(): Manual {
     description: `
       Restores, by CRIU, the processes that checkpoint saved, as a container with the cgroups, limits, mounts and hooks of the
       bundle. Hooks of the kinds prestart and createRuntime run once the namespaces are made. Without --detach the caller stays
-      with the container as with run. When anything fails, everything is undone; what CRIU did is in restore.log.`,
+      with the container as with run. When anything fails, it is undone as by create; what CRIU did is in restore.log.`,
     flags: {
       ...criuFlagTexts(),
       bundle: "Directory with config.json. Default: the working directory.",

@@ -27,7 +27,7 @@ import { withFilter } from "../seccomp.js";
 import { RECORD_VERSION, exactly } from "../container/record.js";
 import type { ContainerRecord } from "../container/record.js";
 import { rollBack } from "../container/roll-back.js";
-import { warn, warnOf } from "../warn.js";
+import { warn, warnOf } from "../report-warnings.js";
 
 /**
  * Who makes the container's cgroup. `cgroupfs`: the runtime itself. `systemd`: the cgroup is a unit, `cgroupsPath` is `slice:prefix:name`, and

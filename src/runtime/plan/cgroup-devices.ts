@@ -27,7 +27,7 @@ export function splitDeviceRules(devices: readonly DeviceCgroup[]): DeviceRules 
     if (first?.kind === "a") [base, configured] = [first, []];
     else configured.push(...planned);
   });
-  return { base, implied: base.allow ? [] : IMPLIED_RULES, configured };
+  return { base, implied: base.allow ? [] : DEFAULT_DEVICE_RULES, configured };
 }
 
 /** The rules in order: the last match wins. */
@@ -81,7 +81,7 @@ function allow(kind: string, major: number | null, minor: number | null, access:
   return { allow: true, kind, major, minor, access };
 }
 
-const IMPLIED_RULES: readonly DeviceRule[] = [
+const DEFAULT_DEVICE_RULES: readonly DeviceRule[] = [
   allow("b", null, null, "m"),
   allow("c", null, null, "m"),
   ...DEFAULT_DEVICES.map(([, major, minor]) => allow("c", major, minor, "rwm")),

@@ -8,7 +8,10 @@ import { cleanAbsolute } from "./paths.js";
 
 type DeviceOperation = Extract<Operation, { op: "device" }>;
 
-/** Name, major and minor number of the devices that every container has; all are character devices. */
+/**
+ * Name, major and minor number of the devices that every container has; all are character devices. The list also feeds the device rules
+ * (`DEFAULT_DEVICE_RULES`).
+ */
 export const DEFAULT_DEVICES: readonly (readonly [name: string, major: number, minor: number])[] = [
   ["null", 1, 3],
   ["random", 1, 8],

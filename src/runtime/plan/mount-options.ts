@@ -1,6 +1,6 @@
 /**
  * Parses the options of a mount (config.md#linux-mount-options, mount(8)) into what mount_setattr(2) and fsconfig(2) need.
- * An option that is in no table is passed to the file system.
+ * An option that is in no table is passed to the file system; on a bind mount it is a fault or is left out with a warning.
  */
 
 import type { MountAttribute, Propagation, SourceLink } from "../generated/plan.js";

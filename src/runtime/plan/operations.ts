@@ -17,7 +17,7 @@ export interface OperationContext extends MountContext {
   pivot: boolean;
   /** The host has /proc/kcore. */
   kcoreExists: boolean;
-  /** prestart and createRuntime hooks, which the parent runs. */
+  /** prestart and createRuntime hooks, which the creator runs. */
   runtimeHooks: readonly Hook[];
   /** Mounts that the runtime adds after those of the configuration. */
   extraMounts: readonly Operation[];

@@ -53,11 +53,15 @@ export interface PlanOptions {
   pidfdSocket?: string | undefined;
 }
 
-/** A plan, and what `delete` later undoes. */
+/** A plan, and how to undo it. */
 export interface PlannedContainer {
   plan: ContainerPlan;
+  /** What `delete` undoes. */
   undo: Undo[];
-  /** The part of `undo` that is safe until the container is created. */
+  /**
+   * What a failed create undoes. Unlike `undo` it has no cgroup that existed before, which may hold other processes, and it has the resctrl
+   * class of `closID` if this create makes it, which `delete` keeps.
+   */
   undoWhileCreating: Undo[];
   /** Requested capabilities that cannot be granted, for warnings. */
   leftOut: LeftOut[];

@@ -1,6 +1,6 @@
 /**
  * The mount options by name (config.md, "Linux mount options"; mount(8); crun(1)), for validation and planning.
- * Any other option is passed to the file system.
+ * Any other option is passed to the file system; on a bind mount it is a fault or is left out with a warning.
  */
 
 import type { MountAttribute } from "../generated/plan.js";

@@ -1,4 +1,4 @@
-//! The child between its clone and its exec. It makes only system calls: no allocation, no lock, no errno, because it may share the memory of a caller
+//! The child between its clone and its exec. It makes only system calls: no allocation, no lock, no errno, because it may share the memory of a creator
 //! that continues to run.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -23,7 +23,7 @@ impl Join {
     }
 }
 
-/// The child's instructions. The pointers lead to memory that is shared with the caller, or to a copy.
+/// The child's instructions. The pointers lead to memory that is shared with the creator, or to a copy.
 pub struct Child {
     /// Clone the container's process with `inner_flags`, instead of being that process.
     pub intermediate: bool,
@@ -49,7 +49,7 @@ pub struct Child {
     pub pid_pipe: i32,
 }
 
-/// Runs in the child: in the caller's namespaces except those that the clone made, and perhaps concurrently with the caller.
+/// Runs in the child: in the creator's namespaces except those that the clone made, and perhaps concurrently with the creator.
 pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
     // SAFETY: the caller of clone3 keeps `child` and what it points to alive; every argument below is an integer,
     // or a pointer to that memory.
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
             call(Step::BecomeUndumpable, libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0]);
         };
         if child.intermediate {
-            // Processes in the joined namespaces must not trace this one, nor the one that it makes. The memory is a copy, so the caller stays as it is.
+            // Processes in the joined namespaces must not trace this one, nor the one that it makes. The memory is a copy, so the creator stays as it is.
             become_undumpable();
             for index in 0..child.join_count {
                 let join = &*child.joins.add(index);
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn run_child(child: *const Child) -> ! {
             let mut byte = 0u8;
             call(Step::Wait, libc::SYS_close, [child.wait_writer as u64, 0, 0, 0, 0]);
             if call(Step::Wait, libc::SYS_read, [child.wait as u64, &raw mut byte as u64, 1, 0, 0]) != 1 {
-                end_process(1); // the caller has died
+                end_process(1); // the creator has died
             }
         }
         // Before the change of user, after which we may not write our own files in /proc.

@@ -1,5 +1,5 @@
-/** The integration test that shows a command (`kill`) or a flag (`kill --all`, `--root`), for docs/cli.md: `file > title`. */
-export const tests: Readonly<Record<string, string>> = {
+/** The integration test that shows each command (`kill`) or flag (`kill --all`, `--root`), for docs/cli.md: `file > title`. */
+export const shownBy: Readonly<Record<string, string>> = {
   "--root": "cli > the last --root counts",
   "--log": "cli > --log writes the error to the file and to stderr",
   "--log-format": "cli > --log-format json writes one object a line with level, msg and time",
