@@ -171,6 +171,23 @@ t.test("a container that cannot be let go is killed and undone", async (t) => {
   t.equal(only(requests, "close")[0]?.handle, 2, "the process first");
 });
 
+t.test("a class of service that create made goes when the container cannot be let go", async (t) => {
+  const spec = { ...plain(), linux: { ...plain().linux, intelRdt: { closID: "gold", memBwSchema: "MB:0=50" } } };
+  const { context, requests } = setUp(spec, {
+    answers: {
+      findMount: () => ({ kind: "text", text: "/resctrl" }),
+      missing: () => ({ kind: "names", names: ["/resctrl/gold"] }),
+      release: () => failed("other", "release", "EPIPE"),
+    },
+  });
+  t.throws(() => createContainer(context, "c1", {}), { message: 'create "c1": release: EPIPE' });
+  const steps = only(requests, "undo").flatMap((request) => request.steps);
+  t.same(
+    steps.filter(({ op }) => op === "removeResctrlGroup"),
+    [{ op: "removeResctrlGroup", path: "/resctrl/gold" }],
+  );
+});
+
 t.test("what cannot be undone is reported too, and every step is tried", async (t) => {
   const { context, ops } = setUp(plain(), {
     answers: {

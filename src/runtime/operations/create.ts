@@ -7,7 +7,7 @@ import { planConsole, refuseUnusableConsole, unusable } from "../container/conso
 import type { ConsoleRequest } from "../container/console.js";
 import type { LibraryDoor, RuntimeContext } from "../container/context.js";
 import { RuntimeError, withOperation } from "../errors.js";
-import type { HostFacts, Request, Warning } from "../generated/plan.js";
+import type { HostFacts, Request, Undo, Warning } from "../generated/plan.js";
 import { checkId } from "../container/identifier.js";
 import { askNames, askText, attempt, hostFacts, perform, send } from "../native.js";
 import type { CreatedProcess } from "../native.js";
@@ -183,8 +183,18 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
     perform(door, { op: "release", handle: attempted.created.handle, ...(request.subreaper && { subreaper: true }) });
     return { lock: attempted.lock, process: attempted.created, record: attempted.record, notify: attempted.notify };
   } catch (error) {
-    throw undoCreation(context, attempted, explainOom(context, attempted.record, error));
+    // Also what `delete` would leave: the class of service that config.json names and create made.
+    const { undo } = attempted.record;
+    const others = planned.undoWhileCreating.filter(
+      (step) => step.op === "removeResctrlGroup" && !undo.some((one) => isSameGroup(one, step)),
+    );
+    const record = { ...attempted.record, undo: [...undo, ...others] };
+    throw undoCreation(context, { ...attempted, record }, explainOom(context, record, error));
   }
+}
+
+function isSameGroup(one: Undo, other: Undo): boolean {
+  return one.op === "removeResctrlGroup" && other.op === "removeResctrlGroup" && one.path === other.path;
 }
 
 /** A bundle with its plan, for operations that create no process from it. */
