@@ -137,3 +137,14 @@ guest_suites() {
   echo "$passed passed, $failed failed"
   [ "$failed" = 0 ]
 }
+
+# guest_test RUNTIME FILTER...: integration tests that the filters select, in one boot, that of TSRUNC_GUEST_BOOT (apparmor or selinux).
+guest_test() (
+  local runtime=$1
+  shift
+  filters=("$@")
+  listed() { if [ "$2" = integration ]; then printf '%s\n' "${filters[@]}"; fi; }
+  guest_image
+  test/integration/prepare
+  guest_boot_suites "${TSRUNC_GUEST_BOOT:-apparmor}" integration "$runtime"
+)
