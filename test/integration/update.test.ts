@@ -243,6 +243,7 @@ if (isTsrunc) {
     const idle = (): string | undefined => limit(pid, "cpu", "cpu.idle");
     await c.ok(["update", "--cpu-idle", "1", c.id]);
     assert.equal(idle(), "1");
+    await c.fails(["update", "--cpu-share", "1024", c.id], /EINVAL \(.*\): the container is idle \(--cpu-idle\)/);
     await c.ok(["update", "--cpu-idle", "0", "--cpu-share", "1024", c.id]);
     assert.equal(idle(), "0");
     assert.equal(limitsOf(pid).shares, onV1 ? "1024" : "100");
@@ -301,6 +302,15 @@ testOn(["v1", "hybrid"], "a limit below what is in use is refused with what is i
       /^update ".*": write "memory.limit_in_bytes" = "4096" \(--memory\): EBUSY \(.*\): [0-9]+ is in use \(memory.usage_in_bytes\)\n$/;
     assert.match(stderr, refusal);
   }
+  assert.deepEqual(limitsOf(pid), before);
+});
+
+testOn(["v1", "hybrid"], "a limit that another limit forbids is refused with that limit, and nothing changes", async (c) => {
+  const pid = await limited(c, { memory: { limit: 64 * megabyte, swap: 128 * megabyte } });
+  const before = limitsOf(pid);
+  const { stderr } = await c.fails(["update", "--memory", String(256 * megabyte), c.id], /memory/);
+  if (isTsrunc)
+    assert.match(stderr, /\(--memory\): EINVAL \(.*\): at most memory.memsw.limit_in_bytes, which is 134217728 \(--memory-swap\)\n$/);
   assert.deepEqual(limitsOf(pid), before);
 });
 

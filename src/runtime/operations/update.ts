@@ -155,7 +155,7 @@ function carryOut(context: RuntimeContext, { lock, record }: LockedContainer, pl
   try {
     perform(context.door, { op: "changeLimits", change: planned.change });
   } catch (failure) {
-    const error = withUsage(context, planned.change, failure);
+    const error = withReason(context, planned.change, failure);
     try {
       saveRecord(context, lock, record);
     } catch (second) {
@@ -165,23 +165,56 @@ function carryOut(context: RuntimeContext, { lock, record }: LockedContainer, pl
   }
 }
 
-/** If the kernel refused a memory limit as too low, adds the usage to the error. */
-function withUsage({ door }: RuntimeContext, { writes }: LimitChange, error: unknown): unknown {
-  if (!isRuntimeError(error) || error.errno !== "EBUSY") return error;
-  const limit = writes.find(
-    ({ write: { path } }) => /\/memory\.(memsw\.)?limit_in_bytes$/.test(path) && error.operation.includes(`"${lastComponent(path)}"`),
-  );
-  if (!limit) return error;
-  const file = lastComponent(limit.write.path).replace("limit", "usage");
-  const usage = readTexts(door, [`${parentOf(limit.write.path)}/${file}`])
-    .values()
-    .next().value as string | undefined;
+/** Why the kernel refuses a value, where another file of the cgroup says it. The errno alone is a riddle. */
+const REFUSALS: readonly {
+  file: RegExp;
+  errno: string;
+  other: (file: string) => string;
+  says: (value: string, other: string) => string | undefined;
+}[] = [
+  {
+    file: /^memory\.(memsw\.)?limit_in_bytes$/,
+    errno: "EBUSY",
+    other: (file) => file.replace("limit", "usage"),
+    says: (usage, other) => `${usage} is in use (${other})`,
+  },
+  {
+    file: /^memory\.limit_in_bytes$/,
+    errno: "EINVAL",
+    other: () => "memory.memsw.limit_in_bytes",
+    says: (limit, other) => `at most ${other}, which is ${limit} (--memory-swap)`,
+  },
+  {
+    file: /^memory\.memsw\.limit_in_bytes$/,
+    errno: "EINVAL",
+    other: () => "memory.limit_in_bytes",
+    says: (limit, other) => `at least ${other}, which is ${limit} (--memory)`,
+  },
+  {
+    file: /^cpu\.(shares|weight)$/,
+    errno: "EINVAL",
+    other: () => "cpu.idle",
+    says: (idle) => (idle === "1" ? "the container is idle (--cpu-idle)" : undefined),
+  },
+];
+
+/** Adds to the error of a refused limit why the kernel refuses it, as far as the cgroup's files tell. */
+function withReason({ door }: RuntimeContext, { writes }: LimitChange, error: unknown): unknown {
+  if (!isRuntimeError(error) || error.errno === undefined) return error;
   const { code, operation, errno } = error;
-  return new RuntimeError(
-    `${error.message.slice(operation.length + 2)}: ${usage ?? "more"} is in use (${file})`,
-    { code, operation, errno },
-    error,
-  );
+  for (const { write } of writes) {
+    const file = lastComponent(write.path);
+    const refusal = REFUSALS.find((one) => one.errno === errno && one.file.test(file) && operation.includes(`"${file}"`));
+    if (!refusal) continue;
+    const other = refusal.other(file);
+    const value = readTexts(door, [`${parentOf(write.path)}/${other}`])
+      .values()
+      .next().value as string | undefined;
+    const reason = value === undefined ? undefined : refusal.says(value, other);
+    if (reason !== undefined)
+      return new RuntimeError(`${error.message.slice(operation.length + 2)}: ${reason}`, { code, operation, errno }, error);
+  }
+  return error;
 }
 
 function renamedChange({ change, record }: PlannedChange, nameOf: (pointer: string) => string): PlannedChange {
