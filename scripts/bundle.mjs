@@ -1,4 +1,4 @@
-// Bundles the TypeScript core for what runs it:
+// Bundles the TypeScript core for each host:
 //
 //   bundle.mjs static   build/scripts/*.js     the program for QuickJS (native/engine)
 //   bundle.mjs node     build/sea/program.js   the program for the single executable (scripts/build-sea)
@@ -22,18 +22,18 @@ const common = {
   define: { TSRUNC_VERSION: JSON.stringify(version), TSRUNC_COMMIT: JSON.stringify(commit()) },
 };
 
-/** Each is an expression whose value is the exports of its entry point. */
+/** Each bundle is an expression whose value is the exports of its entry point. */
 async function bundleStatic() {
   const { outputFiles } = await build({
     ...common,
-    // Beside the core what few calls need: their commands, and the careful reading of a configuration.
+    // The core has what most calls need. The other bundles are loaded on demand: rare commands, and the careful validation of config.json.
     entryPoints: {
       core: "src/hosts/embedded.ts",
       "late-commands": "src/cli/late-commands.ts",
       careful: "src/runtime/careful.ts",
     },
     outdir: "build/scripts",
-    // Shorter names are fewer bytes.
+    // Smaller bytecode loads faster.
     minify: true,
     format: "cjs",
     platform: "neutral",
@@ -41,7 +41,7 @@ async function bundleStatic() {
     banner: { js: "(() => { const module = { exports: {} };" },
     footer: { js: "return module.exports; })()" },
   });
-  // scripts/build takes all that is there.
+  // scripts/build embeds every script in this folder, so remove stale ones.
   const made = new Set(outputFiles.map(({ path }) => basename(path)));
   if (existsSync("build/scripts")) {
     for (const name of readdirSync("build/scripts")) if (name.endsWith(".js") && !made.has(name)) rmSync(`build/scripts/${name}`);
@@ -57,9 +57,9 @@ async function bundleNode() {
     format: "cjs",
     platform: "node",
     alias: { "@yuuang/ffi-rs-linux-x64-gnu": "./src/hosts/node-addon.ts" },
-    // ffi-rs's packages for other platforms: never reached.
+    // ffi-rs's packages for other platforms: never loaded.
     external: ["@yuuang/*", "./ffi-rs.*.node"],
-    // ffi-rs asks whether the C library is musl by a diagnostic report, which takes 3 ms. This Node is linked to glibc.
+    // ffi-rs makes a diagnostic report to find out whether the C library is musl, which takes 3 ms. This Node is linked to glibc.
     define: { ...common.define, "process.report": "GLIBC" },
     banner: { js: 'const GLIBC = { getReport: () => ({ header: { glibcVersionRuntime: "2" } }) };' },
   });
@@ -78,7 +78,7 @@ async function bundleLibrary() {
   return outputFiles;
 }
 
-/** The commit that is checked out, marked when the tree has changes; `unknown` outside of git. */
+/** The current commit, with `-dirty` if the tree has changes; `unknown` outside of git. */
 function commit() {
   try {
     return execFileSync("git", ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"], { encoding: "utf8" }).trim();
@@ -95,6 +95,6 @@ if (!bundle) {
 }
 for (const { path, text } of await bundle()) {
   mkdirSync(dirname(path), { recursive: true });
-  // A file that did not change keeps its time, and whatever is made of it is not made again.
+  // Keep the timestamp of an unchanged file, so that its dependents are not rebuilt.
   if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
 }

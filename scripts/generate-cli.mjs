@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Writes what is made of the command table (src/cli/table): docs/cli.md and the man pages in docs/man. A unit test
+// Generates docs/cli.md and the man pages in docs/man from the command table (src/cli/table). A unit test
 // (src/cli/documents.test.ts) fails when they are out of date.
 
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -12,10 +12,10 @@ const { outputFiles } = await build({ entryPoints: ["src/cli/documents.ts"], bun
 const { TEST_LISTS, documents } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
 
 const lists = Object.fromEntries(Object.entries(TEST_LISTS).map(([name, path]) => [name, readFileSync(path, "utf8")]));
-const made = documents(lists);
+const generated = documents(lists);
 mkdirSync("docs/man", { recursive: true });
-for (const name of readdirSync("docs/man")) if (!(`docs/man/${name}` in made)) rmSync(`docs/man/${name}`);
-for (const [path, text] of Object.entries(made)) {
+for (const name of readdirSync("docs/man")) if (!(`docs/man/${name}` in generated)) rmSync(`docs/man/${name}`);
+for (const [path, text] of Object.entries(generated)) {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);
 }

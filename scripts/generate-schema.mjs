@@ -7,13 +7,13 @@
 // | file                       | in git | what it is                                                               |
 // |----------------------------|--------|--------------------------------------------------------------------------|
 // | spec-types.ts              | yes    | the TypeScript types of config.json                                      |
-// | validate-config-fast.js    | no     | yes or no, nothing else: loaded by every create and run, so small first  |
-// | validate-config-report.js  | no     | all faults; loaded only after the fast one said no                       |
-// | validate-{features,state}-report.js | no | all faults of the documents tsrunc itself prints; for tests         |
-// | validate-*.d.ts            | no     | their types                                                              |
+// | validate-config-fast.js    | no     | only whether the file is valid: every create and run loads it, so small  |
+// | validate-config-report.js  | no     | all faults; loaded only if the fast one rejects the file                 |
+// | validate-{features,state}-report.js | no | all faults of the documents that tsrunc prints; for tests           |
+// | validate-*.d.ts            | no     | the types of the validators                                              |
 //
-// Validators are ajv's standalone code as ES modules without imports. `--check` looks at validators only
-// where they have been built: they are in no commit, so they can be stale but never wrong in git.
+// The validators are ajv's standalone code as ES modules without imports. Since they are not in git, `--check` skips
+// those that have not been built.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,17 +31,17 @@ const foreignPlatforms = ["solaris", "windows", "vm", "zos", "freebsd"];
 
 // --- the schema, as one document -----------------------------------------------------------------
 
-/** Definitions whose names two platforms share; Linux keeps the plain name. */
+/** Prefixes for definitions of other platforms whose names clash with those of Linux. */
 const prefixes = { "defs-freebsd.json": "FreeBSD", "defs-windows.json": "Windows", "defs-zos.json": "ZOS" };
 
-/** Definitions that would all have to be called after their file, `linux` and so on, get their Go-like name. */
+/** Names for the platforms' top-level definitions, in the style of the specification's Go types. */
 const platformNames = { linux: "Linux", solaris: "Solaris", windows: "Windows", vm: "VM", zos: "ZOS", freebsd: "FreeBSD" };
 
 const readSchema = (file) => JSON.parse(readFileSync(join(schemaDirectory, file), "utf8"));
 
 /**
- * Reads one schema and all that it refers to into one document with `#/definitions/Name` references, so that
- * ajv compiles each definition once and the generated types get the definitions' own names.
+ * Reads a schema and everything it refers to into one document with `#/definitions/Name` references, so that
+ * ajv compiles each definition once and the generated types get the names of the definitions.
  */
 function bundleSchema(entry) {
   const definitions = {};
@@ -62,13 +62,13 @@ function bundleSchema(entry) {
       .split("/")
       .reduce((node, key) => node[key], readSchema(target));
     if (schema === undefined) throw new Error(`resolve "${reference}" in "${file}": no such definition`);
-    // An alias such as Env -> ArrayOfStrings would cost a function of its own.
+    // Resolve aliases such as Env -> ArrayOfStrings: each would cost a validation function.
     if (schema.$ref !== undefined && schema.properties === undefined) return resolveReference(target, schema.$ref);
     const name = nameOf(target, pointer);
     const origin = `${target}#${pointer}`;
     if ((origins.get(name) ?? origin) !== origin) throw new Error(`name "${origin}" "${name}": taken by "${origins.get(name)}"`);
     if (!origins.has(name)) {
-      origins.set(name, origin); // before the visit: ends recursion
+      origins.set(name, origin); // before the visit, because definitions can be recursive
       definitions[name] = visit(target, schema);
     }
     return name;
@@ -77,7 +77,7 @@ function bundleSchema(entry) {
   const visit = (file, node) => {
     if (Array.isArray(node)) return node.map((item) => visit(file, item));
     if (node === null || typeof node !== "object") return node;
-    // `anyOf` with one branch is that branch, and yields one error instead of two.
+    // Replace `anyOf` by its only branch, for one error instead of two.
     if (node.anyOf?.length === 1) return visit(file, node.anyOf[0]);
     if (typeof node.$ref === "string") return { $ref: `#/definitions/${resolveReference(file, node.$ref)}` };
     return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, visit(file, value)]));
@@ -87,21 +87,21 @@ function bundleSchema(entry) {
   return { ...visit(entry, root), definitions };
 }
 
-/** Where this runtime must read more, or can say it shorter, than the schema does. Each with its reason. */
+/** Changes the schema where this runtime must accept more, or where an equivalent form is shorter. */
 function amend(schema) {
   const { definitions } = schema;
-  // containerd's CRI plugin writes "rslave" and "rshared", moby "rprivate"; every runtime takes them.
+  // containerd's CRI plugin writes "rslave" and "rshared", moby "rprivate"; every runtime accepts them.
   definitions.RootfsPropagation?.enum.push("rprivate", "rshared", "rslave", "runbindable");
-  // podman writes a device's whole st_mode; what its upper bits may be is a rule (rules/devices.ts).
+  // podman writes a device's complete st_mode; rules/devices.ts checks its upper bits.
   if (definitions.FileMode) definitions.FileMode.maximum = 0o177777;
-  // patternProperties ".{1,}" means every key but the empty one; the specification's type is a map of strings.
+  // patternProperties ".{1,}" excludes only the empty key; in the specification the type is a map of strings.
   if (definitions.mapStringString) {
     definitions.mapStringString = { type: "object", additionalProperties: { type: "string" } };
   }
   return schema;
 }
 
-/** A seccomp profile goes the careful way, unless it went there before: the quick one need not know its schema. */
+/** Removes seccomp from the fast validator: the careful one checks each profile the first time, and later runs use the cached result. */
 function leaveSeccompOut(schema) {
   const { properties } = schema.definitions.Linux;
   if (properties.seccomp === undefined) throw new Error("leave seccomp out: the schema has it elsewhere");
@@ -109,7 +109,7 @@ function leaveSeccompOut(schema) {
   return schema;
 }
 
-/** A configuration for another platform is refused anyway: here by the mere presence of its section. */
+/** Rejects the sections of other platforms without a look at their contents: tsrunc refuses such a configuration anyway. */
 function refuseForeignPlatforms(schema) {
   for (const platform of foreignPlatforms) schema.properties[platform] = { not: {} };
   return schema;
@@ -117,7 +117,7 @@ function refuseForeignPlatforms(schema) {
 
 // --- validators ----------------------------------------------------------------------------------
 
-/** ajv's standalone code for a schema: every fault, without message texts. `strict: false` is required by draft-04's loose keywords. */
+/** Returns ajv's standalone code for a schema, which reports every fault without message texts. Draft 4's loose keywords need `strict: false`. */
 function reportingCode(schema) {
   const ajv = new AjvDraft04({
     strict: false,
@@ -125,7 +125,7 @@ function reportingCode(schema) {
     messages: false,
     unicodeRegExp: false,
     strictNumbers: true, // 1e999 parses to Infinity
-    inlineRefs: false, // measured: the smallest fast validator
+    inlineRefs: false, // makes the smallest fast validator, as measured
     logger: false,
     code: { source: true, esm: true, optimize: 2 },
   });
@@ -135,8 +135,8 @@ function reportingCode(schema) {
 
 /**
  * Turns reporting code into code that returns false at the first fault and builds no error object.
- * With `allErrors` ajv counts each fault by `errors++` (or adds a callee's) and goes on: that becomes `return false`,
- * and all that only fed the report goes. Anything unforeseen leaves one of ajv's variables behind, which `assertNoReport` finds.
+ * With `allErrors`, ajv counts each fault by `errors++` (or adds a callee's count) and continues. This replaces the count by `return false`
+ * and removes the code that builds the report. If ajv generates another pattern, one of its variables stays, and `assertNoReport` throws.
  */
 function withoutReport(code) {
   const bookkeeping = new Set(["vErrors", "errors", "instancePath", "rootData", "parentData", "parentDataProperty"]);
@@ -182,7 +182,7 @@ function withoutReport(code) {
       if (ts.isCallExpression(replaced) && ts.isIdentifier(replaced.expression) && /^validate\d+$/.test(replaced.expression.text)) {
         return factory.createCallExpression(replaced.expression, undefined, [ts.visitNode(replaced.arguments[0], visit)]);
       }
-      // A literal needs no call and no string of its source.
+      // A literal is shorter than the constructor call.
       if (ts.isNewExpression(replaced) && replaced.expression.getText?.() === "RegExp") {
         return factory.createRegularExpressionLiteral(new RegExp(replaced.arguments[0].text).toString());
       }
@@ -203,8 +203,8 @@ function assertNoReport(code) {
 }
 
 /**
- * Calls one helper for each type test that ajv writes out in full: an eighth of the size. And lets no integer pass that a
- * double does not hold exactly: the careful way reads such a configuration again.
+ * Replaces the type tests that ajv writes out in full by calls of a helper, which saves an eighth of the size. Also rejects integers that a
+ * double cannot hold exactly, so that the careful validator reads such a configuration again.
  */
 function shortenTypeTests(code) {
   const helper = 'function isObject(data) {\n    return data !== null && typeof data == "object" && !Array.isArray(data);\n}\n';
@@ -213,7 +213,7 @@ function shortenTypeTests(code) {
     code
       .replace(/(\w+) && typeof \1 == "object" && !Array\.isArray\(\1\)/g, "isObject($1)")
       .replace(/\(\(typeof (\w+) == "number"\) && \(!\(\1 % 1\) && !isNaN\(\1\)\)\) && \(isFinite\(\1\)\)/g, "Number.isSafeInteger($1)")
-      // Bounds stand only behind the test for an integer: `assertIntegersOnly`.
+      // The integer test always precedes the bounds, because the schema has no other numbers (`assertIntegersOnly`).
       .replace(/\(typeof (\w+) == "number"\) && \(isFinite\(\1\)\)/g, "true")
       .replace(/ \|\| isNaN\(\w+\)/g, "");
   if (/isNaN|isFinite|% 1/.test(short)) throw new Error("shorten type tests: ajv writes them otherwise than foreseen");
@@ -226,7 +226,7 @@ function assertIntegersOnly(schema) {
   return schema;
 }
 
-/** ajv compiles one definition again for each schema resource that names it: equal functions become one. */
+/** Merges equal functions: ajv compiles a definition again for each schema resource that refers to it. */
 function mergeEqualFunctions(code) {
   for (;;) {
     const known = new Map();
@@ -250,7 +250,7 @@ function mergeEqualFunctions(code) {
 async function minify(code) {
   const result = await esbuild.build({
     stdin: { contents: code, resolveDir: repository },
-    bundle: true, // takes in what ajv's code requires of its runtime
+    bundle: true, // includes the parts of ajv's run-time library that the code requires
     minify: true,
     format: "esm",
     target: "es2022",
@@ -263,7 +263,7 @@ async function minify(code) {
   return text;
 }
 
-// ajv exports the function under both names; the default export alone keeps the interface to one.
+// ajv exports the function twice; keep only the default export.
 const defaultExportOnly = (code) => code.replace("export const validate = ", "const validate = ");
 
 const buildReport = async (entry) => minify(defaultExportOnly(reportingCode(amend(bundleSchema(entry)))));
@@ -275,7 +275,7 @@ async function buildFast(entry) {
 
 // --- types ---------------------------------------------------------------------------------------
 
-/** Objects that the schema defines in place and that rules and plans pass around by name: pointer -> name. */
+/** Type names for objects that the schema defines inline: pointer -> name. */
 const namedObjects = {
   "properties/root": "Root",
   "properties/hooks": "Hooks",
@@ -294,7 +294,7 @@ const namedObjects = {
   "definitions/Linux/properties/seccomp": "Seccomp",
 };
 
-/** The scalar definitions: integers beyond 2^53 arrive as bigint, and need saying so. */
+/** The TypeScript types of scalar definitions; 64-bit integers can be bigint. */
 const scalarTypes = { FilePath: "string", ociVersion: "string", mapStringString: "{ [key: string]: string }", FileMode: "number" };
 for (const bits of ["int8", "int16", "int32", "uint8", "uint16", "uint32"]) scalarTypes[bits] = "number";
 for (const bits of ["int64", "uint64"]) scalarTypes[bits] = "Integer64";
@@ -329,9 +329,9 @@ async function buildTypes(entry, name) {
   };
 
   const types = await compileTypes(inlineScalars(schema), name, {
-    additionalProperties: false, // extensions exist, but nothing reads them
+    additionalProperties: false, // nothing reads extensions
     bannerComment: "",
-    ignoreMinAndMaxItems: true, // tuples gain nothing: the validator has counted
+    ignoreMinAndMaxItems: true, // no tuple types: the validator checks the lengths
     unreachableDefinitions: false,
     format: false,
   });
@@ -360,7 +360,7 @@ export default validate;
 
 const generatedHeader = "// Generated by scripts/generate-schema.mjs; do not edit.\n";
 
-/** Each file, and whether it is in git. */
+/** The files to generate, and whether they are in git. */
 const outputs = [
   { file: "spec-types.ts", committed: true, build: () => buildTypes("config-schema.json", "Spec") },
   { file: "validate-config-fast.js", committed: false, build: () => buildFast("config-schema.json") },

@@ -1,4 +1,4 @@
-/** The bundles: one root file system, and a config.json for each kind of container that is measured. */
+/** Makes the bundles: one root file system, and a config.json for each kind of container. */
 
 import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
@@ -17,7 +17,7 @@ const dockerMaskedPaths =
   "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware /sys/devices/system/cpu/cpu0/thermal_throttle /sys/devices/system/cpu/cpu1/thermal_throttle";
 const dockerReadonlyPaths = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger";
 
-/** Eight limits, as of `docker run` with all of its common flags. */
+/** The limits that `docker run` sets with all of its common resource flags. */
 const limits = {
   memory: { limit: 512 << 20, reservation: 256 << 20, swap: 1024 << 20 },
   cpu: { shares: 512, quota: 100000, period: 100000, cpus: "0", mems: "0" },
@@ -26,15 +26,16 @@ const limits = {
 
 /**
  * Writes all bundles.
- * @returns {Record<"plain" | "sleeping" | "docker" | "dockerUnconfined" | "userNamespace" | "rootfs", string>} their directories, and their root's
+ * @returns {Record<"plain" | "sleeping" | "docker" | "dockerUnconfined" | "userNamespace" | "rootfs", string>} the directory of each bundle, and of the shared rootfs
  */
 export function makeBundles(directory, repository) {
   const rootfs = join(directory, "rootfs");
   makeRootfs(rootfs);
   const plain = defaultConfig(join(directory, "spec"), repository);
-  const docker = { ...inDockersWay(plain), linux: { ...inDockersWay(plain).linux, seccomp: readProfile(repository) } };
+  const dockerUnconfined = withDockerDefaults(plain);
+  const docker = { ...dockerUnconfined, linux: { ...dockerUnconfined.linux, seccomp: readProfile(repository) } };
   const sleeping = { ...plain, process: { ...plain.process, args: ["/bin/busybox", "sleep", "1000000"] } };
-  const configs = { plain, sleeping, docker, dockerUnconfined: inDockersWay(plain), userNamespace: inUserNamespace(plain) };
+  const configs = { plain, sleeping, docker, dockerUnconfined, userNamespace: inUserNamespace(plain) };
   const write = ([name, config]) => {
     const bundle = join(directory, name);
     mkdirSync(bundle);
@@ -52,7 +53,7 @@ function makeRootfs(rootfs) {
   for (const name of ["true", "sh"]) symlinkSync("busybox", join(rootfs, "bin", name));
 }
 
-/** What `spec` writes, without a terminal. */
+/** The output of `spec`, without a terminal. */
 function defaultConfig(directory, repository) {
   mkdirSync(directory);
   const writers = [join(repository, "build/tsrunc"), "runc"];
@@ -65,7 +66,7 @@ function defaultConfig(directory, repository) {
   return config;
 }
 
-function inDockersWay(config) {
+function withDockerDefaults(config) {
   const sets = { bounding: dockerCapabilities, effective: dockerCapabilities, permitted: dockerCapabilities };
   const { resources, ...linux } = config.linux;
   return {
@@ -85,7 +86,7 @@ function readProfile(repository) {
   return JSON.parse(readFileSync(join(repository, seccompProfile), "utf8"));
 }
 
-/** All of the host's ids, each to itself: the files of the root file system keep their owners. */
+/** Maps every ID to itself, so that the files in the rootfs keep their owners. */
 function inUserNamespace(config) {
   const all = [{ containerID: 0, hostID: 0, size: 65536 }];
   return {

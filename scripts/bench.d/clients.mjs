@@ -1,6 +1,6 @@
 /**
- * Podman and Docker, started for `scripts/bench --clients`: how long `podman run --rm`, `podman exec` and `docker run --rm` take with each
- * runtime. Both have their folders in the workspace and their sockets in a /run of this mount namespace alone.
+ * Starts podman and Docker for `scripts/bench --clients`, which measures `podman run --rm`, `podman exec` and `docker run --rm` with each
+ * runtime. Both keep their data in the workspace, and their sockets in a /run that is private to this mount namespace.
  */
 
 import { spawn, spawnSync } from "node:child_process";
@@ -10,19 +10,19 @@ import { join } from "node:path";
 
 import { commandEnvironment } from "./workspace.mjs";
 
-/** What test/integration/prepare unpacked. */
+/** The folder into which test/integration/prepare unpacks packages. */
 const cache = process.env["TSRUNC_TEST_CACHE"] ?? "/var/tmp/tsrunc-test-cache";
 
 /**
  * @typedef {object} Clients
  * @property {(subject: import("./subjects.mjs").Subject) => string[]} podmanRun command line of `podman run --rm`
- * @property {(subject: import("./subjects.mjs").Subject) => string[]} podmanExec of `podman exec` in a container that runs
- * @property {((subject: import("./subjects.mjs").Subject) => string[]) | undefined} dockerRun undefined where Docker is not unpacked
+ * @property {(subject: import("./subjects.mjs").Subject) => string[]} podmanExec command line of `podman exec` in a running container
+ * @property {((subject: import("./subjects.mjs").Subject) => string[]) | undefined} dockerRun undefined when Docker is missing
  * @property {() => Promise<void>} stop
  */
 
 /**
- * Starts both, and a container of podman with each runtime.
+ * Starts both clients, and one podman container with each runtime.
  * @param {import("./subjects.mjs").Subject[]} runtimes
  * @returns {Promise<Clients>}
  */
@@ -93,7 +93,7 @@ function preparePodman(workspace, directory, parent) {
     "--storage-driver",
     "vfs",
   ];
-  // Its own limits are higher than a caller without CAP_SYS_RESOURCE may set.
+  // Podman's default limits exceed what a caller without CAP_SYS_RESOURCE may set.
   const runFlags = ["--cgroup-parent", `/${parent}`, "--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1000:1000"];
   return { of: (runtime) => ["/usr/bin/podman", ...folders, "--runtime", runtime], runFlags };
 }
@@ -136,7 +136,7 @@ async function startDocker(workspace, directory, parent, runtimes) {
   return { stop, run: ({ name }) => [...client, "run", "--rm", "--network", "none", "--runtime", name, "bench", "/bin/true"] };
 }
 
-/** The parent of the clients' cgroups, which they leave, in each hierarchy. */
+/** Removes the parent of the clients' cgroups from each hierarchy: the clients leave it behind. */
 function removeParentCgroups(parent) {
   for (const hierarchy of ["", ...readdirSync("/sys/fs/cgroup")]) {
     const cgroup = join("/sys/fs/cgroup", hierarchy, parent);

@@ -1,4 +1,4 @@
-/** The C programs of the benchmark. */
+/** Compiles the benchmark's C programs. */
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, statSync } from "node:fs";
@@ -10,7 +10,7 @@ export const repository = join(sources, "../..");
 /** Where results and compiled helpers go. */
 export const outputDirectory = join(repository, "build/bench");
 
-/** @returns {{timer: string, terminal: string, memlock: string, floor: string | undefined}} their paths; the floor's clone3 is assembly, for x86-64 alone */
+/** @returns {{timer: string, terminal: string, memlock: string, floor: string | undefined}} their paths; no floor except on x86-64, because it has assembly code */
 export function compileHelpers() {
   mkdirSync(outputDirectory, { recursive: true });
   return {
@@ -22,13 +22,13 @@ export function compileHelpers() {
 }
 
 /**
- * Makes build/bench/NAME; one that is newer than its source is taken as it is, since the guest has no compiler. musl starts without
- * glibc's run-time CPU detection, which costs 0.3 ms a start in a virtual machine (CPUID traps).
+ * Compiles build/bench/NAME unless it is newer than its source: the guest has no compiler and uses what the host built. Prefers musl, because
+ * glibc's CPU detection costs 0.3 ms at each start in a virtual machine (CPUID traps).
  */
 function compile(name) {
   const target = join(outputDirectory, name);
   if (existsSync(target) && statSync(target).mtimeMs > statSync(join(sources, `${name}.c`)).mtimeMs) return target;
-  // musl-gcc knows its own headers only; those of the kernel are found after them
+  // musl-gcc searches its own headers only; add the kernel's after them
   const kernelHeaders = [
     "-idirafter",
     "/usr/include",

@@ -1,15 +1,15 @@
 /*
- * floor: the kernel work of `run` for the default config.json, and nothing else.
+ * floor: does only the kernel work of `run` for the default config.json.
  *
  *   floor [--phases] ROOTFS ID [PROGRAM [ARGUMENT...]]      (PROGRAM: /bin/true)
  *
  * It makes the namespaces, cgroups, device rules, mounts, devices, masks, limits and capabilities that
  * the config.json of `runc spec` asks for (terminal false), executes PROGRAM, waits and removes the cgroups.
- * No JSON, no state, no lookup safety: a runtime cannot be faster without asking the kernel for less.
- * Exit status: PROGRAM's own (128+signal), 125 when a step failed (named on stderr), 2 for wrong usage.
+ * It parses no JSON, keeps no state and resolves paths unsafely: a runtime can only be faster if it makes cheaper system calls.
+ * Exit status: PROGRAM's (128+signal), 125 when a step failed (named on stderr), 2 for wrong usage.
  *
- * The mechanisms are the cheapest found by measurement (Linux 6.18); each says why where it is used.
- * --phases prints one line a phase, NAME<TAB>NANOSECONDS, in order of time. Needs root and x86-64.
+ * The mechanisms are the cheapest found by measurement (Linux 6.18); comments at each say why.
+ * --phases prints a line for each phase, NAME<TAB>NANOSECONDS, in chronological order. Needs root and x86-64.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -48,13 +48,13 @@
 #define MAX_PHASES 40
 #define STEP_FAILED 125
 
-/* linux/sched.h clashes with libc's sched.h; this is version 2 of struct clone_args (88 bytes). */
+/* Version 2 of struct clone_args (88 bytes): linux/sched.h clashes with libc's sched.h. */
 struct clone3_args {
 	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
 };
 static const uint64_t into_cgroup = 0x200000000; /* CLONE_INTO_CGROUP, Linux 5.7 */
 
-/* linux/mount.h clashes with libc's sys/mount.h; this is struct mount_attr (32 bytes). */
+/* struct mount_attr (32 bytes): linux/mount.h clashes with libc's sys/mount.h. */
 struct mount_attributes {
 	uint64_t set, clear, propagation, userns_fd;
 };
@@ -65,11 +65,11 @@ struct hierarchy {
 	int directory;   /* descriptor of path */
 };
 
-/* The child shares this memory until it executes PROGRAM (CLONE_VM), so it reports into the same variables. */
+/* The child shares this memory until it executes PROGRAM (CLONE_VM), so it writes its results into the same variables. */
 static struct hierarchy hierarchies[MAX_HIERARCHIES];
 static int hierarchy_count;
 static int unified = -1; /* index of the cgroup v2 hierarchy, -1 without one */
-static int pure; /* it is the only one, and mounted at the top */
+static int pure; /* v2 is the only hierarchy, mounted at /sys/fs/cgroup itself */
 static struct { const char *name; uint64_t end; } phases[MAX_PHASES];
 static int phase_count;
 static const char *failed_step;
@@ -87,7 +87,7 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Ends the phase that began where the last one ended. Costs 0.03 us, so it is not optional. */
+/* Ends the current phase and begins the next. Always on, because it costs only 0.03 us. */
 static void phase(const char *name)
 {
 	if (phase_count < MAX_PHASES) {
@@ -98,7 +98,7 @@ static void phase(const char *name)
 
 static void remove_cgroups(void);
 
-/* Ends the calling process when the step failed; the parent then names the step. */
+/* In the child: exits if the step failed; the parent then prints its name. */
 static long need(long result, const char *step)
 {
 	if (result >= 0)
@@ -110,7 +110,7 @@ static long need(long result, const char *step)
 	_exit(STEP_FAILED);
 }
 
-/* The same for the parent, which has cgroups to remove. */
+/* In the parent: exits if the step failed, after removing the cgroups. */
 static long need_in_parent(long result, const char *step)
 {
 	if (result >= 0)
@@ -141,7 +141,7 @@ static void inherit_cpuset(int directory)
 }
 
 /* The rules that runc writes for `spec`: deny all, mknod of all, the default devices, tun and the ptys.
- * One descriptor for all the allow rules: opening the file again for each doubles the cost. */
+ * All allow rules use one descriptor: reopening the file for each would double the cost. */
 static void write_device_rules(int directory)
 {
 	static const char *const rules[] = {"c *:* m", "b *:* m", "c 1:3 rwm", "c 1:8 rwm", "c 1:7 rwm", "c 5:0 rwm", "c 1:5 rwm",
@@ -153,7 +153,7 @@ static void write_device_rules(int directory)
 	close(fd);
 }
 
-/* The same on cgroup v2: a BPF program that decides each access (struct bpf_cgroup_dev_ctx). Loading it costs more than writing the v1 files. */
+/* The same rules on cgroup v2, as a BPF program that decides each access (struct bpf_cgroup_dev_ctx). This costs more than writing the v1 files. */
 static void attach_device_filter(int directory)
 {
 	enum { RESULT = BPF_REG_0, CONTEXT, ACCESS, TYPE, MAJOR, MINOR };
@@ -163,7 +163,7 @@ static void attach_device_filter(int directory)
 		{BPF_ALU64 | BPF_RSH | BPF_K, ACCESS, 0, 0, 16}, {BPF_ALU64 | BPF_AND | BPF_K, TYPE, 0, 0, 0xffff},
 		{BPF_LDX | BPF_W | BPF_MEM, MAJOR, CONTEXT, 4, 0}, {BPF_LDX | BPF_W | BPF_MEM, MINOR, CONTEXT, 8, 0},
 		{BPF_ALU64 | BPF_MOV | BPF_K, RESULT, 0, 0, 1},
-		/* mknod of all */
+		/* allow mknod of every device */
 		{BPF_JMP | BPF_JNE | BPF_K, ACCESS, 0, 1, BPF_DEVCG_ACC_MKNOD}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
 		{BPF_JMP | BPF_JEQ | BPF_K, TYPE, 0, 2, BPF_DEVCG_DEV_CHAR}, {BPF_ALU64 | BPF_MOV | BPF_K, RESULT, 0, 0, 0}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
 	};
@@ -185,7 +185,7 @@ static void attach_device_filter(int directory)
 	close(filter);
 }
 
-/* Makes one cgroup named after the container below the own cgroup of every mounted hierarchy, as runc does without cgroupsPath. */
+/* Makes a cgroup named after the container below our own cgroup in every mounted hierarchy, as runc does without cgroupsPath. */
 static void make_cgroups(void)
 {
 	static char list[8192];
@@ -239,9 +239,8 @@ static void remove_cgroups(void)
 			fprintf(stderr, "floor: rmdir %s: %s\n", hierarchies[i].path, strerror(errno));
 }
 
-/* A single-threaded task that writes "0" to `tasks` moves itself without cgroup_threadgroup_rwsem. Writing cgroup.procs, or a
- * pid of another, waits for an RCU grace period on an idle machine: 4600 us against 17. Cgroup v2 has no such file; there
- * CLONE_INTO_CGROUP does it. */
+/* A single-threaded task that writes "0" to `tasks` moves itself without taking cgroup_threadgroup_rwsem: 17 us. Writing cgroup.procs, or
+ * another task's PID, waits for an RCU grace period: 4600 us on an idle machine. Cgroup v2 has no such file, so we use CLONE_INTO_CGROUP. */
 static void join_cgroups(void)
 {
 	for (int i = 0; i < hierarchy_count; i++) {
@@ -258,8 +257,8 @@ static void mount_at(const char *type, const char *target, unsigned long flags, 
 	need(mount(type, target, type, flags, data), target);
 }
 
-/* /sys/fs/cgroup on v2: a read-only bind of the container's own cgroup. On v1: a tmpfs with one read-only bind of the container's own cgroup per hierarchy. One recursive
- * mount_setattr (Linux 5.12) gives all of them their flags, in place of a remount of each. */
+/* Mounts /sys/fs/cgroup. On v2 it is a read-only bind of the container's cgroup; on v1 a tmpfs with such a bind for each hierarchy. One
+ * recursive mount_setattr (Linux 5.12) sets the flags of all, instead of a remount for each. */
 static void mount_cgroups(void)
 {
 	const struct mount_attributes attributes = {.set = 1 | 2 | 4 | 8}; /* RDONLY NOSUID NODEV NOEXEC */
@@ -270,7 +269,7 @@ static void mount_cgroups(void)
 	for (int i = 0; i < hierarchy_count; i++) {
 		char target[sizeof "sys/fs/cgroup/" + sizeof hierarchies->name];
 		if (i == unified)
-			continue; /* as runc: the v2 hierarchy is joined but not shown */
+			continue; /* like runc, join the v2 hierarchy but do not mount it */
 		snprintf(target, sizeof target, "sys/fs/cgroup/%.63s", hierarchies[i].name);
 		need(mkdir(target, 0755), target);
 		need(mount(hierarchies[i].path, target, NULL, MS_BIND, NULL), target);
@@ -286,7 +285,7 @@ static void mount_cgroups(void)
 	need(syscall(SYS_mount_setattr, AT_FDCWD, "sys/fs/cgroup", AT_RECURSIVE, &attributes, sizeof attributes), "mount_setattr sys/fs/cgroup");
 }
 
-/* The mounts of the default config.json, in its order. mount(2) costs 5 to 9 us less a mount than fsopen and its followers. */
+/* The mounts of the default config.json, in its order. mount(2) is 5 to 9 us faster per mount than the new API (fsopen(2), ...). */
 static void make_mounts(void)
 {
 	mount_at("proc", "proc", 0, NULL);
@@ -304,7 +303,7 @@ static void make_mounts(void)
 	phase("mount cgroup");
 }
 
-/* The default devices and links of the runtime specification (config-linux.md). */
+/* The default devices and symlinks of the runtime specification (config-linux.md). */
 static void make_devices(void)
 {
 	static const struct { const char *path; unsigned major, minor; } devices[] = {{"dev/null", 1, 3}, {"dev/zero", 1, 5}, {"dev/full", 1, 7},
@@ -319,8 +318,8 @@ static void make_devices(void)
 		need(symlink(links[i][0], links[i][1]), links[i][1]);
 }
 
-/* maskedPaths and readonlyPaths; those that this kernel does not have are skipped, as the specification demands. One empty
- * tmpfs, bound over every further directory, serves them all: a bind costs a third of a new tmpfs. */
+/* maskedPaths and readonlyPaths; missing paths are skipped, as the specification demands. The first masked directory gets an empty tmpfs,
+ * which is then bound over the others: a bind costs a third of a new tmpfs. */
 static void mask_paths(void)
 {
 	static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
@@ -337,7 +336,7 @@ static void mask_paths(void)
 	phase("readonlyPaths");
 	for (size_t i = 0; i < sizeof masked / sizeof *masked; i++) {
 		struct stat target;
-		if (stat(masked[i], &target)) /* asking first costs 1 us, a bind of the wrong type 14 */
+		if (stat(masked[i], &target)) /* stat costs 1 us, a failed bind of the wrong type 14 us */
 			need(errno == ENOENT ? 0 : -1, masked[i]);
 		else if (!S_ISDIR(target.st_mode))
 			need(mount("/dev/null", masked[i], NULL, MS_BIND, NULL), masked[i]);
@@ -351,7 +350,7 @@ static void mask_paths(void)
 	phase("maskedPaths");
 }
 
-/* A new network namespace has its loopback interface down; every runtime brings it up. One ioctl replaces three netlink messages. */
+/* Every runtime brings up the loopback interface of a new network namespace. One ioctl replaces three netlink messages. */
 static void bring_loopback_up(void)
 {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
@@ -360,7 +359,7 @@ static void bring_loopback_up(void)
 	close(fd);
 }
 
-/* The process of the default config.json: a session and a session keyring of its own, NOFILE 1024, three capabilities, no new privileges. */
+/* The process attributes of the default config.json: a new session and session keyring, NOFILE 1024, three capabilities, no new privileges. */
 static void limit_process(void)
 {
 	const uint32_t kept = 1u << CAP_AUDIT_WRITE | 1u << CAP_KILL | 1u << CAP_NET_BIND_SERVICE;
@@ -379,7 +378,7 @@ static void limit_process(void)
 	need(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
 }
 
-/* Runs in the child, in all the new namespaces, on a stack of its own. */
+/* Runs in the child, in all new namespaces, on its own stack. */
 static void container(void)
 {
 	phase("clone3");
@@ -409,8 +408,8 @@ static void container(void)
 	need(-1, program[0]);
 }
 
-/* clone3 with CLONE_VM and CLONE_VFORK: no page table is copied, and no wake-up is needed. It cannot be a C function that returns
- * twice, because the child would overwrite the frame that the parent returns from; so the child begins on its own stack, in container(). */
+/* clone3 with CLONE_VM and CLONE_VFORK, which copies no page table and needs no wake-up. The child starts in container() on its own stack:
+ * if clone3 returned in both, the child would overwrite the stack frame that the parent returns from. */
 static long clone_container(void)
 {
 	static char stack[64 * 1024] __attribute__((aligned(16)));

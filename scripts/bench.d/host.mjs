@@ -1,4 +1,4 @@
-/** What the figures depend on: the machine, and how its cgroups are mounted. */
+/** Describes the machine and its cgroup mounts, on which the figures depend. */
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmdirSync, symlinkSync } from "node:fs";
@@ -10,7 +10,7 @@ const capSysResource = 24n;
 
 /**
  * @returns {{kernel: string, cpu: string, cpus: number, memoryMebibytes: number, cgroups: string, memlock: "raised" | "pretended", load: number}}
- * load: runnable processes of the last minute; memlock: what memlock.c does
+ * load: load average of the last minute; memlock: whether RLIMIT_MEMLOCK can be raised, or memlock.c has to pretend it
  */
 export function describeHost() {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8");
@@ -29,9 +29,9 @@ export function describeHost() {
 }
 
 /**
- * On a hybrid host, replaces /sys/fs/cgroup in this mount namespace by one that has the v1 hierarchies only. crun 1.8 takes a
- * hybrid host for a v2 one and refuses it ("cgroups in hybrid mode not supported"), so every subject is measured without v2.
- * Unmounting alone would not do: crun then makes plain files in the directory below, which the host's namespace shares.
+ * On a hybrid host, replaces /sys/fs/cgroup in this mount namespace with one that has the v1 hierarchies only. crun 1.8 refuses hybrid
+ * hosts ("cgroups in hybrid mode not supported"), so every subject is measured without v2.
+ * Unmounting the v2 hierarchy is not enough: crun would then create plain files in its mount point, which the host shares.
  * @returns {boolean} whether there was a v2 hierarchy to hide
  */
 export function hideUnified() {
@@ -50,7 +50,7 @@ export function hideUnified() {
     execFileSync("mount", ["--bind", path, target]);
   }
   for (const { name } of links) symlinkSync(readlinkSync(join(cgroupRoot, name)), join(copy, name)); // cpu -> cpu,cpuacct
-  execFileSync("umount", ["--recursive", cgroupRoot]); // or each container would copy both sets
+  execFileSync("umount", ["--recursive", cgroupRoot]); // otherwise each container would copy the old mounts too
   execFileSync("mount", ["--move", copy, cgroupRoot]);
   rmdirSync(copy);
   return true;

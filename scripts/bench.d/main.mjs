@@ -1,4 +1,4 @@
-/** `scripts/bench`: options, order of work, clean-up. It expects to run in a private mount namespace (see ../bench). */
+/** The main program of `scripts/bench`. It must run in a private mount namespace (see ../bench). */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -34,9 +34,9 @@ Times tsrunc, tsrunc-node, runc, crun and the kernel's floor in turns, on one bu
 /** @returns {{rounds: number, also: {name: string, path: string}[], only?: string[], note?: string, clients: boolean, keepUnified: boolean, count: boolean, profile?: string}} */
 function readOptions(argv) {
   // a bare `--profile` means tsrunc
-  const words = argv.map((word, index) => (word === "--profile" && (argv[index + 1] ?? "-").startsWith("-") ? "--profile=tsrunc" : word));
+  const args = argv.map((arg, index) => (arg === "--profile" && (argv[index + 1] ?? "-").startsWith("-") ? "--profile=tsrunc" : arg));
   const { values } = parseArgs({
-    args: words,
+    args,
     options: {
       rounds: { type: "string", short: "n", default: "100" },
       also: { type: "string", multiple: true, default: [] },
@@ -87,7 +87,7 @@ async function main() {
       process.stdout.write(await writeProfile(workspace, subjects, options.profile, stop.signal));
       return;
     }
-    const host = describeHost(); // before: the load is that of the others
+    const host = describeHost(); // before measuring, which would raise the load
     await measureAll({ workspace, rounds: options.rounds, only: options.only, clients: options.clients, signal: stop.signal }, subjects);
     const result = {
       date: new Date().toISOString(),

@@ -1,4 +1,4 @@
-/** The measurements: one run of timer.c for each, in which the subjects take turns. */
+/** Takes the measurements. Each is one run of timer.c, in which the subjects take turns. */
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -18,14 +18,14 @@ import { commandEnvironment } from "./workspace.mjs";
  */
 
 const slowRounds = 40;
-/** Long enough for the kernel to forget the last RCU grace period, which makes joining a cgroup cheap for some time. */
+/** Joining a cgroup is cheap for some time after an RCU grace period; this pause is long enough for the effect to end. */
 const idleMicroseconds = 50_000;
 
 /**
  * @typedef {object} Plan
  * @property {import("./workspace.mjs").Workspace} workspace
  * @property {number} rounds
- * @property {string[]} [only] the measures that are taken, by the names of their first steps; all without it
+ * @property {string[]} [only] the measures to take, by the names of their first steps; default all
  * @property {boolean} clients whether podman and Docker are measured too
  * @property {AbortSignal} signal
  */
@@ -58,13 +58,13 @@ export async function measureAll(context, subjects) {
     ? createEach(context, runtimes)
     : [];
   await measure(context, created, (subject) => ({ steps: [step("state", base(workspace, subject, "state"))] }));
-  // As JSON: for a table crun does not run ps(1).
+  // JSON, because crun does not run ps(1) for a table.
   await measure(context, created, (subject) => ({ steps: [step("ps", base(workspace, subject, "ps", "--format", "json"))] }));
   await measure(context, created, (subject) => ({ steps: [step("exec", [...base(workspace, subject, "exec"), "/bin/true"])] }));
   await measure(context, created, (subject) => ({
     steps: [step("execDetached", [...base(workspace, subject, "exec", "--detach"), "/bin/true"])],
   }));
-  // The helper that makes the terminal is measured with each.
+  // The time includes the helper that makes the terminal, for every subject.
   await measure(context, created, (subject) => ({
     steps: [step("execTerminal", [workspace.terminal, ...base(workspace, subject, "exec", "--tty"), "/bin/true"])],
   }));
@@ -73,7 +73,7 @@ export async function measureAll(context, subjects) {
   if (wanted(context, "list")) await measureList(context, runtimes);
 }
 
-/** `list` with 200 containers that run; with ten where few rounds are wanted, and for a slow one. */
+/** `list` with 200 running containers; with ten if there are few rounds or the subject is slow. */
 async function measureList(context, runtimes) {
   const { workspace, signal } = context;
   const filled = runtimes.filter((subject) => {
@@ -94,7 +94,7 @@ async function measureList(context, runtimes) {
   for (const { name, command } of runtimes) workspace.removeContainers(command, workspace.listRoot(name));
 }
 
-/** The commands of podman and Docker, which take long: at most 40 rounds. */
+/** The commands of podman and Docker, with at most 40 rounds because they are slow. */
 async function measureClients(context, runtimes) {
   const clients = await startClients(context.workspace, runtimes);
   const fewer = { ...context, rounds: Math.min(slowRounds, context.rounds) };
@@ -108,7 +108,7 @@ async function measureClients(context, runtimes) {
   }
 }
 
-/** Runs a command where /sys/fs/cgroup is the v2 hierarchy alone, as on most hosts of today, and where crun can use it (memlock.c). */
+/** Runs a command with only cgroup v2 at /sys/fs/cgroup, as on most hosts today, and with memlock.c, which crun needs there. */
 const onUnified = ({ memlock }) => [
   "unshare",
   "--mount",
@@ -121,7 +121,7 @@ const onUnified = ({ memlock }) => [
   memlock,
 ];
 
-/** A subject's `run` to completion; bare node's start is shown beside them. */
+/** A subject's `run` to completion; for bare Node, its start. */
 export function run(workspace, subject, name = "run", bundle = workspace.bundles.plain) {
   if (subject.kind === "node") return { steps: [step(name, [subject.command, "-e", "0"])] };
   if (subject.kind === "floor")
@@ -129,7 +129,7 @@ export function run(workspace, subject, name = "run", bundle = workspace.bundles
   return { steps: [step(name, base(workspace, subject, "run", "--bundle", bundle))] };
 }
 
-/** `delete` comes when the process has ended and is reaped, as a manager would do it. */
+/** Calls `delete` once the process has ended and has been reaped, as a manager would. */
 function lifecycle(workspace, subject) {
   const pidFile = join(workspace.directory, "pid");
   return {
@@ -154,7 +154,7 @@ function wanted({ only }, name) {
   return only === undefined || only.includes(name);
 }
 
-/** Tries the job of each subject once, then measures those that work. */
+/** Tries each subject's job once, then measures the subjects whose job worked. */
 async function measure(context, subjects, jobOf) {
   const working = [];
   for (const subject of subjects) {
@@ -187,7 +187,7 @@ async function runTimer({ workspace, signal, wrapper = [] }, entries, rounds) {
   const [command, ...options] = [...wrapper, workspace.timer, plan];
   const child = spawn(command, options, { stdio: ["ignore", "pipe", errorFile], env: commandEnvironment });
   closeSync(errorFile);
-  // the timer ends after the command that runs: a runtime killed halfway would leave its container behind
+  // the timer lets the current command finish: a killed runtime would leave its container behind
   const stop = () => child.kill("SIGTERM");
   signal.addEventListener("abort", stop);
   let output = "";
@@ -203,14 +203,14 @@ async function runTimer({ workspace, signal, wrapper = [] }, entries, rounds) {
   return status === 0 ? { samples } : { samples, error: firstCause(readFileSync(errors, "utf8")) };
 }
 
-/** What the failed command wrote; the timer's own line only when it wrote nothing. */
+/** The failed command's error output, or the timer's own line if there is none. */
 function firstCause(errors) {
   const lines = errors.trim().split("\n");
   const own = lines.filter((line) => !line.startsWith("timer: "));
   return (own.length > 0 ? own : lines).join("\n");
 }
 
-/** One summary per step; a job of several steps also gets that of their sum, `lifecycle`. */
+/** One summary per step, and for a job of several steps one of their sum, `lifecycle`. */
 function summariseSteps(samples) {
   const names = [...new Set(samples.map((sample) => sample.step))];
   const ofStep = new Map(names.map((name) => [name, samples.filter((sample) => sample.step === name)]));
@@ -241,7 +241,7 @@ function quantile(sorted, fraction) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))];
 }
 
-/** Leaves one created container of each runtime for `state`, `ps` and `exec`. */
+/** Creates one container with each runtime for `state`, `ps` and `exec`. */
 function createEach({ workspace, signal }, runtimes) {
   return runtimes.filter((subject) => {
     signal.throwIfAborted();
@@ -259,7 +259,7 @@ function deleteEach({ workspace }, created) {
 }
 
 /**
- * Runs a command without a pipe: the container it creates would keep one open.
+ * Runs a command without a pipe, because the container that it creates would keep the pipe open.
  * @returns {string | undefined} what it wrote to stderr, when it failed
  */
 function runQuietly(workspace, [command, ...options]) {

@@ -3,9 +3,9 @@
  *
  *   memlock PROGRAM [ARGUMENT...]
  *
- * crun 1.8 raises this limit before it loads a BPF program, for instance its device rules on cgroup v2, and fails if it may not. Since
- * Linux 5.11 that memory is charged to the memory cgroup and the limit does not apply. So if CAP_SYS_RESOURCE is missing, a seccomp filter
- * reports success, for PROGRAM and its children: every runtime pays the same for the filter.
+ * crun 1.8 raises this limit before it loads a BPF program, such as its device rules on cgroup v2, and fails without CAP_SYS_RESOURCE.
+ * The limit is no longer needed: since Linux 5.11, BPF memory is charged to the memory cgroup. So without that capability, a seccomp filter
+ * reports success to PROGRAM and its children. Every runtime runs under it, so that all pay its cost.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -31,7 +31,7 @@
 #define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
 #define UNLESS(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip)
 
-/* prlimit64(pid, RLIMIT_MEMLOCK, new limit or NULL, old): both libcs make setrlimit of it. Reading the limit goes through. */
+/* prlimit64(pid, RLIMIT_MEMLOCK, new limit or NULL, old): glibc and musl implement setrlimit with it. Reading the limit stays allowed. */
 static struct sock_filter filter[] = {
 	LOAD(LOW(arch)), UNLESS(NATIVE, 7),
 	LOAD(LOW(nr)), UNLESS(SYS_prlimit64, 5),

@@ -1,9 +1,9 @@
 /**
- * Where the time of one `run` goes: the calls of the runtime and its container, cut into phases. The cuts are told from the
- * calls alone, so they hold for every runtime that makes the container with one clone and switches the root with pivot_root.
+ * Shows where one `run` spends its time: divides the system calls of the runtime and its container into phases. Only system calls mark
+ * the phases, so this works for every runtime that makes the container with one clone and switches the root with pivot_root.
  *
- * Two traces give it: strace stopping (by a seccomp filter) at the few calls that part the phases, for the times, which it
- * lengthens little; and `perf trace` of every call, two to three times slower, for what the phases are made of.
+ * It needs two traces. For the times, strace stops (by a seccomp filter) only at the few calls that delimit phases, which slows the run
+ * little. For the calls in each phase, `perf trace` records every call, which makes the run two to three times slower.
  */
 
 import { spawn, spawnSync } from "node:child_process";
@@ -17,14 +17,14 @@ import { outputDirectory } from "./compile.mjs";
 import { commandEnvironment } from "./workspace.mjs";
 
 const tracedRuns = 25;
-/** Without mount(2)'s followers: dozens of stops would lengthen what they measure. */
-const partingCalls = "execve,execveat,clone,clone3,vfork,mkdir,mkdirat,mount,fsopen,pivot_root,rmdir,unlinkat,exit,exit_group";
+/** fsopen(2) alone marks the new mount API: stopping at its dozens of other calls would distort the times. */
+const phaseCalls = "execve,execveat,clone,clone3,vfork,mkdir,mkdirat,mount,fsopen,pivot_root,rmdir,unlinkat,exit,exit_group";
 
 const tracers = {
   phases: {
     name: "strace",
     program: "strace",
-    options: (file) => ["-f", "--seccomp-bpf", "-ttt", "-T", "-e", `trace=${partingCalls}`, "-o", file, "--"],
+    options: (file) => ["-f", "--seccomp-bpf", "-ttt", "-T", "-e", `trace=${phaseCalls}`, "-o", file, "--"],
     parse: parseStrace,
   },
   calls: {
@@ -33,7 +33,7 @@ const tracers = {
     options: (file) => ["trace", "-T", "-o", file, "--"],
     parse: parsePerfTrace,
   },
-  /** Decodes paths and structures, for reading. */
+  /** Decodes paths and structures, for people to read. */
   everything: {
     name: "strace",
     program: "strace",
@@ -43,8 +43,8 @@ const tracers = {
 };
 
 /**
- * Writes profile-NAME.md (phases, dearest calls) and profile-NAME.trace (every call, decoded) to the output directory.
- * Without a working perf, whose calls it counts, strace does that too.
+ * Writes profile-NAME.md (phases, most expensive calls) and profile-NAME.trace (every call, decoded) to the output directory.
+ * If perf does not work, strace counts the calls.
  * @returns {Promise<string>} the Markdown
  */
 export async function writeProfile(workspace, subjects, name, signal) {
@@ -67,13 +67,13 @@ export async function writeProfile(workspace, subjects, name, signal) {
   return markdown;
 }
 
-/** perf may be installed and yet not be allowed to trace, or not fit the kernel. */
+/** An installed perf may lack the permission to trace, or not match the kernel. */
 async function works(workspace, tracer) {
   if (spawnSync(tracer.program, ["--version"], { stdio: "ignore" }).error) return false;
   try {
     return (await trace(workspace, tracer, ["/bin/true"])).length > 0;
   } catch {
-    return false; // the caller has another tracer
+    return false; // the caller falls back to strace
   }
 }
 
@@ -86,7 +86,7 @@ async function trace(workspace, tracer, command, file = join(workspace.directory
 }
 
 /**
- * Cuts one trace into phases. A phase lasts from its own beginning to the next one of the same process.
+ * Divides one trace into phases. A phase lasts until the next phase of the same process begins.
  * @returns {{key: string, process: number, from: number, to: number}[]} milliseconds
  */
 function phasesOf(events) {

@@ -1,4 +1,4 @@
-/** The result as Markdown. */
+/** Renders the result as Markdown. */
 
 const columns = [
   ["run", "`run`"],
@@ -87,7 +87,7 @@ export function renderReport({ date, host, rounds, note, subjects, targets }) {
   return `${sections.join("\n\n")}\n`;
 }
 
-/** The commands of clients with each runtime, where they were measured. */
+/** The clients' commands with each runtime, if they were measured. */
 function clientTable(present) {
   const measured = present.filter(({ measures }) => clientCommands.some(([key]) => measures[key]));
   if (measured.length === 0) return [];
@@ -101,7 +101,7 @@ function slowCounts(subjects, rounds) {
   return slow.map(({ name, measures }) => `${name}: ${measures.run.count}`).join(", ") || "all of them";
 }
 
-/** Few rounds, and slow subjects, are measured with fewer containers: the figures say nothing without their number. */
+/** States the number of containers, which is lower with few rounds and for slow subjects. */
 function listedCounts(subjects) {
   const counts = subjects.filter(({ measures }) => measures.list).map(({ name, listed }) => `${name}: ${listed}`);
   return counts.length === 0 ? "" : ` Containers that \`list\` shows: ${counts.join(", ")}.`;
@@ -125,7 +125,7 @@ function ratios(subjects) {
   return table(["", ...measured.flatMap(([, title]) => [`${title}/ crun`, `${title}/ floor`])], rows);
 }
 
-/** What could not be measured is said, never left out. */
+/** Lists what could not be measured, with the reasons. */
 function notes(subjects) {
   const absent = subjects
     .filter((subject) => subject.absent !== undefined)

@@ -1,4 +1,4 @@
-/** What is measured: the runtimes, the floor, and bare Node. */
+/** The subjects of the measurement: the runtimes, the floor, and bare Node. */
 
 import { spawnSync } from "node:child_process";
 import { existsSync, realpathSync, statSync } from "node:fs";
@@ -10,19 +10,19 @@ import { commandEnvironment } from "./workspace.mjs";
 /**
  * @typedef {object} Subject
  * @property {string} name
- * @property {"runtime" | "floor" | "node"} kind a runtime has all the commands, the floor only `run`, node only a start
+ * @property {"runtime" | "floor" | "node"} kind a runtime has all commands, the floor only `run`, node only its start
  * @property {string} command absolute path of the executable
- * @property {boolean} slow gets at most 40 rounds
+ * @property {boolean} slow whether it gets at most 40 rounds
  * @property {string} [absent] why it cannot be measured at all
  * @property {string} version first line of --version
  * @property {number} bytes size of the executable
  * @property {Record<string, import("./measure.mjs").Summary>} measures by name: run, idleRun, create, start, delete, lifecycle, version, state, ps, exec, execDetached, execTerminal, kill, list
  * @property {number} [listed] how many containers its `list` shows
- * @property {Record<string, string>} failures measures that failed, with the reason
+ * @property {Record<string, string>} failures reasons of the measures that failed
  */
 
 /**
- * The subjects in the order of the table. One that is missing stays in the list with its reason.
+ * Returns the subjects in the order of the table. A missing one stays in the list, with the reason in `absent`.
  * @returns {Subject[]}
  */
 export function findSubjects(workspace, also) {
@@ -53,7 +53,7 @@ function fromPath(name) {
     .find((path) => existsSync(path));
 }
 
-/** The Node that tsrunc-node is made from; without it the Node of this process. */
+/** The Node that tsrunc-node is made from, or else the Node of this process. */
 function bareNode() {
   const base = join(repository, `node_modules/node-linux-${process.arch}/bin/node`);
   return existsSync(base) ? base : process.execPath;

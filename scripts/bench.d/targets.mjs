@@ -1,10 +1,10 @@
-/** The project's own limits, judged from the measurements. */
+/** Compares the measurements with the project's own targets. */
 
 /**
  * @typedef {object} Target
  * @property {string} name
- * @property {number | undefined} value undefined when a side was not measured
- * @property {number | undefined} limit in the unit of value
+ * @property {number | undefined} value undefined if not measured
+ * @property {number | undefined} limit in `unit`; undefined if the other side was not measured
  * @property {string} unit
  * @property {"met" | "missed" | "not measured"} verdict
  */
@@ -63,7 +63,7 @@ export function judgeTargets(subjects) {
       0.3,
       "ms",
     ),
-    // The complete command line has cost 380 KiB of pages around those that are used; at most crun's is what it shall be again.
+    // The complete command line costs 380 KiB of pages beside those in use. The goal is to get back to crun's peak.
     judge("peak RSS of tsrunc's run, at most 1.1 x crun's", peak("tsrunc"), times(1.1, peak("crun")), "KiB"),
     judge(
       "run of tsrunc-node, at most tsrunc's + bare Node's start + 15 ms",
@@ -76,7 +76,7 @@ export function judgeTargets(subjects) {
 }
 
 /**
- * What can be said however busy the machine is: that each of our measures was taken, and the targets that are no times.
+ * Counts what does not depend on the load of the machine: whether each of our measures was taken, and the targets that are not times.
  * @returns {{passed: number, failed: number}}
  */
 export function countOutcome(subjects, targets) {

@@ -26,7 +26,7 @@ int main(int argc, char **argv) {
     setsid();
     int slave = open(ptsname(master), O_RDWR);
     if (slave < 0 || ioctl(slave, TIOCSCTTY, 0)) fail("open the terminal's other end");
-    /* keep stderr: the benchmark reads error messages there */
+    /* stderr stays as it is: the benchmark reads error messages there */
     if (dup2(slave, 0) < 0 || dup2(slave, 1) < 0) fail("dup2");
     if (slave > 2) close(slave);
     execv(argv[1], argv + 1);

@@ -8,12 +8,12 @@
  *     step    NAME  PROGRAM  [ARGUMENT...]        a timed command of the job above
  *     reap    PIDFILE                             waits, untimed, for the process whose pid the file holds
  *
- * Every round does the jobs in a new order (fixed seed), so that none profits from its predecessor. Each step prints
- * JOB<TAB>STEP<TAB>NANOSECONDS<TAB>KIB: from before the vfork to the return of wait4, and the ru_maxrss of the command and
- * the children it waited for. A step that fails is named on stderr and ends the program with status 1.
+ * Every round does the jobs in a new order (fixed seed), so that no job always profits from the same predecessor. Each step prints
+ * JOB<TAB>STEP<TAB>NANOSECONDS<TAB>KIB: the time from before the vfork to the return of wait4, and the ru_maxrss of the command
+ * and the children it waited for. If a step fails, the program names it on stderr and exits with status 1.
  *
- * A static C program because Node's own fork costs more than what is measured, and because a child's ru_maxrss is at
- * least that of the process it was vforked from: this one has 0.6 MiB, so smaller commands cannot be told apart.
+ * It is a static C program because Node's fork costs more than the commands, and because a child's ru_maxrss is at least that of the
+ * process it was vforked from. This one has 0.6 MiB, so it cannot distinguish smaller commands.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -76,7 +76,7 @@ static void read_plan(const char *path)
 	while ((length = getline(&line, &size, file)) > 0) {
 		if (line[length - 1] == '\n')
 			line[length - 1] = '\0';
-		char *next = strdup(line); /* kept: the plan points into it */
+		char *next = strdup(line); /* never freed: the plan points into it */
 		const char *word = strsep(&next, "\t");
 		struct job *job = job_count ? &jobs[job_count - 1] : NULL;
 		if (!next)
@@ -110,7 +110,7 @@ static void read_plan(const char *path)
 	fclose(file);
 }
 
-/* The container's init becomes a child of this subreaper when `create` ends; its exit is not part of any command. */
+/* Waits for the container's init, which becomes a child of this subreaper when `create` ends. No command's time includes its exit. */
 static void reap(const char *pid_file)
 {
 	char text[32] = "";
@@ -157,14 +157,14 @@ static void run_job(struct job *job)
 	}
 }
 
-/* A running command is never killed: it would leave its container behind. */
+/* Never kill a running command: it would leave its container behind. */
 static void stop(int signal_number)
 {
 	(void)signal_number;
 	stopped = 1;
 }
 
-/* Fisher-Yates with a fixed xorshift seed: two measurements use the same orders. */
+/* Fisher-Yates with a fixed xorshift seed, so that two measurements use the same orders. */
 static void shuffle(int *order, int count)
 {
 	static uint32_t state = 2463534242u;

@@ -1,18 +1,18 @@
-/** The output of `perf trace -T` and `strace -f -ttt -T` as one list of system calls. */
+/** Parses the output of `perf trace -T` and `strace -f -ttt -T` into a list of system calls. */
 
 /**
  * @typedef {object} Event
  * @property {number} process
  * @property {string} call
- * @property {string} args as the tracer prints them
- * @property {number} result NaN when there is none
+ * @property {string} args as printed by the tracer
+ * @property {number} result NaN if there is none
  * @property {number} start milliseconds
  * @property {number} duration milliseconds
  */
 
 /**
- * A line is `TIME (DURATION): COMM/PID call(args) = result`. A call that others interrupt has a first line that ends in `...`,
- * and a second one, marked [continued], with the duration and the result.
+ * A line is `TIME (DURATION): COMM/PID call(args) = result`. When lines of other processes interrupt a call, it has two lines: the first
+ * ends in `...`, and the second, marked [continued], has the duration and the result.
  * @returns {Event[]} in order of time
  */
 export function parsePerfTrace(text) {
@@ -31,7 +31,7 @@ export function parsePerfTrace(text) {
 }
 
 /**
- * A line is `PID TIME call(args) = result <SECONDS>`; an interrupted call has `<unfinished ...>` and `<... call resumed>`.
+ * A line is `PID TIME call(args) = result <SECONDS>`. An interrupted call has two: `<unfinished ...>` and `<... call resumed>`.
  * @returns {Event[]} in order of time
  */
 export function parseStrace(text) {
@@ -51,7 +51,7 @@ export function parseStrace(text) {
 
 function collect(text, pattern, read) {
   const events = [];
-  const open = new Map(); // by process: the call whose end is not yet seen
+  const open = new Map(); // process -> its unfinished call
   for (const line of text.split("\n")) {
     const match = pattern.exec(line);
     if (!match) continue; // signals, exits

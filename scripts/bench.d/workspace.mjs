@@ -1,4 +1,4 @@
-/** The files a benchmark needs: the compiled C helpers, the bundles, a state directory per runtime. */
+/** Prepares the files of a benchmark: the compiled C helpers, the bundles, a state directory per runtime. */
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, rmdirSync } from "node:fs";
@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { makeBundles } from "./bundles.mjs";
 import { compileHelpers, repository } from "./compile.mjs";
 
-/** The environment of every measured command: nothing of the caller's, least of all NODE_*. */
+/** The environment of every measured command. It inherits nothing from the caller, since NODE_* would change the times. */
 export const commandEnvironment = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   HOME: "/root",
@@ -23,10 +23,10 @@ export const commandEnvironment = {
  * @property {string} terminal path of the compiled terminal.c
  * @property {string} memlock path of the compiled memlock.c
  * @property {string | undefined} floor path of the compiled floor.c, on x86-64
- * @property {(name: string) => string} containerId a subject's own id, unique on the host
- * @property {(name: string) => string} stateRoot a runtime's own --root
- * @property {(name: string) => string} listRoot the same for the containers of `list`
- * @property {(command: string, root: string) => void} removeContainers deletes what is in a state root
+ * @property {(name: string) => string} containerId a subject's container ID, unique on the host
+ * @property {(name: string) => string} stateRoot a runtime's --root
+ * @property {(name: string) => string} listRoot a runtime's --root for the containers of `list`
+ * @property {(command: string, root: string) => void} removeContainers deletes the containers in a state root
  * @property {(subjects: import("./subjects.mjs").Subject[]) => void} remove deletes containers, cgroups and files
  */
 
@@ -54,10 +54,10 @@ export function prepareWorkspace() {
   }
 }
 
-/** A stopped or failed measurement may leave containers; their runtime knows best how to remove them. */
+/** Removes the containers that a stopped or failed measurement left, with the runtime that created them. */
 function removeContainers(command, root) {
   if (!existsSync(root)) return;
-  // tsrunc keeps filters of seccomp profiles in `#seccomp`.
+  // `#seccomp` is not a container: tsrunc caches seccomp filters there.
   for (const entry of readdirSync(root).filter((name) => !name.startsWith("#"))) {
     const outcome = spawnSync(command, ["--root", root, "delete", "--force", entry], {
       encoding: "utf8",
@@ -67,7 +67,7 @@ function removeContainers(command, root) {
   }
 }
 
-/** Removes what a killed runtime or floor left: cgroups named after the container, below the own cgroup or the root of each hierarchy. */
+/** Removes the cgroups that a killed runtime or floor left: below our own cgroup or at the root of each hierarchy, named after the container. */
 function removeCgroups(id) {
   for (const line of readFileSync("/proc/self/cgroup", "utf8").trim().split("\n")) {
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];

@@ -1,4 +1,4 @@
-# The benchmark in the guest: cgroup v2 as on most hosts of today, but an emulated processor.
+# Runs the benchmark in the guest, which has cgroup v2 as most hosts today, but an emulated processor.
 
 guest_bench_note="An emulated machine: its processor is about 10 times slower than that of its host, fork and exec about 45 times. \
 So these are no times of anything, and the ratios are those of such a machine: starting programs and mapping memory, of which runtimes \
@@ -8,7 +8,7 @@ do more or less, weigh more than on a real one."
 guest_bench() {
   local payload status=0
   guest_image
-  # Compiles the helpers, for which the guest has no compiler.
+  # Compiles the helpers here, because the guest has no compiler.
   node --input-type=module -e 'import { compileHelpers } from "./scripts/bench.d/compile.mjs"; compileHelpers();'
   payload=$(mktemp -d /var/tmp/tsrunc-guest.XXXXXX)
   mkdir -p "$payload"/{build/bench,test/fixtures,scripts}

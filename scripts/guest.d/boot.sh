@@ -1,13 +1,13 @@
 # Boots a guest from the image.
 
-# guest_boot DIR COMMAND [RESULTS]: runs COMMAND in a fresh guest that has a copy of DIR as /payload (writable, thrown away). Prints
-# what COMMAND prints as it comes, and puts what it leaves in /payload/results into the folder RESULTS; ends with its exit status, or
-# with 125 where the guest ended without one.
+# guest_boot DIR COMMAND [RESULTS]: runs COMMAND in a fresh guest that has a writable copy of DIR as /payload. Streams the output of
+# COMMAND, and copies the contents of the guest's /payload/results into the folder RESULTS. Returns the exit status of COMMAND, or 125 if
+# the guest ended without one.
 guest_boot() (
   folder=$(mktemp -d /var/tmp/tsrunc-guest.XXXXXX)
   qemu=
   trap '[ -z "$qemu" ] || kill "$qemu" 2>/dev/null; rm -rf -- "$folder"' EXIT
-  # Links where that is possible: the image takes its content.
+  # Hard links are faster, and enough: only the content goes into the image.
   cp -al -- "$1" "$folder/payload" 2>/dev/null || { rm -rf -- "$folder/payload"; cp -a -- "$1" "$folder/payload"; }
   rm -f -- "$folder/payload/command"
   printf '%s\n' "$2" >"$folder/payload/command"
@@ -18,7 +18,7 @@ guest_boot() (
   start_qemu "$folder" >"$folder/qemu" 2>&1 </dev/null &
   qemu=$!
   status=125
-  # A line at a time, so that the status, the last one, comes after all of the output.
+  # Forward line by line, so that the status, which is the last line, follows all output.
   while IFS= read -r line; do
     case "$line" in
       guest-status\ *)
@@ -42,7 +42,7 @@ guest_boot() (
   exit "$status"
 )
 
-# Becomes QEMU. The drives are snapshots: nothing is written to the image.
+# Executes QEMU. The drives are snapshots, so the guest does not change the image.
 start_qemu() {
   local image=$guest_cache/image accel=tcg,thread=multi,tb-size=1024 cpu=max
   case "${TSRUNC_GUEST_ACCEL:-tcg}" in kvm*) accel=$TSRUNC_GUEST_ACCEL cpu=host ;; esac

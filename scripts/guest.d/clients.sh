@@ -1,9 +1,9 @@
-# Real clients in the guest: cgroup v2 with systemd as the cgroup manager, which no machine that builds has. By hand, not in CI: a command
-# of a client takes seconds there.
+# Runs real clients in the guest, with cgroup v2 and systemd as the cgroup manager, which build machines lack. Run it by hand: a client's
+# command takes seconds there, too long for CI.
 
-# guest_clients RUNTIME [PART...]: runs scripts/guest.d/clients with build/tsrunc, build/tsrunc-node, or a runtime that the guest has.
-# PARTS: podman, rootless, containerd, docker; default all. The last line is `N passed, N failed`. The outcomes of all go to
-# build/clients/RUNTIME-guest.jsonl, for docs/clients.md.
+# guest_clients RUNTIME [PART...]: runs scripts/guest.d/clients with build/tsrunc, build/tsrunc-node, or a runtime installed in the guest.
+# PARTS: podman, rootless, containerd, docker; default all. The last line is `N passed, N failed`. A run of all parts writes its outcomes
+# to build/clients/RUNTIME-guest.jsonl, for docs/clients.md.
 guest_clients() {
   local runtime=$1 payload output status=0
   shift
@@ -13,7 +13,7 @@ guest_clients() {
   mkdir -p "$payload"/{root,image/{bin,etc,tmp,proc,sys,dev}}
   cp scripts/guest.d/{clients,clients-checkpoint} "$payload"
   if [ -e "build/$runtime" ]; then cp "build/$runtime" "$payload"; fi
-  # Debian's programs of this machine and their libraries: the guest is of the same release.
+  # Copies this machine's programs and libraries, because the guest has the same Debian release.
   copy_with_libraries "$payload/root" /usr/bin/podman /usr/bin/conmon /usr/bin/catatonit
   cp -a "$test_cache"/{containerd,docker}/usr "$payload/root"
   copy_with_libraries "$payload/root" "$test_cache/docker/usr/sbin/dockerd" "$test_cache/containerd/usr/bin/containerd"
@@ -35,7 +35,7 @@ guest_clients() {
   return "$status"
 }
 
-# archive_image PAYLOAD: makes image-archive.tar of image.tar, for the clients that take images alone.
+# archive_image PAYLOAD: makes image-archive.tar from image.tar, for clients that load only image archives.
 archive_image() {
   local folder=$1/archive
   mkdir "$folder"
@@ -47,7 +47,7 @@ archive_image() {
   rm -r -- "$folder"
 }
 
-# copy_with_libraries ROOT PROGRAM...: copies programs of /usr and the libraries of all to where they are on this machine.
+# copy_with_libraries ROOT PROGRAM...: copies the programs that are in /usr, and the libraries of all PROGRAMs, to ROOT.
 copy_with_libraries() {
   local root=$1 program library
   shift

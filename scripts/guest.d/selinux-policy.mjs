@@ -1,7 +1,7 @@
-// Prints the source of a small SELinux policy for checkpolicy(8): the types that the tests use, everything allowed. Debian's own policy
-// would need its tools in the guest's image. With `--mls`, in which labels have a level, as containers have them.
+// Prints the source of a small SELinux policy for checkpolicy(8), which has the types that the tests use and allows everything. Debian's
+// policy would need its tools in the guest's image. With `--mls`, labels have a level, as those of containers do.
 
-/** Initial SIDs of the kernel, by their places (security/selinux/include/initial_sid_to_string.h). */
+/** The kernel's initial SIDs, in its order (security/selinux/include/initial_sid_to_string.h). */
 const sids =
   "kernel security unlabeled fs file file_labels init any_socket port netif netmsg node igmp_packet icmp_socket tcp_socket sysctl_modprobe " +
   "sysctl sysctl_fs sysctl_kernel sysctl_net sysctl_net_unix sysctl_vm sysctl_dev kmod policy scmp_packet devnull";
@@ -10,7 +10,7 @@ const file =
   "ioctl read write create getattr setattr lock relabelfrom relabelto append map unlink link rename execute quotaon mounton " +
   "audit_access open execmod watch watch_mount watch_sb watch_with_perm watch_reads";
 
-/** Classes with their permissions; those that are missing are allowed (checkpolicy --handle-unknown=allow). */
+/** Classes and their permissions; others are allowed (checkpolicy --handle-unknown=allow). */
 const classes = {
   security:
     "compute_av compute_create compute_member check_context load_policy compute_relabel compute_user setenforce setbool setsecparam " +
@@ -46,9 +46,9 @@ const lines = [
   "dominance { s0 }",
   ...each([...Array(lastCategory + 1).keys()], (number) => `category c${number};`),
   `level s0:c0.c${lastCategory};`,
-  // A policy with levels needs a constraint; this one holds for all.
+  // An MLS policy needs a constraint; this one is always true.
   "mlsconstrain file { read } ( t1 == base_t or t1 != base_t );",
-  // Without it no program with noNewPrivileges or on a nosuid mount changes its label.
+  // Without this, programs with noNewPrivileges or on a nosuid mount cannot change their label.
   "policycap nnp_nosuid_transition;",
   ...each(types, (name) => `type ${name};`),
   ...types.flatMap((from) => types.flatMap((to) => each(Object.keys(classes), (name) => `allow ${from} ${to}:${name} *;`))),

@@ -1,12 +1,12 @@
-# The guest's share of the tests: what `tests` lists, for a boot with AppArmor and one with SELinux.
+# Runs the tests that `tests` lists in the guest, in a boot with AppArmor and one with SELinux.
 
 test_cache=${TSRUNC_TEST_CACHE:-/var/tmp/tsrunc-test-cache}
-# A test that takes 0.1 s here takes up to 5 s there.
+# A test that takes 0.1 s on the host takes up to 5 s in the guest.
 guest_slowness=10
-# Verdicts of conformance that come back, a folder for each boot.
+# The conformance verdicts from the guest, a folder for each boot.
 guest_results=build/conformance/guest
 
-# listed BOOT SUITE RUNTIME: what a runtime runs, one a line.
+# listed BOOT SUITE RUNTIME: prints the tests for a runtime, one per line.
 listed() {
   awk -F ' *[|] *' -v section="[$1 $2]" -v runtime="$3" '
     /^(#|$)/ { next }
@@ -14,8 +14,8 @@ listed() {
     wanted && ($2 == "any" || $2 == runtime || ($2 == "others" && runtime !~ /^tsrunc/)) { print $1 }' scripts/guest.d/tests
 }
 
-# jobs_of BOOT "SUITE..." RUNTIME: the jobs of a boot, for run-jobs. runtime-tools come first: the controller hugetlb cannot leave v2
-# for v1 when a test of the other suites has used it.
+# jobs_of BOOT "SUITE..." RUNTIME: prints the jobs of a boot, for run-jobs. runtime-tools come first: it needs hugetlb on v1, and the
+# controller cannot leave v2 once a test of the other suites has used it.
 jobs_of() {
   local boot=$1 suites=$2 runtime=$3 suite tests
   for suite in $suites; do
@@ -24,8 +24,8 @@ jobs_of() {
   done
 }
 
-# bundle_tests OUT FOLDER: bundles tests for a machine without node_modules. tap, which is CommonJS in part, is in the bundles. While it
-# is loaded it requires a module for React elements, which no test has.
+# bundle_tests OUT FOLDER: bundles tests together with tap, for a machine without node_modules. tap is partly CommonJS, and loads a module
+# for React elements that no test uses.
 bundle_tests() {
   mkdir -p "$1/node_modules/react-element-to-jsx-string"
   echo 'exports.default = String;' >"$1/node_modules/react-element-to-jsx-string/index.js"
@@ -33,7 +33,7 @@ bundle_tests() {
     --banner:js='import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);'
 }
 
-# fill_payload PAYLOAD BOOT: copies what the jobs in PAYLOAD/jobs need into it, laid out like the checkout.
+# fill_payload PAYLOAD BOOT: copies the files that the jobs in PAYLOAD/jobs need, laid out like the checkout.
 fill_payload() {
   local payload=$1 boot=$2 suite
   mkdir -p "$payload"/{build,cache,tests,test/integration,conformance/spec,conformance/runtime-tools}
@@ -57,7 +57,7 @@ fill_payload() {
     esac
   done
   if grep -q system-container "$payload/jobs"; then
-    # Links where the cache is on the same file system: half of the payload is this tree.
+    # Use hard links if the cache is on the same file system: this tree is half of the payload.
     test/integration/prepare
     cp -al "$test_cache/debian-systemd" "$payload/cache" 2>/dev/null || cp -a "$test_cache/debian-systemd/." "$payload/cache/debian-systemd"
   fi
@@ -67,7 +67,7 @@ fill_payload() {
   fi
 }
 
-# copy_programs TARGET: the validation programs of the jobs of standard input, with what they need.
+# copy_programs TARGET: copies the validation programs of the jobs on standard input, with their dependencies.
 copy_programs() {
   local suite program
   suite=$(conformance/runtime-tools/install)
@@ -76,7 +76,8 @@ copy_programs() {
   for program in $(grep '^runtime-tools' | cut -f 3- | tr '\t' '\n' | sort -u); do cp "$suite/bin/$program" "$1/bin"; done
 }
 
-# judge_sentences FOLDER RUNTIME: the verdicts on sentences from what a runtime's tests wrote in the guest. What fails is in them.
+# judge_sentences FOLDER RUNTIME: computes the verdicts on sentences from the results of a runtime's tests in the guest. Failures are in the
+# verdicts, not in the exit status.
 judge_sentences() {
   local lines=$1/$2.lines verdicts=$1/$2.json
   [ -e "$lines" ] || return 0
@@ -85,8 +86,8 @@ judge_sentences() {
   [ -e "$verdicts" ] || { echo "guest: $lines cannot be judged" >&2; return 1; }
 }
 
-# guest_boot_suites BOOT "SUITE..." RUNTIME: runs a runtime's tests of one boot. The last line is `N passed, N failed`, also where the
-# guest ends without a result.
+# guest_boot_suites BOOT "SUITE..." RUNTIME: runs a runtime's tests of one boot. The last line is `N passed, N failed`, even if the guest
+# ends without a result.
 guest_boot_suites() (
   boot=$1 suites=$2 runtime=$3 status=0
   payload=$(mktemp -d /var/tmp/tsrunc-guest.XXXXXX)
@@ -97,7 +98,7 @@ guest_boot_suites() (
     exit 0
   fi
   fill_payload "$payload" "$boot"
-  # AppArmor is what Debian's kernel has when nothing is asked.
+  # Debian's kernel enables AppArmor unless security= names another module.
   TSRUNC_GUEST_KERNEL="security=$boot ${TSRUNC_GUEST_KERNEL:-}" guest_boot "$payload" "
     export TSRUNC_TEST_CACHE=/payload/cache TSRUNC_TEST_SLOWNESS=$guest_slowness TSRUNC_MUST_WORK=1 CI=true
     export TSRUNC_TEST_VERBOSE='${TSRUNC_TEST_VERBOSE:-}'
@@ -107,18 +108,18 @@ guest_boot_suites() (
   exit "$status"
 )
 
-# guest_suites "SUITE..." RUNTIME...: the same in both boots, the sum as last line. A guest's tests run one after another and keep one
-# processor busy, so each runtime has guests of its own, beside those of the others.
+# guest_suites "SUITE..." RUNTIME...: runs the tests of both boots; the last line has the totals. A guest runs its tests one after another
+# and keeps one processor busy, so each runtime has its own guests, which run in parallel.
 guest_suites() {
   local suites=$1 boot runtime output line passed=0 failed=0 lanes=()
   shift
   guest_image
-  # Shared by the boots that follow, which would make it side by side.
+  # Make the shared parts first, or the parallel boots would each make them.
   test/integration/prepare
   output=$(mktemp -d)
   for runtime; do
     for boot in apparmor selinux; do
-      guest_boot_suites "$boot" "$suites" "$runtime" >"$output/$runtime.$boot" 2>&1 || true # its last line says it
+      guest_boot_suites "$boot" "$suites" "$runtime" >"$output/$runtime.$boot" 2>&1 || true # its last line reports the failures
     done &
     lanes+=("$!")
   done
@@ -138,7 +139,7 @@ guest_suites() {
   [ "$failed" = 0 ]
 }
 
-# guest_test RUNTIME FILTER...: integration tests that the filters select, in one boot, that of TSRUNC_GUEST_BOOT (apparmor or selinux).
+# guest_test RUNTIME FILTER...: runs the integration tests that the filters select, in the boot TSRUNC_GUEST_BOOT (apparmor or selinux).
 guest_test() (
   local runtime=$1
   shift

@@ -1,4 +1,4 @@
-// unpack-kernel.mjs BZIMAGE OUT: the ELF kernel within a compressed one (Documentation/x86/boot.rst, "payload").
+// unpack-kernel.mjs BZIMAGE OUT: extracts the ELF kernel from a compressed one (Documentation/x86/boot.rst, "payload").
 import { readFileSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 
@@ -17,7 +17,7 @@ const formats = [
 ];
 const format = formats.find(({ magic }) => payload.toString("hex", 0, magic.length / 2) === magic);
 if (!format) throw new Error(`unpack "${source}": unknown compression ${payload.toString("hex", 0, 6)}`);
-// The size of the unpacked kernel follows the compressed data, which the programs take for garbage: their exit status says nothing.
+// Ignore the exit status: the unpacked size follows the compressed data, and the programs complain about it as trailing garbage.
 const { stdout, error } = spawnSync(format.program, ["-dc"], { input: payload, maxBuffer: 2 ** 30 });
 if (error || stdout.toString("latin1", 0, 4) !== "\x7fELF") throw new Error(`unpack "${source}": ${format.program} made no ELF file`);
 writeFileSync(target, stdout);
