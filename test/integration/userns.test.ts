@@ -288,7 +288,7 @@ test("a program of the mapped image that the container's root cannot read is sti
   writeFileSync(`${bundle.rootfs}/only`, readFileSync(`${bundle.rootfs}/bin/probe`), { mode: 0o500 });
   chownSync(`${bundle.rootfs}/only`, base + 1000, base + 1000);
   const result = await c.run(bundle);
-  assert.equal(result.status, 125, describe(result)); // probe without a deed
+  assert.equal(result.status, 125, describe(result)); // probe without a command
 });
 
 test("a cwd that the container's root and its user cannot enter fails create", async (c) => {

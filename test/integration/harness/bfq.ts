@@ -1,12 +1,12 @@
 /**
- * The scheduler BFQ. It changes the machine's disk: only a machine that is the tests' own, the guest, will do.
+ * The I/O scheduler BFQ. The tests may reconfigure a disk only in the guest.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Context } from "./context.js";
 
-/** Puts the machine's first virtual disk on the scheduler BFQ for the time of the test. Returns its numbers. */
+/** Switches the first virtual disk to BFQ until the test ends. Returns the disk's device numbers. */
 export function diskOnBfq(c: Context): { major: number; minor: number } {
   const scheduler = "/sys/block/vda/queue/scheduler";
   const before = /\[(.+)\]/.exec(readFileSync(scheduler, "utf8"))?.[1] ?? "none";

@@ -1,16 +1,16 @@
 /**
- * The cgroup hierarchies of the host, as the tests see them: v1, hybrid or v2.
+ * The cgroup hierarchies of the host: v1, hybrid or v2.
  */
 import { existsSync, readFileSync } from "node:fs";
 
 export interface Hierarchy {
   mountPoint: string;
-  /** v1: its controllers, or `name=systemd`; v2: [] */
+  /** v1: the controllers, or `name=systemd`; v2: [] */
   controllers: string[];
   version: 1 | 2;
 }
 
-/** From /proc/self/mountinfo, in its order. */
+/** The mounted hierarchies, in the order of /proc/self/mountinfo. */
 export function hierarchies(): Hierarchy[] {
   const found: Hierarchy[] = [];
   for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
@@ -32,7 +32,7 @@ export function hierarchyOf(controller: string): Hierarchy | undefined {
   return hierarchies().find((hierarchy) => hierarchy.controllers.includes(controller));
 }
 
-/** The v2 hierarchy, if there is one. */
+/** The v2 hierarchy, if mounted. */
 export function unifiedHierarchy(): Hierarchy | undefined {
   return hierarchies().find((hierarchy) => hierarchy.version === 2);
 }
@@ -43,8 +43,8 @@ export function cgroupsOf(pid: number | "self"): Map<string, string> {
 }
 
 /**
- * The same from the file's text. The kernel also names the v1 hierarchies that are mounted in other mount namespaces alone, which nobody
- * can join here: they are left out.
+ * Parses the text of such a file. Omits v1 hierarchies that are mounted only in other mount namespaces: the kernel lists them, but nothing
+ * can join them here.
  */
 export function membership(text: string): Map<string, string> {
   const mounted = new Set(hierarchies().flatMap(({ controllers }) => controllers));
@@ -56,7 +56,7 @@ export function membership(text: string): Map<string, string> {
   return found;
 }
 
-/** What the host's hierarchies are, together. */
+/** Which versions of cgroups the host mounts. */
 export type CgroupMode = "v1" | "hybrid" | "v2";
 
 export function cgroupMode(): CgroupMode {
@@ -64,21 +64,21 @@ export function cgroupMode(): CgroupMode {
   return versions.size > 1 ? "hybrid" : versions.has(1) ? "v1" : "v2";
 }
 
-/** The v1 hierarchy of a controller or, where none has it, that of v2; "" is v2. */
-function home(controller: string): Hierarchy {
+/** The v1 hierarchy of a controller, or the v2 hierarchy if no v1 hierarchy has it; "" means v2. */
+function hierarchyWith(controller: string): Hierarchy {
   const found = (controller === "" ? undefined : hierarchyOf(controller)) ?? unifiedHierarchy();
   if (!found) throw new Error(`no hierarchy for controller "${controller}"`);
   return found;
 }
 
-/** Where that hierarchy is mounted. */
+/** The mount point of the hierarchy with a controller; "" means v2. */
 export function mountPointOf(controller: string): string {
-  return home(controller).mountPoint;
+  return hierarchyWith(controller).mountPoint;
 }
 
-/** The cgroup of process `pid` in it, from the hierarchy's root. */
+/** The path of a process's cgroup in that hierarchy, relative to its root. */
 export function cgroupOf(pid: number | "self", controller: string): string {
-  const { version } = home(controller);
+  const { version } = hierarchyWith(controller);
   for (const [controllers, path] of cgroupsOf(pid)) {
     const same = version === 2 ? controllers === "" : controllers.split(",").includes(controller);
     if (same) return path;
@@ -86,12 +86,12 @@ export function cgroupOf(pid: number | "self", controller: string): string {
   throw new Error(`process ${pid} has no cgroup of controller "${controller}"`);
 }
 
-/** The same as a directory. */
+/** The directory of that cgroup. */
 export function cgroupDirectory(pid: number, controller: string): string {
   return `${mountPointOf(controller)}${cgroupOf(pid, controller)}`;
 }
 
-/** A file of a cgroup without its trailing newline; undefined when the kernel does not offer it. */
+/** Reads a file of a cgroup, trimmed; undefined if the kernel does not have the file. */
 export function readCgroup(directory: string, file: string): string | undefined {
   return existsSync(`${directory}/${file}`) ? readFileSync(`${directory}/${file}`, "utf8").trim() : undefined;
 }

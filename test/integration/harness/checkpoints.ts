@@ -1,4 +1,4 @@
-/** Tests of checkpoint and restore by CRIU, which the guest has. Programs write to files of the container: CRIU cannot save a file of the host. */
+/** Tests of checkpoint and restore with CRIU. Their programs write to files in the container, because CRIU cannot save open files of the host. */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync, readlinkSync } from "node:fs";
 import { binaries } from "./environment.js";
@@ -7,17 +7,17 @@ import { test } from "./suite.js";
 import type { Config } from "./config.js";
 import type { Bundle, Context } from "./context.js";
 
-/** CRIU may be missing, or not work with the kernel; the guest, which systemd runs, must have it. */
+/** The guest, which runs systemd, must have CRIU. Elsewhere it may be missing, or not work with the kernel. */
 const mustHaveCriu = existsSync("/run/systemd/system");
 
-/** Tests that are there where CRIU is. */
+/** Declares tests only if CRIU is installed, or must be. */
 export const criu = {
   test(title: string, run: (c: Context) => Promise<void>): void {
     if (mustHaveCriu || existsSync("/usr/sbin/criu")) test(title, run);
   },
 };
 
-/** Counts in memory and shows the number as a link: an open file could be missing when the same images are restored again. */
+/** Counts in memory, and publishes the number as a symlink's target: it needs no open file, which could be missing at a second restore. */
 export const COUNT = "exec >/dev/null 2>&1; n=0; while sleep 0.1; do n=$((n+1)); ln -sfn $n /count.new; mv /count.new /count; done";
 
 export function counter(c: Context, config?: (config: Config) => void, line = COUNT): Bundle {
@@ -31,7 +31,7 @@ export function counter(c: Context, config?: (config: Config) => void, line = CO
   });
 }
 
-/** The same with the helper `keeps` (native/keeps.c) as program. */
+/** A `counter` whose program is the helper `keeps` (native/keeps.c). */
 export function keeper(c: Context, args: readonly string[], config?: (config: Config) => void): Bundle {
   const bundle = counter(c, config, `exec >/dev/null 2>&1; exec keeps ${args.join(" ")}`);
   copyFileSync(`${binaries}/keeps`, `${bundle.rootfs}/bin/keeps`);
@@ -39,7 +39,7 @@ export function keeper(c: Context, args: readonly string[], config?: (config: Co
 }
 
 export function needCriu(c: Context): void {
-  // CRIU mounts cgroup2 for itself, without the options that the file system has, which takes them away.
+  // CRIU mounts cgroup2 without options, which clears the options of the host's cgroup2 mount.
   const before = cgroupOptions();
   c.defer(() => {
     if (cgroupOptions() !== before) execFileSync("mount", ["-o", `remount,${before}`, "/sys/fs/cgroup"]);
@@ -61,7 +61,7 @@ export function count({ rootfs }: Bundle): number {
   }
 }
 
-/** Waits until the container has counted further. Returns how far. */
+/** Waits until the container has counted beyond `beyond`. Returns the count. */
 export function counts(bundle: Bundle, beyond = 0): Promise<number> {
   return until(`it counts beyond ${beyond}`, () => (count(bundle) > beyond ? count(bundle) : undefined), 30);
 }
@@ -74,7 +74,7 @@ export function restoreArgs(c: Context, bundle: Bundle, ...flags: string[]): str
   return ["restore", "-b", bundle.directory, "--image-path", `${c.directory}/images`, ...flags, c.id];
 }
 
-/** Starts the container and saves it to `images`. Returns how far it had counted. */
+/** Starts the container and checkpoints it to `images`. Returns its count at that time. */
 export async function saved(c: Context, bundle: Bundle, ...flags: string[]): Promise<number> {
   await c.createAndStart(bundle);
   await counts(bundle);

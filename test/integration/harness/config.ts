@@ -1,5 +1,5 @@
 /**
- * The parts of config.json (runtime-spec, config.md) that the tests set, as they stand in the JSON.
+ * Types of the parts of config.json (runtime-spec, config.md) that the tests set.
  */
 import { fixture } from "./environment.js";
 
@@ -141,24 +141,24 @@ export interface Config {
   annotations?: Record<string, string>;
 }
 
-/** What `spec` writes, without a terminal and with a writable root. */
+/** The output of `spec`, but without a terminal and with a writable root. */
 export function defaultConfig(): Config {
   return JSON.parse(fixture("config/default.json")) as Config;
 }
 
-/** JSON text; a bigint becomes a number with all its digits, as in a config.json that holds 2^64-1. */
+/** Like JSON.stringify, but a bigint becomes a number with all its digits, for values such as 2^64-1. */
 export function toJson(value: unknown): string {
   const marked = JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? `@@${item}@@` : item), 2);
   return marked.replaceAll(/"@@(\d+)@@"/g, "$1");
 }
 
-/** Drops the namespaces of these types. */
+/** Removes the namespaces of these types. */
 export function withoutNamespaces(config: Config, ...types: string[]): void {
   config.linux.namespaces = config.linux.namespaces.filter(({ type }) => !types.includes(type));
   if (types.includes("uts")) delete config.hostname;
 }
 
-/** Replaces or adds a namespace, joined by path or new. */
+/** Adds or replaces a namespace: a new one, or the one at `path`. */
 export function setNamespace(config: Config, type: string, path?: string): void {
   config.linux.namespaces = config.linux.namespaces.filter((namespace) => namespace.type !== type);
   config.linux.namespaces.push(path === undefined ? { type } : { type, path });

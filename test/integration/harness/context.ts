@@ -1,5 +1,5 @@
 /**
- * What a test is given: a directory, a state root and an id of its own, and short ways to build bundles and call the runtime.
+ * The context of a test: its own directory, state root and container ID, and methods to make bundles and call the runtime.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import type { Rootfs } from "./rootfs.js";
 /** Thrown by `Context.skip`. */
 export class Skip extends Error {}
 
-/** One object of `state` or of `list -f json`. */
+/** An object printed by `state` or `list -f json`. */
 export interface State {
   ociVersion: string;
   id: string;
@@ -45,15 +45,15 @@ export interface Bundle {
 let serial = 0;
 
 export class Context {
-  /** A container id that no other test uses. */
+  /** A container ID that no other test uses. */
   readonly id: string;
-  /** A directory for this test's files, mode 0755, its path reachable by every user. */
+  /** A directory for this test's files, accessible to every user (mode 0755). */
   readonly directory: string;
-  /** Given to the runtime as --root; made by the runtime. */
+  /** The runtime's --root, which the runtime creates. */
   readonly root: string;
-  /** Given to the runtime as TMPDIR; must be empty in the end. */
+  /** The runtime's TMPDIR; must be empty when the test ends. */
   readonly temporary: string;
-  /** The runtime that `runtime` calls; a parity test changes it. */
+  /** The runtime that the methods call. Parity tests change it. */
   program = runtimePath;
   readonly #deferred: (() => Promise<unknown> | unknown)[] = [];
   readonly #ids = new Set<string>();
@@ -70,12 +70,12 @@ export class Context {
     mkdirSync(this.temporary, { mode: 0o1777 });
   }
 
-  /** Runs `action` after the test, the last deferred first, whether it passed or not. */
+  /** Runs `action` after the test, even if it fails; the last deferred action runs first. */
   defer(action: () => Promise<unknown> | unknown): void {
     this.#deferred.push(action);
   }
 
-  /** Runs what was deferred. Returns the errors. */
+  /** Runs the deferred actions. Returns their errors. */
   async finish(): Promise<unknown[]> {
     const errors: unknown[] = [];
     for (let action = this.#deferred.pop(); action; action = this.#deferred.pop()) {
@@ -88,25 +88,25 @@ export class Context {
     return errors;
   }
 
-  /** Ends the test without a verdict, for want of something on this host; a failure where tests must work. */
+  /** Skips the test because the host lacks something. With TSRUNC_MUST_WORK=1, the test fails instead. */
   skip(reason: string): never {
     if (mustWork) throw new Error(`cannot run on this host, but must: ${reason}`);
     throw new Skip(reason);
   }
 
-  /** A second, third, ... container id. */
+  /** Another container ID, for tests with several containers. */
   otherId(name: string): string {
     return `${this.id}-${name}`;
   }
 
-  /** A file of this test's directory. Returns its path. */
+  /** Writes a file in this test's directory. Returns its path. */
   file(name: string, text: string, mode = 0o644): string {
     const file = `${this.directory}/${name}`;
     writeFileSync(file, text, { mode });
     return file;
   }
 
-  /** A fresh empty folder below this test's directory. */
+  /** Makes an empty folder in this test's directory. Returns its path. */
   folder(name: string): string {
     return mkdtempSync(`${this.directory}/${name}-`);
   }
@@ -135,7 +135,7 @@ export class Context {
     return start(command, args, this.#launch(options));
   }
 
-  /** Starts any program; it is killed after the test if it is still there. */
+  /** Starts any program, and kills it after the test if it still runs. */
   async companion(command: string, args: readonly string[], options: Options = {}): Promise<Started> {
     const started = await this.spawn(command, args, options);
     this.defer(async () => {
@@ -145,7 +145,7 @@ export class Context {
     return started;
   }
 
-  /** The same for a helper of harness/native. */
+  /** Starts a helper of harness/native as a `companion`. */
   helper(name: string, args: readonly string[], options: Options = {}): Promise<Started> {
     return this.companion(`${binaries}/${name}`, args, options);
   }
@@ -155,32 +155,32 @@ export class Context {
     return this.spawn(this.program, ["--root", this.root, ...args], options);
   }
 
-  /** Starts another program that is to run the runtime: the runtime's command line follows its `command`. */
+  /** Starts another program that runs the runtime: appends the runtime's command line to `command`. */
   startBelow(command: readonly [string, ...string[]], args: readonly string[], options: Options = {}): Promise<Started> {
     const [launcher, ...before] = command;
     return this.spawn(launcher, [...before, this.program, "--root", this.root, ...args], options);
   }
 
-  /** The same below a shell with `script`, to which the runtime's command line is `"$@"`. */
+  /** Starts a shell script that runs the runtime: `"$@"` is the runtime's command line. */
   startBelowShell(script: string, args: readonly string[], options: Options = {}): Promise<Started> {
     return this.startBelow(["/bin/sh", "-c", script, "sh"], args, options);
   }
 
-  /** Runs the runtime with --root and `args`; asserts nothing but that it ends. */
+  /** Runs the runtime with --root and `args`; asserts only that it ends in time. */
   async runtime(args: readonly string[], options: Options = {}): Promise<Result> {
     const result = await (await this.startRuntime(args, options)).wait();
     assert.equal(result.timedOut, false, describe(result));
     return result;
   }
 
-  /** Runs the runtime, which must succeed. */
+  /** Runs the runtime and asserts that it succeeds. */
   async ok(args: readonly string[], options: Options = {}): Promise<Result> {
     const result = await this.runtime(args, options);
     assert.equal(result.status, 0, describe(result));
     return result;
   }
 
-  /** Runs the runtime, which must fail with exit status 1 and say `message` on stderr. */
+  /** Runs the runtime and asserts that it fails with exit status 1 and prints `message` on stderr. */
   async fails(args: readonly string[], message: RegExp, options: Options = {}): Promise<Result> {
     const result = await this.runtime(args, options);
     if (result.status === 0 && args.includes("create")) this.deleteLater(args.at(-1));
@@ -189,14 +189,14 @@ export class Context {
     return result;
   }
 
-  /** `delete -f` after the test, unless the container is gone by then. */
+  /** Runs `delete -f` after the test, which succeeds even if the container is gone by then. */
   deleteLater(id = this.id): void {
     if (this.#ids.has(id)) return;
     this.#ids.add(id);
     this.defer(() => this.ok(["delete", "-f", id]));
   }
 
-  /** `create`; the container is deleted after the test. */
+  /** Runs `create`, and deletes the container after the test. */
   async create(bundle: Bundle, args: readonly string[] = [], options: Options & { id?: string } = {}): Promise<Started> {
     const id = options.id ?? this.id;
     this.deleteLater(id);
@@ -207,26 +207,26 @@ export class Context {
     return started;
   }
 
-  /** `create` and `start`; the container is deleted after the test. */
+  /** Runs `create` and `start`, and deletes the container after the test. */
   async createAndStart(bundle: Bundle, args: readonly string[] = [], options: Options & { id?: string } = {}): Promise<Started> {
     const started = await this.create(bundle, args, options);
     await this.ok(["start", options.id ?? this.id]);
     return started;
   }
 
-  /** `run` in the foreground, whatever its exit status. */
+  /** Runs `run` in the foreground and accepts any exit status. */
   run(bundle: Bundle, args: readonly string[] = [], options: Options = {}): Promise<Result> {
     return this.runtime(["run", "-b", bundle.directory, ...args, this.id], options);
   }
 
-  /** `run` of a bundle whose program must end with 0; returns what it printed, trimmed. */
+  /** Runs a new bundle, whose program must exit with 0. Returns its trimmed output. */
   async output(options: BundleOptions, args: readonly string[] = []): Promise<string> {
     const result = await this.run(this.bundle(options), args);
     assert.equal(result.status, 0, describe(result));
     return result.stdout.trim();
   }
 
-  /** Runs a shell command line in a container with `config`; returns what it printed, trimmed. */
+  /** Runs a shell command line in a container with `config`. Returns its trimmed output. */
   shell(line: string, config?: (config: Config) => void): Promise<string> {
     return this.output({ args: ["sh", "-c", line], ...(config && { config }) });
   }
@@ -238,12 +238,12 @@ export class Context {
     return JSON.parse(result.stdout) as Report;
   }
 
-  /** `state` of a container that must exist. */
+  /** The `state` of a container, which must exist. */
   async state(id = this.id): Promise<State> {
     return JSON.parse((await this.ok(["state", id])).stdout) as State;
   }
 
-  /** Waits until `state` says so. */
+  /** Waits until `state` reports the status `expected`. */
   async status(expected: string, id = this.id): Promise<State> {
     return until(`${id} is ${expected}`, async () => {
       const state = await this.state(id);
@@ -251,17 +251,17 @@ export class Context {
     });
   }
 
-  /** Waits until a file exists and is not empty; returns its text. */
+  /** Waits until a file exists and is not empty. Returns its text. */
   fileText(file: string): Promise<string> {
     return until(`${file} has content`, () => (existsSync(file) && readFileSync(file, "utf8")) || undefined);
   }
 
-  /** Waits until a started program, or the container that it left behind, has printed `text`. */
+  /** Waits until a started program, or the container that it created, has printed `text`. */
   async printed(started: Started, text: string): Promise<void> {
     await until(`"${text}" is printed`, () => started.output().includes(text));
   }
 
-  /** The wait status of an orphan that the subreaper reaped: an exit status, or 128+signal. */
+  /** Waits until the subreaper has reaped an orphan. Returns its exit status, or 128+signal. */
   exitOf(pid: number): Promise<number> {
     return until(`process ${pid} ends`, () => {
       const line = readFileSync(`${workDirectory}/exits`, "utf8")

@@ -1,5 +1,5 @@
 /**
- * Bundles whose root file system is Debian: an overlay of the tree that test/integration/prepare makes.
+ * Bundles with a Debian root file system: an overlay on the tree that test/integration/prepare makes.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -7,10 +7,10 @@ import { chmodSync, existsSync } from "node:fs";
 import { cacheDirectory } from "./environment.js";
 import type { Bundle, BundleOptions, Context } from "./context.js";
 
-/** Debian's smallest variant with procps, dbus and systemd. Nothing may write to it. */
+/** Debian's smallest variant with procps, dbus and systemd. Do not write to it: all tests share it. */
 export const debianTree = `${cacheDirectory}/debian-systemd`;
 
-/** Mounts an overlay of `lower` on a bundle's rootfs. Returns the folder with what is written to it. */
+/** Mounts an overlay of `lower` on a bundle's rootfs. Returns the upper folder, which receives all writes. */
 export function overlay(c: Context, lower: string, rootfs: string): string {
   const [upper, work] = [c.folder("upper"), c.folder("work")];
   chmodSync(upper, 0o755);
@@ -24,7 +24,7 @@ export function overlay(c: Context, lower: string, rootfs: string): string {
   return upper;
 }
 
-/** A bundle with Debian as its root file system, which it may write to. */
+/** Makes a bundle with a writable Debian root file system. */
 export function debian(c: Context, options: BundleOptions): Bundle {
   if (!existsSync(debianTree)) c.skip(`${debianTree} is missing: test/integration/prepare`);
   const bundle = c.bundle({ ...options, rootfs: "empty" });

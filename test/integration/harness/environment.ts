@@ -1,5 +1,5 @@
 /**
- * What `test/integration/run` tells the tests: the runtime under test and where things are.
+ * The settings that `test/integration/run` passes to the tests in environment variables.
  */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
@@ -13,43 +13,46 @@ function required(name: string): string {
 /** Absolute path of the runtime under test. */
 export const runtimePath = required("RUNTIME");
 
-/** `tsrunc`, `tsrunc-node`, `runc` or `crun`: the name of the file in expected/. */
+/** `tsrunc`, `tsrunc-node`, `runc` or `crun`; also the name of the file in expected/. */
 export const runtimeName = basename(runtimePath);
 
-/** Both hosts of tsrunc are one program with one behaviour. */
+/** True for both hosts of tsrunc, which must behave the same. */
 export const isTsrunc = runtimeName.startsWith("tsrunc");
 
-/** A fresh directory of this run, mode 0755, removed when the run ends. */
+/** A new directory for this run, mode 0755, removed when the run ends. */
 export const workDirectory = required("TSRUNC_TEST_WORK");
 
-/** The checkout. */
+/** The root of the checkout. */
 export const repository = required("TSRUNC_TEST_REPOSITORY");
 
-/** Folder of the tests and of their `expected/`: test/integration, or another suite on this harness. */
+/** The folder of the tests and of `expected/`: test/integration, or another suite that uses this harness. */
 export const suiteDirectory = process.env["TSRUNC_TEST_SUITE"] ?? `${repository}/test/integration`;
 
-/** File that gets a line of JSON for each test that has run, whatever is expected of it. */
+/** If set, each test appends a line of JSON with its actual outcome to this file, whether or not the outcome is expected. */
 export const resultsFile = process.env["TSRUNC_TEST_RESULTS"];
 
-/** Where the compiled helper programs of harness/native are. */
+/** The folder of the compiled helpers of harness/native. */
 export const binaries = required("TSRUNC_TEST_BIN");
 
-/** What test/integration/prepare fetched. */
+/** The folder into which test/integration/prepare downloads. */
 export const cacheDirectory = process.env["TSRUNC_TEST_CACHE"] ?? "/var/tmp/tsrunc-test-cache";
 
-/** What a host lacks makes a test fail, not skip. */
+/** A test fails instead of being skipped if the host lacks something. */
 export const mustWork = process.env["TSRUNC_MUST_WORK"] === "1";
 
-/** Factor for all time limits of the tests; an emulated machine is slow. */
+/** A factor for all time limits, for slow (emulated) machines. */
 export const slowness = Number(process.env["TSRUNC_TEST_SLOWNESS"] ?? "1");
 
-/** Nothing else uses this machine, so whatever is new after a test came from it. */
+/** Nothing else uses this machine, so the leak check can attribute every change to the test. */
 export const exclusive = process.env["CI"] === "true";
 
-/** In a pid namespace of its own the process id is not unique on the machine: TSRUNC_TEST_ID makes it so. Part of every container id, and so of every cgroup, socket and file that a test makes. */
+/**
+ * Part of every container ID, and so of the name of every cgroup, socket and file that a test makes. TSRUNC_TEST_ID makes it unique on the
+ * machine when the tests run in their own pid namespace, where the pid is not.
+ */
 export const prefix = `tsrunc-test-${process.env["TSRUNC_TEST_ID"] ?? ""}${process.pid}`;
 
-/** A file of test/fixtures as text. */
+/** Reads a file of test/fixtures. */
 export function fixture(name: string): string {
   return readFileSync(`${repository}/test/fixtures/${name}`, "utf8");
 }

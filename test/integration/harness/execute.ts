@@ -1,6 +1,6 @@
 /**
- * Starting programs. Standard output and error are files, not pipes: a container that `create` leaves behind holds them open,
- * and a pipe would keep the caller waiting for its end.
+ * Starts programs. Their standard output and error are files, not pipes: the container that `create` leaves running holds them open,
+ * so a reader of a pipe would wait until the container ends.
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess, StdioOptions } from "node:child_process";
@@ -12,16 +12,16 @@ export interface Options {
   env?: Record<string, string> | undefined;
   /** Text for standard input. Default: /dev/null. */
   input?: string | undefined;
-  /** Open descriptors that the program gets as 3, 4, ... */
+  /** Open descriptors that the program inherits as 3, 4, ... */
   descriptors?: number[];
   cwd?: string;
-  /** The program is killed, and the result says so, when it takes longer. Default 30. */
+  /** After this time the program is killed, and the result has `timedOut`. Default 30. */
   timeoutSeconds?: number;
 }
 
 export interface Result {
   command: string;
-  /** Exit status; null when a signal ended it. */
+  /** The exit status; null if a signal killed the program. */
   status: number | null;
   signal: NodeJS.Signals | null;
   timedOut: boolean;
@@ -29,24 +29,24 @@ export interface Result {
   stderr: string;
 }
 
-/** A program that runs until it is waited for. */
+/** A started program. */
 export interface Started {
   pid: number;
   process: ChildProcess;
-  /** What it, or a container that it left behind, has printed by now. */
+  /** The output so far of the program, or of the container that it left running. */
   output(): string;
   errors(): string;
   wait(): Promise<Result>;
 }
 
 export interface Launch extends Options {
-  /** Path prefix of the files that take the output. */
+  /** The path prefix of the output files. */
   output: string;
 }
 
 export const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** Starts `command`; the files `<output>.in`, `.out` and `.err` are made. Throws if it cannot be executed. */
+/** Starts `command` with its output in `<output>.out` and `<output>.err`. Throws if the command cannot be executed. */
 export async function start(command: string, args: readonly string[], launch: Launch): Promise<Started> {
   const input = launch.input === undefined ? "ignore" : "pipe";
   const out = openSync(`${launch.output}.out`, "a");
@@ -63,11 +63,11 @@ export async function start(command: string, args: readonly string[], launch: La
   });
   closeSync(out);
   closeSync(err);
-  // The end is awaited later; until then a failed spawn is not an unhandled rejection.
+  // Until `wait` awaits the promise, a failed spawn must not count as an unhandled rejection.
   ended.catch(() => undefined);
   if (child.pid === undefined) await ended;
   if (launch.input !== undefined) {
-    child.stdin?.on("error", () => undefined); // EPIPE: the program did not read its input, which is its choice
+    child.stdin?.on("error", () => undefined); // EPIPE: the program need not read its input
     child.stdin?.end(launch.input);
   }
   const output = (): string => readFileSync(`${launch.output}.out`, "utf8");
@@ -88,13 +88,13 @@ export async function start(command: string, args: readonly string[], launch: La
   return { pid: child.pid as number, process: child, output, errors, wait };
 }
 
-/** A result in words, for the message of a failed assertion. */
+/** Formats a result for the message of a failed assertion. */
 export function describe(result: Result): string {
   const end = result.timedOut ? "killed: took too long" : (result.signal ?? `status ${result.status}`);
   return `${result.command}\n  ${end}\n  stdout: ${result.stdout.slice(-2000)}\n  stderr: ${result.stderr.slice(-2000)}`;
 }
 
-/** Waits until `check` returns a value other than undefined and false. Throws after `seconds`, naming `what`. */
+/** Waits until `check` returns a value other than undefined or false. Throws an error with `what` after `seconds`. */
 export async function until<T>(
   what: string,
   check: () => T | undefined | false | Promise<T | undefined | false>,

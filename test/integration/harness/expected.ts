@@ -1,6 +1,6 @@
 /**
- * The differences of a runtime that are known: expected/<runtime>.txt, a line for each test, `file > test # reason`.
- * A listed test must fail, or the list is out of date. `?file > test # reason` is for a race: such a test may do either.
+ * The known differences of a runtime: expected/<runtime>.txt has a line for each test, `file > test # reason`.
+ * A listed test must fail, or the list is out of date. `?file > test # reason` marks a race: the test may pass or fail.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { isTsrunc, runtimeName, suiteDirectory } from "./environment.js";
@@ -10,13 +10,13 @@ export interface Difference {
   racy: boolean;
 }
 
-/** The lists that hold for the runtime under test: its own and, for the second host of tsrunc, that of tsrunc. */
+/** The lists for the runtime under test. tsrunc-node also uses the list of tsrunc. */
 export function expectedFiles(): string[] {
   const names = isTsrunc && runtimeName !== "tsrunc" ? ["tsrunc", runtimeName] : [runtimeName];
   return names.map((name) => `${suiteDirectory}/expected/${name}.txt`);
 }
 
-/** The known differences; no file means none. Throws on a line without a reason. */
+/** Loads the known differences; a missing file means none. Throws if a line has no reason. */
 export function loadExpected(): Map<string, Difference> {
   const differences = new Map<string, Difference>();
   for (const file of expectedFiles()) {

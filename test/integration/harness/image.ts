@@ -1,5 +1,5 @@
 /**
- * The image that managers run: the busybox root file system of the tests as one layer.
+ * The image that the managers run: its only layer is the tests' busybox root file system.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,12 +8,12 @@ import { spawnSync } from "node:child_process";
 import { makeRootfs } from "./rootfs.js";
 import type { Context } from "./context.js";
 
-/** What the image is called after an import. */
+/** The image's name after an import. */
 export const image = "example.org/busybox:test";
 
 /**
- * Writes the image as a tar archive that is both an OCI image layout and one that `docker load` takes. Returns its path.
- * The image has the environment variable FROM_IMAGE and the working directory /home/worker.
+ * Writes the image as a tar archive that is both an OCI image layout and an archive for `docker load`. Returns its path.
+ * The image sets the environment variable FROM_IMAGE and the working directory /home/worker.
  */
 export function imageArchive(c: Context): string {
   const layout = c.folder("layout");

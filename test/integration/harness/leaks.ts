@@ -1,5 +1,5 @@
 /**
- * What of the host a test could leave changed: a snapshot before it, one after it, and the differences in words.
+ * Finds what a test leaves behind on the host, by comparing snapshots from before and after the test.
  */
 import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import type { Dirent } from "node:fs";
@@ -17,7 +17,7 @@ export interface Snapshot {
   names: string;
 }
 
-/** `/proc/self/mountinfo` by mount id: the tests have a mount namespace of their own, so all of it is ours. */
+/** The lines of `/proc/self/mountinfo` by mount ID. The tests run in their own mount namespace, so every change comes from them. */
 function mounts(): Map<string, string> {
   const found = new Map<string, string>();
   for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
@@ -27,7 +27,7 @@ function mounts(): Map<string, string> {
   return found;
 }
 
-/** Directories of all hierarchies that bear the run's prefix; on an exclusive machine also all at the top. */
+/** The cgroups with the run's prefix in all hierarchies; on an exclusive machine also every top-level cgroup. */
 function cgroups(): Set<string> {
   const found = new Set<string>();
   const visit = (directory: string, depth: number): void => {
@@ -42,7 +42,7 @@ function cgroups(): Set<string> {
   return found;
 }
 
-/** A cgroup of somebody else may go away while it is read, and may lie deeper than a path can say. */
+/** Other processes' cgroups can vanish meanwhile, or be too deep for a path. */
 function entriesOf(directory: string): Dirent[] {
   try {
     return readdirSync(directory, { withFileTypes: true });
@@ -52,7 +52,7 @@ function entriesOf(directory: string): Dirent[] {
   }
 }
 
-/** Parent, state and command of a process, or undefined when it is gone. */
+/** The parent, state and command of a process; undefined if it has ended. */
 function processStatus(pid: number): { parent: number; state: string; command: string } | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -64,7 +64,7 @@ function processStatus(pid: number): { parent: number; state: string; command: s
   }
 }
 
-/** All descendants of the subreaper but this process and its ancestors, zombies included. */
+/** All descendants of the subreaper, zombies included, except this process and its ancestors. */
 export function descendants(): Map<number, string> {
   const parents = new Map<number, { parent: number; command: string }>();
   for (const name of readdirSync("/proc")) {
@@ -87,7 +87,7 @@ export function descendants(): Map<number, string> {
   return found;
 }
 
-/** Paths (abstract ones with @) of Unix sockets that bear the run's prefix or lie in its directory. */
+/** The paths of Unix sockets (abstract ones begin with @) that have the run's prefix or are in its directory. */
 function sockets(): Set<string> {
   const found = new Set<string>();
   for (const line of readFileSync("/proc/net/unix", "utf8").split("\n")) {
@@ -97,7 +97,7 @@ function sockets(): Set<string> {
   return found;
 }
 
-/** Entries of the folders that a runtime may write to. On a shared machine only those that bear the run's prefix count. */
+/** The entries of folders that a runtime may write to; on a shared machine only those with the run's prefix. */
 function files(): Set<string> {
   const found = new Set<string>();
   const folders = ["/run", "/run/runc", "/run/crun", "/run/tsrunc", "/run/lock", "/run/user", "/tmp", "/var/tmp", "/dev", "/dev/shm"];
@@ -106,14 +106,14 @@ function files(): Set<string> {
     try {
       names = readdirSync(folder);
     } catch {
-      continue; // a folder that is not there holds nothing
+      continue; // a missing folder is empty
     }
     for (const name of names) if (exclusive || name.includes(prefix)) found.add(`${folder}/${name}`);
   }
   return found;
 }
 
-/** Single facts that no container may change: devices of the host and its names. */
+/** Host properties that no container may change: devices, host name and core pattern. */
 function hostFacts(): string {
   const devices = ["/dev/null", "/dev/zero", "/dev/tty", "/dev/ptmx", "/dev/console", "/dev/pts/ptmx"].map((device) => {
     const info = lstatSync(device, { throwIfNoEntry: false });
@@ -129,7 +129,7 @@ export function snapshot(): Snapshot {
   return { mounts: mounts(), cgroups: cgroups(), processes: descendants(), sockets: sockets(), files: files(), names: hostFacts() };
 }
 
-/** What is in `after` and not in `before`, and the mounts that changed or went away; one line for each. */
+/** Describes what is new in `after`, and the mounts that changed or vanished, one line for each. */
 export function differences(before: Snapshot, after: Snapshot): string[] {
   const found: string[] = [];
   for (const [id, line] of after.mounts) {
@@ -146,7 +146,7 @@ export function differences(before: Snapshot, after: Snapshot): string[] {
   return found;
 }
 
-/** The differences that remain once processes that are about to end had up to a second for it. */
+/** The differences after waiting up to a second for processes that are about to end. */
 export async function settledDifferences(before: Snapshot): Promise<string[]> {
   try {
     await until("nothing left", () => differences(before, snapshot()).length === 0, 1);

@@ -1,8 +1,8 @@
 /**
- * A host on which memory files are never executed.
+ * Simulates a host that does not execute memfds.
  */
 
-/** Before a command line: in a pid namespace of its own, whose sysctl says that memory files are never executed (since Linux 6.3). */
+/** A prefix for a command line: runs it in a new pid namespace whose vm.memfd_noexec forbids executable memfds (Linux 6.3). */
 export const withoutExecutableMemory = [
   "/usr/bin/unshare",
   "--pid",

@@ -1,10 +1,10 @@
 /**
- * /proc/PID/mountinfo (proc_pid_mountinfo(5)) as records.
+ * Parses /proc/PID/mountinfo (proc_pid_mountinfo(5)).
  */
 export interface MountRecord {
   root: string;
   target: string;
-  /** per mount: ro, nosuid, ... */
+  /** per-mount options: ro, nosuid, ... */
   options: string[];
   /** shared:N, master:N, propagate_from:N, unbindable */
   propagation: string[];
@@ -13,7 +13,7 @@ export interface MountRecord {
   superOptions: string[];
 }
 
-/** The mounts in their order; with several at one target the last is the one that is seen. */
+/** The mounts in file order. If several have the same target, the last one is visible. */
 export function parseMountinfo(text: string): MountRecord[] {
   return text
     .trim()
@@ -26,7 +26,7 @@ export function parseMountinfo(text: string): MountRecord[] {
     });
 }
 
-/** The mount seen at `target`. Throws when nothing is mounted there. */
+/** The visible mount at `target`. Throws if nothing is mounted there. */
 export function mountAt(mounts: MountRecord[], target: string): MountRecord {
   const found = mounts.findLast((mount) => mount.target === target);
   if (!found) throw new Error(`nothing is mounted on ${target}:\n${mounts.map((mount) => mount.target).join("\n")}`);

@@ -1,5 +1,5 @@
 /**
- * What `probe report` prints inside a container.
+ * The output of `probe report`.
  */
 export interface Report {
   /** real, effective, saved */
@@ -16,7 +16,7 @@ export interface Report {
   rlimits: Record<string, [string, string]>;
   blockedSignals: string;
   ignoredSignals: string;
-  /** number -> what /proc/self/fd says of it */
+  /** number -> target of its link in /proc/self/fd */
   descriptors: Record<string, string>;
   terminal: string | null;
   controllingTerminal: boolean;
@@ -24,7 +24,7 @@ export interface Report {
   foreground: number;
   sessionKeyring: string;
   sessionKeyringId: number;
-  /** files of /proc/self as text, empty where they cannot be read: cgroup, oom_score_adj, attr/current */
+  /** The texts of cgroup, oom_score_adj and attr/current in /proc/self; empty if unreadable. */
   cgroups: string;
   oomScoreAdj: string;
   label: string;
@@ -50,9 +50,9 @@ export interface Report {
   nice: number;
   /** SCHED_* */
   scheduler: number;
-  /** Of ioprio_get(2). */
+  /** As returned by ioprio_get(2). */
   ioPriority: number;
-  /** MPOL_*, -1 where the kernel has no NUMA. */
+  /** MPOL_*, or -1 if the kernel lacks NUMA. */
   memoryPolicy: number;
   /** Nanoseconds. */
   timerSlack: number;
@@ -68,13 +68,13 @@ const capabilityNames = (
   .split(" ")
   .map((name) => `CAP_${name}`);
 
-/** The names in a set of 16 hexadecimal digits, sorted. */
+/** The sorted names of the capabilities in a set of 16 hexadecimal digits. */
 export function capabilities(set: string): string[] {
   const bits = BigInt(`0x${set}`);
   return capabilityNames.filter((_, number) => (bits >> BigInt(number)) & 1n).sort();
 }
 
-/** An environment list as a record; the last of equal names wins. */
+/** The environment as a record; the last value of a name wins. */
 export function environmentOf(report: Report): Record<string, string> {
   return Object.fromEntries(report.env.map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]));
 }

@@ -1,12 +1,12 @@
 /**
- * Root file systems for bundles. The small ones are made anew for each test, so that a container may write to them.
+ * Makes root file systems for bundles, a new one for each bundle, so that the container may write to it.
  */
 import { chmodSync, copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { binaries } from "./environment.js";
 
 /**
  * busybox: Debian's static busybox under its usual names, /bin/probe, /etc/passwd and the usual folders;
- * scratch: /probe and nothing else; empty: nothing at all.
+ * scratch: only /probe; empty: nothing.
  */
 export type Rootfs = "busybox" | "scratch" | "empty";
 
@@ -20,7 +20,7 @@ const applets = (
 const passwd = "root:x:0:0:root:/root:/bin/sh\nworker:x:1000:1000:worker:/home/worker:/bin/sh\n";
 const group = "root:x:0:\ntty:x:5:\nworker:x:1000:\nextra:x:2000:worker\n";
 
-/** Fills the directory `root`, which is made with mode 0755. Throws when busybox-static is not installed. */
+/** Makes and fills the directory `root` (mode 0755). Throws if busybox-static is not installed. */
 export function makeRootfs(kind: Rootfs, root: string): void {
   mkdirSync(root, { recursive: true });
   chmodSync(root, 0o755);

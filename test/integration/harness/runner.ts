@@ -1,5 +1,5 @@
 /**
- * Runs the bundled test files one after the other, each in a Node process of its own, and adds up what tap reports.
+ * Runs the bundled test files one after another, each in its own Node process, and adds up the results from tap.
  * Arguments: the folder of the bundles, then filters (see test/integration/run).
  */
 import { spawn } from "node:child_process";
@@ -18,7 +18,7 @@ interface Tally {
 const verbose = process.env["TSRUNC_TEST_VERBOSE"] === "1";
 const fileLimitMilliseconds = 600_000 * slowness;
 
-/** Runs one file; prints the tests that failed (or all), with their diagnostics. */
+/** Runs one file, and prints the failed tests with their diagnostics (in verbose mode, all tests). */
 async function runFile(folder: string, file: string, only: readonly string[]): Promise<Tally> {
   const tally: Tally = { passed: 0, failed: 0, skipped: 0, names: [] };
   const subject = file.replace(/\.test\.mjs$/, "");
@@ -68,27 +68,27 @@ async function runFile(folder: string, file: string, only: readonly string[]): P
 
 interface Selected {
   file: string;
-  /** Parts of the names of its tests; none selects all. */
+  /** Run only tests whose names contain one of these; if empty, run all. */
   only: string[];
 }
 
-/** `lifecycle` selects files, `lifecycle:kill` tests of such files; each file runs once. */
+/** Applies the filters: `lifecycle` selects files, `lifecycle:kill` selects tests in such files. Each file runs once. */
 function selection(files: string[], filters: string[]): Selected[] {
   if (filters.length === 0) return files.map((file) => ({ file, only: [] }));
-  const wanted = filters.map((filter) => {
+  const parsed = filters.map((filter) => {
     const [part = "", only] = filter.split(/:(.*)/s);
     return { part, only };
   });
   return files.flatMap((file) => {
-    const matching = wanted.filter(({ part }) => file.includes(part));
+    const matching = parsed.filter(({ part }) => file.includes(part));
     if (matching.length === 0) return [];
     const parts = matching.map(({ only }) => only).filter((only) => only !== undefined);
     return [{ file, only: parts.length === matching.length ? parts : [] }];
   });
 }
 
-/** A filter that selects no test is a mistake, or the test has another name by now. */
-function idleFilters(filters: string[], names: string[]): string[] {
+/** Finds filters that select no test, which are mistyped or out of date. */
+function unmatchedFilters(filters: string[], names: string[]): string[] {
   return filters.filter((filter) => {
     const [part = "", only = ""] = filter.split(/:(.*)/s);
     return !names.some((name) => {
@@ -98,7 +98,7 @@ function idleFilters(filters: string[], names: string[]): string[] {
   });
 }
 
-/** A listed difference whose test does not exist any more hides nothing and must go. */
+/** Finds listed differences whose test no longer exists. */
 function staleDifferences(names: string[]): string[] {
   return [...loadExpected().keys()].filter((name) => !names.includes(name));
 }
@@ -127,7 +127,7 @@ if (filters.length === 0) {
     console.log(`not ok ${expectedFiles().join(" or ")} lists a test that does not exist: ${name}`);
   }
 }
-for (const filter of idleFilters(filters, total.names)) {
+for (const filter of unmatchedFilters(filters, total.names)) {
   total.failed += 1;
   console.log(`not ok no test of ${suiteDirectory} is selected by "${filter}"`);
 }

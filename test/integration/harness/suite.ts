@@ -1,6 +1,6 @@
 /**
- * Declares a test: runs it with a fresh context, proves that it left nothing behind, cleans up if it did, and weighs the outcome
- * against the known differences of the runtime. Assertions throw; tap only counts and prints.
+ * Declares tests. A test runs with a new context; then the suite checks that it left nothing behind, cleans up if it did, and compares
+ * the outcome with the known differences of the runtime. Assertions throw; tap only counts and prints.
  */
 import t from "tap";
 import { appendFileSync, existsSync, readdirSync, rmSync, rmdirSync } from "node:fs";
@@ -16,26 +16,26 @@ import type { Snapshot } from "./leaks.js";
 
 const file = basename(process.argv[1] ?? "").replace(/\.test\.mjs$/, "");
 const expected = loadExpected();
-/** Parts of the names of the tests to run; undefined runs all. */
+/** Run only tests whose names contain one of these; if undefined, run all. */
 const only = process.env["TSRUNC_TEST_ONLY"]?.split("\n");
 const slowMilliseconds = 120_000 * slowness;
 
-/** A test is run on another runtime to show that it can pass, and there it races now and then. On ours it must pass each time. */
+/** On other runtimes a test only has to show that it can pass, and some race, so it gets several tries. On tsrunc it must always pass. */
 const tries = isTsrunc ? 1 : Number(process.env["TSRUNC_TEST_TRIES"] ?? (resultsFile === undefined ? 3 : 1));
 
-/** What tsrunc keeps in --root between containers. */
-const kept = "#seccomp";
+/** The cache of seccomp filters in tsrunc's --root, which stays after `delete`. */
+const seccompCache = "#seccomp";
 
-/** State left in --root, and files left in TMPDIR. A lock file or an empty folder is no container. */
+/** Finds state left in --root, and files left in TMPDIR. Lock files (their names begin with a dot) may stay. */
 function leftFiles(context: Context): string[] {
   const found: string[] = [];
   if (existsSync(context.root))
-    for (const name of readdirSync(context.root)) if (!name.startsWith(".") && name !== kept) found.push(`state left: ${name}`);
+    for (const name of readdirSync(context.root)) if (!name.startsWith(".") && name !== seccompCache) found.push(`state left: ${name}`);
   for (const name of readdirSync(context.temporary)) found.push(`temporary file left: ${name}`);
   return found;
 }
 
-/** Takes back what a test left, so that the next one starts clean. */
+/** Removes what a test left, so that the next one starts clean. */
 async function clean(before: Snapshot): Promise<void> {
   for (let round = 0; round < 5; round++) {
     const after = snapshot();
@@ -53,7 +53,7 @@ function killProcess(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // it ended by itself
+    // already ended
   }
 }
 
@@ -61,18 +61,18 @@ function removeCgroup(cgroup: string): void {
   try {
     rmdirSync(cgroup);
   } catch {
-    // busy until its processes are reaped: the next round tries again
+    // busy until its processes are reaped; the next round tries again
   }
 }
 
 function removeDirectory(context: Context): void {
-  // After a failure a mount may be left below: never remove through it.
+  // A failed test may leave a mount below; never delete files through it.
   const mounted = [...snapshot().mounts.values()].some((line) => line.split(" ")[4]?.startsWith(`${context.directory}/`));
   if (!mounted) rmSync(context.directory, { recursive: true, force: true });
 }
 
-/** The message and where in the test file it arose. */
-function inWords(error: unknown): string {
+/** Formats an error's message and its position in the test file. */
+function formatError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const places = (error.stack ?? "").split("\n").filter((line) => /^ +at .*\.test\.ts:/.test(line));
   return [error.message, ...places].join("\n");
@@ -84,12 +84,12 @@ function timeLimit(): Promise<never> {
   });
 }
 
-/** A context and the state of the host before it. */
-class Trial {
+/** A test's context, with a snapshot of the host from before the test. */
+class TestRun {
   readonly before = snapshot();
   readonly context = new Context();
 
-  /** Runs what was deferred, compares the host with before and cleans up. Returns the errors. */
+  /** Runs the deferred actions, compares the host with the snapshot and cleans up. Returns the errors. */
   async finish(): Promise<unknown[]> {
     const errors = await this.context.finish();
     const left = [...(await settledDifferences(this.before)), ...leftFiles(this.context)];
@@ -103,17 +103,17 @@ class Trial {
 }
 
 async function attempt(body: (context: Context) => Promise<void>): Promise<unknown[]> {
-  const trial = new Trial();
+  const run = new TestRun();
   const errors: unknown[] = [];
   try {
-    await Promise.race([body(trial.context), timeLimit()]);
+    await Promise.race([body(run.context), timeLimit()]);
   } catch (error) {
     errors.push(error);
   }
-  return [...errors, ...(await trial.finish())];
+  return [...errors, ...(await run.finish())];
 }
 
-/** Attempts until one passes, is skipped, or the last has failed; an attempt returns its errors. */
+/** Makes up to `count` attempts, until one passes or is skipped. An attempt returns its errors. */
 export async function tryUpTo(count: number, makeAttempt: () => Promise<unknown[]>): Promise<{ errors: unknown[]; failures: unknown[][] }> {
   const failures: unknown[][] = [];
   for (;;) {
@@ -123,12 +123,12 @@ export async function tryUpTo(count: number, makeAttempt: () => Promise<unknown[
   }
 }
 
-/** How a test went, as `TSRUNC_TEST_RESULTS` gets it. */
+/** The outcome of a test, as written to `TSRUNC_TEST_RESULTS`. */
 export interface Outcome {
   file: string;
   name: string;
   outcome: "pass" | "fail" | "skip";
-  /** The first error, or why it was skipped. */
+  /** The first error, or the reason for skipping. */
   detail: string;
 }
 
@@ -139,7 +139,7 @@ function record(name: string, outcome: Outcome["outcome"], detail: string): void
 }
 
 /**
- * A test; `name` is a sentence. It runs after all tests declared before it.
+ * Declares a test; `name` is a sentence. Tests run in the order of their declarations.
  */
 export function test(name: string, body: (context: Context) => Promise<void>): void {
   if (isSelected(name)) judge(name, () => attempt(body));
@@ -149,7 +149,7 @@ function isSelected(name: string): boolean {
   return only === undefined || only.some((part) => name.includes(part));
 }
 
-/** Has tap run a test; `makeAttempt` returns the errors of one attempt. */
+/** Runs a test in tap and judges its outcome. `makeAttempt` returns the errors of one attempt. */
 function judge(name: string, makeAttempt: () => Promise<unknown[]>): void {
   void t.test(name, { timeout: tries * (slowMilliseconds + 60_000) }, async (report) => {
     const difference = expected.get(`${file} > ${name}`);
@@ -160,8 +160,8 @@ function judge(name: string, makeAttempt: () => Promise<unknown[]>): void {
       report.pass(name, { skip: skip.message });
       return;
     }
-    record(name, errors.length > 0 ? "fail" : "pass", errors.length > 0 ? inWords(errors[0]) : "");
-    for (const error of errors) report.comment(inWords(error));
+    record(name, errors.length > 0 ? "fail" : "pass", errors.length > 0 ? formatError(errors[0]) : "");
+    for (const error of errors) report.comment(formatError(error));
     if (errors.length > 0 && difference !== undefined) {
       report.pass(`fails as expected: ${difference.reason}`);
     } else if (errors.length > 0) {
@@ -170,26 +170,26 @@ function judge(name: string, makeAttempt: () => Promise<unknown[]>): void {
       report.comment(`passes, but is listed as a difference: ${difference.reason}`);
       report.fail("failed", { diagnostic: false });
     } else {
-      for (const [error] of failures) report.comment(`raced: ${inWords(error)}`);
+      for (const [error] of failures) report.comment(`raced: ${formatError(error)}`);
       report.pass("passed");
     }
   });
 }
 
-/** Declares one of the tests that share a subject. */
+/** Declares a test that shares a subject with others. */
 export type SharingTest<T> = (name: string, body: (context: Context, subject: T) => Promise<void>) => void;
 
 /**
- * Tests that share what takes long to start, such as a daemon. It is started before the first of them that runs; what `start` deferred runs
- * after the last, in a test of its own that fails when anything is left behind. If it does not start, each of the tests fails.
+ * Declares tests that share a subject that is slow to start, such as a daemon. The first test that runs starts it. After the last, an
+ * additional test runs the actions that `start` deferred, and fails if anything is left behind. If the start fails, all of the tests fail.
  */
 export function sharing<T>(subject: string, start: (context: Context) => Promise<T>, declare: (test: SharingTest<T>) => void): void {
-  let trial: Trial | undefined;
+  let run: TestRun | undefined;
   let started: Promise<T> | undefined;
   let declared = false;
   const begin = (): Promise<T> => {
-    trial ??= new Trial();
-    started ??= start(trial.context);
+    run ??= new TestRun();
+    started ??= start(run.context);
     return started;
   };
   declare((name, body) => {
@@ -204,11 +204,11 @@ export function sharing<T>(subject: string, start: (context: Context) => Promise
       }
     });
   });
-  if (declared) judge(`${subject} ends and leaves nothing behind`, async () => (await trial?.finish()) ?? []);
+  if (declared) judge(`${subject} ends and leaves nothing behind`, async () => (await run?.finish()) ?? []);
 }
 
 /**
- * A test of what only some hosts can show, by their cgroups. On others it is not declared: there it cannot fail and is not skipped.
+ * Declares a test only on hosts with one of these cgroup modes. On other hosts it is not even counted as skipped.
  */
 export function testOn(modes: readonly CgroupMode[], name: string, body: (context: Context) => Promise<void>): void {
   if (modes.includes(cgroupMode())) test(name, body);

@@ -1,5 +1,5 @@
 /**
- * A program on a pseudo terminal, as harness/native/pty.c plays it.
+ * Runs a program on a pseudoterminal, with the helper harness/native/pty.c.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -16,7 +16,7 @@ export class Terminal {
   readonly #input: Writable;
   readonly #commands: Writable;
 
-  /** Starts `command` in a session of its own whose controlling terminal this is. It ends with the test. */
+  /** Starts `command` in a new session with this controlling terminal. The test kills it when it ends. */
   constructor(c: Context, command: string, args: readonly string[]) {
     const child = spawn(`${binaries}/pty`, [command, ...args], {
       stdio: ["pipe", "pipe", "inherit", "pipe", "pipe"],
@@ -25,7 +25,7 @@ export class Terminal {
     const [input, output, , commands, replies] = child.stdio;
     this.#input = input as Writable;
     this.#commands = commands as Writable;
-    for (const stream of [this.#input, this.#commands]) stream.on("error", () => undefined); // the pty is gone: the test sees it at once
+    for (const stream of [this.#input, this.#commands]) stream.on("error", () => undefined); // the pty has closed; the test notices that anyway
     (output as Readable).setEncoding("utf8").on("data", (text: string) => (this.#output += text));
     createInterface({ input: replies as Readable }).on("line", (line) => {
       if (/^(exited|signalled) /.test(line)) this.#end = line;
@@ -40,7 +40,7 @@ export class Terminal {
     });
   }
 
-  /** All that the terminal has shown, with \r\n line ends. */
+  /** The complete output, with \r\n line ends. */
   get output(): string {
     return this.#output;
   }
@@ -73,19 +73,19 @@ export class Terminal {
     assert.equal(await this.#ask(`signal ${number}`), "ok");
   }
 
-  /** The terminal's settings (termios), comparable. */
+  /** The terminal's settings (termios) as text, for comparison. */
   modes(): Promise<string> {
     return this.#ask("modes");
   }
 
-  /** Whether the terminal hands on every byte: neither line editing nor echo nor signals by keys. */
+  /** Whether the terminal is in raw mode: no line editing, no echo, no signals from keys. */
   async isRaw(): Promise<boolean> {
     const [, , , , local = "0"] = (await this.modes()).split(" ");
     const [isig, icanon, echo] = [0o1, 0o2, 0o10];
     return (parseInt(local, 16) & (isig | icanon | echo)) === 0;
   }
 
-  /** Waits for the program's end: `exited STATUS` or `signalled NUMBER`. */
+  /** Waits until the program ends. Returns `exited STATUS` or `signalled NUMBER`. */
   end(): Promise<string> {
     return until("the program on the terminal ends", () => this.#end, 20);
   }

@@ -1,15 +1,15 @@
-/** Bundles of containers in a user namespace. */
+/** Makes bundles for containers in a user namespace. */
 import { lchownSync, readdirSync, statSync } from "node:fs";
 import { setNamespace } from "./config.js";
 import type { Bundle, BundleOptions, Context } from "./context.js";
 
-/** The host's uid and gid that are root in the container. */
+/** The uid and gid on the host that map to root in the container. */
 export const base = 100000;
 
-/** Its uid and gid mappings. */
+/** The container's uid and gid mappings. */
 export const mapping = [{ containerID: 0, hostID: base, size: 65536 }];
 
-/** Gives a file or a folder with all that is in it to a user and its group. */
+/** Changes the owner and group of a file, or of a folder and everything in it. */
 export function chownTree(path: string, owner: number): void {
   lchownSync(path, owner, owner);
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
@@ -19,7 +19,7 @@ export function chownTree(path: string, owner: number): void {
   }
 }
 
-/** A bundle whose root file system belongs to the container's root. */
+/** Makes a bundle in a user namespace, whose rootfs belongs to the container's root. */
 export function mappedBundle(c: Context, options: BundleOptions): Bundle {
   const bundle = c.bundle({
     ...options,

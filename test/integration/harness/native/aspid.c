@@ -1,9 +1,8 @@
 /*
  * aspid PID
  *
- * Makes a process with the process id PID (clone3(2), set_tid: needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE), prints "made" and
- * waits for SIGTERM. Then exits with 0 if the process is still alive, else with 1: shows whether a program signals a reused
- * pid.
+ * Makes a process with the process ID PID (clone3(2), set_tid: needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE), prints "made" and
+ * waits for SIGTERM. Then exits with 0 if the process is still alive, else with 1. Shows whether a program signals a reused PID.
  */
 #include <errno.h>
 #include <linux/sched.h>

@@ -1,6 +1,6 @@
 /*
- * attributes COMMAND...: sets every attribute that is inherited across fork or exec to a value that is not the default, then executes the
- * command. The values are those of process-inheritance.test.ts.
+ * attributes COMMAND...: sets every attribute that is inherited across fork or exec to a non-default value, then executes the command.
+ * process-inheritance.test.ts expects these values.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,14 +33,14 @@ static void write_file(const char *path, const char *text)
 	close(file);
 }
 
-/* Makes a terminal the controlling one. Its other end stays open, or the session would be hung up. */
+/* Gives this process a controlling terminal. Keeps the master open, since closing it would send SIGHUP to the session. */
 static void take_terminal(void)
 {
-	setsid(); /* fails if we are a session leader already, which is fine */
-	int other = posix_openpt(O_RDWR | O_NOCTTY);
-	must(other, "posix_openpt");
-	must(unlockpt(other), "unlockpt");
-	int terminal = open(ptsname(other), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	setsid(); /* may fail: we can be a session leader already */
+	int master = posix_openpt(O_RDWR | O_NOCTTY);
+	must(master, "posix_openpt");
+	must(unlockpt(master), "unlockpt");
+	int terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
 	must(terminal, "open the terminal");
 	must(ioctl(terminal, TIOCSCTTY, 0), "TIOCSCTTY");
 }
@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 	umask(077);
 	struct rlimit core = {12345, 23456};
 	must(setrlimit(RLIMIT_CORE, &core), "setrlimit");
-	/* MPOL_LOCAL; a kernel without NUMA has no such call */
+	/* MPOL_LOCAL; kernels without NUMA lack this call */
 	if (syscall(SYS_set_mempolicy, 4, NULL, 0) == -1 && errno != ENOSYS)
 		must(-1, "set_mempolicy");
 	must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS");

@@ -1,8 +1,8 @@
 /*
  * datagrams SOCKET
  *
- * Plays a log daemon: binds the datagram socket SOCKET, prints "listening", then every datagram received, one a line; bytes that are
- * no printable ASCII, and backslashes, as \xNN. Ends by a signal.
+ * Plays a log daemon: binds the datagram socket SOCKET, prints "listening", then each received datagram as a line, in which bytes other
+ * than printable ASCII, and backslashes, appear as \xNN. Runs until a signal kills it.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,21 +1,22 @@
 /*
  * entering INIT FOLDER[:FOLDER...] COMMAND ARGUMENT...
  *
- * Runs a command of the runtime and stops each of its processes at every system call. INIT is the first process of a container that runs
- * "probe look", which is asked at each stop what it can open of the stopped process, provided that it can name it:
- *   - it shares the pid namespace with the container, which is not the caller's;
- *   - or the pid namespace is the caller's, and the process has begun to join namespaces (setns(2)).
- * Processes that execute a file of the folders (a program of the container, or a hook) are let go.
+ * Shows what a container can access of the runtime's processes while they enter the container. Runs a command of the runtime and stops each
+ * of its processes at every system call. INIT is the first process of a container that runs "probe look". At each stop, the helper asks probe
+ * what it can open of the stopped process, provided that the process is visible in the container:
+ *   - the container has its own pid namespace, and the process has joined it;
+ *   - or the container uses the caller's pid namespace, and the process has begun to join namespaces (setns(2)).
+ * The helper stops tracing processes that execute a file of the folders (a program of the container, or a hook).
  *
- * Prints a line for each kind of finding, CALL being the number of the system call that follows, at last "looked N times", and ends as the
- * command does:
+ * Prints each distinct finding as a line, where CALL is the number of the system call about to run, then "looked N times", and exits with
+ * the command's status:
  *   CALL: opened WHAT...
- *   CALL: holds PATH                   the host's file or folder, from descriptor 3 on
+ *   CALL: holds PATH                   a descriptor (3 or higher) of the host's file or folder
  *   CALL: holds the caller's root|cwd
- * The last two are only looked for in a pid namespace of the container's.
+ * It looks for the last two only if the container has its own pid namespace.
  *
- * probe cannot try to attach, because a process has one tracer. It reads the memory with process_vm_readv(2) instead, which the kernel allows on
- * the same terms (PTRACE_MODE_ATTACH_REALCREDS).
+ * probe cannot attach, because a process can have only one tracer. It reads memory with process_vm_readv(2) instead, which requires the same
+ * permission (PTRACE_MODE_ATTACH_REALCREDS).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -34,10 +35,10 @@
 
 enum { MOST = 256, LINE = 512 };
 
-/* A traced thread. It goes on once both its first stop and its parent's report of it were seen, in either order. */
+/* A traced thread. A new one is resumed after both its first stop and the event in its parent, which can arrive in either order. */
 struct thread {
 	pid_t tid;
-	int stopped, announced, entered;
+	int stopped, announced, entered; /* first stop seen; parent's event seen; has called setns */
 };
 
 static struct thread threads[MOST];
@@ -46,8 +47,8 @@ static int finding_count, looks, mount_count;
 static long mounts[MOST];
 static int ask, answer;
 static const char *init, *programs;
-static int names_all;		/* the pid namespace is the caller's */
-static char namespace[64];	/* the container's, as in /proc/PID/ns/pid */
+static int shares_pidns;	/* the container uses the caller's pid namespace */
+static char namespace[64];	/* the container's pid namespace, as in /proc/PID/ns/pid */
 
 static void fail(const char *what)
 {
@@ -80,7 +81,7 @@ static void read_link(char *text, size_t size, const char *format, const char *p
 	text[length < 0 ? 0 : length] = 0;
 }
 
-/* The last field of a line of /proc/PID/status, -1 without such a line. */
+/* Returns the last field of a line of /proc/PID/status, or -1 if there is no such line. */
 static long status_of(pid_t tid, const char *name)
 {
 	char path[64], line[LINE];
@@ -108,7 +109,7 @@ static void report(long call, const char *what, const char *object)
 		strcpy(findings[finding_count++], line);
 }
 
-/* The ids of the caller's mounts. Those of the container are others, and a clone that nobody has mounted is in no list. */
+/* Reads the IDs of the caller's mounts. The container's mounts have other IDs, and detached mounts are not listed at all. */
 static void read_mounts(void)
 {
 	char line[4096];
@@ -128,7 +129,7 @@ static int is_mounted_on_host(long mount)
 	return 0;
 }
 
-/* The host's files and folders that a descriptor leads to. Memory files and the like have no name. */
+/* Reports descriptors of the host's files and folders. Ignores memfds and the like, which have no links. */
 static void look_at_descriptors(const char *pid, long call)
 {
 	char path[300], target[LINE], line[LINE];
@@ -152,7 +153,7 @@ static void look_at_descriptors(const char *pid, long call)
 		closedir(folder);
 }
 
-/* Whether the process still has the root, or is still in the working directory, of the caller. */
+/* Reports whether the process still has the root or the working directory of the caller. */
 static void look_at_directories(const char *pid, long call)
 {
 	static const char *const names[] = { "root", "cwd" };
@@ -172,7 +173,7 @@ static void look(struct thread *thread, long call)
 	char pid[16], own[64], reply[LINE];
 	snprintf(pid, sizeof pid, "%d", thread->tid);
 	read_link(own, sizeof own, "/proc/%s/ns/%s", pid, "pid");
-	if (strcmp(own, namespace) || (names_all && !thread->entered))
+	if (strcmp(own, namespace) || (shares_pidns && !thread->entered))
 		return;
 	dprintf(ask, "%ld\n", status_of(thread->tid, "NSpid:"));
 	ssize_t length = read(answer, reply, sizeof reply - 1);
@@ -182,7 +183,7 @@ static void look(struct thread *thread, long call)
 	looks++;
 	if (strcmp(reply, "nothing"))
 		report(call, "opened", reply);
-	if (!names_all) {
+	if (!shares_pidns) {
 		look_at_descriptors(pid, call);
 		look_at_directories(pid, call);
 	}
@@ -217,9 +218,10 @@ static int executes_program(pid_t tid)
 	return found;
 }
 
-static void go_on(struct thread *thread, int number)
+/* Resumes a thread until the next stop, with the signal NUMBER or none (0). */
+static void resume(struct thread *thread, int number)
 {
-	ptrace(PTRACE_SYSCALL, thread->tid, 0, number); /* ESRCH: it was killed meanwhile */
+	ptrace(PTRACE_SYSCALL, thread->tid, 0, number); /* may fail with ESRCH: the thread was killed meanwhile */
 }
 
 static void handle_call(struct thread *thread)
@@ -232,7 +234,7 @@ static void handle_call(struct thread *thread)
 	look(thread, info.entry.nr);
 }
 
-/* Returns whether the thread is let go. */
+/* Returns 1 if the thread is no longer traced. */
 static int handle_event(struct thread *thread, int event)
 {
 	unsigned long message = 0;
@@ -248,7 +250,7 @@ static int handle_event(struct thread *thread, int event)
 	child->announced = 1;
 	child->entered = thread->entered;
 	if (child->stopped)
-		go_on(child, 0);
+		resume(child, 0);
 	return 0;
 }
 
@@ -256,16 +258,16 @@ static void handle_stop(struct thread *thread, int status)
 {
 	int number = WSTOPSIG(status), event = status >> 16;
 	if (!thread->stopped) {
-		thread->stopped = 1; /* the SIGSTOP that a new thread begins with */
+		thread->stopped = 1; /* a new thread begins with a SIGSTOP */
 		if (thread->announced)
-			go_on(thread, 0);
+			resume(thread, 0);
 		return;
 	}
 	if (number == (SIGTRAP | 0x80))
 		handle_call(thread);
 	else if (event && handle_event(thread, event))
 		return;
-	go_on(thread, number == (SIGTRAP | 0x80) || event ? 0 : number);
+	resume(thread, number == (SIGTRAP | 0x80) || event ? 0 : number);
 }
 
 static int trace(pid_t first)
@@ -302,7 +304,7 @@ int main(int argc, char **argv)
 		fail(path);
 	read_link(namespace, sizeof namespace, "/proc/%s/ns/%s", init, "pid");
 	read_link(own, sizeof own, "/proc/%s/ns/%s", "self", "pid");
-	names_all = !strcmp(own, namespace);
+	shares_pidns = !strcmp(own, namespace);
 	read_mounts();
 	pid_t first = fork();
 	if (first < 0)
@@ -320,7 +322,7 @@ int main(int argc, char **argv)
 		fail("trace the command");
 	struct thread *thread = find(first);
 	thread->stopped = thread->announced = 1;
-	go_on(thread, 0);
+	resume(thread, 0);
 	status = trace(first);
 	for (int i = 0; i < finding_count; i++)
 		printf("%s\n", findings[i]);

@@ -1,7 +1,8 @@
 /*
  * fillkeys UID
  *
- * Makes keys as the user UID until its quota is full (keyctl(2), EDQUOT), prints "full" and waits for a signal. They go with the process.
+ * Adds keys as the user UID until its quota is exhausted (keyctl(2), EDQUOT), prints "full" and waits for a signal. The keys vanish with the
+ * process.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,15 +1,16 @@
 /*
  * keeps KIND ARGUMENT...
  *
- * Holds a resource that CRIU dumps only if an option says so, and counts in the link /count as long as it works. Static: runs in containers.
+ * Holds a resource that CRIU dumps only with an option, and counts in the target of the symlink /count while the resource works. It is
+ * static, so that it runs in any container.
  *
  *   lock FILE           an flock(2) lock
- *   datagram SOCKET     a datagram socket that is connected to SOCKET; sends it a line each time
- *   tcp PORT            a connection to 127.0.0.1:PORT; sends a byte each time, and counts those that come back
+ *   datagram SOCKET     a datagram socket that is connected to SOCKET; sends it a line per count
+ *   tcp PORT            a connection to 127.0.0.1:PORT; sends a byte, and counts when it comes back
  *   listen PORT         a listening socket whose connections are never accepted
- *   memory MEGABYTES    memory with data in every page, compared each time
- *   echo PORT           outside: a server on 127.0.0.1 for `tcp`; prints "listening"
- *   connect PORT        outside: a connection to 127.0.0.1:PORT, kept for ever; prints "connected"
+ *   memory MEGABYTES    memory with data in every page; compares the data before each count
+ *   echo PORT           on the host: an echo server on 127.0.0.1 for `tcp`; prints "listening"
+ *   connect PORT        on the host: a permanent connection to 127.0.0.1:PORT; prints "connected"
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,7 +31,7 @@ static void fail(const char *what)
 	exit(125);
 }
 
-/* Publishes the next number as a link's target: this needs no open file. */
+/* Publishes the next number as a symlink's target, which needs no open file. */
 static void count(void)
 {
 	static unsigned number;

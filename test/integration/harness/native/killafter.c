@@ -1,9 +1,9 @@
 /*
  * killafter MICROSECONDS COMMAND [ARG...]
  *
- * Starts COMMAND, sends it SIGKILL after MICROSECONDS (counted from its execve(2)), waits for it and prints one line on
- * descriptor 3: "killed", or "exited STATUS" when it was faster. Node's timers are too coarse for programs that live for a
- * few milliseconds.
+ * Starts COMMAND, kills it with SIGKILL after MICROSECONDS (counted from its execve(2)), waits for it and prints one line on
+ * descriptor 3: "killed", or "exited STATUS" if it ended first. Node's timers are too coarse for programs that run only a few
+ * milliseconds.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /*
  * negligent COMMAND [ARG...]
  *
- * A subreaper that does not reap: runs COMMAND, prints "exited STATUS", and then leaves every adopted orphan a zombie
- * until SIGTERM, like a slow manager.
+ * A subreaper that does not reap orphans, like a slow manager: runs COMMAND, prints "exited STATUS", and then leaves every adopted orphan
+ * a zombie until SIGTERM.
  */
 #include <errno.h>
 #include <signal.h>

@@ -1,9 +1,9 @@
 /*
  * notifysocket SOCKET
  *
- * Plays systemd's side of sd_notify(3): binds the datagram socket SOCKET, prints "listening", then every message received,
- * one a line (a message's own newlines as a space). A descriptor that comes with a message (BARRIER=1) is closed at once,
- * which is the answer that the sender waits for. Ends by a signal.
+ * Plays systemd's side of sd_notify(3): binds the datagram socket SOCKET, prints "listening", then each received message as a
+ * line, with spaces for its newlines. Closes a descriptor sent with a message (BARRIER=1) at once: the sender waits for
+ * that. Runs until a signal kills it.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,19 +1,19 @@
 /*
- * probe: the program that the tests run inside containers. Static, needs no file system but itself.
+ * probe: the program that the tests run inside containers. It is static and needs no other files.
  *
- *   report [FILE]        one JSON object of what this process has been given (FILE or standard output)
+ *   report [FILE]        writes the attributes of this process as a JSON object to FILE or standard output
  *   wait                 prints "ready", then "signal N" for each signal; ends with 0 on TERM, 3 on INT
  *   exit STATUS
- *   hold FILE            creates FILE, then sleeps for ever
- *   winsize              prints "ROWS COLUMNS", again after each SIGWINCH; ends on a line of input
- *   notify MESSAGE       sends MESSAGE to $NOTIFY_SOCKET, as sd_notify(3)
+ *   hold FILE            creates FILE, then sleeps forever
+ *   winsize              prints "ROWS COLUMNS" at once and after each SIGWINCH; ends on a line of input
+ *   notify MESSAGE       sends MESSAGE to $NOTIFY_SOCKET, like sd_notify(3)
  *   open FLAGS PATH      FLAGS r, w or rw: prints "opened" or errno's name
  *   mknod c|b M N PATH   prints "made" or errno's name
  *   label PATH           prints the SELinux label of a file, or of the session keyring for "@s"
  *   seize PID SECONDS    CVE-2019-5736: see below
- *   stuck                prints "ready", then stays in the kernel where only SIGKILL reaches it; needs CAP_SYS_PTRACE
- *   look                 answers each line of /ask, a PID, with one of /answer: what it can open of that process, or "nothing"
- *   executables          prints "DEV:INO" of each executable that it sees another process of its pid namespace run, once
+ *   stuck                prints "ready", then blocks in the kernel where only SIGKILL works; needs CAP_SYS_PTRACE
+ *   look                 for each line of /ask, a PID, writes a line to /answer: what it can open of that process, or "nothing"
+ *   executables          prints "DEV:INO" once for each executable that it sees other processes of its pid namespace run
  */
 #include <dirent.h>
 #include <errno.h>
@@ -50,7 +50,7 @@ static void fail(const char *what)
 	exit(125);
 }
 
-/* ---- report: every value is printed as JSON, 64-bit numbers as strings ---- */
+/* ---- report: prints JSON, with 64-bit numbers as strings ---- */
 
 static void print_string(FILE *out, const char *text)
 {
@@ -146,7 +146,7 @@ static void print_signals(FILE *out)
 		(unsigned long long)ignored_bits);
 }
 
-/* Found by trying every number, so that it works without /proc; the names need /proc. */
+/* Tries every number, so that it works without /proc; only the names need /proc. */
 static void print_descriptors(FILE *out, int except)
 {
 	fputs("\"descriptors\":{", out);
@@ -195,7 +195,7 @@ static void print_keyring(FILE *out)
 	fprintf(out, ",\"sessionKeyringId\":%ld,\n", id);
 }
 
-/* A file of /proc as a string; empty where it cannot be read. */
+/* Prints a file of /proc as a string, empty if unreadable. */
 static void print_file(FILE *out, const char *name, const char *path)
 {
 	char text[8192] = "";
@@ -252,7 +252,7 @@ static void report(int argc, char **argv)
 	fprintf(out, "\"personality\":%d,\"nice\":%d,", personality(0xffffffff), getpriority(PRIO_PROCESS, 0));
 	/* IOPRIO_WHO_PROCESS */
 	fprintf(out, "\"scheduler\":%d,\"ioPriority\":%ld,", sched_getscheduler(0), syscall(SYS_ioprio_get, 1, 0));
-	int memory_policy = -1; /* of a kernel without NUMA */
+	int memory_policy = -1; /* stays on a kernel without NUMA */
 	syscall(SYS_get_mempolicy, &memory_policy, NULL, 0, NULL, 0);
 	fprintf(out, "\"memoryPolicy\":%d,\"timerSlack\":%d,", memory_policy, prctl(PR_GET_TIMERSLACK));
 	fprintf(out, "\"hugePagesDisabled\":%d}\n", prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0));
@@ -260,7 +260,7 @@ static void report(int argc, char **argv)
 		fail("report");
 }
 
-/* ---- small deeds ---- */
+/* ---- the other commands ---- */
 
 static const char *error_name(int error)
 {
@@ -337,10 +337,10 @@ static void try_mknod(char **argv)
 }
 
 /*
- * The attack of CVE-2019-5736: while another process of the container still is the runtime, take a handle of its executable
- * by /proc/PID/exe; once it has executed something else, or ended, the handle can be opened for writing, if nothing
- * prevents that. Every executable seen is tried for SECONDS; each new outcome is a line at once: "DEV:INO opened",
- * "DEV:INO written" or "DEV:INO errno's name". The byte written is the one that is there already.
+ * The attack of CVE-2019-5736: while another process in the container still runs the runtime, opens the runtime's executable
+ * through /proc/PID/exe. Once that process has executed another program or ended, the executable is no longer busy and the descriptor
+ * can be reopened for writing, unless something prevents that. For SECONDS, tries every executable that it sees, and prints each new
+ * outcome as a line: "DEV:INO opened", "DEV:INO written" or "DEV:INO errno's name". It overwrites a byte with its old value.
  */
 static void seize(const char *pid, double seconds)
 {
@@ -391,7 +391,7 @@ static void seize(const char *pid, double seconds)
 	} while (now.tv_sec - start.tv_sec + (now.tv_nsec - start.tv_nsec) / 1e9 < seconds);
 }
 
-/* Pids of a namespace are given in order: the next ones are watched closely, so that a process is seen from its first moment on. */
+/* A pid namespace assigns PIDs in order, so this polls the next ones to see each process from its start. */
 static void watch_executables(void)
 {
 	enum { AHEAD = 32, KNOWN = 64 };
@@ -448,7 +448,7 @@ static int can_read_link(const char *pid, const char *name)
 	return readlink(path, text, sizeof text) >= 0;
 }
 
-/* Whether any descriptor can be followed; their numbers may be listed. */
+/* Whether any descriptor can be followed. Listing their numbers is harmless. */
 static int can_follow_descriptor(const char *pid)
 {
 	char name[32];
@@ -460,7 +460,7 @@ static int can_follow_descriptor(const char *pid)
 	return 0;
 }
 
-/* The address is nobody's: EFAULT comes after the permission to trace. */
+/* Reads an unmapped address: the kernel checks the permission first, so EFAULT means that it was granted. */
 static int can_trace(pid_t pid)
 {
 	char byte;
@@ -500,7 +500,7 @@ static void look_at(const char *pid, FILE *out)
 	fprintf(out, "%s\n", found ? "" : "nothing");
 }
 
-/* A child with the same privilege shows first that all of these can be opened, where nothing forbids it. */
+/* First looks at a child with the same privileges, as a control: all of these can be opened if nothing forbids it. */
 static void look(void)
 {
 	FILE *questions = fopen("/ask", "r+e"), *answers = fopen("/answer", "r+e");
@@ -532,7 +532,7 @@ static void label(const char *path)
 	printf("%s\n", text);
 }
 
-/* Has the kernel write to a page that nobody fills (userfaultfd(2)). */
+/* Lets the kernel write to a page that userfaultfd(2) never fills. */
 static void get_stuck(void)
 {
 	int fault = syscall(SYS_userfaultfd, O_CLOEXEC);
@@ -549,38 +549,38 @@ static void get_stuck(void)
 
 int main(int argc, char **argv)
 {
-	const char *deed = argc > 1 ? argv[1] : "";
-	if (!strcmp(deed, "report"))
+	const char *command = argc > 1 ? argv[1] : "";
+	if (!strcmp(command, "report"))
 		report(argc, argv);
-	else if (!strcmp(deed, "wait"))
+	else if (!strcmp(command, "wait"))
 		wait_for_signals();
-	else if (!strcmp(deed, "exit") && argc == 3)
+	else if (!strcmp(command, "exit") && argc == 3)
 		return atoi(argv[2]);
-	else if (!strcmp(deed, "hold") && argc == 3) {
+	else if (!strcmp(command, "hold") && argc == 3) {
 		if (creat(argv[2], 0644) < 0)
 			fail(argv[2]);
 		for (;;)
 			pause();
-	} else if (!strcmp(deed, "winsize"))
+	} else if (!strcmp(command, "winsize"))
 		watch_window();
-	else if (!strcmp(deed, "notify") && argc == 3)
+	else if (!strcmp(command, "notify") && argc == 3)
 		notify(argv[2]);
-	else if (!strcmp(deed, "open") && argc == 4)
+	else if (!strcmp(command, "open") && argc == 4)
 		try_open(argv[2], argv[3]);
-	else if (!strcmp(deed, "mknod") && argc == 6)
+	else if (!strcmp(command, "mknod") && argc == 6)
 		try_mknod(argv);
-	else if (!strcmp(deed, "label") && argc == 3)
+	else if (!strcmp(command, "label") && argc == 3)
 		label(argv[2]);
-	else if (!strcmp(deed, "stuck"))
+	else if (!strcmp(command, "stuck"))
 		get_stuck();
-	else if (!strcmp(deed, "look"))
+	else if (!strcmp(command, "look"))
 		look();
-	else if (!strcmp(deed, "executables"))
+	else if (!strcmp(command, "executables"))
 		watch_executables();
-	else if (!strcmp(deed, "seize") && argc == 4)
+	else if (!strcmp(command, "seize") && argc == 4)
 		seize(argv[2], atof(argv[3]));
 	else {
-		fprintf(stderr, "probe: unknown deed \"%s\"\n", deed);
+		fprintf(stderr, "probe: unknown command \"%s\"\n", command);
 		return 125;
 	}
 	return 0;

@@ -1,16 +1,16 @@
 /*
  * pty COMMAND [ARG...]
  *
- * Runs COMMAND in a new session on a new pseudo terminal, its controlling terminal, and copies: standard input to the
- * terminal, the terminal to standard output. Descriptor 3 takes commands, one a line; each is answered by one line on
+ * Runs COMMAND in a new session whose controlling terminal is a new pseudoterminal. Copies standard input to the terminal, and
+ * the terminal to standard output. Reads commands from descriptor 3, one per line, and answers each with a line on
  * descriptor 4:
  *
  *   size ROWS COLUMNS   sets the window size            -> ok
- *   modes               the terminal's termios          -> modes IFLAG OFLAG CFLAG LFLAG CC...   (hexadecimal)
+ *   modes               gets the terminal's termios     -> modes IFLAG OFLAG CFLAG LFLAG CC...   (hexadecimal)
  *   signal NUMBER       sends a signal to COMMAND       -> ok
- *   pid                 COMMAND's process id            -> pid NUMBER
+ *   pid                 gets COMMAND's process ID       -> pid NUMBER
  *
- * When COMMAND ends, "exited STATUS" or "signalled NUMBER" follows, and the terminal stays open for commands until
+ * When COMMAND ends, writes "exited STATUS" or "signalled NUMBER" to descriptor 4. The terminal stays open for commands until
  * descriptor 3 is closed.
  */
 #include <errno.h>
@@ -90,7 +90,7 @@ static void obey(char *line, int terminal, pid_t pid)
 	}
 }
 
-/* Descriptor 3 may hand over several lines at once, or half a line. Returns 0 at its end. */
+/* One read from descriptor 3 may return several lines, or part of a line. Returns 0 at end of file. */
 static int obey_all(int terminal, pid_t pid)
 {
 	static char pending[4096];
@@ -164,7 +164,7 @@ int main(int argc, char **argv)
 			ssize_t got = read(master, buffer, sizeof buffer);
 			if (got > 0)
 				write_all(1, buffer, got);
-			continue; /* drain the terminal before the exit is reported */
+			continue; /* drain the terminal before reporting the exit */
 		}
 		if (sources[INPUT].revents) {
 			ssize_t got = read(0, buffer, sizeof buffer);

@@ -2,10 +2,10 @@
  * recvfd terminal|pidfd SOCKET
  *
  * Plays the manager's side of --console-socket and --pidfd-socket: listens on SOCKET, prints "listening", accepts one
- * connection and takes one descriptor by SCM_RIGHTS (unix(7)).
+ * connection and receives one descriptor with SCM_RIGHTS (unix(7)).
  *
  * terminal: prints "received NAME" (the message's text), then copies standard input to the pty master and the master to
- *           standard output until the last user of the terminal is gone.
+ *           standard output until no process has the terminal open.
  * pidfd:    prints "received NAME", "pid N" (/proc/self/fdinfo), then "ended" when the pidfd becomes readable.
  */
 #include <errno.h>

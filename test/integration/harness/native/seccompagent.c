@@ -1,9 +1,10 @@
 /*
  * seccompagent SOCKET ERRNO
  *
- * Plays the agent at linux.seccomp.listenerPath: listens on SOCKET, prints "listening", accepts one connection, prints how many
- * descriptors came, the text, and "closed" or, after a second, "open" for the connection; then answers every notification
- * with ERRNO (0: the call continues) and prints "call NUMBER" for each. Exits when the last filtered process has exited.
+ * Plays the agent at linux.seccomp.listenerPath: listens on SOCKET, prints "listening" and accepts one connection. Prints the number
+ * of received descriptors, the text, and "closed" if the sender closes the connection within a second, else "open". Then answers
+ * every notification with ERRNO (0: the call continues) and prints "call NUMBER" for each. Exits when the last filtered process
+ * has exited.
  */
 #include <errno.h>
 #include <linux/seccomp.h>

@@ -1,8 +1,8 @@
 /*
  * slowreader PROGRAM ARGUMENT...
  *
- * Runs PROGRAM with a full, non-blocking pipe as standard output, reads the pipe only after a while, and prints what PROGRAM wrote.
- * Ends with its exit status; with 125 if the pipe is no longer non-blocking afterwards.
+ * Runs PROGRAM with a full, non-blocking pipe as standard output, reads the pipe only after 200 ms, and prints what PROGRAM wrote.
+ * Exits with PROGRAM's status, or with 125 if PROGRAM did not wait or changed the pipe's flags.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /*
  * subreaper LOG COMMAND [ARG...]
  *
- * Runs COMMAND as a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) would: a container's init, orphaned when `create`
- * ends, is adopted here and reaped, as conmon or a containerd shim would do. Every reaped process but COMMAND itself is
- * noted in LOG as one line, "pid wait-status". Ends with COMMAND's exit status; what is then still alive is killed.
- * COMMAND inherits no descriptor above 2, so that what a container shows there comes from the runtime.
+ * Runs COMMAND, and acts as its child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER), like conmon or a containerd shim: adopts and
+ * reaps each container's init, which becomes an orphan when `create` ends. Appends a line "pid wait-status" to LOG for each reaped
+ * process except COMMAND. When COMMAND ends, kills its remaining descendants and exits with its status.
+ * COMMAND inherits no descriptor above 2, so that any descriptor in a container comes from the runtime.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ static void fail(const char *what)
 	exit(125);
 }
 
-/* Kills what COMMAND left behind; children of children come to us as their parents die, so repeat until none is left. */
+/* Kills the remaining descendants of COMMAND. Repeats, because grandchildren become our children when their parents die. */
 static void kill_descendants(void)
 {
 	char path[64];

@@ -3,10 +3,10 @@
  * swap --once PATH OTHER
  * swap --when-opened FILE PATH OTHER
  *
- * Exchanges two directory entries (renameat2(2), RENAME_EXCHANGE): the attacker's part in a race on a path component, such as
- * CVE-2021-30465 and CVE-2024-45310. Repeats an even number of times, until a signal; with --once, exchanges once; with --when-opened, exchanges
- * once while another process opens FILE, which blocks until the exchange is done: from "ready" on there is a lease on FILE (fcntl(2),
- * F_SETLEASE).
+ * Exchanges two directory entries (renameat2(2), RENAME_EXCHANGE). This is the attacker's part in a race on a path component, as in
+ * CVE-2021-30465 and CVE-2024-45310. Repeats until SIGTERM, an even number of times, so that the entries end in place. With --once,
+ * exchanges once. With --when-opened, takes a lease on FILE (fcntl(2), F_SETLEASE), prints "ready", and exchanges once when another process
+ * opens FILE, which blocks until the exchange is done.
  */
 #include <errno.h>
 #include <fcntl.h>

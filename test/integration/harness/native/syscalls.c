@@ -1,11 +1,11 @@
 /*
- * syscalls CALL...: makes system calls and prints what comes of each, one line a call: the returned number, or errno's name.
+ * syscalls CALL...: makes system calls and prints a line for each: the returned number, or errno's name.
  *
  * A CALL is NUMBER[,ARG...]; a number may have a prefix:
- *   x32:       with the bit of the x32 ABI
- *   i386:      by int 0x80, as a 32-bit program would (up to three arguments)
- *   handled:   prints "SIGSYS NUMBER" if the call raises that signal
- *   thread:    in a thread of its own, then prints "alive" by the first one
+ *   x32:       sets the bit of the x32 ABI
+ *   i386:      uses int 0x80, as a 32-bit program would (up to three arguments)
+ *   handled:   handles SIGSYS, and prints "SIGSYS NUMBER" if the call raises it
+ *   thread:    makes the call in a new thread; the main thread then prints "alive"
  */
 #include <errno.h>
 #include <pthread.h>

@@ -1,9 +1,9 @@
 /*
- * without RULE... -- PROGRAM [ARGUMENT...]: runs a program for which system calls fail, as on a kernel that lacks them or in a
- * sandbox that forbids them.
+ * without RULE... -- PROGRAM [ARGUMENT...]: runs a program with a seccomp filter that makes system calls fail, as on a kernel that
+ * lacks them or in a sandbox that forbids them.
  *
- * A RULE is CALL,ERRNO[,ARG,MASK]: the call fails with this errno number; with ARG and MASK only if the low 32 bits of the argument
- * with this index have a bit of the mask, given in hexadecimal.
+ * A RULE is CALL,ERRNO[,ARG,MASK]: the call fails with this errno number. With ARG and MASK it fails only if the low 32 bits of the
+ * argument with index ARG have a bit of MASK, which is hexadecimal.
  */
 #include <errno.h>
 #include <linux/audit.h>
