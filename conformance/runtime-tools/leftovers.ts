@@ -1,28 +1,28 @@
 /**
- * Takes back what the suite leaves: containers, bundles that a mount holds, cgroups of its own names.
+ * Removes what the suite leaves behind: containers, bundles with mounts, cgroups with the suite's names.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync } from "node:fs";
 import { hierarchies } from "../../test/integration/harness/cgroups.js";
 import { parseMountinfo } from "../../test/integration/harness/mountinfo.js";
 
-/** The suite's ids, and the values of `cgroupsPath` in its configurations. */
+/** Matches the suite's container IDs, and the `cgroupsPath` values in its configurations. */
 const suiteName = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|cgrouptest|testdir)$/;
 
-/** Deletes the containers that the runtime still lists. */
+/** Deletes the suite's containers that the runtime still lists. */
 export function deleteContainers(runtime: string): void {
   const { stdout } = spawnSync(runtime, ["list", "-q"], { encoding: "utf8" });
   for (const id of (stdout ?? "").split("\n")) if (suiteName.test(id)) spawnSync(runtime, ["delete", "--force", id]);
 }
 
-/** Unmounts, in this mount namespace, what is mounted below `folder`, then removes it. */
+/** Unmounts everything below `folder` in this mount namespace, then removes the folder. */
 export function removeFolder(folder: string): void {
   const below = parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).filter(({ target }) => target.startsWith(`${folder}/`));
   for (const { target } of below.reverse()) spawnSync("umount", ["-l", target]);
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Removes the suite's cgroups at the top of every hierarchy and in those that containers use by default. Returns those left. */
+/** Removes the suite's cgroups at the top of every hierarchy. Returns those that cannot be removed. */
 export function removeCgroups(): string[] {
   const left: string[] = [];
   for (const { mountPoint } of hierarchies()) {
@@ -48,6 +48,6 @@ function endProcess(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // it ended by itself
+    // already ended
   }
 }

@@ -1,22 +1,22 @@
 /**
  * The validation programs that cannot pass, each with its reason, checked against OCI runtime-tools 260e151b8552 and runtime-spec 1.3.0.
- * They hold for every runtime: what passes in spite of one is reported as well. Those of the kind "host" do not hold in the guest.
+ * The reasons apply to every runtime, and an unexpected pass is reported too. Those of kind "host" do not apply in the guest.
  */
 
 export interface Reason {
   /**
-   * The host lacks it, and the guest has it (scripts/guest.d/tests); no kernel has it any more; the suite is wrong (with file and line);
-   * or runtime-spec 1.3.0 demands the contrary (with its sentence).
+   * host: the host lacks something that the guest has (scripts/guest.d/tests); kernel: current kernels lack it; suite: the suite is wrong
+   * (`why` has file and line); spec: runtime-spec 1.3.0 demands the contrary (`why` has the sentence).
    */
   kind: "host" | "kernel" | "suite" | "spec";
   why: string;
-  /** It may pass by chance. */
+  /** The program races, and passes now and then. */
   racy?: true;
 }
 
 /**
- * Programs that a correct runtime passes only when it is slower, or faster, than a program of the suite: `attemptsAtRaces` are made.
- * On two cores, both busy, poststart failed ten of fifteen times: of 30 attempts one passes, but for one run in 190 000.
+ * Programs with a race, which a correct runtime can lose. They get up to `attemptsAtRaces` attempts.
+ * On two busy cores, poststart failed ten of fifteen times. At this rate all 30 attempts fail once in 190 000 runs.
  */
 export const attemptsAtRaces = 30;
 export const races: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 /**
  * Writes the comparison of runtimes: verdicts.json from the results of the runs in build/, and RUNTIME-TOOLS.md from that.
- * With --check it writes nothing, and fails where a run of one of our hosts had other verdicts than those stored, or where the
+ * With --check it writes nothing, and fails if a run of tsrunc or tsrunc-node had verdicts that differ from the stored ones, or if the
  * Markdown is out of date.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -13,9 +13,9 @@ type Outcomes = Record<string, Verdict["outcome"]>;
 
 interface RuntimeVerdicts {
   version: string;
-  /** program -> how it went on this host */
+  /** program -> outcome on this host */
   outcomes: Outcomes;
-  /** The same in the guest, of the programs that it runs. */
+  /** program -> outcome in the guest, for the programs that run there */
   guest: Outcomes;
 }
 
@@ -30,7 +30,7 @@ function outcomesOf(...found: RuntimeResults[]): Outcomes {
   return Object.fromEntries(programs.map(({ name, outcome }) => [name, outcome]));
 }
 
-/** What is stored, with what the last runs found. */
+/** Merges the results of the last runs into the stored verdicts. */
 function merged(stored: Verdicts): Verdicts {
   const fresh: Verdicts = { ...stored };
   for (const runtime of runtimes) {
@@ -43,7 +43,7 @@ function merged(stored: Verdicts): Verdicts {
   return fresh;
 }
 
-/** The verdict on a program is the guest's where the host lacks what it needs. */
+/** The text of a cell: the guest's verdict if the host lacks what the program needs, else the host's. */
 function cell({ outcomes, guest }: RuntimeVerdicts, program: string): string {
   const reason = reasons[program];
   const inGuest = reason?.kind === "host" ? guest[program] : undefined;
@@ -80,7 +80,7 @@ function table(verdicts: Verdicts): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** What a run of our hosts found otherwise than is stored. */
+/** Describes verdicts on tsrunc and tsrunc-node that differ from the stored ones. */
 function changes(stored: Verdicts, fresh: Verdicts): string[] {
   return ours.flatMap((runtime) =>
     (["outcomes", "guest"] as const).flatMap((machine) => {
@@ -95,8 +95,8 @@ function changes(stored: Verdicts, fresh: Verdicts): string[] {
   );
 }
 
-/** What the host lacks, the guest has to show. */
-function unshown(stored: Verdicts): string[] {
+/** Describes programs that need the guest but have no verdict from it. */
+function missingInGuest(stored: Verdicts): string[] {
   const needed = Object.keys(reasons).filter((program) => reasons[program]?.kind === "host");
   return ours.flatMap((runtime) =>
     needed
@@ -107,7 +107,7 @@ function unshown(stored: Verdicts): string[] {
 
 const stored = existsSync(verdictsFile) ? (JSON.parse(readFileSync(verdictsFile, "utf8")) as Verdicts) : {};
 if (process.argv.includes("--check")) {
-  const found = [...changes(stored, merged(stored)), ...unshown(stored)];
+  const found = [...changes(stored, merged(stored)), ...missingInGuest(stored)];
   if (!existsSync(tableFile) || readFileSync(tableFile, "utf8") !== table(stored))
     found.push(`${tableFile} is not what ${verdictsFile} gives`);
   for (const line of found) console.log(`out of date, run conformance/compare: ${line}`);

@@ -1,11 +1,11 @@
 /**
- * What a run of the suite leaves for the comparison.
+ * The results of a run, which the comparison reads.
  */
 import type { Verdict } from "./verdict.js";
 
 export interface ProgramResult extends Verdict {
   name: string;
-  /** It passed where reasons.ts expects a failure, or the other way round. */
+  /** It passed although reasons.ts expects a failure, or failed although no reason is listed. */
   unexpected: boolean;
   seconds: number;
 }

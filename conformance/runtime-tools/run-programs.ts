@@ -1,5 +1,5 @@
 /**
- * Runs the validation programs and prints the table of verdicts; see `execute`. Arguments: programs, all when none is named.
+ * Runs the validation programs and prints the table of verdicts; see `execute`. Arguments: the programs, default all.
  */
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
@@ -25,7 +25,7 @@ const guest = process.env["GUEST"] === "1";
 const temporary = `${work}/tmp`;
 const programLimitSeconds = 90;
 
-/** Why a program cannot pass on this machine. */
+/** The reason why a program cannot pass on this machine, if there is one. */
 function reasonOf(name: string): Reason | undefined {
   const reason = reasons[name];
   return guest && reason?.kind === "host" ? undefined : reason;
@@ -54,8 +54,8 @@ async function attemptProgram(name: string, attempt: number): Promise<ProgramRes
 }
 
 /**
- * The programs mostly wait, so they run side by side: but not those that use the same cgroup, and those that race with a program of their
- * own run when all is quiet. The slowest begin, so that no lane is left waiting for one of them.
+ * Runs the programs in parallel, because they spend most of the time waiting. Programs that use the same cgroup run one after another, and
+ * racy ones at the end, when the machine is idle. The slowest start first, so that no lane has to wait for one of them.
  */
 async function runAll(names: string[]): Promise<ProgramResult[]> {
   const done: ProgramResult[] = [];
@@ -81,12 +81,12 @@ function print({ name, outcome, detail, unexpected, seconds }: ProgramResult): v
 
 mkdirSync(temporary, { mode: 0o755 });
 const all = readdirSync(`${suite}/bin`).sort();
-const wanted = process.argv.length > 2 ? process.argv.slice(2) : all;
-// The guest has only the programs that it runs.
-const unknown = [...wanted, ...(guest ? [] : Object.keys(reasons))].filter((name) => !all.includes(name));
+const selected = process.argv.length > 2 ? process.argv.slice(2) : all;
+// The guest has only a part of the programs.
+const unknown = [...selected, ...(guest ? [] : Object.keys(reasons))].filter((name) => !all.includes(name));
 if (unknown.length > 0) throw new Error(`no such validation program: ${unknown.join(", ")}`);
 const began = Date.now();
-const done = await runAll(wanted);
+const done = await runAll(selected);
 deleteContainers(runtime);
 removeFolder(temporary);
 const left = removeCgroups();

@@ -1,17 +1,17 @@
 /**
- * What one validation program says, by its exit status and its TAP output.
+ * Derives the verdict on a validation program from its exit status and its TAP output.
  */
 import type { Result } from "../../test/integration/harness/execute.js";
 
 export interface Verdict {
   outcome: "pass" | "fail" | "skip";
-  /** Why it did not pass: the first thing it complains of, in one line. */
+  /** Why it did not pass: its first complaint, in one line. */
   detail: string;
 }
 
 /**
- * The suite ends with 0 after `not ok`, and the programs about hooks and refused limits assert nothing: they print the plan `1..0` when
- * all is well, and a diagnostic with an `error` when not.
+ * The exit status is not enough: the programs exit with 0 after `not ok`. Those about hooks and refused limits assert nothing: they print
+ * the plan `1..0` on success, and a diagnostic with an `error` on failure.
  */
 export function verdictOf({ status, signal, timedOut, stdout, stderr }: Result): Verdict {
   if (timedOut) return { outcome: "fail", detail: "took too long" };
@@ -29,7 +29,7 @@ export function verdictOf({ status, signal, timedOut, stdout, stderr }: Result):
   return { outcome: "pass", detail: "" };
 }
 
-/** The programs end with `exit status 1` after the runtime's own message. */
+/** The last line of the runtime's own message, which the programs follow with `exit status 1`. */
 function lastLine(text: string): string {
   const lines = text.split("\n").filter((line) => line !== "" && !/^exit status \d+$|^failed to /.test(line));
   return (lines.at(-1) ?? "").replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "ID").replaceAll(/ocitest\d+/g, "ocitest");

@@ -1,5 +1,5 @@
 /**
- * The sentences that bind nobody who is under test here, by their keys (see extract.ts), and whom they bind.
+ * The sentences that do not bind a Linux runtime: key (see extract.ts) -> whom they bind.
  */
 
 const windows = "runtimes and configurations of Windows";

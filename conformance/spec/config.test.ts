@@ -1,5 +1,5 @@
 /**
- * config.md: version, root, mounts, process, annotations, and what holds for all of it.
+ * config.md: version, root, mounts, process, annotations, and rules for the whole configuration.
  */
 import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
@@ -182,7 +182,7 @@ sentence(
   async (c) => {
     const line = "for name in fd stdin stdout stderr; do readlink /dev/$name; done";
     assert.equal(await printed(c, line), "/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2");
-    // An image's own /dev, without a mount on it.
+    // Also in the image's own /dev, with nothing mounted on it.
     const bundle = c.bundle({
       args: ["readlink", "/dev/fd"],
       config: (config) => (config.mounts = config.mounts.filter(({ destination }) => !destination.startsWith("/dev"))),

@@ -1,21 +1,21 @@
 /**
- * Finds the sentences of the specification that bind: every MUST, MUST NOT, SHALL, SHALL NOT and REQUIRED in its text.
+ * Finds the normative sentences of the specification: every MUST, MUST NOT, SHALL, SHALL NOT and REQUIRED in its text.
  */
 import { readFileSync } from "node:fs";
 
 export const documents = ["runtime.md", "runtime-linux.md", "config.md", "config-linux.md", "features.md", "features-linux.md"] as const;
 
 export interface Sentence {
-  /** `document > section > ordinal`: the ordinal counts the keywords of a section from 1. */
+  /** `document > section > ordinal`; the ordinal counts the keywords of a section from 1. */
   key: string;
   keyword: string;
-  /** The line it stands in. */
+  /** The line with the keyword. */
   line: string;
 }
 
 const keyword = /\b(MUST NOT|SHALL NOT|MUST|SHALL|REQUIRED)\b/g;
 
-/** The keywords of a document, in its order. */
+/** The sentences of a document, in its order; one for each keyword. */
 export function sentencesOf(folder: string, document: string): Sentence[] {
   const found: Sentence[] = [];
   const ordinals = new Map<string, number>();
@@ -36,7 +36,7 @@ export function sentencesOf(folder: string, document: string): Sentence[] {
   return found;
 }
 
-/** The keywords of all documents. */
+/** The sentences of all documents. */
 export function allSentences(folder: string): Sentence[] {
   return documents.flatMap((document) => sentencesOf(folder, document));
 }

@@ -1,5 +1,5 @@
 /**
- * features.md and features-linux.md: what a runtime says of itself.
+ * features.md and features-linux.md: the output of `features`.
  */
 import assert from "node:assert/strict";
 import { readdirSync, symlinkSync } from "node:fs";
@@ -31,14 +31,14 @@ interface Features {
   };
 }
 
-/** "A runtime MAY provide a JSON structure about its implemented features": one that does not has nothing to be judged. */
+/** Skips the test if the runtime has no `features`: "A runtime MAY provide a JSON structure about its implemented features". */
 async function features(c: Context): Promise<Features> {
   const { status, stdout } = await c.runtime(["features"]);
   if (status !== 0) c.skip("the runtime provides no features structure, which is optional");
   return JSON.parse(stdout) as Features;
 }
 
-/** The properties that features.md and features-linux.md define; null stands for a value of any kind. */
+/** The properties that features.md and features-linux.md define; null stands for a value of any type. */
 const defined = {
   ociVersionMin: null,
   ociVersionMax: null,
@@ -68,14 +68,14 @@ function undefinedIn(value: object, allowed: object, path = ""): string[] {
   });
 }
 
-/** A configuration that is taken: create makes a container of it. */
-async function taken(c: Context, change: (config: Config & Json) => void): Promise<void> {
+/** Asserts that `create` accepts a configuration. */
+async function accepted(c: Context, change: (config: Config & Json) => void): Promise<void> {
   const bundle = c.bundle({ args: ["true"], config: (config) => change(config as Config & Json) });
   await c.ok(["create", "-b", bundle.directory, c.id]);
   await c.ok(["delete", "-f", c.id]);
 }
 
-/** `create` refuses a name that is not among those recognized, so that taking one says something. */
+/** Asserts that `create` accepts each name. This proves support, because `create` refuses unknown names. */
 async function recognized(
   c: Context,
   names: readonly string[] | undefined,
@@ -83,7 +83,7 @@ async function recognized(
 ): Promise<void> {
   for (const name of names ?? []) {
     try {
-      await taken(c, use(name));
+      await accepted(c, use(name));
     } catch (error) {
       throw new Error(`${name}: ${(error as Error).message}`, { cause: error });
     }
@@ -118,7 +118,7 @@ sentence(
 
 sentence({ "features.md > Specification version": [2, 4] }, "the lowest and the highest version are taken as ociVersion", async (c) => {
   const { ociVersionMin, ociVersionMax } = await features(c);
-  for (const version of [ociVersionMin, ociVersionMax]) await taken(c, (config) => (config.ociVersion = version));
+  for (const version of [ociVersionMin, ociVersionMax]) await accepted(c, (config) => (config.ociVersion = version));
 });
 
 sentence({ "features.md > Specification version": [6] }, "features has no property that the specification does not define", async (c) => {
@@ -191,13 +191,13 @@ sentence({ "features-linux.md > Namespaces": [1] }, "each namespace of features 
 sentence({ "features-linux.md > Capabilities": [1] }, "each capability of features is taken", async (c) => {
   const { linux } = await features(c);
   const names = linux?.capabilities ?? [];
-  const own = new Set(["CAP_SYS_RESOURCE"]); // the caller of the tests may be without it, and what cannot be granted is a warning alone
-  await taken(c, (config) => (config.process.capabilities = { bounding: names.filter((name) => !own.has(name)) }));
+  const ungrantable = new Set(["CAP_SYS_RESOURCE"]); // the caller may lack it; the runtime then only warns
+  await accepted(c, (config) => (config.process.capabilities = { bounding: names.filter((name) => !ungrantable.has(name)) }));
 });
 
 sentence({ "features-linux.md > Seccomp": [1] }, "each seccomp action of features is taken", async (c) => {
   const { linux } = await features(c);
-  const actions = (linux?.seccomp?.actions ?? []).filter((action) => action !== "SCMP_ACT_NOTIFY"); // needs somebody who listens
+  const actions = (linux?.seccomp?.actions ?? []).filter((action) => action !== "SCMP_ACT_NOTIFY"); // needs a listener
   await recognized(c, actions, (action) => (config) => seccomp({ syscalls: [{ names: ["sync"], action }] })(config));
 });
 
@@ -213,7 +213,7 @@ sentence({ "features-linux.md > Seccomp": [2] }, "each seccomp operator of featu
 
 sentence({ "features-linux.md > Seccomp": [3] }, "each seccomp architecture of features is taken", async (c) => {
   const { linux } = await features(c);
-  // A filter holds architectures of one byte order (seccomp_arch_add(3)): those of the other one cannot stand beside this machine's.
+  // All architectures of a filter must have the same byte order (seccomp_arch_add(3)), so test only those of this machine's.
   const bigEndian = /_(MIPS|MIPS64|MIPS64N32|PPC|PPC64|S390|S390X|PARISC|PARISC64|M68K|SHEB)$/;
   const archs = linux?.seccomp?.archs?.filter((name) => !bigEndian.test(name));
   await recognized(c, archs, (architecture) => (config) => seccomp({ architectures: [architecture] })(config));
@@ -226,7 +226,7 @@ sentence(
     const { linux } = await features(c);
     const { knownFlags, supportedFlags } = linux?.seccomp ?? {};
     for (const flag of supportedFlags ?? []) assert.ok(knownFlags?.includes(flag), flag);
-    const flags = (supportedFlags ?? []).filter((flag) => flag !== "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"); // with a listener alone
+    const flags = (supportedFlags ?? []).filter((flag) => flag !== "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"); // needs a listener
     await recognized(c, flags, (flag) => (config) => seccomp({ flags: [flag] })(config));
   },
 );

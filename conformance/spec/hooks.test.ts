@@ -14,7 +14,7 @@ const section = "config.md > POSIX-platform Hooks";
 
 interface Place {
   name: HookName;
-  /** Where the program is looked up, and where it runs. */
+  /** The namespace in which the runtime looks up the program, and the one in which it runs. */
   path: "runtime" | "container";
   runs: "runtime" | "container";
   pathAt: Record<string, number[]>;
@@ -70,7 +70,7 @@ function shell(line: string): Hook {
   return { path: "/bin/sh", args: ["sh", "-c", line] };
 }
 
-/** The test's folder is in the container under its own path. */
+/** Makes a bundle with hooks, and with the test's folder bound to its own path in the container. */
 function hooked(c: Context, hooks: Partial<Record<HookName, Hook[]>>, args = ["sleep", "100"]): Bundle {
   return c.bundle({
     args,
@@ -82,8 +82,8 @@ function hooked(c: Context, hooks: Partial<Record<HookName, Hook[]>>, args = ["s
   });
 }
 
-/** From create to delete. */
-async function live(c: Context, bundle: Bundle): Promise<void> {
+/** Runs a container's whole lifecycle, from create to delete. */
+async function runLifecycle(c: Context, bundle: Bundle): Promise<void> {
   await c.createAndStart(bundle);
   await c.ok(["kill", c.id, "KILL"]);
   await c.status("stopped");
@@ -92,22 +92,22 @@ async function live(c: Context, bundle: Bundle): Promise<void> {
 
 for (const { name, path, pathAt, runs, runsAt } of places) {
   sentence(pathAt, `the path of ${name} hooks is one of the ${path}`, async (c) => {
-    // The same program tells where it was found: at this path there is one on the host and another one in the container.
+    // The host and the container have different programs at the same path, which report where the runtime found them.
     const program = `${c.directory}/hook`;
     writeFileSync(program, "#!/bin/sh\necho runtime >$1\n", { mode: 0o755 });
     const inContainer = c.folder("container");
     writeFileSync(`${inContainer}/hook`, "#!/bin/sh\necho container >$1\n", { mode: 0o755 });
-    const told = c.folder("told");
+    const output = c.folder("output");
     const bundle = c.bundle({
       args: ["sleep", "100"],
       config: (config) => {
         config.mounts.push({ destination: c.directory, type: "bind", source: inContainer, options: ["bind"] });
-        config.mounts.push({ destination: told, type: "bind", source: told, options: ["bind"] });
-        config.hooks = { [name]: [{ path: program, args: ["hook", `${told}/found`] }] };
+        config.mounts.push({ destination: output, type: "bind", source: output, options: ["bind"] });
+        config.hooks = { [name]: [{ path: program, args: ["hook", `${output}/found`] }] };
       },
     });
-    await live(c, bundle);
-    assert.equal(readFileSync(`${told}/found`, "utf8"), `${path}\n`);
+    await runLifecycle(c, bundle);
+    assert.equal(readFileSync(`${output}/found`, "utf8"), `${path}\n`);
   });
 
   sentence(runsAt, `${name} hooks run in the namespaces of the ${runs}`, async (c) => {
@@ -130,7 +130,7 @@ sentence({ [section]: [19] }, "hooks of a kind are called in their order", async
   const hooks = Object.fromEntries(
     hookNames.map((name) => [name, [1, 2, 3].map((number) => shell(`echo ${name}${number} >>${c.directory}/log`))]),
   );
-  await live(c, hooked(c, hooks));
+  await runLifecycle(c, hooked(c, hooks));
   const log = readFileSync(`${c.directory}/log`, "utf8").trim().split("\n");
   for (const name of hookNames) {
     const own = log.filter((line) => line.startsWith(name));
@@ -141,7 +141,7 @@ sentence({ [section]: [19] }, "hooks of a kind are called in their order", async
 sentence({ [section]: [20] }, "each hook reads the state of the container from its standard input", async (c) => {
   const hooks = Object.fromEntries(hookNames.map((name) => [name, [shell(`cat >${c.directory}/${name}`)]]));
   const bundle = hooked(c, hooks);
-  await live(c, bundle);
+  await runLifecycle(c, bundle);
   for (const name of hookNames) {
     const state = JSON.parse(readFileSync(`${c.directory}/${name}`, "utf8")) as Record<string, unknown>;
     assert.equal(state["id"], c.id, name);
@@ -160,7 +160,7 @@ for (const [name, own] of [
   sentence({ [own]: [1] }, `${name} hooks are called by create when the mounts stand and the root has not changed yet`, async (c) => {
     const line =
       name === "createContainer"
-        ? // In the container's mount namespace, with the runtime's root: the mounts are below the root file system.
+        ? // Runs in the container's mount namespace but with the runtime's root, so the mounts are below the bundle's rootfs.
           `grep -c " $(dirname ${c.directory}/x)/bundle1/rootfs/made " /proc/self/mountinfo >${c.directory}/seen`
         : `grep -c "/made " /proc/$(sed -n 's/.*"pid": *\\([0-9]*\\).*/\\1/p')/mountinfo >${c.directory}/seen`;
     const bundle = hooked(c, { [name]: [shell(line)] });

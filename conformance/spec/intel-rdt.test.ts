@@ -1,5 +1,5 @@
 /**
- * config-linux.md, IntelRdt. Few machines have resctrl; on the others most of it cannot be judged.
+ * config-linux.md, IntelRdt. Few machines have resctrl; on others most tests are skipped.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
@@ -15,7 +15,7 @@ function mountPoint(): string | undefined {
   return parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8")).findLast(({ type }) => type === "resctrl")?.target;
 }
 
-/** Where resctrl is mounted. */
+/** The mount point of resctrl. Skips the test without it. */
 function resctrl(c: Context): string {
   return mountPoint() ?? c.skip("the host has no resctrl (Intel RDT)");
 }
@@ -24,7 +24,7 @@ function withRdt(c: Context, intelRdt: Json): Bundle {
   return c.bundle({ args: ["sleep", "100"], config: (config) => set(config.linux, "intelRdt", intelRdt) });
 }
 
-/** The schemata of the default class, line by line: values that this machine takes. */
+/** The schemata of the default class: values that this machine accepts. */
 function schemata(top: string): { lines: string[]; l3: string; mb: string } {
   const lines = readFileSync(`${top}/schemata`, "utf8")
     .trim()
@@ -42,7 +42,7 @@ async function created(c: Context, intelRdt: Json): Promise<string> {
   return String((await c.state()).pid);
 }
 
-/** A class of somebody else's, which is there before the container. */
+/** Makes a class before the container exists. Returns its name. */
 function prepared(c: Context, top: string): string {
   const name = `${c.id}-prepared`;
   mkdirSync(`${top}/${name}`);

@@ -1,5 +1,5 @@
 /**
- * Prints and stores the verdicts; see `judge`. Arguments: the specification's folder, and those of `judge`.
+ * Prints and stores the verdicts; see `judge`. Arguments: the folder with the specification's text, then the arguments of `judge`.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { judge, judgePart } from "./verdicts.js";
@@ -21,12 +21,12 @@ const part = version === "--part";
 const judgements = part ? judgePart(folder, lines) : judge(folder, lines);
 writeFileSync(target, `${JSON.stringify({ ...(!part && { version }), judgements } satisfies RuntimeJudgements, null, 2)}\n`);
 
-const having = (verdict: Verdict): Judgement[] => judgements.filter((judgement) => judgement.verdict === verdict);
-for (const { key, detail } of having("untested")) console.log(`not ok ${key}: no test: ${firstLine(detail)}`);
-for (const { key, subject, detail } of having("fail")) console.log(`not ok ${key}: ${subject}\n  ${firstLine(detail)}`);
-for (const { key, detail } of having("skip")) console.log(`skipped ${key}: ${firstLine(detail)}`);
-const failed = having("fail").length + having("untested").length;
-const skipped = having("skip").length;
-console.log(`# ${part ? "" : `${version}: `}${judgements.length} sentences, ${having("other").length} of them bind others`);
-console.log(`${having("pass").length} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+const withVerdict = (verdict: Verdict): Judgement[] => judgements.filter((judgement) => judgement.verdict === verdict);
+for (const { key, detail } of withVerdict("untested")) console.log(`not ok ${key}: no test: ${firstLine(detail)}`);
+for (const { key, subject, detail } of withVerdict("fail")) console.log(`not ok ${key}: ${subject}\n  ${firstLine(detail)}`);
+for (const { key, detail } of withVerdict("skip")) console.log(`skipped ${key}: ${firstLine(detail)}`);
+const failed = withVerdict("fail").length + withVerdict("untested").length;
+const skipped = withVerdict("skip").length;
+console.log(`# ${part ? "" : `${version}: `}${judgements.length} sentences, ${withVerdict("other").length} of them bind others`);
+console.log(`${withVerdict("pass").length} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
 process.exit(failed > 0 ? 1 : 0);

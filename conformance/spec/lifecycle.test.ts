@@ -1,5 +1,5 @@
 /**
- * runtime.md, Lifecycle: what happens in which order.
+ * runtime.md, Lifecycle: the order of events.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { describe } from "../../test/integration/harness/execute.js";
 import type { Bundle, Context } from "../../test/integration/harness/context.js";
 import type { Hook, HookName } from "../../test/integration/harness/config.js";
 
-/** A hook that adds its name to the file `log` of the test's folder, which the container sees under the same path. */
+/** A hook that appends its name to the file `log` in the test's folder, which the container has at the same path. */
 function logging(c: Context, name: HookName, status = 0): Hook {
   return { path: "/bin/sh", args: ["sh", "-c", `echo ${name} >>${c.directory}/log; exit ${status}`] };
 }
@@ -107,7 +107,7 @@ for (const [name, ordinals] of [
       const result = await c.runtime(["start", c.id]);
       assert.notEqual(result.status, 0, describe(result));
       await c.exitOf(pid);
-      // Whether the runtime went on by itself, or left it to `delete`: the container does not run, and the hook is called once.
+      // The runtime may delete the container by itself, or leave that to `delete`. Either way the container is stopped, and the hook runs once.
       const state = await c.runtime(["state", c.id]);
       if (state.status === 0) {
         assert.equal((JSON.parse(state.stdout) as { status: string }).status, "stopped");

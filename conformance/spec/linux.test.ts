@@ -67,7 +67,7 @@ for (const type of ["ipc", "mount", "network", "pid", "uts"] as const) {
     async (c) => {
       const pid = await runningPid(c, (config) => {
         withoutNamespaces(config, type);
-        // What needs a namespace of its own would be the caller's.
+        // Remove mounts and paths that would affect the caller without that namespace.
         config.mounts = config.mounts.filter(
           ({ type: kind }) => !(type === "network" && kind === "sysfs") && !(type === "ipc" && kind === "mqueue") && kind !== "cgroup",
         );
@@ -136,7 +136,7 @@ sentence(
   { "config-linux.md > Control groups": [1] },
   "a frozen cgroup, and one with processes, are refused or used, and never end in a container that hangs",
   async (c) => {
-    // Whether to check is the runtime's choice; a check that fails must be an error.
+    // The runtime may check the cgroup or not, but a failed check must be an error.
     const freezer = hierarchyOf("freezer");
     const first = c.bundle({ args: waiting, config: (config) => (config.linux.cgroupsPath = `/${c.id}`) });
     await c.createAndStart(first);
@@ -171,15 +171,15 @@ sentence(
 
 sentence({ "config-linux.md > Cgroups Path": [3] }, "the same cgroupsPath is the same place each time, absolute or relative", async (c) => {
   for (const path of [`/${c.id}`, `${c.id}-relative`]) {
-    const places: string[][] = [];
+    const cgroups: string[][] = [];
     for (const round of ["first", "second"]) {
       const id = c.otherId(round + String(path.startsWith("/")));
       await c.createAndStart(c.bundle({ args: waiting, config: (config) => (config.linux.cgroupsPath = path) }), [], { id });
-      places.push([...cgroupsOf((await c.state(id)).pid).values()].filter((place) => place.includes(c.id)));
+      cgroups.push([...cgroupsOf((await c.state(id)).pid).values()].filter((cgroup) => cgroup.includes(c.id)));
       await c.ok(["delete", "-f", id]);
     }
-    assert.notEqual(places[0]?.length, 0, path);
-    assert.deepEqual(places[1], places[0], path);
+    assert.notEqual(cgroups[0]?.length, 0, path);
+    assert.deepEqual(cgroups[1], cgroups[0], path);
   }
 });
 
@@ -191,7 +191,7 @@ sentence(
     const result = await c.runtime(["create", "-b", bundle.directory, c.id]);
     if (result.status !== 0) return;
     c.deleteLater();
-    for (const place of cgroupsOf((await c.state()).pid).values()) assert.doesNotMatch(place, /\.\./);
+    for (const cgroup of cgroupsOf((await c.state()).pid).values()) assert.doesNotMatch(cgroup, /\.\./);
   },
 );
 
@@ -199,7 +199,7 @@ sentence(
   { "config-linux.md > Allowed Device list": [1] },
   "entries of the allowed device list hold in their order: the last that fits counts",
   async (c) => {
-    // No default device, which the runtime may allow by itself.
+    // Not a default device, because the runtime may allow those by itself.
     const fuse = { type: "c", major: 10, minor: 229 };
     const opening = (name: string, ...allowed: boolean[]): Promise<string> =>
       c.output({

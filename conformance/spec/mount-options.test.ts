@@ -1,5 +1,5 @@
 /**
- * config.md, Linux mount options: each option that a runtime must know does what mount(8) says of it.
+ * config.md, Linux mount options: each option that a runtime must support has its effect according to mount(8).
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -14,7 +14,7 @@ import type { MountRecord } from "../../test/integration/harness/mountinfo.js";
 
 const section = "config.md > Linux mount options";
 
-/** The mount that `/mnt` is in a container with these further mounts. */
+/** The mount at `/mnt` in a container with these additional mounts. */
 async function mounted(c: Context, ...mounts: Mount[]): Promise<MountRecord> {
   return mountAt(await mountsOf(c, (spec) => spec.mounts.push(...mounts)), "/mnt");
 }
@@ -23,7 +23,7 @@ const tmpfs = (...options: string[]): Mount => ({ destination: "/mnt", type: "tm
 
 type Check = (c: Context) => Promise<void>;
 
-/** The option puts `flag` among those of the mount, or of its file system. */
+/** The option sets `flag` on the mount, or on its file system. */
 const sets =
   (option: string, flag = option): Check =>
   async (c) => {
@@ -31,7 +31,7 @@ const sets =
     assert.ok([...options, ...superOptions].includes(flag), `${flag} in ${options.join(",")} ${superOptions.join(",")}`);
   };
 
-/** The option takes back what an earlier one sets. */
+/** The option clears a flag that an earlier option sets. */
 const clears =
   (option: string, earlier: string, flag = earlier): Check =>
   async (c) => {
@@ -39,14 +39,14 @@ const clears =
     assert.ok(![...options, ...superOptions].includes(flag), `no ${flag} in ${options.join(",")} ${superOptions.join(",")}`);
   };
 
-/** The kernel shows nothing of the option, and refuses it nowhere: a runtime that takes it for data of the file system fails. */
-const takes =
+/** The runtime accepts the option. The kernel does not show it, but a runtime that passes it on as file system data fails. */
+const accepts =
   (option: string): Check =>
   async (c) => {
     assert.equal((await mounted(c, tmpfs(option))).type, "tmpfs");
   };
 
-/** A tree on the host, shared, with a mount below: what is bound. */
+/** Makes a shared mount on the host with another mount below it, as the source of binds. */
 function tree(c: Context): string {
   const top = c.folder("tree");
   mountOnHost(c, "-t", "tmpfs", "tree", top);
@@ -56,10 +56,10 @@ function tree(c: Context): string {
   return top;
 }
 
-/** The propagation of the mounts at /mnt and below it, of a bind with the option. */
+/** The propagation of a recursive bind with the option: of the mounts at /mnt and below. */
 async function propagation(c: Context, option: string): Promise<Record<string, string>> {
   const mounts = await mountsOf(c, (spec) => {
-    // As managers ask for it; without, a runtime may end with all of the container private.
+    // Managers set this too. Without it, a runtime may make all mounts of the container private.
     if (option.endsWith("shared")) spec.linux.rootfsPropagation = "shared";
     if (option.endsWith("slave")) spec.linux.rootfsPropagation = "slave";
     spec.mounts.push({ destination: "/mnt", source: tree(c), options: ["rbind", option] });
@@ -104,17 +104,17 @@ const checks: Record<string, Check> = {
   diratime: clears("diratime", "nodiratime"),
   dirsync: sets("dirsync"),
   exec: clears("exec", "noexec"),
-  iversion: takes("iversion"),
+  iversion: accepts("iversion"),
   lazytime: sets("lazytime"),
-  loud: takes("loud"),
+  loud: accepts("loud"),
   noatime: sets("noatime"),
   nodev: sets("nodev"),
   nodiratime: sets("nodiratime"),
   noexec: sets("noexec"),
-  noiversion: takes("noiversion"),
+  noiversion: accepts("noiversion"),
   nolazytime: clears("nolazytime", "lazytime"),
-  norelatime: takes("norelatime"),
-  nostrictatime: takes("nostrictatime"),
+  norelatime: accepts("norelatime"),
+  nostrictatime: accepts("nostrictatime"),
   nosuid: sets("nosuid"),
   private: propagates("private", "private"),
   rbind: async (c) => {
@@ -135,7 +135,7 @@ const checks: Record<string, Check> = {
   runbindable: propagates("runbindable", "unbindable", "unbindable"),
   rw: clears("rw", "ro"),
   shared: async (c) => assert.match((await propagation(c, "shared"))["top"] ?? "", /^shared/),
-  silent: takes("silent"),
+  silent: accepts("silent"),
   slave: propagates("slave", "master"),
   strictatime: async (c) => {
     const { options } = await mounted(c, tmpfs("strictatime"));
@@ -145,13 +145,13 @@ const checks: Record<string, Check> = {
   sync: sets("sync"),
   unbindable: propagates("unbindable", "unbindable"),
 };
-// The table is in alphabetical order, as the checks are; its first row is the second sentence of the section.
+// The specification's table and the checks are both in alphabetical order. The first row is the second sentence of the section.
 for (const [index, [option, check]] of Object.entries(checks).entries()) {
   sentence({ [section]: [index + 2] }, `the mount option ${option} has its effect`, check);
 }
 
 sentence({ [section]: [1, 47] }, "the options of mount(8) are flags and no data of a file system", async (c) => {
-  // procfs takes no such data: an option that is passed on as data is refused.
+  // procfs refuses such data, so passing an option on as data would fail.
   const options = ["ro", "nosuid", "nodev", "noexec", "noatime", "sync", "silent", "loud", "norelatime"];
   const record = await mounted(c, { destination: "/mnt", type: "proc", source: "proc", options });
   for (const option of options.slice(0, 5)) assert.ok(record.options.includes(option), option);

@@ -1,5 +1,5 @@
 /**
- * config-linux.md, Network Devices. The runtime runs in a network namespace of the test's own, which stands for the host's.
+ * config-linux.md, Network Devices. The runtime runs in a new network namespace that plays the host's.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -28,7 +28,7 @@ function find(pid: number, name: string): Interface | undefined {
   return (JSON.parse(ip(pid, "-json", "address", "show") || "[]") as Interface[]).find(({ ifname }) => ifname === name);
 }
 
-/** A process in a new network namespace, where `va` and `vb` are two ends of a virtual cable; the runtime runs there from now on. */
+/** Makes a network namespace with a veth pair `va` and `vb`, in which the runtime runs from now on. Returns a process in it. */
 async function host(c: Context): Promise<number> {
   const { pid: holder } = await c.companion("unshare", ["--net", "sleep", "1000"]);
   await until("the network namespace is there", () => readlinkSync(`/proc/${holder}/ns/net`) !== readlinkSync("/proc/self/ns/net"));

@@ -9,7 +9,7 @@ import { describe } from "../../test/integration/harness/execute.js";
 import { cgroupsOf } from "../../test/integration/harness/cgroups.js";
 
 const waiting = ["probe", "wait"];
-/** Lists of one entry for each process that started in the container. */
+/** A program that appends a line to /runs each time it starts. */
 const counting = ["sh", "-c", "echo run >>/runs; exec sleep 100"];
 
 sentence(
@@ -135,7 +135,7 @@ sentence({ "runtime.md > Create": [7, 8] }, "a property that cannot be applied m
 });
 
 sentence({ "runtime.md > Errors": [1] }, "after an operation that failed all is as it was before", async (c) => {
-  // The harness compares mounts, cgroups, processes, files and sockets of the host after each test with those before it.
+  // After each test, the harness checks that the host's mounts, cgroups, processes, files and sockets are the same as before.
   await configRefused(c, (config) => config.mounts.push({ destination: "/mnt", type: "bind", source: "/no/such", options: ["bind"] }));
   await c.createAndStart(c.bundle({ args: waiting }));
   const before = await c.state();
@@ -199,7 +199,7 @@ sentence(
     writeFileSync(`${bundle.directory}/config.json`, JSON.stringify(config));
     const result = await c.runtime(["create", "-b", bundle.directory, c.id]);
     if (result.status !== 0) {
-      // "runtimes MAY validate config.json [...] before creating the container", but not as a crash.
+      // "runtimes MAY validate config.json [...] before creating the container", but must not crash.
       assert.equal(result.signal, null, describe(result));
       assert.doesNotMatch(result.stderr, /panic:|goroutine \d+/, describe(result));
       return;
@@ -278,7 +278,7 @@ sentence(
     await c.ok(["kill", c.id, "KILL"]);
     await c.status("stopped");
     await c.ok(["delete", c.id]);
-    // The harness proves that no mount, cgroup and process is left.
+    // The harness checks that no mount, cgroup and process is left.
     assert.equal(readFileSync(`${kept}/file`, "utf8"), "kept");
     assert.ok(existsSync(`${bundle.rootfs}/bin/sh`));
     assert.ok(existsSync(`${bundle.directory}/config.json`));

@@ -1,7 +1,7 @@
 /**
  * Writes the comparison of runtimes by the specification: verdicts.json from the results of the runs in build/, and SPECIFICATION.md from
- * that. With --check it writes nothing, and fails where a run of one of our hosts had other verdicts than those stored, or where the
- * Markdown is out of date.
+ * that. With --check it writes nothing, and fails if a run of tsrunc or tsrunc-node had verdicts that differ from the stored ones, or if
+ * the Markdown is out of date.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { guestResults, heading, hostResults, ours, runtimes } from "../results.js";
@@ -13,7 +13,7 @@ interface SentenceVerdicts {
   subject: string;
   /** runtime -> the verdict on this host */
   verdicts: Record<string, Verdict>;
-  /** The same in the guest, on the sentences that it shows. */
+  /** runtime -> the verdict in the guest, for sentences that are tested there */
   guest?: Record<string, Verdict>;
 }
 
@@ -25,11 +25,11 @@ interface Verdicts {
 
 const verdictsFile = "conformance/spec/verdicts.json";
 const tableFile = "conformance/SPECIFICATION.md";
-/** The sections whose sentences take hardware that neither this host nor the guest has. */
+/** The sections that need hardware that neither this host nor the guest has. */
 const hardware: readonly string[] = ["config-linux.md > IntelRdt"];
-const words: Record<Verdict, string> = { pass: "pass", fail: "**fail**", untested: "**no test**", skip: "-", other: "" };
+const verdictTexts: Record<Verdict, string> = { pass: "pass", fail: "**fail**", untested: "**no test**", skip: "-", other: "" };
 
-/** What is stored, with what the last runs found. */
+/** Merges the results of the last runs into the stored verdicts. */
 function merged(stored: Verdicts): Verdicts {
   const versions = { ...stored.versions };
   const sentences = new Map(stored.sentences.map((sentence) => [sentence.key, sentence]));
@@ -49,12 +49,12 @@ function merged(stored: Verdicts): Verdicts {
     for (const { judgements } of guestResults<RuntimeJudgements>("spec", runtime))
       for (const judgement of judgements) put("guest", runtime, judgement);
   }
-  // In the order of the last run, without sentences that are gone.
+  // Use the order of the last run, which drops sentences that no longer exist.
   const order = keys.size > 0 ? [...keys] : stored.sentences.map(({ key }) => key);
   return { versions, sentences: order.flatMap((key) => sentences.get(key) ?? []) };
 }
 
-/** The verdict on a sentence is the guest's where this host cannot show it. */
+/** The verdict on a sentence: the guest's if this host skipped it. */
 function verdictOf({ verdicts, guest }: SentenceVerdicts, runtime: string): { verdict: Verdict; inGuest: boolean } {
   const verdict = verdicts[runtime] ?? "untested";
   const shown = verdict === "skip" ? guest?.[runtime] : undefined;
@@ -63,7 +63,7 @@ function verdictOf({ verdicts, guest }: SentenceVerdicts, runtime: string): { ve
 
 function cell(sentence: SentenceVerdicts, runtime: string): string {
   const { verdict, inGuest } = verdictOf(sentence, runtime);
-  return `${words[verdict]}${inGuest ? " (guest)" : ""}`;
+  return `${verdictTexts[verdict]}${inGuest ? " (guest)" : ""}`;
 }
 
 function table({ versions, sentences }: Verdicts): string {
@@ -104,7 +104,7 @@ function table({ versions, sentences }: Verdicts): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** What a run of our hosts found otherwise than is stored. */
+/** Describes verdicts on tsrunc and tsrunc-node that differ from the stored ones. */
 function changes(stored: Verdicts, fresh: Verdicts): string[] {
   const before = new Map(stored.sentences.map((sentence) => [sentence.key, sentence]));
   return fresh.sentences.flatMap((sentence) => {
@@ -121,8 +121,8 @@ function changes(stored: Verdicts, fresh: Verdicts): string[] {
   });
 }
 
-/** What this host cannot show, the guest has to show. */
-function unshown({ sentences }: Verdicts): string[] {
+/** Describes sentences that this host skipped and that have no verdict from the guest. */
+function missingInGuest({ sentences }: Verdicts): string[] {
   const due = sentences.filter(({ key }) => !hardware.includes(key.replace(/ > \d+$/, "")));
   return ours.flatMap((runtime) =>
     due
@@ -135,7 +135,7 @@ const nothing: Verdicts = { versions: {}, sentences: [] };
 const stored = existsSync(verdictsFile) ? (JSON.parse(readFileSync(verdictsFile, "utf8")) as Verdicts) : nothing;
 const fresh = merged(stored);
 if (process.argv.includes("--check")) {
-  const found = [...changes(stored, fresh), ...unshown(stored)];
+  const found = [...changes(stored, fresh), ...missingInGuest(stored)];
   if (!existsSync(tableFile) || readFileSync(tableFile, "utf8") !== table(stored))
     found.push(`${tableFile} is not what ${verdictsFile} gives`);
   for (const line of found) console.log(`out of date, run conformance/compare: ${line}`);

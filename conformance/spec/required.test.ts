@@ -1,5 +1,5 @@
 /**
- * Properties that the specification calls REQUIRED: a configuration without one has no valid value there, and a runtime
+ * Properties that the specification calls REQUIRED: a configuration without one is invalid, and a runtime
  * "MUST generate an error when invalid or unsupported values are encountered" (config.md, Valid values).
  */
 import assert from "node:assert/strict";
@@ -12,11 +12,11 @@ import type { Config } from "../../test/integration/harness/config.js";
 
 interface Required {
   at: Record<string, number[]>;
-  /** How the property is called in the table. */
+  /** The property's name in the table. */
   name: string;
-  /** A part of the configuration that would be sound with it. */
+  /** Adds the parent of the property to the configuration, which is then valid. */
   add?: (config: Config & Json) => void;
-  /** Where it stands in the sound configuration; with several, each is left out in turn. */
+  /** The property's paths in the valid configuration. The test removes one at a time. */
   paths: (string | number)[][];
 }
 
@@ -29,7 +29,7 @@ const seccomp = {
   defaultAction: "SCMP_ACT_ALLOW",
   syscalls: [{ names: ["sync"], action: "SCMP_ACT_ERRNO", args: [{ index: 0, value: 1, op: "SCMP_CMP_EQ" }] }],
 };
-/** A whole disk of the host, which alone can be throttled. */
+/** A disk of the host: only whole disks can be throttled. */
 const disk = ((): { major: number; minor: number } => {
   const numbers = readdirSync("/sys/block").map((name) => readFileSync(`/sys/block/${name}/dev`, "utf8").trim());
   const [major = 8, minor = 0] = (numbers.find((text) => !text.startsWith("7:")) ?? "8:0").split(":").map(Number);
@@ -173,9 +173,10 @@ const hostMayLack = /blockIO|hugepageLimits|network\./;
 
 for (const { at, name, add, paths } of properties) {
   sentence(at, `a configuration without ${name} is refused`, async (c) => {
-    // Where the sound configuration is refused too, a refusal says nothing: the host lacks a controller or a device, or the runtime a field.
-    const sound = c.bundle({ args: ["true"], config: (config) => add?.(config as Config & Json) });
-    const result = await c.runtime(["create", "-b", sound.directory, c.id]);
+    // First check that the valid configuration is accepted. If not, the host lacks a controller or device, or the runtime lacks the field, and
+    // a refusal without the property would prove nothing.
+    const valid = c.bundle({ args: ["true"], config: (config) => add?.(config as Config & Json) });
+    const result = await c.runtime(["create", "-b", valid.directory, c.id]);
     if (result.status !== 0 && hostMayLack.test(name))
       c.skip(`the host lacks what a sound value needs: ${result.stderr.trim().split("\n").at(-1) ?? ""}`);
     assert.equal(result.status, 0, describe(result));
@@ -183,7 +184,7 @@ for (const { at, name, add, paths } of properties) {
     for (const path of paths) {
       const change = (config: Config & Json): void => {
         add?.(config);
-        // A copy: what was added is shared by the tests.
+        // Copy it, because the tests share the added objects.
         Object.assign(config, structuredClone(config));
         remove(config, path);
       };

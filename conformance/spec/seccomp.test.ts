@@ -8,7 +8,7 @@ import { describe } from "../../test/integration/harness/execute.js";
 import type { Json } from "./black-box.js";
 import type { Bundle, Context } from "../../test/integration/harness/context.js";
 
-/** A container whose program makes no `swapoff`; the profile is about that call. */
+/** Makes a bundle with a profile. Its rules are about `swapoff`, which the program does not call. */
 function profiled(c: Context, profile: Json): Bundle {
   return c.bundle({
     args: ["true"],
@@ -27,8 +27,8 @@ interface Agent {
   connection: string;
 }
 
-/** Runs a container with a listener: what the agent behind it got. */
-async function asked(c: Context): Promise<{ agent: Agent; state: Json; bundle: Bundle; pid: number }> {
+/** Runs a container with a listener. Returns what the agent received. */
+async function runWithAgent(c: Context): Promise<{ agent: Agent; state: Json; bundle: Bundle; pid: number }> {
   const socket = `${c.directory}/agent.sock`;
   const listener = await c.helper("seccompagent", [socket, "38"]);
   await c.printed(listener, "listening");
@@ -54,7 +54,7 @@ sentence(
   { "config-linux.md > Seccomp": [3, 4, 5, 6], "config-linux.md > The Container Process State": [1] },
   "the listener's stream socket gets one container process state as JSON, and the connection is closed",
   async (c) => {
-    const { agent, state } = await asked(c);
+    const { agent, state } = await runWithAgent(c);
     assert.equal(agent.connection, "closed");
     assert.equal(state["metadata"], "opaque");
   },
@@ -64,7 +64,7 @@ sentence(
   { "config-linux.md > Seccomp": [8], "config-linux.md > The Container Process State": [2, 3] },
   "the descriptor comes with the first part of the message, and is named seccompFd",
   async (c) => {
-    const { agent, state } = await asked(c);
+    const { agent, state } = await runWithAgent(c);
     assert.equal(agent.descriptors, "descriptors 1");
     assert.deepEqual(state["fds"], ["seccompFd"]);
   },
@@ -74,7 +74,7 @@ sentence(
   { "config-linux.md > The Container Process State": [4, 5, 6] },
   "the container process state has version, pid and the state of the container",
   async (c) => {
-    const { state, bundle, pid } = await asked(c);
+    const { state, bundle, pid } = await runWithAgent(c);
     assert.match(String(state["ociVersion"]), /^1\./);
     assert.equal(state["pid"], pid);
     const inner = state["state"] as Json;

@@ -1,5 +1,5 @@
 /**
- * A test of sentences of the specification. What it proves is told in our own words; which sentences those are, by their keys
+ * Declares tests of the specification's sentences. A test has a title in our own words, and the keys of the sentences that it tests
  * (`document > section > ordinal`, see extract.ts).
  */
 import { appendFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { resultsFile } from "../../test/integration/harness/environment.js";
 import { test } from "../../test/integration/harness/suite.js";
 import type { Context } from "../../test/integration/harness/context.js";
 
-/** A line of the results beside those of suite.ts: which sentences a test is about. */
+/** A line of the results file, beside those from suite.ts: which sentences a test is about. */
 export interface Claim {
   claim: string;
   keys: string[];
@@ -15,8 +15,8 @@ export interface Claim {
 
 /**
  * Declares a test.
- * @param at sections with the ordinals of their sentences: `{ "runtime.md > Delete": [2, 3] }`
- * @param subject what a runtime does that heeds them
+ * @param at the sentences, as ordinals by section: `{ "runtime.md > Delete": [2, 3] }`
+ * @param subject the behaviour of a runtime that obeys them; the title of the test
  */
 export function sentence(at: Readonly<Record<string, readonly number[]>>, subject: string, body: (c: Context) => Promise<void>): void {
   const keys = Object.entries(at).flatMap(([section, ordinals]) => ordinals.map((ordinal) => `${section} > ${ordinal}`));

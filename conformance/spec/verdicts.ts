@@ -1,5 +1,5 @@
 /**
- * The verdict on each sentence of the specification, from what the tests did and from what binds others.
+ * Computes the verdict on each sentence of the specification from the tests' outcomes and from bindings.ts.
  */
 import { bindings } from "./bindings.js";
 import { allSentences } from "./extract.js";
@@ -8,41 +8,44 @@ import type { Sentence } from "./extract.js";
 import type { Claim } from "./sentence.js";
 
 export type Verdict =
-  /** All its tests passed; one failed; no test is about it; its tests need a host of another kind. */
+  /** All of its tests passed. */
   | "pass"
+  /** At least one of its tests failed. */
   | "fail"
+  /** It has no test. */
   | "untested"
+  /** A test was skipped, because this host lacks something. */
   | "skip"
-  /** It binds somebody else. */
+  /** It does not bind the runtime (bindings.ts). */
   | "other";
 
 export interface Judgement {
   key: string;
   keyword: string;
-  /** What the tests prove, in our words; or whom the sentence binds. */
+  /** The titles of its tests; or whom the sentence binds. */
   subject: string;
   verdict: Verdict;
-  /** Why it failed or was skipped. */
+  /** The reason for a failure or skip. */
   detail: string;
 }
 
 /** build/conformance/spec/<runtime>.json, and for the guest build/conformance/guest/<boot>/spec/<runtime>.json */
 export interface RuntimeJudgements {
-  /** The first line of `--version`, of a whole run. */
+  /** The first line of `--version`; undefined after a partial run. */
   version?: string;
   judgements: Judgement[];
 }
 
-/** What the harness says of a test that was right but for something that the runtime left on the host. */
+/** The harness's error (suite.ts) if the test itself passed, but the runtime left something on the host. */
 const leak = "the test left something behind";
 
-/** What is left behind by any test is against these sentences, and not against those that the test is about. */
-const tidiness = ["runtime.md > Errors > 1", "runtime.md > Lifecycle > 17", "runtime.md > Delete > 4"];
+/** Leaks in any test violate these sentences. They do not count against the sentences that the test is about. */
+const leakSentences = ["runtime.md > Errors > 1", "runtime.md > Lifecycle > 17", "runtime.md > Delete > 4"];
 
 interface Found {
-  /** sentence -> the subjects of its tests */
+  /** sentence -> the titles of its tests */
   claims: ReadonlyMap<string, string[]>;
-  /** subject -> how its test went, if it has run */
+  /** title -> outcome of the test, if it has run */
   outcomes: ReadonlyMap<string, Outcome>;
   leaks: string[];
 }
@@ -59,9 +62,9 @@ function read(lines: readonly (Claim | Outcome)[]): Found {
 }
 
 /**
- * @param folder the specification's text
- * @param lines what the tests wrote: claims and outcomes
- * @throws where a test or a binding names a sentence that is not there, or both name one
+ * @param folder the folder with the specification's text
+ * @param lines the tests' results: claims and outcomes
+ * @throws if a test or a binding names an unknown sentence, or both name the same one
  */
 export function judge(folder: string, lines: readonly (Claim | Outcome)[]): Judgement[] {
   const sentences = allSentences(folder);
@@ -73,12 +76,12 @@ export function judge(folder: string, lines: readonly (Claim | Outcome)[]): Judg
   }
   return sentences.map((sentence) => {
     const judgement = judgeOne(sentence, claims.get(sentence.key) ?? [], outcomes);
-    const [first] = tidiness.includes(sentence.key) ? leaks : [];
+    const [first] = leakSentences.includes(sentence.key) ? leaks : [];
     return first !== undefined && judgement.verdict === "pass" ? { ...judgement, verdict: "fail", detail: first } : judgement;
   });
 }
 
-/** The same of a run of some tests: the verdicts on the sentences all of whose tests have run. */
+/** Judges a partial run: returns the verdicts only on sentences whose tests have all run. */
 export function judgePart(folder: string, lines: readonly (Claim | Outcome)[]): Judgement[] {
   const { claims, outcomes } = read(lines);
   return judge(folder, lines).filter(({ key }) => claims.get(key)?.every((subject) => outcomes.has(subject)));

@@ -1,5 +1,5 @@
 /**
- * Debian's buildah, as root, which calls create, start, kill and delete of the runtime itself.
+ * Debian's buildah, as root. It calls the runtime's create, start, kill and delete itself, without conmon.
  */
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, existsSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ class Buildah {
     readonly c: Context,
     readonly env: Record<string, string>,
     readonly folders: readonly string[],
-    /** Buildah takes what it calls the parent for the container's own cgroup. */
+    /** The value of --cgroup-parent, which buildah uses as the container's own cgroup. */
     readonly cgroup: string,
   ) {}
 
@@ -40,7 +40,7 @@ class Buildah {
     return result.stdout.trim();
   }
 
-  /** A working container, which is removed after the test. */
+  /** Makes a working container, and removes it after the test. */
   async from(flags: readonly string[] = []): Promise<string> {
     const name = await this.ok("from", "--cgroup-parent", this.cgroup, ...flags, image);
     this.c.defer(() => this.ok("rm", name));
@@ -55,7 +55,7 @@ class Buildah {
     return this.call(...this.#runArguments(container, flags, command));
   }
 
-  /** `run` of a shell command line, which must end with 0. Returns what it printed, trimmed. */
+  /** Runs a shell command line, which must exit with 0. Returns the lines of its output. */
   async lines(container: string, flags: readonly string[], line: string): Promise<string[]> {
     const result = await this.run(container, flags, "sh", "-c", line);
     assert.equal(result.status, 0, describe(result));
@@ -72,7 +72,7 @@ class Buildah {
     ]);
   }
 
-  /** `bud` of a Dockerfile. The image bears the test's id and is removed after the test. */
+  /** Builds a Dockerfile with `bud`. The image is named after the test and removed after it. */
   async build(dockerfile: string, flags: readonly string[] = []): Promise<Result> {
     const folder = this.c.folder("build");
     writeFileSync(`${folder}/Dockerfile`, dockerfile);
@@ -89,7 +89,7 @@ async function start(c: Context): Promise<Buildah> {
   makeParentCgroups(c);
   stateRootIsEmptyInTheEnd(c, `/run/${runtimeName}`);
   const storage = ["--storage-driver", "overlay", "--storage-opt", "overlay.skip_mount_home=true"];
-  // Its own are higher than a caller without CAP_SYS_RESOURCE may set.
+  // Buildah's default limits exceed what a caller without CAP_SYS_RESOURCE may set.
   const config = c.file("containers.conf", `[containers]\nnetns = "none"\ndefault_ulimits = ["nofile=1024:4096", "nproc=1000:1000"]\n`);
   const env = { ...environmentOf(c), CONTAINERS_CONF: config };
   const client = new Buildah(

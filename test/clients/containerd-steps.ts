@@ -1,5 +1,5 @@
 /**
- * What each containerd does by ctr, with its stock shim, which calls the runtime by its BinaryName.
+ * The tests for each version of containerd, through ctr. containerd uses its stock shim, with the runtime as BinaryName.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -13,23 +13,24 @@ import type { Context } from "../integration/harness/context.js";
 import type { Result } from "../integration/harness/execute.js";
 import type { SharingTest } from "../integration/harness/suite.js";
 
-/** Where a version of containerd is, and how it is configured. */
+/** The location and configuration of a version of containerd. */
 export interface Installation {
-  /** Folder of containerd, its shim and ctr. */
+  /** The folder of containerd, its shim and ctr. */
   programs: string;
-  /** What installs them. */
+  /** The script that installs them. */
   installer: string;
-  /** The configuration file's version and the plugins that the tests do without. */
+  /** The version of the configuration file's format. */
   configVersion: number;
+  /** Plugins that the tests do not need. */
   disabledPlugins: readonly string[];
 }
 
-/** How the programs are called. */
+/** The environment of containerd and ctr. */
 export function environmentFor(installation: Installation): Record<string, string> {
   return { PATH: `${installation.programs}:${path}` };
 }
 
-/** A containerd with folders and a socket of its own. Its namespace is the starting test's id, and so is the parent of its cgroups. */
+/** A containerd with its own folders and socket. Its namespace and its parent cgroup are named after the test that starts it. */
 export class Containerd {
   readonly #options: string[];
 
@@ -74,7 +75,7 @@ class Ctr {
     readonly runtime: string,
   ) {}
 
-  /** The program ctr and its environment. */
+  /** The path of ctr, and its environment. */
   get client(): { program: string; env: Record<string, string> } {
     return { program: `${this.installation.programs}/ctr`, env: environmentFor(this.installation) };
   }
@@ -87,14 +88,14 @@ class Ctr {
     return result;
   }
 
-  /** A command that must end with 0. Returns what it printed. */
+  /** Runs a command, which must exit with 0. Returns its output. */
   async ok(...args: readonly string[]): Promise<string> {
     const result = await this.ctr(...args);
     assert.equal(result.status, 0, describe(result));
     return result.stdout;
   }
 
-  /** `ctr run --rm`; the container bears the test's id. */
+  /** Calls `ctr run --rm`. The container's ID is the test's. */
   run(flags: readonly string[], ...command: readonly string[]): Promise<Result> {
     return this.ctr(...this.#runArguments(["--rm", ...flags], this.c.id, command));
   }
@@ -103,7 +104,7 @@ class Ctr {
     return ["run", "--runc-binary", this.runtime, ...flags, image, id, ...command];
   }
 
-  /** `ctr run --detach`; the task and its container are removed after the test. */
+  /** Calls `ctr run --detach`, and removes the task and its container after the test. */
   async detached(flags: readonly string[], ...command: readonly string[]): Promise<string> {
     const { id } = this.c;
     this.c.defer(async () => {
@@ -124,7 +125,7 @@ class Ctr {
     return Number(new RegExp(`^${id}\\s+(\\d+)`, "m").exec(await this.ok("task", "list"))?.[1]);
   }
 
-  /** `ctr task exec` in a detached container. */
+  /** Calls `ctr task exec` in a detached container. */
   exec(id: string, flags: readonly string[], ...command: readonly string[]): Promise<Result> {
     return this.ctr("task", "exec", "--exec-id", `e${String(Math.random()).slice(2)}`, ...flags, id, ...command);
   }
@@ -141,10 +142,10 @@ class Ctr {
 type Stream = "stdout" | "stderr";
 
 /**
- * The result of a call of ctr whose task writes to each of `streams`. It is made again, up to five times, when one of them is empty.
- * With any runtime ctr can lose a whole stream: its open(2) of the FIFO is in a thread of its own, and when the task has ended before this thread
- * runs again, as may be on a busy machine, the removal of the task cancels the open. The status is right then, and what the task wrote is gone.
- * (`strace -P /proc/self/fd/N -e inject=openat:delay_exit=3000000 ctr run ...`, N from a trace before, shows it each time.)
+ * Runs ctr with a task that writes to each of `streams`. If one of them is empty, tries again up to five times.
+ * With any runtime, ctr can lose a whole stream but return the right status. It opens the FIFO in another thread. If the task ends before that
+ * thread runs, for example on a busy machine, the removal of the task cancels the open.
+ * (`strace -P /proc/self/fd/N -e inject=openat:delay_exit=3000000 ctr run ...`, with N from an earlier trace, reproduces it each time.)
  */
 async function printed(streams: readonly Stream[], call: () => Promise<Result>): Promise<Result> {
   let result = await call();
@@ -152,7 +153,7 @@ async function printed(streams: readonly Stream[], call: () => Promise<Result>):
   return result;
 }
 
-/** Declares the tests. */
+/** Declares the tests for one containerd. */
 export function containerdSteps(test: SharingTest<Containerd>): void {
   test("ctr run --rm prints the output and returns the exit status", async (c, containerd) => {
     const e = containerd.in(c);
@@ -186,7 +187,7 @@ export function containerdSteps(test: SharingTest<Containerd>): void {
     await e.ok("task", "kill", "--signal", "SIGINT", id);
     await until("the task has stopped", async () => (await e.status(id)) === "STOPPED");
     const deleted = await e.ctr("task", "delete", id);
-    assert.match(deleted.stderr, /exit code 3\b/, describe(deleted)); // probe wait ends with 3 on INT
+    assert.match(deleted.stderr, /exit code 3\b/, describe(deleted)); // probe wait exits with 3 on SIGINT
     await e.ok("container", "delete", id);
   });
 

@@ -1,5 +1,5 @@
 /**
- * containerd 2.1 of Debian 14, with its own shim and ctr.
+ * containerd 2.1 from Debian 14, with its own shim and ctr.
  */
 import { sharing } from "../integration/harness/suite.js";
 import { cacheDirectory } from "../integration/harness/environment.js";

@@ -1,5 +1,5 @@
 /**
- * Debian's Docker 20.10, whose daemon brings its own containerd and runs the stock shim with the runtime's BinaryName.
+ * Debian's Docker 20.10. Its daemon starts its own containerd and uses the stock shim, with the runtime as BinaryName.
  */
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";

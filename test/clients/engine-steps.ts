@@ -1,5 +1,5 @@
 /**
- * What podman and Docker must do alike with the runtime under test.
+ * The tests that every container engine must pass with the runtime under test.
  */
 import assert from "node:assert/strict";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { followsResize } from "./engine.js";
 import type { Engine, EngineTest } from "./engine.js";
 import type { SharingTest } from "../integration/harness/suite.js";
 
-/** Declares the tests. */
+/** Declares the tests for one engine. */
 export function engineSteps(test: SharingTest<Engine>): void {
   foreground(test);
   lifecycle(test);
@@ -22,7 +22,7 @@ export function engineSteps(test: SharingTest<Engine>): void {
   files(test);
 }
 
-/** `probe report` in a container. */
+/** Runs `probe report` in a container. */
 async function report(engine: EngineTest, flags: readonly string[] = []): Promise<Report> {
   const result = await engine.run(flags, "probe", "report");
   assert.equal(result.status, 0, describe(result));
@@ -89,7 +89,7 @@ function lifecycle(test: SharingTest<Engine>): void {
     const status = (): Promise<string> => e.inspect(name, "{{.State.Status}} {{.State.ExitCode}}");
     assert.equal(await status(), "running 0");
     await e.ok("kill", "--signal", "INT", name);
-    assert.equal(await e.ok("wait", name), "3"); // probe wait ends with 3 on INT
+    assert.equal(await e.ok("wait", name), "3"); // probe wait exits with 3 on SIGINT
     assert.equal(await status(), "exited 3");
     await e.ok("start", name);
     await e.ok("kill", name);
@@ -113,7 +113,7 @@ function lifecycle(test: SharingTest<Engine>): void {
     const name = await e.detached([], "sh", "-c", "echo early; echo problem >&2; read x </dev/zero & probe wait; echo late");
     const follow = await e.start(["logs", "--follow", name]);
     await until("the log is followed", () => follow.output().includes("ready"));
-    await e.ok("kill", "--signal", "TERM", name); // the shell itself ignores it; the next line ends everything
+    await e.ok("kill", "--signal", "TERM", name); // the shell ignores TERM; the next line ends the container
     await e.ok("stop", "--time", "0", name);
     const followed = await follow.wait();
     assert.equal(followed.timedOut, false, describe(followed));
@@ -126,11 +126,11 @@ function lifecycle(test: SharingTest<Engine>): void {
     const e = engine.in(c);
     const willing = await e.detached([], "probe", "wait");
     await e.ok("stop", willing);
-    assert.equal(await e.inspect(willing, "{{.State.ExitCode}}"), "0"); // probe wait ends with 0 on TERM
+    assert.equal(await e.inspect(willing, "{{.State.ExitCode}}"), "0"); // probe wait exits with 0 on SIGTERM
     const other = await e.detached(["--stop-signal", "INT"], "probe", "wait");
     await e.ok("stop", other);
     assert.equal(await e.inspect(other, "{{.State.ExitCode}}"), "3");
-    const unwilling = await e.detached([], "sleep", "1000"); // process 1 without a handler
+    const unwilling = await e.detached([], "sleep", "1000"); // PID 1 ignores signals without a handler
     await e.ok("stop", "--time", "1", unwilling);
     assert.equal(await e.inspect(unwilling, "{{.State.ExitCode}}"), "137");
   });
@@ -161,7 +161,8 @@ function lifecycle(test: SharingTest<Engine>): void {
     for (const policy of ["always", "unless-stopped"]) {
       const name = await e.detached(["--restart", policy], "probe", "wait");
       const pid = await e.pid(name);
-      // Not by the engine's kill, which is the user's wish. Podman may lose the status of an exec whose container restarts meanwhile.
+      // Do not use the engine's kill, after which the engine does not restart the container. Ignore the status of the exec: podman may lose it if
+      // the container restarts meanwhile.
       await e.call(["exec", name, "sh", "-c", "kill -TERM 1"]);
       await until("the container runs again", async () => {
         const [count, status, now] = (await e.inspect(name, "{{.RestartCount}} {{.State.Status}} {{.State.Pid}}")).split(" ");
@@ -234,7 +235,7 @@ function exec(test: SharingTest<Engine>): void {
       assert.match(result.stdout + result.stderr, message, describe(result));
       return result.status;
     };
-    // Docker takes the error of an exec for its output, and does not tell the two kinds apart.
+    // Docker prints the error of an exec on standard output, and does not distinguish the two kinds.
     assert.equal(await exec(/executable file .*not found in \$PATH/, "nosuch"), e.commandLine.name === "docker" ? 126 : 127);
     assert.equal(await exec(/permission denied/, "/etc/passwd"), 126);
   });
@@ -279,7 +280,7 @@ function exec(test: SharingTest<Engine>): void {
       ...["probe", "wait"],
     );
     const health = async (): Promise<string> => {
-      // Without systemd nobody calls podman's check but its user.
+      // Without systemd, podman runs health checks only on request.
       if (e.commandLine.name === "podman") await e.call(["healthcheck", "run", name]);
       return e.inspect(name, "{{.State.Health.Status}}");
     };
@@ -499,7 +500,7 @@ function security(test: SharingTest<Engine>): void {
       "stat -c '%a %F %t:%T' /dev/nothing; head -c1 /dev/nothing | wc -c; sh -c 'echo x >/dev/nothing' 2>&1; head -c1 /dev/zero | wc -c; (mknod /tmp/kmsg c 1 11 && head -c1 /tmp/kmsg) 2>&1; true";
     const [made, read, written, zero, other] = await engine.in(c).lines(["--device", "/dev/full:/dev/nothing:r"], line);
     assert.deepEqual([made, read, zero], ["666 character special file 1:7", "1", "1"]);
-    assert.match(written ?? "", /Operation not permitted|No space left/); // every container may use the device full, whatever its name
+    assert.match(written ?? "", /Operation not permitted|No space left/); // every container may use the device `full`, under any name
     assert.match(other ?? "", /Operation not permitted/);
   });
 

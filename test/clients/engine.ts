@@ -1,5 +1,5 @@
 /**
- * A container engine with the command line that podman, Docker and nerdctl have in common, which runs containers by the runtime under test.
+ * Drives a container engine through the command line that podman, Docker and nerdctl share. The engine uses the runtime under test.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -11,19 +11,19 @@ import { Terminal } from "../integration/harness/terminal.js";
 import type { Context } from "../integration/harness/context.js";
 import type { Options, Result, Started } from "../integration/harness/execute.js";
 
-/** How an engine is called. */
+/** How to call an engine. */
 export interface CommandLine {
   name: "podman" | "docker" | "nerdctl";
-  /** The program and its global flags. */
+  /** The program with its global flags. */
   program: readonly string[];
   env: Record<string, string>;
-  /** Flags of each `run` and `create`. */
+  /** Flags for each `run` and `create`. */
   runFlags: readonly string[];
-  /** Flags of each `rm`. */
+  /** Flags for each `rm`. */
   removeFlags: readonly string[];
 }
 
-/** The same engine in each test of a file: a test asks for `in(c)`, whose containers are gone when the test ends. */
+/** An engine that all tests of a file share. Each test uses `in(c)`, which removes the test's containers when it ends. */
 export class Engine {
   constructor(readonly commandLine: CommandLine) {}
 
@@ -32,7 +32,7 @@ export class Engine {
   }
 }
 
-/** The engine as one test uses it. */
+/** The engine in one test. */
 export class EngineTest {
   #containers = 0;
 
@@ -41,27 +41,27 @@ export class EngineTest {
     readonly commandLine: CommandLine,
   ) {}
 
-  /** Starts any command of the engine, in a working directory that every user may enter. */
+  /** Starts a command of the engine, in a working directory that every user may enter. */
   start(args: readonly string[], options: Options = {}): Promise<Started> {
     const [program = "", ...flags] = this.commandLine.program;
     return this.c.spawn(program, [...flags, ...args], { env: this.commandLine.env, cwd: "/", ...options });
   }
 
-  /** Any command, whatever its exit status. */
+  /** Runs a command and accepts any exit status. */
   async call(args: readonly string[], options: Options = {}): Promise<Result> {
     const result = await (await this.start(args, options)).wait();
     assert.equal(result.timedOut, false, describe(result));
     return result;
   }
 
-  /** Any command, which must end with 0. Returns what it printed, trimmed. */
+  /** Runs a command, which must exit with 0. Returns its trimmed output. */
   async ok(...args: readonly string[]): Promise<string> {
     const result = await this.call(args);
     assert.equal(result.status, 0, describe(result));
     return result.stdout.trim();
   }
 
-  /** Any command, which must fail with a message. */
+  /** Runs a command, which must fail with a message. */
   async fails(args: readonly string[], message: RegExp, status?: number): Promise<void> {
     const result = await this.call(args);
     assert.match(result.stderr, message, describe(result));
@@ -69,25 +69,25 @@ export class EngineTest {
     else assert.equal(result.status, status, describe(result));
   }
 
-  /** `run --rm` in the foreground. */
+  /** Calls `run --rm` in the foreground. */
   run(flags: readonly string[], ...command: readonly string[]): Promise<Result> {
     return this.call(this.#runArguments(["--rm", ...flags], command));
   }
 
-  /** The exit status of the program of an `exec`. nerdctl ends with 1 itself, and its message has the program's. */
+  /** The exit status of the program of an `exec`. nerdctl itself exits with 1, and prints the program's status. */
   execStatus(result: Result): number | null {
-    const told = /exec failed with exit code (\d+)/.exec(this.commandLine.name === "nerdctl" ? result.stderr : "");
-    return told ? Number(told[1]) : result.status;
+    const match = /exec failed with exit code (\d+)/.exec(this.commandLine.name === "nerdctl" ? result.stderr : "");
+    return match ? Number(match[1]) : result.status;
   }
 
-  /** `run --rm` of a shell command line, which must end with 0. Returns the lines that it printed. */
+  /** Runs a shell command line with `run --rm`, which must exit with 0. Returns the lines of its output. */
   async lines(flags: readonly string[], line: string): Promise<string[]> {
     const result = await this.run(flags, "sh", "-c", line);
     assert.equal(result.status, 0, describe(result));
     return result.stdout.replaceAll("\t", " ").trim().split("\n");
   }
 
-  /** `run --detach`; the container is removed after the test. Returns its name. */
+  /** Calls `run --detach`, and removes the container after the test. Returns its name. */
   async detached(flags: readonly string[], ...command: readonly string[]): Promise<string> {
     const name = this.removeLater();
     const result = await this.call(this.#runArguments(["--detach", "--name", name, ...flags], command));
@@ -95,14 +95,14 @@ export class EngineTest {
     return name;
   }
 
-  /** `create`; the container is removed after the test. Returns its name. */
+  /** Calls `create`, and removes the container after the test. Returns its name. */
   async created(flags: readonly string[], ...command: readonly string[]): Promise<string> {
     const name = this.removeLater();
     await this.ok("create", "--name", name, ...this.commandLine.runFlags, ...flags, image, ...command);
     return name;
   }
 
-  /** A name for a container, which is removed after the test if it is there. */
+  /** Returns a name for a container, and removes the container after the test if it exists. */
   removeLater(): string {
     this.#containers += 1;
     const name = `${this.c.id}-${this.#containers}`;
@@ -117,31 +117,31 @@ export class EngineTest {
     return ["run", ...this.commandLine.runFlags, ...flags, image, ...command];
   }
 
-  /** A command of the engine on a terminal. */
+  /** Starts a command of the engine on a terminal. */
   terminal(...args: readonly string[]): Terminal {
     const variables = Object.entries(this.commandLine.env).map(([name, value]) => `${name}=${value}`);
     return new Terminal(this.c, "/usr/bin/env", ["--chdir=/", ...variables, ...this.commandLine.program, ...args]);
   }
 
-  /** `run --rm -it` on a terminal. */
+  /** Starts `run --rm -it` on a terminal. */
   runTerminal(flags: readonly string[], ...command: readonly string[]): Terminal {
     return this.terminal(...this.#runArguments(["--rm", "-it", ...flags], command));
   }
 
-  /** A value of `inspect` by a Go template. */
+  /** Reads a value with `inspect` and a Go template. */
   inspect(name: string, template: string): Promise<string> {
     return this.ok("inspect", "--format", template, name);
   }
 
-  /** The process id of a container. */
+  /** The process ID of a container's init. */
   async pid(name: string): Promise<number> {
     return Number(await this.inspect(name, "{{.State.Pid}}"));
   }
 }
 
 /**
- * Changes the size of a terminal until `probe winsize` in it has seen the new one: a client that has just sent the first size may not listen to
- * SIGWINCH yet.
+ * Resizes a terminal until `probe winsize` in it has seen the new size. It repeats because a client may not handle SIGWINCH yet right after it
+ * sent the first size.
  */
 export async function followsResize(terminal: Terminal): Promise<void> {
   let changed = 0;
@@ -155,12 +155,12 @@ export async function followsResize(terminal: Terminal): Promise<void> {
   });
 }
 
-/** PATH and folders of its own for an engine's programs. */
+/** An environment for an engine's programs: PATH with additional folders, and a new HOME and TMPDIR. */
 export function environmentOf(c: Context, ...folders: readonly string[]): Record<string, string> {
   return { PATH: [...folders, path].join(":"), HOME: c.folder("home"), TMPDIR: publicFolder(c, "tmp") };
 }
 
-/** A folder that any user may enter, as root of a container with a user namespace must. */
+/** Makes a folder that any user may enter, such as the mapped root of a container with a user namespace. */
 export function publicFolder(c: Context, name: string): string {
   const folder = c.folder(name);
   chmodSync(folder, 0o755);
@@ -168,8 +168,8 @@ export function publicFolder(c: Context, name: string): string {
 }
 
 /**
- * Makes the cgroup that bears the test's id in each hierarchy, the parent of all that the client makes, until the test ends. Clients do not
- * remove such a parent.
+ * Makes a cgroup named after the test in each hierarchy, as the parent of the client's cgroups. Removes it after the test, since clients do
+ * not.
  */
 export function makeParentCgroups(c: Context): void {
   for (const { mountPoint, controllers } of hierarchies()) {
@@ -182,7 +182,7 @@ export function makeParentCgroups(c: Context): void {
   }
 }
 
-/** Removes, after the test, empty cgroups below the client's parent that it is known to leave behind. */
+/** Removes the empty cgroups below the parent after the test, for clients that are known to leave them. */
 export function removeEmptyCgroupsLater(c: Context, parent: string): void {
   c.defer(() => {
     for (const { mountPoint } of hierarchies()) {
@@ -192,7 +192,7 @@ export function removeEmptyCgroupsLater(c: Context, parent: string): void {
   });
 }
 
-/** Fails when the runtime's state root still holds a container once the client has ended. */
+/** Asserts after the client has ended that the runtime's state root contains no containers. */
 export function stateRootIsEmptyInTheEnd(c: Context, root: string): void {
   c.defer(() => {
     if (!existsSync(root)) return;
@@ -201,7 +201,7 @@ export function stateRootIsEmptyInTheEnd(c: Context, root: string): void {
   });
 }
 
-/** Ends a daemon by SIGTERM when the test ends. */
+/** Stops a daemon with SIGTERM when the test ends. */
 export function endLater(c: Context, daemon: Started): void {
   c.defer(async () => {
     daemon.process.kill("SIGTERM");
@@ -210,7 +210,7 @@ export function endLater(c: Context, daemon: Started): void {
   });
 }
 
-/** Makes a user of this machine's (private) /etc with 65536 subordinate ids from 200000 on. */
+/** Adds a user to the private /etc, with 65536 subordinate IDs from 200000. */
 export function makeUser(name: string, uid: number): void {
   if (readFileSync("/etc/passwd", "utf8").includes(`\n${name}:`)) return;
   const script = `echo "${name}:x:${uid}:${uid}::/nonexistent:/bin/sh" >>/etc/passwd; echo "${name}:x:${uid}:" >>/etc/group

@@ -1,6 +1,6 @@
 /**
- * Where `go/install` put the clients that are built from Go modules.
+ * The location of the clients that `go/install` builds from Go modules.
  */
 
-/** Folder of the programs; test/clients/run names it. */
+/** The folder of the programs, set by test/clients/run. */
 export const programs = process.env["TSRUNC_CLIENTS_GO"] ?? "/nonexistent";

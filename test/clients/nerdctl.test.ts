@@ -14,7 +14,7 @@ import type { Context } from "../integration/harness/context.js";
 
 const containerd = `${cacheDirectory}/containerd/usr/bin`;
 
-/** What nerdctl 1.7 does otherwise than podman and Docker, with any runtime. */
+/** The tests that nerdctl 1.7 cannot pass with any runtime, and why. */
 const lacking = new Map([
   ["run returns 127 for a missing program, 126 for one that cannot be executed, 125 for a fault of its own", "it always returns 1"],
   ["create and start are two steps, and start --attach returns the exit status", "inspect has no status of a created container"],
@@ -37,7 +37,7 @@ async function startNerdctl(c: Context): Promise<Engine> {
     configVersion: 2,
     disabledPlugins: ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"],
   });
-  const init = c.folder("init"); // nerdctl mounts what PATH has as tini into the container, where no library is
+  const init = c.folder("init"); // nerdctl mounts the `tini` from PATH into the container, which has no libraries, so it must be static
   symlinkSync(`${cacheDirectory}/tini/usr/bin/tini-static`, `${init}/tini`);
   const folders = ["--data-root", c.folder("data"), "--cni-netconfpath", c.folder("cni")];
   return new Engine({

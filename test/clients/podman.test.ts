@@ -1,5 +1,5 @@
 /**
- * Debian's podman with conmon, as root: cgroups by cgroupfs, images in a store of its own.
+ * Debian's podman with conmon, as root, with the cgroupfs manager and its own image store.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -22,10 +22,10 @@ async function startPodman(c: Context): Promise<Engine> {
       `[engine]\nlock_type = "file"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "tested"\n` +
       `[engine.runtimes]\ntested = ["${c.program}"]\n`,
   );
-  // Without the option it mounts its folder on itself now and then, which looks like something left behind.
+  // Without this option, podman sometimes bind-mounts its folder on itself, which the harness would report as a leak.
   const storage = ["--storage-driver", "overlay", "--storage-opt", "overlay.skip_mount_home=true"];
   const folders = ["--root", c.folder("root"), "--runroot", "/run/containers", "--tmpdir", c.folder("tmpdir"), ...storage];
-  // Its own are higher than a caller without CAP_SYS_RESOURCE may set.
+  // Podman's default limits exceed what a caller without CAP_SYS_RESOURCE may set.
   const limits = ["--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1000:1000"];
   const engine = new Engine({
     name: "podman",
@@ -46,7 +46,7 @@ sharing("podman", startPodman, (test) => {
     const e = engine.in(c);
     const pod = c.id;
     const parent = engine.commandLine.runFlags[1] ?? "";
-    removeEmptyCgroupsLater(c, parent); // podman leaves the pod's in the hierarchies that it does not know: named ones, and v2 on a hybrid host
+    removeEmptyCgroupsLater(c, parent); // podman leaves the pod's cgroup in hierarchies that it does not know: named ones, and v2 on a hybrid host
     c.defer(async () => e.call(["pod", "rm", "--force", "--time", "0", pod]));
     await e.ok("pod", "create", "--name", pod, "--cgroup-parent", parent, "--network", "none", "--share", "ipc,net,uts");
     const names = [e.removeLater(), e.removeLater()];

@@ -1,6 +1,6 @@
 /**
- * The tables of docs/clients.md, between `<!-- table: FILE -->` and `<!-- end -->`, from the outcomes of the last runs in build/clients.
- * A runtime that has not run keeps its column. With --check nothing is written, and a table that is out of date is an error.
+ * Writes the tables of docs/clients.md, between `<!-- table: FILE -->` and `<!-- end -->`, from the outcomes of the last runs in build/clients.
+ * The column of a runtime without results stays as it is. With --check it writes nothing, and fails if a table is out of date.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { Outcome } from "../integration/harness/suite.js";
@@ -9,10 +9,10 @@ const document = "docs/clients.md";
 const runtimes = ["tsrunc", "tsrunc-node", "runc"] as const;
 
 type Runtime = (typeof runtimes)[number];
-/** Step -> runtime -> `pass`, `fail` or `skip`. */
+/** step -> runtime -> `pass`, `fail` or `skip` */
 type Table = Map<string, Partial<Record<Runtime, string>>>;
 
-/** What the last run with a runtime gave for the tests of one file; undefined if there was none. */
+/** The outcomes of one file's tests in a runtime's last run; undefined if there are none. */
 function outcomes(runtime: Runtime, file: string): Outcome[] | undefined {
   const lines = ["", "-go", "-guest"]
     .map((suite) => `build/clients/${runtime}${suite}.jsonl`)
@@ -22,7 +22,7 @@ function outcomes(runtime: Runtime, file: string): Outcome[] | undefined {
   return found.length > 0 ? found : undefined;
 }
 
-/** The table as it stands in the document. */
+/** Parses a table of the document. */
 function parse(text: string): Table {
   const table: Table = new Map();
   for (const line of text.trim().split("\n").slice(2)) {

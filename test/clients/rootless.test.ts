@@ -1,5 +1,5 @@
 /**
- * Debian's podman for a plain user, with the user namespace that newuidmap makes.
+ * Debian's podman as an unprivileged user, in a user namespace with mappings from newuidmap.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
@@ -22,7 +22,7 @@ async function start(c: Context): Promise<Engine> {
       `[engine.runtimes]\ntested = ["${c.program}"]\n`,
   );
   const home = publicFolder(c, "home");
-  const runtimeDirectory = `/run/user/${uid}`; // with a long path podman waits 20 s for each end of a container
+  const runtimeDirectory = `/run/user/${uid}`; // with a longer path, podman waits 20 s whenever a container ends
   mkdirSync(runtimeDirectory, { recursive: true });
   c.defer(() => rmSync(runtimeDirectory, { recursive: true, force: true }));
   const temporary = c.folder("tmp");
@@ -44,7 +44,7 @@ async function start(c: Context): Promise<Engine> {
     removeFlags: ["--time", "0"],
   });
   const e = engine.in(c);
-  // What keeps the user namespace alive between calls.
+  // Stops podman's pause process, which keeps the user namespace alive between calls.
   c.defer(() => e.ok("system", "migrate"));
   await e.ok("load", "--input", archive);
   return engine;
@@ -83,7 +83,7 @@ sharing("rootless podman", start, (test) => {
   test("rootless: --userns auto takes ids that no other container has", async (c, engine) => {
     const e = engine.in(c);
     const maps: string[] = [];
-    // One after the other: each start of podman takes others' access to its store away for a moment, which no runtime can help.
+    // Start them one after another: each start of podman briefly removes other processes' access to its store, with any runtime.
     for (const size of ["1000", "2000"]) {
       const name = await e.detached(["--userns", `auto:size=${size}`], "probe", "wait");
       maps.push(await e.ok("exec", name, "cat", "/proc/self/uid_map"));

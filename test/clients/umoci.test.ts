@@ -1,5 +1,5 @@
 /**
- * Bundles that Debian's umoci unpacks from an image, run by the runtime's own command line.
+ * Unpacks bundles from an image with Debian's umoci, and runs them with the runtime's own command line.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,17 +13,17 @@ import type { Config } from "../integration/harness/config.js";
 
 const umoci = "/usr/bin/umoci";
 
-/** An image layout with the tests' image. Returns what umoci calls it. */
+/** Makes an OCI image layout with the tests' image. Returns its name for umoci. */
 function layout(c: Context): string {
   if (!existsSync(umoci)) c.skip(`${umoci} is missing: scripts/bootstrap clients`);
   const folder = `${c.directory}/image`;
   mkdirSync(folder);
   assert.equal(spawnSync("tar", ["-C", folder, "-xf", imageArchive(c)]).status, 0);
-  rmSync(`${folder}/manifest.json`); // docker's
+  rmSync(`${folder}/manifest.json`); // only for `docker load`
   return `${folder}:${image}`;
 }
 
-/** Unpacks it as a bundle and changes its configuration. */
+/** Unpacks the image as a bundle and changes its configuration. */
 async function unpack(
   c: Context,
   change: (config: Config) => void,

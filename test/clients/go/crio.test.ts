@@ -1,5 +1,5 @@
 /**
- * CRI-O 1.34 by crictl, with Debian's conmon. Pods are in the host's network, so no CNI plug-in is needed.
+ * CRI-O 1.34 through crictl, with Debian's conmon. Pods use the host's network, so they need no CNI plugin.
  */
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, readFileSync, readdirSync, rmdirSync, statSync } from "node:fs";
@@ -22,15 +22,15 @@ interface ContainerConfig {
   [field: string]: unknown;
 }
 
-/** The image of a pod's first process, which waits. */
+/** The image of a pod's infra container, which only waits. */
 const pauseImage = "example.org/pause:test";
 
 /** The CRI's namespace modes. */
 const mode = { pod: 0, container: 1, node: 2 };
 
 /**
- * Makes a runtime that is called with a configuration whose oomScoreAdj is not negative: CRI-O gives the first process of a pod -998, whatever its
- * configuration says, and without CAP_SYS_RESOURCE no runtime may set that.
+ * Makes a wrapper of the runtime that replaces a negative oomScoreAdj by 0. CRI-O always gives a pod's infra container -998, which no runtime
+ * may set without CAP_SYS_RESOURCE.
  */
 function clampedRuntime(c: Context): string {
   const program = c.file(
@@ -92,7 +92,7 @@ enable_nri = false
 `;
 }
 
-/** Fills CRI-O's store with the tests' image and one for pods, by podman, whose store is of the same kind. */
+/** Adds the tests' image and the pause image to CRI-O's store, with podman, which uses the same format. */
 async function makeImages(c: Context, env: Record<string, string>): Promise<void> {
   const storage = ["--root", `${c.directory}/root`, "--runroot", "/run/crio-storage", "--storage-driver", "overlay"];
   const flags = [...storage, "--storage-opt", "overlay.skip_mount_home=true", "--events-backend", "file", "--tmpdir", c.folder("tmpdir")];
@@ -111,7 +111,7 @@ class CriO {
   private constructor(
     readonly socket: string,
     readonly env: Record<string, string>,
-    /** Cgroup of all pods. */
+    /** The parent cgroup of all pods. */
     readonly parent: string,
   ) {}
 
@@ -144,7 +144,7 @@ class CriO {
   }
 }
 
-/** CRI-O leaves the cgroups of conmon and of the pod in hierarchies that it does not know. */
+/** Removes the cgroups of conmon and of the pod, which CRI-O leaves in hierarchies that it does not know. */
 function removePodCgroups(parent: string): void {
   const remove = (directory: string): void => {
     for (const entry of readdirSync(directory, { withFileTypes: true })) {
@@ -175,7 +175,7 @@ class Crictl {
     return result;
   }
 
-  /** A command that must end with 0. Returns what it printed, trimmed. */
+  /** Runs a command, which must exit with 0. Returns its trimmed output. */
   async ok(...args: readonly string[]): Promise<string> {
     const result = await this.crictl(...args);
     assert.equal(result.status, 0, describe(result));
@@ -191,7 +191,7 @@ class Crictl {
     return this.c.file(`cri-${this.#files}.json`, JSON.stringify(value));
   }
 
-  /** A pod, which is stopped and removed after the test. */
+  /** Starts a pod, and stops and removes it after the test. */
   async pod(config: PodConfig = {}, flags: readonly string[] = []): Promise<Pod> {
     const { id } = this.c;
     const options = { network: mode.node, pid: mode.container, ...config.linux?.security_context?.namespace_options };
@@ -200,7 +200,7 @@ class Crictl {
       log_directory: this.c.folder("logs"),
       linux: { cgroup_parent: `/${this.crio.parent}`, security_context: { namespace_options: options } },
     });
-    this.c.defer(() => removePodCgroups(this.crio.parent)); // CRI-O leaves conmon's when a container cannot be created
+    this.c.defer(() => removePodCgroups(this.crio.parent)); // CRI-O leaves conmon's cgroup if it cannot create a container
     const pod = await this.ok("runp", ...flags, file);
     this.c.defer(async () => {
       await this.ok("stopp", pod);
@@ -238,7 +238,7 @@ class Pod {
     readonly json: (config: unknown) => string,
   ) {}
 
-  /** A created container; it goes with its pod. */
+  /** Creates a container, which is removed with its pod. */
   create(config: ContainerConfig, ...command: readonly string[]): Promise<string> {
     this.#containers += 1;
     const name = `c${this.#containers}`;
@@ -265,7 +265,7 @@ class Pod {
     return container;
   }
 
-  /** A shell command line in a container of its own that must end with 0. Returns the lines that it printed. */
+  /** Runs a shell command line in a new container, which must exit with 0. Returns the lines of its output. */
   async lines(config: ContainerConfig, line: string): Promise<string[]> {
     const container = await this.started(config, "sh", "-c", line);
     const status = await this.client.ends(container);
@@ -306,7 +306,7 @@ sharing("CRI-O", CriO.start, (test) => {
     const container = await (await client.pod()).started({ envs: [{ key: "A", value: "b" }] }, "probe", "wait");
     const result = await client.exec(container, "sh", "-c", "echo out $A $(pwd)");
     assert.equal(result.stdout.trim(), "out b /home/worker", describe(result));
-    // When the command fails crictl tells its errors and status in a message, and nothing of its output.
+    // If the command fails, crictl prints its standard error and status in a message, but not its output.
     const failed = await client.exec(container, "sh", "-c", "echo problem >&2; exit 23");
     assert.match(failed.stderr, /exited with 23: problem/, describe(failed));
     assert.match((await client.exec(container, "nosuch")).stderr, /executable file .*not found in \$PATH/);
@@ -342,7 +342,7 @@ sharing("CRI-O", CriO.start, (test) => {
     const pod = await client.pod();
     const willing = await pod.started({}, "probe", "wait");
     await client.ok("stop", "--timeout", "10", willing);
-    assert.equal(await client.ends(willing), 0); // probe wait ends with 0 on TERM
+    assert.equal(await client.ends(willing), 0); // probe wait exits with 0 on SIGTERM
     const unwilling = await pod.started({}, "sleep", "1000");
     await client.ok("stop", "--timeout", "1", unwilling);
     assert.equal(await client.ends(unwilling), 137);
