@@ -17,8 +17,8 @@ import {
   startContainer,
 } from "tsrunc";
 
-/** What an embedder would notice if the library changed it. */
-function ambience(): unknown {
+/** The state of this process that the library must not change. */
+function processState(): unknown {
   const status = readFileSync("/proc/self/status", "utf8");
   return {
     cwd: process.cwd(),
@@ -59,7 +59,7 @@ t.test("a container lives and ends through the library, and the caller notices n
     rmSync(directory, { recursive: true });
   });
   makeBundle(directory);
-  const before = ambience();
+  const before = processState();
 
   createContainer(context, id, {
     bundle: directory,
@@ -86,7 +86,7 @@ t.test("a container lives and ends through the library, and the caller notices n
   deleteContainer(context, id, { force: false });
 
   t.strictSame(listContainers(context), []);
-  t.strictSame(ambience(), before);
+  t.strictSame(processState(), before);
 });
 
 t.test("a container's oom_score_adj is not its caller's, however soon it is set", (t) => {
@@ -98,10 +98,10 @@ t.test("a container's oom_score_adj is not its caller's, however soon it is set"
     rmSync(directory, { recursive: true });
   });
   makeBundle(directory);
-  const before = ambience();
-  // Without cgroups there is nothing to do for a process between its clone and this.
+  const before = processState();
+  // Without cgroups, tsrunc sets the child's oom_score_adj right after the clone, when the child may still share our memory.
   createContainer(context, id, { bundle: directory, rootless: true });
-  t.strictSame(ambience(), before);
+  t.strictSame(processState(), before);
   t.end();
 });
 

@@ -14,16 +14,16 @@ interface Schema {
   anyOf?: Schema[];
 }
 
-/** Sections of other platforms are refused as a whole. */
+/** Sections of other platforms, which tsrunc refuses as a whole. */
 const OTHER_PLATFORMS = ["solaris", "windows", "vm", "zos", "freebsd"];
 
-/** A value of the schema and the file that its references are relative to. */
-interface Place {
+/** A node of the schema, and the file to which its references are relative. */
+interface Node {
   schema: Schema;
   file: string;
 }
 
-function follow({ schema, file }: Place): Place {
+function follow({ schema, file }: Node): Node {
   if (schema.$ref === undefined) return { schema, file };
   const [name, pointer = ""] = schema.$ref.split("#");
   const target = name || file;
@@ -35,9 +35,9 @@ function follow({ schema, file }: Place): Place {
   return follow({ schema: found, file: target });
 }
 
-/** Pointers to all scalar values, `*` for an index or any name, and whether they are numbers. */
-function fields(place: Place, pointer = ""): [pointer: string, isNumber: boolean][] {
-  const { schema, file } = follow(place);
+/** Pointers to all scalar values (`*` stands for any index or name), and whether they are numbers. */
+function fields(node: Node, pointer = ""): [pointer: string, isNumber: boolean][] {
+  const { schema, file } = follow(node);
   const below = (inner: Schema, step: string): ReturnType<typeof fields> => fields({ schema: inner, file }, `${pointer}${step}`);
   const members = Object.entries(schema.properties ?? {}).filter(([name]) => pointer !== "" || !OTHER_PLATFORMS.includes(name));
   const isScalar = schema.enum !== undefined || (schema.type !== undefined && schema.type !== "object" && schema.type !== "array");
@@ -51,7 +51,7 @@ function fields(place: Place, pointer = ""): [pointer: string, isNumber: boolean
   ];
 }
 
-/** The table of the integration tests: a file without imports. */
+/** Loads the table of the integration tests. It works because the file has no imports. */
 async function badValues(): Promise<readonly { name: string; message: string }[]> {
   const { code } = transformSync(readFileSync("test/integration/bad-values.ts", "utf8"), { loader: "ts", format: "esm" });
   const loaded: unknown = await import(`data:text/javascript;base64,${Buffer.from(code).toString("base64")}`);
@@ -62,17 +62,17 @@ t.test("every field of the schema has a bad value in the tests, and every number
   const all = fields({ schema: { $ref: "config-schema.json#" }, file: "" });
   t.ok(all.length > 150, "the schema was read");
   const cases = await badValues();
-  for (const [kind, wanted] of [
+  for (const [kind, required] of [
     ["values of the wrong kind", all],
     ["numbers beyond their range", all.filter(([, isNumber]) => isNumber)],
   ] as const) {
     const messages = cases.filter(({ name }) => name.startsWith(kind)).map(({ message }) => message);
-    const told = messages.flatMap((message) => [...message.matchAll(/(?<= )(\/[^:\n]+): found /g)].map(([, pointer]) => pointer ?? ""));
-    const isTold = (field: string): boolean => {
+    const reported = messages.flatMap((message) => [...message.matchAll(/(?<= )(\/[^:\n]+): found /g)].map(([, pointer]) => pointer ?? ""));
+    const isReported = (field: string): boolean => {
       const pattern = new RegExp(`^${field.replaceAll("*", "[^/]+")}$`);
-      return told.some((pointer) => pattern.test(pointer));
+      return reported.some((pointer) => pattern.test(pointer));
     };
-    const missing = new Set(wanted.map(([field]) => field).filter((field) => !isTold(field)));
+    const missing = new Set(required.map(([field]) => field).filter((field) => !isReported(field)));
     t.same([...missing], [], kind);
   }
 });

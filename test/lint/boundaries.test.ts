@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import t from "tap";
 
-/** What oxlint says about a file of that path and text under the project's rules. */
+/** Returns oxlint's output for a file with this path and text under the project's rules. */
 function lint(path: string, text: string): string {
   const directory = mkdtempSync(join(tmpdir(), "tsrunc-lint-"));
   try {
@@ -79,7 +79,7 @@ t.test("lint: what is allowed passes", async (t) => {
   );
 });
 
-/** The core's files with their text, without tests and what they need. */
+/** The source files in a directory with their text, without tests and their fixtures. */
 function sources(directory: string): { file: string; text: string }[] {
   const names = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
   const code = names.filter((name) => !/\.test\.ts$|(^|\/)(fixtures|testing)\//.test(name));

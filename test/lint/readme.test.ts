@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import t from "tap";
 import { cpuWeight, ioWeight } from "../../src/runtime/plan/cgroup-v2.js";
 
-/** Titles of the tests of an integration file; of a title with parts in it, the parts around them. */
+/** Finds the titles of the tests in an integration file. Omits the substitutions of template strings. */
 function titles(file: string): string[] {
   const text = ["test.ts", "cases.ts"]
     .map((ending) => `test/integration/${file}.${ending}`)
@@ -76,7 +76,7 @@ t.test("every source file that ARCHITECTURE.md names exists", async (t) => {
   const sources = ["src", "native"].flatMap((directory) =>
     readdirSync(directory, { recursive: true, encoding: "utf8" }).map((file) => `/${directory}/${file}`),
   );
-  // The paths in the table of fields have another base: the test above checks them.
+  // Skip the table of fields, whose paths have other bases; an earlier test checks them.
   const lines = readFileSync("ARCHITECTURE.md", "utf8").split("\n");
   const text = lines.filter((line) => !/^\|.*\|$/.test(line) || line.includes("native, ")).join("\n");
   const files = new Set([...text.matchAll(/`([\w./-]+\.(?:ts|rs))`/g)].map(([, file = ""]) => file));

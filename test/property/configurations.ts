@@ -1,4 +1,4 @@
-/** Texts of config.json: sound ones with parts from the schema, broken values in any place, and broken JSON. */
+/** Generates texts of config.json: valid ones with random members from the schema, wrong values in any place, and broken JSON. */
 import * as fc from "fast-check";
 import { defaultSpec } from "../../src/runtime/operations/default-spec.js";
 import { knownMountOptions } from "../../src/runtime/spec/mount-option-names.js";
@@ -22,7 +22,7 @@ const paths = [
   "rel/ative",
   "/x/..",
 ];
-const words: Vocabulary = {
+const vocabulary: Vocabulary = {
   "": ["a", "x.y"],
   ociVersion: ["1.0.0", "1.3.0", "1.2.1-dev", "2.0.0"],
   destination: paths,
@@ -75,9 +75,9 @@ const words: Vocabulary = {
   "rdma:names": ["mlx5_1"],
 };
 
-const schema = new SchemaArbitrary(words);
+const schema = new SchemaArbitrary(vocabulary);
 
-/** The members of a document that are replaced, with values for each. */
+/** The members to replace, with a generator of values for each. */
 const members: readonly (readonly [path: string, values: fc.Arbitrary<Value>])[] = [
   "ociVersion hostname domainname annotations hooks mounts root process process/user process/capabilities process/rlimits process/env process/args",
   "process/cwd process/terminal process/consoleSize process/oomScoreAdj process/scheduler process/ioPriority process/execCPUAffinity",
@@ -90,7 +90,7 @@ const members: readonly (readonly [path: string, values: fc.Arbitrary<Value>])[]
   .split(" ")
   .map((path) => [path, schema.at(path)]);
 
-/** Sets a member of a document, whose objects on the way are made where they are missing. */
+/** Sets a member of a document, and creates missing parent objects. */
 function set(document: Document, path: string, value: Value): void {
   const steps = path.split("/");
   let at = document;
@@ -109,7 +109,7 @@ const change: fc.Arbitrary<Change> = fc.integer({ min: 0, max: members.length - 
   return values.map((value) => [path, value] as const);
 });
 
-/** Any JSON in any of the places. */
+/** Sets any of these members to any JSON value. */
 const damage: fc.Arbitrary<Change> = fc.tuple(
   fc.constantFrom(
     ...members.map(([path]) => path),
@@ -125,13 +125,13 @@ const damage: fc.Arbitrary<Change> = fc.tuple(
   ),
 );
 
-/** Breaks a text: cuts it, doubles a part of it, writes something into it. */
+/** Breaks a text: cuts it at a position, or inserts a string there. */
 const breakage = fc.tuple(
   fc.nat(),
   fc.constantFrom("", "\u0000", "{", "]", ",", '"', "\\ud800", '"a":1,', "1e999", "\ufeff", "[[".repeat(300)),
 );
 
-/** JSON in which a bigint is a number with all its digits. */
+/** Like JSON.stringify, but a bigint becomes a number with all its digits. */
 export function toJson(value: Value): string {
   const text = JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? `@@${item}@@` : item));
   return text.includes("@@") ? text.replaceAll(/"@@(-?\d+)@@"/g, "$1") : text;
@@ -140,17 +140,17 @@ export function toJson(value: Value): string {
 const base = JSON.stringify(defaultSpec({ cgroupNamespace: true }));
 const baseRootless = JSON.stringify(defaultSpec({ rootless: { uid: 1000, gid: 1000 } }));
 
-/** A text, and for whom and where it is checked. */
+/** The text of a configuration, and the conditions under which it is checked. */
 export interface Configuration {
   text: string;
   rootless: boolean;
-  /** A host with pure cgroup v2, else a hybrid one. */
+  /** Whether the host has pure cgroup v2; else it is hybrid. */
   v2: boolean;
-  /** What is sound is read the careful way too. */
+  /** Whether to validate a valid text with the careful validator too. */
   twice: boolean;
 }
 
-/** Most are one or two changes away from a sound configuration; some are damaged, and some are no JSON at all. */
+/** Most configurations are valid except for up to three random members; some have damaged members, and some are not JSON. */
 export const configurations: fc.Arbitrary<Configuration> = fc
   .record({
     rootless: fc.boolean(),
@@ -165,7 +165,7 @@ export const configurations: fc.Arbitrary<Configuration> = fc
   })
   .map(({ rootless, v2, twice, changes, damages, broken }) => {
     const document = JSON.parse(rootless ? baseRootless : base) as Document;
-    // Copies: a constant that is set below itself would be a circle.
+    // Copy the values: setting a member of a shared constant could make it contain itself.
     for (const [path, value] of [...changes, ...damages]) set(document, path, structuredClone(value));
     const text = toJson(document);
     if (!broken) return { text, rootless, v2, twice };
@@ -174,16 +174,16 @@ export const configurations: fc.Arbitrary<Configuration> = fc
     return { text: cut, rootless, v2, twice };
   });
 
-/** A document, and the same with one member that fits no schema. */
+/** A document, and a copy of it with one member that violates the schema. */
 export interface DamagedConfiguration {
   text: string;
   damaged: string;
-  /** JSON pointer of that member. */
+  /** The JSON pointer of that member. */
   pointer: string;
   rootless: boolean;
 }
 
-/** Members that no rule about another one asks for. */
+/** Members that no rule for another member reads. */
 const unrelated = (
   "ociVersion annotations root process/capabilities process/rlimits process/env process/args process/cwd process/oomScoreAdj " +
   "process/ioPriority process/execCPUAffinity linux/devices linux/cgroupsPath linux/resources/devices linux/resources/memory " +
@@ -192,7 +192,7 @@ const unrelated = (
   "linux/netDevices linux/intelRdt linux/memoryPolicy linux/personality linux/timeOffsets mounts hostname domainname"
 ).split(" ");
 
-/** Documents by the schema, most with faults that only rules find, one member of which is then damaged. */
+/** Documents that fit the schema, most with faults that only rules find. In the copy, one member is damaged. */
 export const damagedConfigurations: fc.Arbitrary<DamagedConfiguration> = fc
   .record({
     rootless: fc.boolean(),

@@ -1,7 +1,7 @@
 /**
- * What must hold for any configuration, tried with many that chance makes of the vendored schema.
- * PROPERTY_RUNS: how many, default 100000. PROPERTY_SEED: repeats a run; it is printed each time. The last line is
- * `N passed, N failed`.
+ * Property-based tests: checks invariants with random configurations from the vendored schema.
+ * PROPERTY_RUNS: the number of configurations, default 100000. PROPERTY_SEED: the seed; use the printed one to repeat a run. The last line
+ * is `N passed, N failed`.
  */
 import * as fc from "fast-check";
 import { configurations, damagedConfigurations } from "./configurations.js";
@@ -12,22 +12,25 @@ import { checkProfile, profiles } from "./seccomp.js";
 const runs = Number(process.env["PROPERTY_RUNS"] ?? 100_000);
 const seed = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
 
-// First: what chance makes may break the maker itself.
+// Print the seed first, in case a generator itself fails.
 console.log(`# PROPERTY_SEED=${seed}`);
 
-/** Tries a check with many values. @returns how many of its tests failed: the check itself, and that enough values were such that it says something */
+/**
+ * Runs a check with many random values. The check returns whether a value was useful.
+ * @returns how many of two tests failed: the check itself, and that at least a tenth of the values were useful
+ */
 function tryAll<T>(what: string, values: fc.Arbitrary<T>, numRuns: number, check: (value: T) => boolean): number {
   const start = Date.now();
-  let meant = 0;
+  let useful = 0;
   const result = fc.check(
     fc.property(values, (value) => {
-      if (check(value)) meant += 1;
+      if (check(value)) useful += 1;
     }),
     { numRuns, seed },
   );
-  console.log(`# ${result.numRuns} ${what}, ${meant} of use, seed ${seed}, ${((Date.now() - start) / 1000).toFixed(1)} s`);
-  // Else the properties, of plans or of faults, say nothing.
-  const enough = meant * 10 >= result.numRuns;
+  console.log(`# ${result.numRuns} ${what}, ${useful} of use, seed ${seed}, ${((Date.now() - start) / 1000).toFixed(1)} s`);
+  // With fewer useful values, the check would prove little.
+  const enough = useful * 10 >= result.numRuns;
   if (!enough) console.log(`not ok of ten ${what} not even one was of use`);
   if (result.failed) {
     console.log(`not ok ${String(result.errorInstance)}`);

@@ -1,4 +1,4 @@
-/** What holds for every list of CPUs or memory nodes. Throws an error that says what does not. */
+/** Checks invariants of lists of CPUs or memory nodes. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { bitsOf } from "../../src/runtime/plan/cgroup-values.js";
@@ -6,13 +6,13 @@ import { isNumberList, numbersOf } from "../../src/runtime/spec/number-list.js";
 
 export interface NumberList {
   text: string;
-  /** The numbers in it; undefined where the text is whatever chance makes of the same characters. */
+  /** The numbers in the list; undefined if the text is random. */
   numbers: number[] | undefined;
 }
 
 const small = fc.nat(300);
 
-/** A part of a list and its numbers. */
+/** An entry of a list, and its numbers. */
 const part: fc.Arbitrary<{ text: string; numbers: number[] }> = fc.oneof(
   small.map((number) => ({ text: String(number), numbers: [number] })),
   fc.tuple(small, small).map(([first, more]) => ({ text: `${first}-${first + more}`, numbers: upTo(first, first + more) })),
@@ -24,7 +24,7 @@ const part: fc.Arbitrary<{ text: string; numbers: number[] }> = fc.oneof(
 
 const separator = fc.stringMatching(/^[ \n]{0,2}[, ][, ]{0,2}$/);
 
-/** Lists that are sound, and texts that may be. */
+/** Valid lists, and random texts of the same characters. */
 export const numberLists: fc.Arbitrary<NumberList> = fc.oneof(
   fc.tuple(fc.array(part, { minLength: 1, maxLength: 6 }), separator).map(([parts, between]) => ({
     text: parts.map(({ text }) => text).join(between),
@@ -33,20 +33,20 @@ export const numberLists: fc.Arbitrary<NumberList> = fc.oneof(
   fc.stringMatching(/^[0-9,:/\- ]{0,12}$/).map((text) => ({ text, numbers: undefined })),
 );
 
-/** @returns true for a list */
+/** @returns whether the text is a valid list */
 export function checkNumberList({ text, numbers }: NumberList): boolean {
-  const told = numbersOf(text);
-  // What the check takes names a number: an empty set would take all limits away (systemd: AllowedCPUs=).
-  assert.equal(isNumberList(text), told.length > 0, text);
+  const parsed = numbersOf(text);
+  // A valid list must not be empty: an empty set would remove all limits (systemd: AllowedCPUs=).
+  assert.equal(isNumberList(text), parsed.length > 0, text);
   if (numbers)
     assert.deepEqual(
-      told,
+      parsed,
       [...new Set(numbers)].sort((a, b) => a - b),
       text,
     );
-  const bits = bitsOf(told).flatMap((byte, index) => upTo(0, 7).flatMap((bit) => (byte & (1 << bit) ? [index * 8 + bit] : [])));
-  assert.deepEqual(bits, told, text);
-  return told.length > 0;
+  const bits = bitsOf(parsed).flatMap((byte, index) => upTo(0, 7).flatMap((bit) => (byte & (1 << bit) ? [index * 8 + bit] : [])));
+  assert.deepEqual(bits, parsed, text);
+  return parsed.length > 0;
 }
 
 function upTo(first: number, last: number): number[] {

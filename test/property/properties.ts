@@ -1,4 +1,4 @@
-/** What holds for every configuration, sound or not. Each throws an error that says what does not. */
+/** Checks invariants of validation and planning. Each check throws if an invariant is violated. */
 import assert from "node:assert/strict";
 import { isRuntimeError } from "../../src/runtime/errors.js";
 import type { HostFacts, Operation } from "../../src/runtime/generated/plan.js";
@@ -27,25 +27,25 @@ const HYBRID: HostFacts = {
 };
 
 /**
- * Checks a configuration and plans it, if it is sound.
- * @returns true when it could be planned
+ * Validates a configuration, and plans it if it is valid.
+ * @returns whether it could be planned
  */
 export function checkConfiguration({ text, rootless, v2, twice }: Configuration): boolean {
   const spec = load(text, rootless, twice);
   return spec !== undefined && checkPlan(spec, { ...(v2 ? FACTS : HYBRID), euid: rootless ? 1000 : 0 });
 }
 
-/** Validation throws nothing but its own error, and both ways to validate agree. */
+/** Checks that validation throws only its own errors, and that both validators agree. Returns the spec if it is valid. */
 function load(text: string, rootless: boolean, twice: boolean): ValidatedSpec | undefined {
-  let tookTheSlowWay = false;
-  const careful: CarefulLoader = (slow, rules, options) => {
-    tookTheSlowWay = true;
-    return loadCarefully(slow, rules, report, options);
+  let usedCarefulLoader = false;
+  const careful: CarefulLoader = (configText, rules, options) => {
+    usedCarefulLoader = true;
+    return loadCarefully(configText, rules, report, options);
   };
   try {
     const spec = loadSpec(text, { fits, careful }, { rootless });
-    // What the quick way takes, the careful one takes.
-    if (twice && !tookTheSlowWay) loadCarefully(text, allRules, report, { rootless });
+    // The careful validator must accept what the fast one accepts.
+    if (twice && !usedCarefulLoader) loadCarefully(text, allRules, report, { rootless });
     return spec;
   } catch (error) {
     assert.ok(isRuntimeError(error), `validation threw ${String(error)}`);
@@ -64,8 +64,8 @@ function load(text: string, rootless: boolean, twice: boolean): ValidatedSpec | 
 }
 
 /**
- * A member that does not fit the schema neither hides the faults of what has nothing to do with it, nor causes others.
- * @returns true when there were such faults
+ * Checks that a member that violates the schema neither hides nor causes faults of unrelated members.
+ * @returns whether there were faults of unrelated members
  */
 export function checkDamage({ text, damaged, pointer, rootless }: DamagedConfiguration): boolean {
   const elsewhere = (document: string): string[] =>
@@ -87,7 +87,7 @@ function faultsOf(text: string, rootless: boolean): readonly Fault[] {
   }
 }
 
-/** A plan is plain JSON, the same each time, and its paths stay where they belong. False where the host lacks something. */
+/** Checks that a plan is plain JSON, and that its paths stay where they belong. Returns false if planning fails with a RuntimeError. */
 function checkPlan(spec: ValidatedSpec, facts: HostFacts): boolean {
   const options: PlanOptions = PLAN_OPTIONS;
   const known = { ...facts, resctrl: "/sys/fs/resctrl" };
@@ -118,7 +118,7 @@ function checkPaths({ plan: { operations, cgroup, resctrl }, rootfs, undo }: Pla
     if ("path" in step && step.op !== "unmount") assert.ok(below(step.path) || step.path.startsWith("/sys/fs/resctrl/"), step.path);
 }
 
-/** Paths inside the container are resolved below the rootfs by the native layer; those of the host must say where they lead. */
+/** Checks the paths of an operation. Host paths must be clean. The native layer resolves the container's paths below the rootfs. */
 function checkOperation(operation: Operation, rootfs: string): void {
   switch (operation.op) {
     case "rootfs":
@@ -143,7 +143,7 @@ function checkOperation(operation: Operation, rootfs: string): void {
   }
 }
 
-/** Whether a path is absolute and says itself where it leads. */
+/** Whether a path is absolute and has no `.`, `..` or empty components. */
 function isClean(path: string): boolean {
   return path === "/" || (path.startsWith("/") && !/\/(\.{0,2})(\/|$)/.test(path));
 }

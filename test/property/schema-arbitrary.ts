@@ -1,6 +1,6 @@
 /**
- * Values that fit a JSON schema (draft 4, as far as runtime-spec uses it): the vendored schema says what they look like, and a word
- * list what a text at some place usually says, so that many of them mean something.
+ * Generates values that fit the vendored JSON schema (draft 4, as far as runtime-spec uses it). A vocabulary provides typical strings for
+ * each member, so that many values are meaningful.
  */
 import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
@@ -33,7 +33,7 @@ function file(name: string): unknown {
   return content;
 }
 
-/** What a reference leads to, and the file that its own references are relative to. */
+/** Resolves a reference. Returns its target, and the file to which the target's references are relative. */
 function resolve(reference: string, from: string): { schema: Schema; from: string } {
   const [name = "", pointer = ""] = reference.split("#");
   const target = name === "" ? from : name;
@@ -42,10 +42,10 @@ function resolve(reference: string, from: string): { schema: Schema; from: strin
   return { schema: found as Schema, from: target };
 }
 
-/** What texts say, by the name of the member that they are in. */
+/** Typical strings, by the name of the member that contains them. */
 export type Vocabulary = Readonly<Record<string, readonly string[]>>;
 
-/** Any text at all: empty, long, of lone surrogates, with NUL. */
+/** Arbitrary strings: also empty, long, with lone surrogates or NUL. */
 const anyText = fc.oneof(
   { weight: 4, arbitrary: fc.string({ maxLength: 12 }) },
   { weight: 2, arbitrary: fc.string({ unit: "binary", maxLength: 8 }) },
@@ -55,41 +55,41 @@ const anyText = fc.oneof(
   },
 );
 
-/** Numbers at the edges of every range that a field has. */
+/** Numbers at the limits of the fields' ranges. */
 const edges = [0, 1, -1, 2, 10, 100, 1000, 1024, 65535, 65536, 4294967294, 4294967295, 2 ** 31, 2 ** 53 - 1];
 const bigEdges = [2n ** 53n, 2n ** 63n - 1n, 2n ** 63n, -(2n ** 63n), 2n ** 64n - 1n, 2n ** 64n];
 
 /** Makes arbitraries from the vendored schema. */
 export class SchemaArbitrary {
-  readonly #made = new Map<Schema, fc.Arbitrary<Value>>();
+  readonly #cache = new Map<Schema, fc.Arbitrary<Value>>();
 
-  constructor(readonly words: Vocabulary) {}
+  constructor(readonly vocabulary: Vocabulary) {}
 
   /** Values that fit the member at `path` of config-schema.json, such as `linux/resources/cpu`. */
   at(path: string): fc.Arbitrary<Value> {
-    let place = this.#follow({ schema: file("config-schema.json") as Schema, from: "config-schema.json" });
+    let node = this.#follow({ schema: file("config-schema.json") as Schema, from: "config-schema.json" });
     let name = "";
     for (name of path.split("/")) {
-      const member = place.schema.properties?.[name];
+      const member = node.schema.properties?.[name];
       if (member === undefined) throw new Error(`the schema has no ${path}`);
-      place = this.#follow({ schema: member, from: place.from });
+      node = this.#follow({ schema: member, from: node.from });
     }
-    return this.#value(place.schema, place.from, name);
+    return this.#value(node.schema, node.from, name);
   }
 
-  #follow(place: { schema: Schema; from: string }): { schema: Schema; from: string } {
-    let at = place;
+  #follow(node: { schema: Schema; from: string }): { schema: Schema; from: string } {
+    let at = node;
     while (at.schema.$ref !== undefined) at = resolve(at.schema.$ref, at.from);
     return at;
   }
 
   #value(given: Schema, givenFrom: string, name: string): fc.Arbitrary<Value> {
-    const known = this.#made.get(given);
-    if (known) return known;
+    const cached = this.#cache.get(given);
+    if (cached) return cached;
     const { schema, from } = this.#follow({ schema: given, from: givenFrom });
-    const made = this.#make(schema, from, name);
-    this.#made.set(given, made);
-    return made;
+    const arbitrary = this.#make(schema, from, name);
+    this.#cache.set(given, arbitrary);
+    return arbitrary;
   }
 
   #make(schema: Schema, from: string, name: string): fc.Arbitrary<Value> {
@@ -122,7 +122,8 @@ export class SchemaArbitrary {
   }
 
   #text({ pattern }: Schema, name: string): fc.Arbitrary<Value> {
-    const words = (this.words[name] ?? this.words[""] ?? []).filter((word) => pattern === undefined || new RegExp(pattern).test(word));
+    const strings = this.vocabulary[name] ?? this.vocabulary[""] ?? [];
+    const words = strings.filter((word) => pattern === undefined || new RegExp(pattern).test(word));
     if (pattern !== undefined) return words.length > 0 ? fc.constantFrom(...words) : fc.stringMatching(new RegExp(pattern));
     return words.length > 0 ? fc.oneof({ weight: 30, arbitrary: fc.constantFrom(...words) }, { weight: 1, arbitrary: anyText }) : anyText;
   }
@@ -131,7 +132,7 @@ export class SchemaArbitrary {
     const members = Object.entries(schema.properties ?? {}).map(([member, one]) => [member, this.#value(one, from, member)] as const);
     const extra = schema.additionalProperties ?? Object.values(schema.patternProperties ?? {})[0];
     if (extra) {
-      const names = this.words[`${name}:names`];
+      const names = this.vocabulary[`${name}:names`];
       const key = names ? fc.constantFrom(...names) : anyText;
       return fc.dictionary(key, this.#value(extra, from, `${name}:values`), { maxKeys: 3, noNullPrototype: true });
     }

@@ -1,4 +1,4 @@
-/** What holds for the plan of every seccomp profile. Throws an error that says what does not. */
+/** Checks invariants of the plans of seccomp profiles. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { planSeccomp } from "../../src/runtime/plan/seccomp.js";
@@ -25,24 +25,24 @@ interface Profile {
   syscalls?: { action: string; errnoRet?: Value; args?: { index: number }[] }[];
 }
 
-/** What breaks a rule in most profiles that chance makes: numbers for actions that have none, arguments that no call has, no listener. */
-function tamed(profile: Value): Value {
-  const { defaultErrnoRet: _, ...tame } = structuredClone(profile) as unknown as Profile;
-  if (tame.defaultAction === "SCMP_ACT_NOTIFY") tame.defaultAction = "SCMP_ACT_KILL";
-  for (const syscall of tame.syscalls ?? []) {
+/** Repairs the faults of most random profiles: errno values for actions without one, argument indexes that are too high, a missing listener. */
+function repaired(profile: Value): Value {
+  const { defaultErrnoRet: _, ...copy } = structuredClone(profile) as unknown as Profile;
+  if (copy.defaultAction === "SCMP_ACT_NOTIFY") copy.defaultAction = "SCMP_ACT_KILL";
+  for (const syscall of copy.syscalls ?? []) {
     if (syscall.action !== "SCMP_ACT_ERRNO") delete syscall.errnoRet;
     else if (syscall.errnoRet !== undefined) syscall.errnoRet = 38;
     for (const argument of syscall.args ?? []) argument.index %= 6;
   }
-  return { ...tame, listenerPath: "/run/agent" } as unknown as Value;
+  return { ...copy, listenerPath: "/run/agent" } as unknown as Value;
 }
 
-/** Profiles by the schema, with system calls that there are and that there are not; most of them sound. */
-export const profiles: fc.Arbitrary<Value> = fc.oneof(fromSchema, fromSchema.map(tamed));
+/** Profiles that fit the schema, with known and unknown system calls. Most are valid. */
+export const profiles: fc.Arbitrary<Value> = fc.oneof(fromSchema, fromSchema.map(repaired));
 
 /**
- * Checks the plan of a profile, if that is sound.
- * @returns true when it was
+ * Checks the plan of a profile, if the profile is valid.
+ * @returns whether it was valid
  */
 export function checkProfile(profile: Value): boolean {
   const text = toJson({ ...(JSON.parse(JSON.stringify(defaultSpec({}))) as object), linux: { seccomp: profile } });
@@ -59,7 +59,7 @@ export function checkProfile(profile: Value): boolean {
   assert.deepEqual(JSON.parse(json), planned, "stable under a round trip");
   assert.ok(!/NaN|Infinity|undefined/.test(json));
   const names = (lists: readonly { names: readonly string[] }[]): Set<string> => new Set(lists.flatMap((list) => list.names));
-  // Known or not: which names libseccomp has is not for the plan to say.
+  // Also unknown names: only the native layer knows which names libseccomp has.
   assert.deepEqual(
     names([...planned.rules, { names: planned.defaultNames }]),
     names(seccomp.syscalls ?? []),
