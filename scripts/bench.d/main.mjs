@@ -16,18 +16,18 @@ import { prepareWorkspace } from "./workspace.mjs";
 const help = `usage: scripts/bench [OPTION...]
        scripts/bench --profile[=SUBJECT]
 
-Times tsrunc, tsrunc-node, runc, crun and the kernel's floor in turns, on one bundle that runs /bin/true.
+Times tsrunc, tsrunc-node, runc, crun and the floor (the kernel work alone) in turns, on one bundle that runs /bin/true.
 
-  -n, --rounds N         rounds of each measurement (default 100); tsrunc-node does at most 40
+  -n, --rounds N         rounds of each measurement (default 100); tsrunc-node gets at most 40
       --also NAME=PATH   measure this runtime too (repeatable)
-      --only NAME,...    of the measures only these: run, idleRun, create, dockerRun, unconfinedRun, userNamespaceRun, unifiedRun,
+      --only NAME,...    only these measures: run, idleRun, create, dockerRun, unconfinedRun, userNamespaceRun, unifiedRun,
                          unifiedIdleRun, version, state, ps, exec, execDetached, execTerminal, kill, list
-      --note TEXT        a line for the report
-      --clients      also podman run --rm, podman exec and docker run --rm with each runtime (podmanRunClient, podmanExecClient,
-                     dockerRunClient): takes minutes; Docker as test/integration/prepare unpacked it
-      --keep-unified     keep the v2 hierarchy of a hybrid host in sight; crun 1.8 refuses to run then
-      --count            the last line is "N passed, N failed": measures of tsrunc and the floor, and the targets that are no times
-      --profile SUBJECT  no table: write the timeline of one "run" of SUBJECT (default tsrunc) to build/bench/
+      --note TEXT        add this text to the report
+      --clients          also measure podman run --rm, podman exec and docker run --rm with each runtime (podmanRunClient,
+                         podmanExecClient, dockerRunClient), which takes minutes; uses the Docker from test/integration/prepare
+      --keep-unified     keep the v2 hierarchy of a hybrid host mounted; crun 1.8 then refuses to run
+      --count            print "N passed, N failed" as the last line: measures of tsrunc and the floor, and targets that are not times
+      --profile SUBJECT  instead of a table, write the timeline of one "run" of SUBJECT (default tsrunc) to build/bench/
   -h, --help             this text
 `;
 

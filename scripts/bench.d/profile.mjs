@@ -118,8 +118,8 @@ function phasesOf(events) {
         ["load, read the configuration, plan", events[0].start],
         ["state directory and cgroups", first(runtime, ["mkdir", "mkdirat"])?.start],
         ["clone", clone.start],
-        ["beside the container", clone.start + clone.duration],
-        ["take down", cleared?.start],
+        ["while the container runs", clone.start + clone.duration],
+        ["clean up", cleared?.start],
       ],
       end(runtime),
     ),
@@ -177,8 +177,8 @@ function render({ name, version }, callTracer, { light, full }) {
     .map(({ key, milliseconds, count }) => `| ${key} | ${count} | ${milliseconds.toFixed(3)} |`);
   return [
     `# Timeline of \`${name} run\` (${version})`,
-    `Medians of ${light.length} runs, in milliseconds. "wall" is from strace stopping only where phases part; calls and the time in them ` +
-      `are from ${callTracer.name}, which counts waiting and its own cost (about 0.01 a call). The container's phases run beside the runtime's.`,
+    `Medians of ${light.length} runs, in milliseconds. "wall" is from strace, which stops only at phase boundaries. Calls and the time in them ` +
+      `are from ${callTracer.name}, and include waiting and the tracer's own cost (about 0.01 a call). The container's phases run in parallel with the runtime's.`,
     ["| phase | wall | calls | in calls |", "| --- | ---: | ---: | ---: |", ...phaseRows].join("\n"),
     ["| call | count | total |", "| --- | ---: | ---: |", ...callRows].join("\n"),
     "",

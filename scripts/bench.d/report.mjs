@@ -2,11 +2,11 @@
 
 const columns = [
   ["run", "`run`"],
-  ["idleRun", "`run` after 50 ms of rest"],
+  ["idleRun", "`run` after 50 ms idle"],
   ["create", "`create`"],
   ["start", "`start`"],
   ["delete", "`delete`"],
-  ["lifecycle", "the three"],
+  ["lifecycle", "create + start + delete"],
   ["version", "`--version`"],
   ["state", "`state`"],
   ["ps", "`ps -f json`"],
@@ -23,7 +23,7 @@ const kinds = [
   ["unconfinedRun", "as Docker does, without seccomp"],
   ["userNamespaceRun", "in a user namespace"],
   ["unifiedRun", "on cgroup v2"],
-  ["unifiedIdleRun", "on cgroup v2 after 50 ms of rest"],
+  ["unifiedIdleRun", "on cgroup v2 after 50 ms idle"],
 ];
 
 const clientCommands = [
@@ -33,8 +33,8 @@ const clientCommands = [
 ];
 
 const pretendedMemlock =
-  "On cgroup v2 crun raises RLIMIT_MEMLOCK, which may not be done here and which Linux since 5.11 does not need for BPF: there a seccomp filter, " +
-  "the same for all subjects, answers that it was done (memlock.c).";
+  "On cgroup v2 crun raises RLIMIT_MEMLOCK, which is not permitted here and which BPF does not need since Linux 5.11. So there a seccomp filter, " +
+  "the same for all subjects, reports success (memlock.c).";
 
 /** @returns {string} a complete Markdown document */
 export function renderReport({ date, host, rounds, note, subjects, targets }) {
@@ -112,9 +112,9 @@ function ratios(subjects) {
   const crun = subjects.find(({ name }) => name === "crun");
   const measured = [
     ["run", ""],
-    ["idleRun", "after rest: "],
+    ["idleRun", "after idling: "],
     ["unifiedRun", "on cgroup v2: "],
-    ["unifiedIdleRun", "on cgroup v2 after rest: "],
+    ["unifiedIdleRun", "on cgroup v2 after idling: "],
   ].filter(([key]) => subjects.some(({ kind, measures }) => kind === "runtime" && measures[key]));
   const rows = subjects
     .filter(({ kind }) => kind !== "node")

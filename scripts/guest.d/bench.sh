@@ -1,8 +1,8 @@
 # Runs the benchmark in the guest, which has cgroup v2 as most hosts today, but an emulated processor.
 
-guest_bench_note="An emulated machine: its processor is about 10 times slower than that of its host, fork and exec about 45 times. \
-So these are no times of anything, and the ratios are those of such a machine: starting programs and mapping memory, of which runtimes \
-do more or less, weigh more than on a real one."
+guest_bench_note="This is an emulated machine: its processor is about 10 times slower than its host, and fork and exec about 45 times. \
+So the times mean nothing, and the ratios apply only to such a machine: starting programs and mapping memory cost relatively more than on \
+a real one."
 
 # guest_bench ROUNDS: measures \`run\` of tsrunc, crun, runc and the floor; leaves build/bench/guest/result.{md,json}.
 guest_bench() {

@@ -9,7 +9,7 @@ import { cgroupMode } from "../integration/harness/cgroups.js";
 import { image, imageArchive } from "../integration/harness/image.js";
 import { Terminal } from "../integration/harness/terminal.js";
 import { runtimeName } from "../integration/harness/environment.js";
-import { environmentOf, makeParentCgroups, publicFolder, stateRootIsEmptyInTheEnd } from "./engine.js";
+import { environmentOf, makeParentCgroups, publicFolder, checkStateRootLater } from "./engine.js";
 import type { Context } from "../integration/harness/context.js";
 import type { Result } from "../integration/harness/execute.js";
 
@@ -87,7 +87,7 @@ class Buildah {
 async function start(c: Context): Promise<Buildah> {
   if (!existsSync(buildah)) c.skip(`${buildah} is missing: scripts/bootstrap clients`);
   makeParentCgroups(c);
-  stateRootIsEmptyInTheEnd(c, `/run/${runtimeName}`);
+  checkStateRootLater(c, `/run/${runtimeName}`);
   const storage = ["--storage-driver", "overlay", "--storage-opt", "overlay.skip_mount_home=true"];
   // Buildah's default limits exceed what a caller without CAP_SYS_RESOURCE may set.
   const config = c.file("containers.conf", `[containers]\nnetns = "none"\ndefault_ulimits = ["nofile=1024:4096", "nproc=1000:1000"]\n`);

@@ -8,7 +8,7 @@ import { cgroupDirectory, cgroupMode, readCgroup } from "../integration/harness/
 import { fixture } from "../integration/harness/environment.js";
 import { image, imageArchive } from "../integration/harness/image.js";
 import { Terminal } from "../integration/harness/terminal.js";
-import { endLater, followsResize, makeParentCgroups, stateRootIsEmptyInTheEnd } from "./engine.js";
+import { stopLater, checkResize, makeParentCgroups, checkStateRootLater } from "./engine.js";
 import type { Context } from "../integration/harness/context.js";
 import type { Result } from "../integration/harness/execute.js";
 import type { SharingTest } from "../integration/harness/suite.js";
@@ -52,9 +52,9 @@ export class Containerd {
         `[grpc]\n  address = "${c.directory}/c.sock"\n[ttrpc]\n  address = "${c.directory}/c.sock.ttrpc"\n`,
     );
     makeParentCgroups(c);
-    stateRootIsEmptyInTheEnd(c, `/run/containerd/runc/${c.id}`);
+    checkStateRootLater(c, `/run/containerd/runc/${c.id}`);
     const daemon = await c.spawn(`${programs}/containerd`, ["--config", config], { env: environmentFor(installation) });
-    endLater(c, daemon);
+    stopLater(c, daemon);
     const containerd = new Containerd(installation, `${c.directory}/c.sock`, c.id, c.program);
     await until("containerd answers", async () => (await containerd.in(c).ctr("version")).status === 0);
     await containerd.in(c).ok("image", "import", imageArchive(c));
@@ -260,7 +260,7 @@ export function containerdSteps(test: SharingTest<Containerd>): void {
     await terminal.shows(/on \/dev\/(pts\/0|console)\s/);
     terminal.type("typed\r");
     await terminal.shows("got typed");
-    await followsResize(terminal);
+    await checkResize(terminal);
     terminal.type("\r");
     assert.equal(await terminal.end(), "exited 9");
   });

@@ -7,7 +7,7 @@ import { describe, until } from "../integration/harness/execute.js";
 import { sharing } from "../integration/harness/suite.js";
 import { image, imageArchive } from "../integration/harness/image.js";
 import { cacheDirectory } from "../integration/harness/environment.js";
-import { Engine, endLater, environmentOf, makeParentCgroups, makeUser, stateRootIsEmptyInTheEnd } from "./engine.js";
+import { Engine, stopLater, environmentOf, makeParentCgroups, makeUser, checkStateRootLater } from "./engine.js";
 import { engineSteps } from "./engine-steps.js";
 import type { Context } from "../integration/harness/context.js";
 
@@ -23,7 +23,7 @@ async function startDocker(c: Context, flags: readonly string[] = []): Promise<E
   const folders = ["--data-root", c.folder("data"), "--exec-root", "/run/docker", "--pidfile", `${c.directory}/docker.pid`];
   const network = ["--iptables=false", "--ip6tables=false", "--bridge=none"];
   const cgroups = ["--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", `/${c.id}`];
-  stateRootIsEmptyInTheEnd(c, "/run/docker/runtime-tested/moby");
+  checkStateRootLater(c, "/run/docker/runtime-tested/moby");
   const daemon = await c.spawn(
     `${unpacked}/usr/sbin/dockerd`,
     [
@@ -42,7 +42,7 @@ async function startDocker(c: Context, flags: readonly string[] = []): Promise<E
     ],
     { env },
   );
-  endLater(c, daemon);
+  stopLater(c, daemon);
   const engine = new Engine({
     name: "docker",
     program: [`${unpacked}/usr/bin/docker`, "-H", socket],

@@ -7,7 +7,7 @@ import { describe, until } from "../integration/harness/execute.js";
 import { cgroupDirectory, cgroupMode, readCgroup } from "../integration/harness/cgroups.js";
 import { capabilities } from "../integration/harness/report.js";
 import type { Report } from "../integration/harness/report.js";
-import { followsResize } from "./engine.js";
+import { checkResize } from "./engine.js";
 import type { Engine, EngineTest } from "./engine.js";
 import type { SharingTest } from "../integration/harness/suite.js";
 
@@ -296,7 +296,7 @@ function terminals(test: SharingTest<Engine>): void {
     await terminal.shows(/on \/dev\/(pts\/0|console)\s/);
     terminal.type("typed\r");
     await terminal.shows("got typed");
-    await followsResize(terminal);
+    await checkResize(terminal);
     terminal.type("\r");
     assert.equal(await terminal.end(), "exited 9");
   });
@@ -308,7 +308,7 @@ function terminals(test: SharingTest<Engine>): void {
     await terminal.shows(/on \/dev\/pts\/\d+\s/);
     terminal.type("typed\r");
     await terminal.shows("got typed");
-    await followsResize(terminal);
+    await checkResize(terminal);
     terminal.type("\r");
     if (e.commandLine.name === "nerdctl") await terminal.shows("exec failed with exit code 9");
     else assert.equal(await terminal.end(), "exited 9");

@@ -143,7 +143,7 @@ export class EngineTest {
  * Resizes a terminal until `probe winsize` in it has seen the new size. It repeats because a client may not handle SIGWINCH yet right after it
  * sent the first size.
  */
-export async function followsResize(terminal: Terminal): Promise<void> {
+export async function checkResize(terminal: Terminal): Promise<void> {
   let changed = 0;
   await until("the size is followed", async () => {
     if (Date.now() - changed > 1000) {
@@ -193,7 +193,7 @@ export function removeEmptyCgroupsLater(c: Context, parent: string): void {
 }
 
 /** Asserts after the client has ended that the runtime's state root contains no containers. */
-export function stateRootIsEmptyInTheEnd(c: Context, root: string): void {
+export function checkStateRootLater(c: Context, root: string): void {
   c.defer(() => {
     if (!existsSync(root)) return;
     const left = readdirSync(root).filter((name) => !name.startsWith(".") && name !== "#seccomp");
@@ -202,7 +202,7 @@ export function stateRootIsEmptyInTheEnd(c: Context, root: string): void {
 }
 
 /** Stops a daemon with SIGTERM when the test ends. */
-export function endLater(c: Context, daemon: Started): void {
+export function stopLater(c: Context, daemon: Started): void {
   c.defer(async () => {
     daemon.process.kill("SIGTERM");
     const result = await daemon.wait();

@@ -7,7 +7,7 @@ import { describe } from "../integration/harness/execute.js";
 import { sharing } from "../integration/harness/suite.js";
 import { image, imageArchive } from "../integration/harness/image.js";
 import { runtimeName } from "../integration/harness/environment.js";
-import { Engine, environmentOf, makeParentCgroups, makeUser, removeEmptyCgroupsLater, stateRootIsEmptyInTheEnd } from "./engine.js";
+import { Engine, environmentOf, makeParentCgroups, makeUser, removeEmptyCgroupsLater, checkStateRootLater } from "./engine.js";
 import { engineSteps } from "./engine-steps.js";
 import type { Context } from "../integration/harness/context.js";
 
@@ -15,7 +15,7 @@ async function startPodman(c: Context): Promise<Engine> {
   const podman = "/usr/bin/podman";
   if (!existsSync(podman)) c.skip(`${podman} is missing: scripts/bootstrap clients`);
   makeParentCgroups(c);
-  stateRootIsEmptyInTheEnd(c, `/run/${runtimeName}`);
+  checkStateRootLater(c, `/run/${runtimeName}`);
   const config = c.file(
     "containers.conf",
     `[containers]\ncgroups = "no-conmon"\nnetns = "none"\n` +

@@ -28,10 +28,10 @@ function tryAll<T>(what: string, values: fc.Arbitrary<T>, numRuns: number, check
     }),
     { numRuns, seed },
   );
-  console.log(`# ${result.numRuns} ${what}, ${useful} of use, seed ${seed}, ${((Date.now() - start) / 1000).toFixed(1)} s`);
+  console.log(`# ${result.numRuns} ${what}, ${useful} useful, seed ${seed}, ${((Date.now() - start) / 1000).toFixed(1)} s`);
   // With fewer useful values, the check would prove little.
   const enough = useful * 10 >= result.numRuns;
-  if (!enough) console.log(`not ok of ten ${what} not even one was of use`);
+  if (!enough) console.log(`not ok fewer than a tenth of the ${what} were useful`);
   if (result.failed) {
     console.log(`not ok ${String(result.errorInstance)}`);
     console.log(`    ${JSON.stringify(result.counterexample, (_, item: unknown) => (typeof item === "bigint" ? String(item) : item))}`);

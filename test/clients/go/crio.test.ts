@@ -8,7 +8,7 @@ import { sharing } from "../../integration/harness/suite.js";
 import { cgroupDirectory, cgroupMode, hierarchies, readCgroup } from "../../integration/harness/cgroups.js";
 import { image, imageArchive } from "../../integration/harness/image.js";
 import { Terminal } from "../../integration/harness/terminal.js";
-import { endLater, environmentOf, followsResize, makeParentCgroups, stateRootIsEmptyInTheEnd } from "../engine.js";
+import { stopLater, environmentOf, checkResize, makeParentCgroups, checkStateRootLater } from "../engine.js";
 import { programs } from "../go-programs.js";
 import type { Context } from "../../integration/harness/context.js";
 import type { Result } from "../../integration/harness/execute.js";
@@ -121,12 +121,12 @@ class CriO {
     }
     makeParentCgroups(c);
     c.defer(() => removePodCgroups(c.id));
-    stateRootIsEmptyInTheEnd(c, "/run/tested");
+    checkStateRootLater(c, "/run/tested");
     const env = environmentOf(c);
     await makeImages(c, env);
     const config = c.file("crio.conf", configuration(c));
     const daemon = await c.spawn(`${programs}/crio`, ["--config", config, "--config-dir", c.folder("crio.conf.d")], { env });
-    endLater(c, daemon);
+    stopLater(c, daemon);
     const crio = new CriO(`unix://${c.directory}/crio.sock`, env, c.id);
     await until(
       "CRI-O answers",
@@ -332,7 +332,7 @@ sharing("CRI-O", CriO.start, (test) => {
     await terminal.shows(/on \/dev\/pts\/\d+\s/);
     terminal.type("typed\r");
     await terminal.shows("got typed");
-    await followsResize(terminal);
+    await checkResize(terminal);
     terminal.type("\r");
     assert.equal(await terminal.end(), "exited 0");
   });

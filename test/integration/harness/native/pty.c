@@ -70,7 +70,7 @@ static void print_modes(int terminal)
 	dprintf(4, "\n");
 }
 
-static void obey(char *line, int terminal, pid_t pid)
+static void run_command(char *line, int terminal, pid_t pid)
 {
 	struct winsize size = { 0 };
 	int signal;
@@ -91,7 +91,7 @@ static void obey(char *line, int terminal, pid_t pid)
 }
 
 /* One read from descriptor 3 may return several lines, or part of a line. Returns 0 at end of file. */
-static int obey_all(int terminal, pid_t pid)
+static int run_commands(int terminal, pid_t pid)
 {
 	static char pending[4096];
 	static size_t used;
@@ -103,7 +103,7 @@ static int obey_all(int terminal, pid_t pid)
 	char *end;
 	while ((end = strchr(pending, '\n'))) {
 		*end = 0;
-		obey(pending, terminal, pid);
+		run_command(pending, terminal, pid);
 		used -= end + 1 - pending;
 		memmove(pending, end + 1, used + 1);
 	}
@@ -177,7 +177,7 @@ int main(int argc, char **argv)
 			sources[CHILD].fd = -1;
 			report_exit(pid);
 		}
-		if (sources[COMMANDS].revents && !obey_all(terminal, pid))
+		if (sources[COMMANDS].revents && !run_commands(terminal, pid))
 			return 0;
 	}
 }

@@ -67,15 +67,15 @@ int main(int argc, char **argv)
 			fail("poll");
 		if (!(source.revents & POLLIN))
 			return 0; /* POLLHUP */
-		struct seccomp_notif asked = { 0 };
-		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked)) {
+		struct seccomp_notif notification = { 0 };
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notification)) {
 			if (errno == ENOENT || errno == EINTR)
 				continue; /* the caller was killed meanwhile */
 			fail("SECCOMP_IOCTL_NOTIF_RECV");
 		}
-		printf("call %d\n", asked.data.nr);
+		printf("call %d\n", notification.data.nr);
 		fflush(stdout);
-		struct seccomp_notif_resp response = { .id = asked.id, .error = -answer };
+		struct seccomp_notif_resp response = { .id = notification.id, .error = -answer };
 		if (!answer)
 			response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response) && errno != ENOENT)
