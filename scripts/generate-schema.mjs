@@ -27,7 +27,7 @@ import ts from "typescript";
 const repository = join(dirname(fileURLToPath(import.meta.url)), "..");
 const schemaDirectory = join(repository, "schema");
 const outputDirectory = join(repository, "src/runtime/spec/generated");
-const foreignPlatforms = ["solaris", "windows", "vm", "zos", "freebsd"];
+const otherPlatforms = ["solaris", "windows", "vm", "zos", "freebsd"];
 
 // --- the schema, as one document -----------------------------------------------------------------
 
@@ -102,16 +102,16 @@ function amend(schema) {
 }
 
 /** Removes seccomp from the fast validator: the careful one checks each profile the first time, and later runs use the cached result. */
-function leaveSeccompOut(schema) {
+function withoutSeccomp(schema) {
   const { properties } = schema.definitions.Linux;
-  if (properties.seccomp === undefined) throw new Error("leave seccomp out: the schema has it elsewhere");
+  if (properties.seccomp === undefined) throw new Error("remove seccomp: the schema has it elsewhere");
   delete properties.seccomp;
   return schema;
 }
 
 /** Rejects the sections of other platforms without a look at their contents: tsrunc refuses such a configuration anyway. */
-function refuseForeignPlatforms(schema) {
-  for (const platform of foreignPlatforms) schema.properties[platform] = { not: {} };
+function rejectOtherPlatforms(schema) {
+  for (const platform of otherPlatforms) schema.properties[platform] = { not: {} };
   return schema;
 }
 
@@ -216,7 +216,7 @@ function shortenTypeTests(code) {
       // The integer test always precedes the bounds, because the schema has no other numbers (`assertIntegersOnly`).
       .replace(/\(typeof (\w+) == "number"\) && \(isFinite\(\1\)\)/g, "true")
       .replace(/ \|\| isNaN\(\w+\)/g, "");
-  if (/isNaN|isFinite|% 1/.test(short)) throw new Error("shorten type tests: ajv writes them otherwise than foreseen");
+  if (/isNaN|isFinite|% 1/.test(short)) throw new Error("shorten type tests: ajv generates another form");
   return short;
 }
 
@@ -269,7 +269,7 @@ const defaultExportOnly = (code) => code.replace("export const validate = ", "co
 const buildReport = async (entry) => minify(defaultExportOnly(reportingCode(amend(bundleSchema(entry)))));
 
 async function buildFast(entry) {
-  const schema = assertIntegersOnly(leaveSeccompOut(refuseForeignPlatforms(amend(bundleSchema(entry)))));
+  const schema = assertIntegersOnly(withoutSeccomp(rejectOtherPlatforms(amend(bundleSchema(entry)))));
   return minify(assertNoReport(mergeEqualFunctions(shortenTypeTests(withoutReport(defaultExportOnly(reportingCode(schema)))))));
 }
 
@@ -311,7 +311,7 @@ export type Integer64 = number | bigint;
 
 async function buildTypes(entry, name) {
   const schema = amend(bundleSchema(entry));
-  for (const platform of foreignPlatforms)
+  for (const platform of otherPlatforms)
     schema.properties[platform] = { tsType: "unknown", description: "Another platform's section: refused." };
   for (const [pointer, title] of Object.entries(namedObjects)) {
     const object = pointer.split("/").reduce((node, key) => node?.[key], schema);

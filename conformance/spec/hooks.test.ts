@@ -71,7 +71,7 @@ function shell(line: string): Hook {
 }
 
 /** Makes a bundle with hooks, and with the test's folder bound to its own path in the container. */
-function hooked(c: Context, hooks: Partial<Record<HookName, Hook[]>>, args = ["sleep", "100"]): Bundle {
+function bundleWithHooks(c: Context, hooks: Partial<Record<HookName, Hook[]>>, args = ["sleep", "100"]): Bundle {
   return c.bundle({
     args,
     config: (config) => {
@@ -112,7 +112,7 @@ for (const { name, path, pathAt, runs, runsAt } of places) {
 
   sentence(runsAt, `${name} hooks run in the namespaces of the ${runs}`, async (c) => {
     const hook = shell(`readlink /proc/self/ns/mnt >${c.directory}/mnt; readlink /proc/self/ns/uts >${c.directory}/uts`);
-    const bundle = hooked(c, { [name]: [hook] });
+    const bundle = bundleWithHooks(c, { [name]: [hook] });
     copyFileSync(`${binaries}/probe`, `${c.directory}/probe`);
     await c.createAndStart(bundle);
     const { pid } = await c.state();
@@ -130,7 +130,7 @@ sentence({ [section]: [19] }, "hooks of a kind are called in their order", async
   const hooks = Object.fromEntries(
     hookNames.map((name) => [name, [1, 2, 3].map((number) => shell(`echo ${name}${number} >>${c.directory}/log`))]),
   );
-  await runLifecycle(c, hooked(c, hooks));
+  await runLifecycle(c, bundleWithHooks(c, hooks));
   const log = readFileSync(`${c.directory}/log`, "utf8").trim().split("\n");
   for (const name of hookNames) {
     const own = log.filter((line) => line.startsWith(name));
@@ -140,7 +140,7 @@ sentence({ [section]: [19] }, "hooks of a kind are called in their order", async
 
 sentence({ [section]: [20] }, "each hook reads the state of the container from its standard input", async (c) => {
   const hooks = Object.fromEntries(hookNames.map((name) => [name, [shell(`cat >${c.directory}/${name}`)]]));
-  const bundle = hooked(c, hooks);
+  const bundle = bundleWithHooks(c, hooks);
   await runLifecycle(c, bundle);
   for (const name of hookNames) {
     const state = JSON.parse(readFileSync(`${c.directory}/${name}`, "utf8")) as Record<string, unknown>;
@@ -163,7 +163,7 @@ for (const [name, own] of [
         ? // Runs in the container's mount namespace but with the runtime's root, so the mounts are below the bundle's rootfs.
           `grep -c " $(dirname ${c.directory}/x)/bundle1/rootfs/made " /proc/self/mountinfo >${c.directory}/seen`
         : `grep -c "/made " /proc/$(sed -n 's/.*"pid": *\\([0-9]*\\).*/\\1/p')/mountinfo >${c.directory}/seen`;
-    const bundle = hooked(c, { [name]: [shell(line)] });
+    const bundle = bundleWithHooks(c, { [name]: [shell(line)] });
     const config = JSON.parse(readFileSync(`${bundle.directory}/config.json`, "utf8")) as { mounts: object[] };
     config.mounts.push({ destination: "/made", type: "tmpfs", source: "tmpfs" });
     writeFileSync(`${bundle.directory}/config.json`, JSON.stringify(config));
@@ -178,7 +178,7 @@ sentence(
   async (c) => {
     const names: HookName[] = ["createContainer", "createRuntime", "prestart"];
     const hooks = Object.fromEntries(names.map((name) => [name, [shell(`echo ${name} >>${c.directory}/log`)]]));
-    await c.create(hooked(c, hooks));
+    await c.create(bundleWithHooks(c, hooks));
     assert.equal(readFileSync(`${c.directory}/log`, "utf8"), "prestart\ncreateRuntime\ncreateContainer\n");
   },
 );
@@ -188,7 +188,7 @@ sentence(
   "startContainer hooks are called by start before the program is executed",
   async (c) => {
     const line = `test -e ${c.directory}/ran && echo late >${c.directory}/when || echo early >${c.directory}/when`;
-    await c.create(hooked(c, { startContainer: [shell(line)] }, ["sh", "-c", `touch ${c.directory}/ran; sleep 100`]));
+    await c.create(bundleWithHooks(c, { startContainer: [shell(line)] }, ["sh", "-c", `touch ${c.directory}/ran; sleep 100`]));
     assert.equal(existsSync(`${c.directory}/when`), false);
     await c.ok(["start", c.id]);
     assert.equal(await c.fileText(`${c.directory}/when`), "early\n");
@@ -201,7 +201,7 @@ sentence(
   "poststart hooks are called after the program is executed and before start returns",
   async (c) => {
     const line = `sleep 0.3; tr '\\0' ' ' </proc/$(sed -n 's/.*"pid": *\\([0-9]*\\).*/\\1/p')/cmdline >${c.directory}/program`;
-    await c.create(hooked(c, { poststart: [shell(line)] }, ["sleep", "98765"]));
+    await c.create(bundleWithHooks(c, { poststart: [shell(line)] }, ["sleep", "98765"]));
     assert.equal(existsSync(`${c.directory}/program`), false);
     await c.ok(["start", c.id]);
     assert.match(readFileSync(`${c.directory}/program`, "utf8"), /98765/);
@@ -213,7 +213,7 @@ sentence(
   "poststop hooks are called when the container is deleted and before delete returns",
   async (c) => {
     const cgroups = `ls -d /sys/fs/cgroup/*/${c.id} /sys/fs/cgroup/${c.id} 2>/dev/null | wc -l`;
-    const bundle = hooked(c, { poststop: [shell(`sleep 0.3; ${cgroups} >${c.directory}/left`)] }, ["true"]);
+    const bundle = bundleWithHooks(c, { poststop: [shell(`sleep 0.3; ${cgroups} >${c.directory}/left`)] }, ["true"]);
     const config = JSON.parse(readFileSync(`${bundle.directory}/config.json`, "utf8")) as { linux: { cgroupsPath?: string } };
     config.linux.cgroupsPath = `/${c.id}`;
     writeFileSync(`${bundle.directory}/config.json`, JSON.stringify(config));

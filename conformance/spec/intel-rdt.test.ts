@@ -20,7 +20,7 @@ function resctrl(c: Context): string {
   return mountPoint() ?? c.skip("the host has no resctrl (Intel RDT)");
 }
 
-function withRdt(c: Context, intelRdt: Json): Bundle {
+function bundleWithRdt(c: Context, intelRdt: Json): Bundle {
   return c.bundle({ args: ["sleep", "100"], config: (config) => set(config.linux, "intelRdt", intelRdt) });
 }
 
@@ -37,13 +37,13 @@ function tasks(group: string): string[] {
   return readFileSync(`${group}/tasks`, "utf8").trim().split("\n");
 }
 
-async function created(c: Context, intelRdt: Json): Promise<string> {
-  await c.create(withRdt(c, intelRdt));
+async function createWithRdt(c: Context, intelRdt: Json): Promise<string> {
+  await c.create(bundleWithRdt(c, intelRdt));
   return String((await c.state()).pid);
 }
 
 /** Makes a class before the container exists. Returns its name. */
-function prepared(c: Context, top: string): string {
+function makeClass(c: Context, top: string): string {
   const name = `${c.id}-prepared`;
   mkdirSync(`${top}/${name}`);
   c.defer(() => rmdirSync(`${top}/${name}`));
@@ -66,13 +66,13 @@ sentence({ [section]: [3, 13] }, "without intelRdt, and without a schema, nothin
 
 sentence({ [section]: [5, 6, 7] }, "a memBwSchema without MB: and a schema with a newline are refused", async (c) => {
   for (const intelRdt of [{ memBwSchema: "L3:0=f" }, { memBwSchema: "MB:0=20\nMB:1=20" }, { schemata: ["L3:0=f\nMB:0=20"] }]) {
-    await createRefused(c, withRdt(c, intelRdt));
+    await createRefused(c, bundleWithRdt(c, intelRdt));
   }
 });
 
 sentence({ [section]: [1, 14, 19] }, "the process is in a class named after the container, which goes with it", async (c) => {
   const top = resctrl(c);
-  const pid = await created(c, { l3CacheSchema: schemata(top).l3 });
+  const pid = await createWithRdt(c, { l3CacheSchema: schemata(top).l3 });
   assert.ok(tasks(`${top}/${c.id}`).includes(pid));
   await c.ok(["delete", "-f", c.id]);
   assert.equal(existsSync(`${top}/${c.id}`), false);
@@ -80,7 +80,7 @@ sentence({ [section]: [1, 14, 19] }, "the process is in a class named after the 
 
 sentence({ [section]: [4] }, "the class / is the default one", async (c) => {
   const top = resctrl(c);
-  const pid = await created(c, { closID: "/" });
+  const pid = await createWithRdt(c, { closID: "/" });
   assert.ok(tasks(top).includes(pid));
 });
 
@@ -89,7 +89,7 @@ sentence({ [section]: [8, 9, 10, 11, 12, 15, 20] }, "a class that is not there i
   const { l3, mb, lines } = schemata(top);
   const name = `${c.id}-class`;
   c.defer(() => rmdirSync(`${top}/${name}`));
-  const pid = await created(c, { closID: name, ...(l3 && { l3CacheSchema: l3 }), ...(mb && { memBwSchema: mb }), schemata: lines });
+  const pid = await createWithRdt(c, { closID: name, ...(l3 && { l3CacheSchema: l3 }), ...(mb && { memBwSchema: mb }), schemata: lines });
   assert.ok(tasks(`${top}/${name}`).includes(pid));
   assert.deepEqual(schemata(`${top}/${name}`).lines, lines);
   await c.ok(["delete", "-f", c.id]);
@@ -98,16 +98,16 @@ sentence({ [section]: [8, 9, 10, 11, 12, 15, 20] }, "a class that is not there i
 
 sentence({ [section]: [16] }, "a class that is there with other schemata is refused", async (c) => {
   const top = resctrl(c);
-  const closID = prepared(c, top);
+  const closID = makeClass(c, top);
   const other = schemata(top).l3.replace(/=[0-9a-f]+/, "=1");
-  await createRefused(c, withRdt(c, { closID, l3CacheSchema: other }));
+  await createRefused(c, bundleWithRdt(c, { closID, l3CacheSchema: other }));
 });
 
 sentence({ [section]: [17, 18] }, "a class without schemata must be there, and is used", async (c) => {
   const top = resctrl(c);
-  await createRefused(c, withRdt(c, { closID: `${c.id}-missing` }));
-  const closID = prepared(c, top);
-  const pid = await created(c, { closID });
+  await createRefused(c, bundleWithRdt(c, { closID: `${c.id}-missing` }));
+  const closID = makeClass(c, top);
+  const pid = await createWithRdt(c, { closID });
   assert.ok(tasks(`${top}/${closID}`).includes(pid));
 });
 
@@ -116,7 +116,7 @@ sentence(
   "enableMonitoring makes a monitoring group named after the container, which goes with it",
   async (c) => {
     const top = resctrl(c);
-    const pid = await created(c, { closID: "/", enableMonitoring: true });
+    const pid = await createWithRdt(c, { closID: "/", enableMonitoring: true });
     assert.ok(tasks(`${top}/mon_groups/${c.id}`).includes(pid));
     await c.ok(["delete", "-f", c.id]);
     assert.equal(existsSync(`${top}/mon_groups/${c.id}`), false);

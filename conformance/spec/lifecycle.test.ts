@@ -10,11 +10,11 @@ import type { Bundle, Context } from "../../test/integration/harness/context.js"
 import type { Hook, HookName } from "../../test/integration/harness/config.js";
 
 /** A hook that appends its name to the file `log` in the test's folder, which the container has at the same path. */
-function logging(c: Context, name: HookName, status = 0): Hook {
+function loggingHook(c: Context, name: HookName, status = 0): Hook {
   return { path: "/bin/sh", args: ["sh", "-c", `echo ${name} >>${c.directory}/log; exit ${status}`] };
 }
 
-function hooked(c: Context, hooks: Partial<Record<HookName, Hook[]>>, args = ["true"]): Bundle {
+function bundleWithHooks(c: Context, hooks: Partial<Record<HookName, Hook[]>>, args = ["true"]): Bundle {
   return c.bundle({
     args,
     config: (config) => {
@@ -61,7 +61,7 @@ for (const [name, ordinals] of [
   ["createContainer", [10]],
 ] as const) {
   sentence({ "runtime.md > Lifecycle": ordinals }, `${name} hooks are called by create`, async (c) => {
-    await c.create(hooked(c, { [name]: [logging(c, name)] }));
+    await c.create(bundleWithHooks(c, { [name]: [loggingHook(c, name)] }));
     assert.deepEqual(log(c), [name]);
   });
 }
@@ -71,7 +71,7 @@ for (const [name, ordinals] of [
   ["poststart", [15]],
 ] as const) {
   sentence({ "runtime.md > Lifecycle": ordinals }, `${name} hooks are called by start`, async (c) => {
-    await c.create(hooked(c, { [name]: [logging(c, name)] }, ["sleep", "100"]));
+    await c.create(bundleWithHooks(c, { [name]: [loggingHook(c, name)] }, ["sleep", "100"]));
     assert.deepEqual(log(c), []);
     await c.ok(["start", c.id]);
     assert.deepEqual(log(c), [name]);
@@ -87,7 +87,10 @@ for (const [name, ordinals] of [
     { "runtime.md > Lifecycle": ordinals },
     `a failing ${name} hook is an error, ends the container and goes on with its end and the poststop hooks`,
     async (c) => {
-      await createRefused(c, hooked(c, { [name]: [logging(c, name, 1)], poststop: [logging(c, "poststop")] }, ["touch", "/ran"]));
+      await createRefused(
+        c,
+        bundleWithHooks(c, { [name]: [loggingHook(c, name, 1)], poststop: [loggingHook(c, "poststop")] }, ["touch", "/ran"]),
+      );
       assert.deepEqual(log(c), [name, "poststop"]);
     },
   );
@@ -101,7 +104,7 @@ for (const [name, ordinals] of [
     { "runtime.md > Lifecycle": ordinals },
     `a failing ${name} hook is an error of start, ends the container and goes on with its end and the poststop hooks`,
     async (c) => {
-      const bundle = hooked(c, { [name]: [logging(c, name, 1)], poststop: [logging(c, "poststop")] }, ["sleep", "100"]);
+      const bundle = bundleWithHooks(c, { [name]: [loggingHook(c, name, 1)], poststop: [loggingHook(c, "poststop")] }, ["sleep", "100"]);
       await c.create(bundle);
       const { pid } = await c.state();
       const result = await c.runtime(["start", c.id]);
@@ -120,7 +123,7 @@ for (const [name, ordinals] of [
 }
 
 sentence({ "runtime.md > Lifecycle": [18] }, "poststop hooks are called by delete", async (c) => {
-  await c.createAndStart(hooked(c, { poststop: [logging(c, "poststop")] }));
+  await c.createAndStart(bundleWithHooks(c, { poststop: [loggingHook(c, "poststop")] }));
   await c.status("stopped");
   assert.deepEqual(log(c), []);
   await c.ok(["delete", c.id]);
@@ -131,7 +134,7 @@ sentence(
   { "runtime.md > Lifecycle": [19] },
   "a failing poststop hook is a warning: the other hooks are called and the container is gone",
   async (c) => {
-    await c.createAndStart(hooked(c, { poststop: [logging(c, "poststop", 1), logging(c, "poststop")] }));
+    await c.createAndStart(bundleWithHooks(c, { poststop: [loggingHook(c, "poststop", 1), loggingHook(c, "poststop")] }));
     await c.status("stopped");
     await c.ok(["delete", c.id]);
     assert.deepEqual(log(c), ["poststop", "poststop"]);

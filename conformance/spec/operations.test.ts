@@ -8,9 +8,9 @@ import { sentence } from "./sentence.js";
 import { describe } from "../../test/integration/harness/execute.js";
 import { cgroupsOf } from "../../test/integration/harness/cgroups.js";
 
-const waiting = ["probe", "wait"];
+const waitingProgram = ["probe", "wait"];
 /** A program that appends a line to /runs each time it starts. */
-const counting = ["sh", "-c", "echo run >>/runs; exec sleep 100"];
+const countingProgram = ["sh", "-c", "echo run >>/runs; exec sleep 100"];
 
 sentence(
   { "runtime.md > Scope of a Container": [1], "runtime.md > Operations": [1] },
@@ -31,7 +31,7 @@ sentence(
   { "runtime.md > State": [1, 2, 4, 6, 7], "runtime.md > Query State": [3] },
   "the state has version, id, status, pid and the absolute path of the bundle",
   async (c) => {
-    const bundle = c.bundle({ args: waiting });
+    const bundle = c.bundle({ args: waitingProgram });
     await c.create(bundle);
     const created = await c.state();
     assert.match(created.ociVersion, /^1\.\d+\.\d+/);
@@ -64,7 +64,7 @@ sentence(
 );
 
 sentence({ "runtime.md > State": [8] }, "the state has the types of the specification's schema", async (c) => {
-  await c.createAndStart(c.bundle({ args: waiting, config: (config) => (config.annotations = { "org.example.a": "b" }) }));
+  await c.createAndStart(c.bundle({ args: waitingProgram, config: (config) => (config.annotations = { "org.example.a": "b" }) }));
   const state = (await c.state()) as unknown as Record<string, unknown>;
   for (const name of ["ociVersion", "id", "status", "bundle"]) assert.equal(typeof state[name], "string", name);
   assert.match(state["ociVersion"] as string, /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/);
@@ -88,7 +88,7 @@ sentence({ "runtime.md > Create": [1] }, "create without an id, or with a bundle
 });
 
 sentence({ "runtime.md > Create": [2, 3] }, "create of an id that is taken or not valid is an error and makes no container", async (c) => {
-  await c.create(c.bundle({ args: waiting }));
+  await c.create(c.bundle({ args: waitingProgram }));
   const { pid } = await c.state();
   await refused(c, "create", "-b", c.bundle({ args: ["true"] }).directory, c.id);
   assert.equal((await c.state()).pid, pid, "the first one is as it was");
@@ -97,7 +97,7 @@ sentence({ "runtime.md > Create": [2, 3] }, "create of an id that is taken or no
 });
 
 sentence({ "runtime.md > Create": [4, 6] }, "create makes a container whose program does not run before start", async (c) => {
-  const bundle = c.bundle({ args: counting });
+  const bundle = c.bundle({ args: countingProgram });
   await c.create(bundle);
   await c.status("created");
   await new Promise((resolve) => setTimeout(resolve, 200));
@@ -108,7 +108,7 @@ sentence({ "runtime.md > Create": [4, 6] }, "create makes a container whose prog
 
 sentence({ "runtime.md > Create": [5] }, "all that config.json has beside the process is there after create", async (c) => {
   const bundle = c.bundle({
-    args: waiting,
+    args: waitingProgram,
     config: (config) => {
       config.hostname = "applied";
       config.mounts.push({ destination: "/applied", type: "tmpfs", source: "tmpfs" });
@@ -137,7 +137,7 @@ sentence({ "runtime.md > Create": [7, 8] }, "a property that cannot be applied m
 sentence({ "runtime.md > Errors": [1] }, "after an operation that failed all is as it was before", async (c) => {
   // After each test, the harness checks that the host's mounts, cgroups, processes, files and sockets are the same as before.
   await configRefused(c, (config) => config.mounts.push({ destination: "/mnt", type: "bind", source: "/no/such", options: ["bind"] }));
-  await c.createAndStart(c.bundle({ args: waiting }));
+  await c.createAndStart(c.bundle({ args: waitingProgram }));
   const before = await c.state();
   await refused(c, "start", c.id);
   await refused(c, "delete", c.id);
@@ -158,7 +158,7 @@ sentence({ "runtime.md > Start": [1] }, "start without an id is an error", async
 });
 
 sentence({ "runtime.md > Start": [2, 3] }, "start of a container that is not created is an error and changes nothing", async (c) => {
-  const bundle = c.bundle({ args: counting });
+  const bundle = c.bundle({ args: countingProgram });
   await refused(c, "start", c.id);
   await c.createAndStart(bundle);
   await c.fileText(`${bundle.rootfs}/runs`);
@@ -226,7 +226,7 @@ sentence(
 );
 
 sentence({ "runtime.md > Kill": [4] }, "kill sends the signal that was asked for to the container's process", async (c) => {
-  const started = await c.createAndStart(c.bundle({ args: waiting }));
+  const started = await c.createAndStart(c.bundle({ args: waitingProgram }));
   await c.printed(started, "ready");
   for (const [name, number] of [
     ["USR1", 10],
@@ -237,7 +237,7 @@ sentence({ "runtime.md > Kill": [4] }, "kill sends the signal that was asked for
     await c.printed(started, `signal ${number}\n`);
   }
   const second = c.otherId("created");
-  await c.create(c.bundle({ args: waiting }), [], { id: second });
+  await c.create(c.bundle({ args: waitingProgram }), [], { id: second });
   await c.ok(["kill", second, "KILL"]);
   await c.status("stopped", second);
 });
@@ -247,7 +247,7 @@ sentence({ "runtime.md > Delete": [1] }, "delete without an id is an error", asy
 });
 
 sentence({ "runtime.md > Delete": [2, 3] }, "delete of a container that is created or runs is an error and changes nothing", async (c) => {
-  await c.create(c.bundle({ args: waiting }));
+  await c.create(c.bundle({ args: waitingProgram }));
   for (const operation of [undefined, "start"]) {
     if (operation !== undefined) await c.ok([operation, c.id]);
     const before = await c.state();

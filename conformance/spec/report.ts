@@ -131,8 +131,8 @@ function missingInGuest({ sentences }: Verdicts): string[] {
   );
 }
 
-const nothing: Verdicts = { versions: {}, sentences: [] };
-const stored = existsSync(verdictsFile) ? (JSON.parse(readFileSync(verdictsFile, "utf8")) as Verdicts) : nothing;
+const noVerdicts: Verdicts = { versions: {}, sentences: [] };
+const stored = existsSync(verdictsFile) ? (JSON.parse(readFileSync(verdictsFile, "utf8")) as Verdicts) : noVerdicts;
 const fresh = merged(stored);
 if (process.argv.includes("--check")) {
   const found = [...changes(stored, fresh), ...missingInGuest(stored)];

@@ -9,7 +9,7 @@ import type { Json } from "./black-box.js";
 import type { Bundle, Context } from "../../test/integration/harness/context.js";
 
 /** Makes a bundle with a profile. Its rules are about `swapoff`, which the program does not call. */
-function profiled(c: Context, profile: Json): Bundle {
+function bundleWithProfile(c: Context, profile: Json): Bundle {
   return c.bundle({
     args: ["true"],
     config: (config) => {
@@ -32,7 +32,7 @@ async function runWithAgent(c: Context): Promise<{ agent: Agent; state: Json; bu
   const socket = `${c.directory}/agent.sock`;
   const listener = await c.helper("seccompagent", [socket, "38"]);
   await c.printed(listener, "listening");
-  const bundle = profiled(c, { ...rule("SCMP_ACT_NOTIFY"), listenerPath: socket, listenerMetadata: "opaque" });
+  const bundle = bundleWithProfile(c, { ...rule("SCMP_ACT_NOTIFY"), listenerPath: socket, listenerMetadata: "opaque" });
   await c.create(bundle);
   const { pid } = await c.state();
   // Some runtimes load the filter when the program starts.
@@ -43,11 +43,12 @@ async function runWithAgent(c: Context): Promise<{ agent: Agent; state: Json; bu
 }
 
 sentence({ "config-linux.md > Seccomp": [2] }, "defaultErrnoRet with a default action that has no errno is an error", async (c) => {
-  await createRefused(c, profiled(c, { defaultAction: "SCMP_ACT_ALLOW", defaultErrnoRet: 1 }));
+  await createRefused(c, bundleWithProfile(c, { defaultAction: "SCMP_ACT_ALLOW", defaultErrnoRet: 1 }));
 });
 
 sentence({ "config-linux.md > Seccomp": [13] }, "errnoRet with an action that has no errno is an error", async (c) => {
-  for (const action of ["SCMP_ACT_LOG", "SCMP_ACT_KILL_PROCESS"]) await createRefused(c, profiled(c, rule(action, { errnoRet: 1 })));
+  for (const action of ["SCMP_ACT_LOG", "SCMP_ACT_KILL_PROCESS"])
+    await createRefused(c, bundleWithProfile(c, rule(action, { errnoRet: 1 })));
 });
 
 sentence(
@@ -86,7 +87,7 @@ sentence(
 );
 
 sentence({ "config-linux.md > Seccomp": [7] }, "a listener that cannot be reached is an error of create or start", async (c) => {
-  const bundle = profiled(c, { ...rule("SCMP_ACT_NOTIFY"), listenerPath: `${c.directory}/nobody.sock` });
+  const bundle = bundleWithProfile(c, { ...rule("SCMP_ACT_NOTIFY"), listenerPath: `${c.directory}/nobody.sock` });
   const result = await c.runtime(["create", "-b", bundle.directory, c.id]);
   if (result.status !== 0) return;
   c.deleteLater();
@@ -94,7 +95,12 @@ sentence({ "config-linux.md > Seccomp": [7] }, "a listener that cannot be reache
 });
 
 sentence({ "config-linux.md > Seccomp": [9] }, "listenerMetadata without listenerPath is refused", async (c) => {
-  const result = await c.runtime(["create", "-b", profiled(c, { ...rule("SCMP_ACT_ERRNO"), listenerMetadata: "opaque" }).directory, c.id]);
+  const result = await c.runtime([
+    "create",
+    "-b",
+    bundleWithProfile(c, { ...rule("SCMP_ACT_ERRNO"), listenerMetadata: "opaque" }).directory,
+    c.id,
+  ]);
   if (result.status === 0) c.deleteLater();
   assert.notEqual(result.status, 0, describe(result));
 });

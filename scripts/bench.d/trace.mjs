@@ -56,12 +56,12 @@ function collect(text, pattern, read) {
     const match = pattern.exec(line);
     if (!match) continue; // signals, exits
     const { ends, event } = read(match);
-    const begun = open.get(event.process);
+    const unfinished = open.get(event.process);
     if (!ends) {
       open.set(event.process, event);
       events.push(event);
-    } else if (begun?.call === event.call) {
-      Object.assign(begun, { result: event.result, duration: event.duration });
+    } else if (unfinished?.call === event.call) {
+      Object.assign(unfinished, { result: event.result, duration: event.duration });
     }
   }
   return events.sort((a, b) => a.start - b.start);

@@ -15,7 +15,7 @@ import type { Context } from "../integration/harness/context.js";
 const containerd = `${cacheDirectory}/containerd/usr/bin`;
 
 /** The tests that nerdctl 1.7 cannot pass with any runtime, and why. */
-const lacking = new Map([
+const unsupported = new Map([
   ["run returns 127 for a missing program, 126 for one that cannot be executed, 125 for a fault of its own", "it always returns 1"],
   ["create and start are two steps, and start --attach returns the exit status", "inspect has no status of a created container"],
   ["--restart on-failure:2 starts a failing container twice more", "it knows `always` alone"],
@@ -53,9 +53,9 @@ sharing("nerdctl", startNerdctl, (test) => {
   const known = new Set<string>();
   engineSteps((name, body) => {
     known.add(name);
-    if (!lacking.has(name)) test(name, body);
+    if (!unsupported.has(name)) test(name, body);
   });
-  for (const name of lacking.keys()) assert.equal(known.has(name), true, `no step is called "${name}"`);
+  for (const name of unsupported.keys()) assert.equal(known.has(name), true, `no step is called "${name}"`);
 
   test("run and exec say that a program is missing or cannot be executed", async (c, engine) => {
     const e = engine.in(c);

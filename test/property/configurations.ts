@@ -184,7 +184,7 @@ export interface DamagedConfiguration {
 }
 
 /** Members that no rule for another member reads. */
-const unrelated = (
+const independentMembers = (
   "ociVersion annotations root process/capabilities process/rlimits process/env process/args process/cwd process/oomScoreAdj " +
   "process/ioPriority process/execCPUAffinity linux/devices linux/cgroupsPath linux/resources/devices linux/resources/memory " +
   "linux/resources/cpu linux/resources/pids linux/resources/blockIO linux/resources/hugepageLimits linux/resources/network " +
@@ -197,7 +197,7 @@ export const damagedConfigurations: fc.Arbitrary<DamagedConfiguration> = fc
   .record({
     rootless: fc.boolean(),
     changes: fc.array(change, { maxLength: 6 }),
-    member: fc.constantFrom(...unrelated),
+    member: fc.constantFrom(...independentMembers),
     value: fc.constantFrom<Value>([[]], [[[]]], { x: 1 }, 0.5),
   })
   .map(({ rootless, changes, member, value }) => {

@@ -104,7 +104,7 @@ export async function until<T>(
   for (;;) {
     const value = await check();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > end) throw new Error(`waited ${seconds * slowness} s in vain: ${what}`);
+    if (Date.now() > end) throw new Error(`timed out after ${seconds * slowness} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
