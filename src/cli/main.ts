@@ -80,7 +80,8 @@ function dispatch(door: Door, { load, late }: { load: LoadCommand; late: () => L
   if (command === undefined || global.switches.has("help")) return start("help", helpAbout(command));
   if (!isCommand(command)) {
     // runc's text for `runc foo -h`.
-    if (argv.includes("-h") || argv.includes("--help")) throw usageError(PROGRAM, `No help topic for '${command}'`);
+    if (argv[0] === "-h" || argv[0] === "--help")
+      throw usageError(PROGRAM, `No help topic for '${command}'${suggestion(command, commandNames())}`);
     throw usageError(PROGRAM, `unknown command ${JSON.stringify(command)}${suggestion(command, commandNames())}`);
   }
   const grammar = commandGrammar(command);

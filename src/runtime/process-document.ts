@@ -44,6 +44,7 @@ export function readProcess(context: RuntimeContext, record: ContainerRecord, { 
     preserveFds: 0,
     keyring: defaults.keyring ?? undefined,
     keepsGroups: defaults.additionalGids === null,
+    keepsGroupsIfDenied: defaults.keepGroupsIfDenied,
     operations: operationsOf(spec, defaults),
     capabilities: planCapabilities(given.capabilities, facts).masks,
     listenFds: 0,

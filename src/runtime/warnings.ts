@@ -3,6 +3,7 @@
 import type { Warning } from "./generated/plan.js";
 import type { LeftOut, LeftOutReason } from "./plan/capabilities.js";
 import { sharesNamespace } from "./plan/namespaces.js";
+import { cleanAbsolute } from "./plan/paths.js";
 import { capabilityNumbers } from "./spec/capability-names.js";
 import { crunAnnotation, crunAnnotations, crunAnnotationsOf } from "./spec/crun-annotations.js";
 import { quote, segment } from "./spec/fault.js";
@@ -20,6 +21,7 @@ export function warningsOf(spec: Spec, { leftOut, hasUnit, cgroupDisabled, rootl
     ...mountWarnings(spec),
     ...namespaceWarnings(spec, rootless),
     ...domainnameWarnings(spec),
+    ...terminalWarnings(spec),
     ...kernelMemoryWarnings(spec),
     ...annotationWarnings(spec),
     ...(hasUnit ? [] : unitWarnings(spec)),
@@ -73,6 +75,21 @@ function namespaceWarnings(spec: Spec, rootless: boolean): Warning[] {
       "the container's processes can signal all others of the user, and those that it leaves behind outlive its first one. Such configuration is strongly discouraged",
     );
   return warnings;
+}
+
+/** /dev/ptmx is always the link to the container's own devpts (config-linux.md#default-devices). */
+function terminalWarnings({ linux }: Spec): Warning[] {
+  return (linux?.devices ?? []).flatMap(({ path, type, major, minor }, index) =>
+    cleanAbsolute(path) !== "/dev/ptmx" || (type === "c" && Number(major) === 5 && Number(minor) === 2)
+      ? []
+      : [
+          {
+            pointer: `/linux/devices/${index}`,
+            message: "it has no effect: /dev/ptmx is the link to the container's devpts",
+            rule: "device-ptmx",
+          },
+        ],
+  );
 }
 
 /** sysctl(8) has the name that setdomainname(2) sets, and is written later. */
@@ -165,9 +182,11 @@ function capabilityWarnings(leftOut: readonly LeftOut[]): Warning[] {
 
 /** Tools look for runc's text about the ambient set. */
 function leftOutMessage(names: readonly string[], fate: string): string {
-  const ambient = /^ambient: (.*)$/.exec(fate)?.[1];
-  if (ambient !== undefined) return `can't raise ambient capability ${names.join(", ")}: ${ambient}`;
-  return `${names.map(quote).join(", ")} ${names.length === 1 ? "is" : "are"} left out of ${fate}`;
+  const [, sets = "", reason = ""] = /^([^:]*): (.*)$/.exec(fate) ?? [];
+  if (sets === "ambient") return `can't raise ambient capability ${names.join(", ")}: ${reason}`;
+  const leftOut = `left out of ${fate}`;
+  if (sets.includes("ambient")) return `can't raise ambient capability ${names.join(", ")}: ${leftOut}`;
+  return `${names.map(quote).join(", ")} ${names.length === 1 ? "is" : "are"} ${leftOut}`;
 }
 
 const RULES: Record<LeftOutReason, string> = {

@@ -89,9 +89,16 @@ test(`a real-time policy without a budget ${hasRealTimeGroups ? "says what it ne
 
 test("SCHED_DEADLINE on some of the CPUs says that it needs all", async (c) => {
   if (availableParallelism() < 2) c.skip("the host has one CPU");
+  const scheduler = { policy: "SCHED_DEADLINE", runtime: 1_000_000, deadline: 10_000_000 };
+  await c.ok([
+    "run",
+    "-b",
+    c.bundle({ args: ["true"], config: (config) => (config.process.scheduler = scheduler) }).directory,
+    `${c.id}-all`,
+  ]);
   const bundle = c.bundle({
     config: (config) => {
-      config.process.scheduler = { policy: "SCHED_DEADLINE", runtime: 1_000_000, deadline: 10_000_000 };
+      config.process.scheduler = scheduler;
       config.linux.resources.cpu = { cpus: "0" };
     },
   });

@@ -2,7 +2,7 @@
  * Containers made by a plain user. The user, and the ids that newuidmap(1) grants it, exist in the tests' mount namespace only.
  */
 import assert from "node:assert/strict";
-import { chownSync, existsSync, lchownSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, lchownSync, mkdirSync, readFileSync, readlinkSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { test } from "./harness/suite.js";
 import { isTsrunc, runtimeName } from "./harness/environment.js";
@@ -152,9 +152,16 @@ test("a plain user's container joins the namespaces of another one", async (c) =
     delete config.linux.uidMappings;
     delete config.linux.gidMappings;
   });
+  const run = await rootless.runtime("run", "-d", "-b", bundle, joined);
+  assert.equal(run.status, 0, describe(run));
+  const other = (JSON.parse((await rootless.runtime("state", joined)).stdout) as State).pid;
+  const namespaceOf = (pid: number, type: string): string => readlinkSync(`/proc/${pid}/ns/${type}`);
+  for (const type of ["user", "pid"]) assert.equal(namespaceOf(other, type), namespaceOf(pid, type), type);
+  for (const type of ["mnt", "ipc"]) assert.notEqual(namespaceOf(other, type), namespaceOf(pid, type), type);
+  const process = c.file("process.json", JSON.stringify({ args: ["/bin/true"], cwd: "/", user: { uid: 0, gid: 0 } }));
   for (const args of [
-    ["run", "-d", "-b", bundle, joined],
     ["exec", joined, "true"],
+    ["exec", "--process", process, joined],
     ["kill", joined, "KILL"],
     ["delete", "-f", joined],
     ["delete", "-f", target],

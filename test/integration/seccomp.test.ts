@@ -329,6 +329,11 @@ test("an agent may let the call go on; without metadata there is none", async (c
   assert.ok(asked.lines.length >= 1);
 });
 
+for (const name of ["sendmsg", "sendto", "recvmsg", "read", "close"])
+  test(`the listener is handed over although the filter notifies about ${name}`, async (c) => {
+    assert.equal((await withAgent(c, [`${calls.getpid}`], 0, but(name, "SCMP_ACT_NOTIFY"))).output, "1\n");
+  });
+
 test("all flags go together with a listener", async (c) => {
   const flags = ["TSYNC", "LOG", "SPEC_ALLOW", "WAIT_KILLABLE_RECV"].map((flag) => `SECCOMP_FILTER_FLAG_${flag}`);
   assert.equal((await withAgent(c, [`${calls.vhangup}`], 61, { flags })).output, "ENODATA\n");

@@ -91,7 +91,7 @@ test("capabilities that other sets do not allow are left out with a warning", as
   assert.equal(
     stderr,
     [
-      'effective/1: "CAP_SYS_TIME" is left out of effective, ambient: not in the permitted set',
+      "effective/1: can't raise ambient capability CAP_SYS_TIME: left out of effective, ambient: not in the permitted set",
       'inheritable/1: "CAP_SYS_TIME" is left out of inheritable: not in the bounding set',
       "ambient/1: can't raise ambient capability CAP_KILL: not in the inheritable set",
     ]

@@ -40,6 +40,7 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::io::retry_on_intr;
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use tsrunc_plan::container::{ExecAffinity, MountPoint, Namespace, Process};
 use tsrunc_plan::failure::{Failure, FailureCode};
@@ -169,8 +170,8 @@ pub enum FromInit {
     Limits,
     /// Asks the creator to execute the `Schedule` operations.
     Schedule,
-    /// The filter is loaded; the number is its listener's in the init, for pidfd_getfd(2). It is not sent by SCM_RIGHTS, because the filter may
-    /// notify about sendmsg(2), and there is no agent yet to answer.
+    /// The filter is loaded; the number is its listener's in the init, for pidfd_getfd(2). It is sent by write(2), not by SCM_RIGHTS: the filter
+    /// may notify about sendmsg(2), and there is no agent yet to answer.
     Listener(i32),
     Ready,
     /// The notify socket follows by SCM_RIGHTS.
@@ -201,6 +202,19 @@ pub fn unexpected(expected: &str) -> Failure {
     Failure::new(FailureCode::Other, "wait for the creator", format!("it did not send {expected}"))
 }
 
+/// A message with its length before it.
+fn encode(message: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let mut bytes = vec![0; 4];
+    serde_json::to_writer(&mut bytes, message).map_err(|error| Failure::new(FailureCode::Other, "encode message", error.to_string()))?;
+    let length = u32::try_from(bytes.len() - 4).map_err(|_| Failure::new(FailureCode::Other, "encode message", "too long"))?;
+    bytes[..4].copy_from_slice(&length.to_ne_bytes());
+    Ok(bytes)
+}
+
+fn during_send() -> String {
+    "send to the other side of the start gate".into()
+}
+
 /// One end of the socket pair.
 pub struct Channel(std::os::unix::net::UnixStream);
 
@@ -224,12 +238,24 @@ impl Channel {
     /// # Errors
     /// The errno of sendmsg(2): the peer is gone.
     pub fn send_with(&self, message: &impl Serialize, fds: &[OwnedFd]) -> Result<(), Failure> {
-        let mut bytes = vec![0; 4];
-        serde_json::to_writer(&mut bytes, message).map_err(|error| Failure::new(FailureCode::Other, "encode message", error.to_string()))?;
-        let length = u32::try_from(bytes.len() - 4).map_err(|_| Failure::new(FailureCode::Other, "encode message", "too long"))?;
-        bytes[..4].copy_from_slice(&length.to_ne_bytes());
+        let bytes = encode(message)?;
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
-        descriptors::send(&self.0, &bytes, &fds).during(|| "send to the other side of the start gate".into())
+        descriptors::send(&self.0, &bytes, &fds).during(during_send)
+    }
+
+    /// Sends a message by write(2) alone, for a process whose seccomp filter may notify about every other way to send. If the peer is gone, SIGPIPE
+    /// ends a process that does not ignore it.
+    ///
+    /// # Errors
+    /// The errno of write(2).
+    pub fn send_by_write(&self, message: &impl Serialize) -> Result<(), Failure> {
+        let bytes = encode(message)?;
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let written = retry_on_intr(|| rustix::io::write(&self.0, rest)).during(during_send)?;
+            rest = &rest[written..];
+        }
+        Ok(())
     }
 
     /// Asks the creator to do something and waits for its `Continue`. Returns the state that this carries.
@@ -238,6 +264,14 @@ impl Channel {
     /// The creator is gone, or sends another message.
     pub fn ask(&self, message: &FromInit) -> Result<String, Failure> {
         self.send(message)?;
+        self.await_continue()
+    }
+
+    /// Waits for the creator's `Continue`. Returns the state that this carries.
+    ///
+    /// # Errors
+    /// The creator is gone, or sends another message.
+    pub fn await_continue(&self) -> Result<String, Failure> {
         match self.receive()? {
             Some(ToInit::Continue { state }) => Ok(state),
             _ => Err(unexpected("to go on")),

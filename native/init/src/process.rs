@@ -340,7 +340,7 @@ impl Program {
         };
         let (_, text) = describe(errno);
         // runc's text, without quotation marks: tools look for it.
-        let operation = format!("exec {}", self.path.to_string_lossy().escape_debug());
+        let operation = format!("exec {}", self.path.to_string_lossy().replace(char::is_control, "?"));
         Failure { code: FailureCode::Exec, cause: text.into(), ..tsrunc_sys::errno::os_failure(operation, errno) }
     }
 }

@@ -264,7 +264,9 @@ impl Root {
             Err(Errno::NOENT) => self.make_missing_directory(path),
             result => result,
         };
-        let fd = opened.map_err(|errno| self.failure(path, format!("open {path:?} in the rootfs: must be mounted on ordinary directory"), errno))?;
+        // runc's text, which says why /proc and /sys are looked up without links.
+        let demand = |errno| if matches!(errno, Errno::LOOP | Errno::NOTDIR) { ": must be mounted on ordinary directory" } else { "" };
+        let fd = opened.map_err(|errno| self.failure(path, format!("open {path:?} in the rootfs{}", demand(errno)), errno))?;
         Ok(Spot { fd, path: path.to_owned(), alias: None })
     }
 

@@ -135,7 +135,7 @@ tagged! { "op", operation_reader, "Operation";
 pub enum Operation {
     /// Bring up the loopback interface of a new network namespace.
     Loopback,
-    /// Change the propagation of all mounts, so that no mount event reaches the host.
+    /// Change the propagation of the root mount, or of all mounts (`rslave` and the like). With the default `rslave` no mount event reaches the host.
     RootPropagation { propagation: Propagation },
     /// Make the rootfs a mount point (a recursive bind on itself). All later paths are resolved below it. Its parent mount becomes private
     /// (pivot_root(2) refuses shared ones).

@@ -218,7 +218,7 @@ pub enum Request {
     ReadLink { path: String },
     /// Resolve a path in the root directory `root` (openat2(2), RESOLVE_IN_ROOT). -> `Text`: absolute within that root
     ResolveInRoot { root: String, path: String },
-    /// Make a missing mount point in the root directory `root`: a file if `source` is a file, else a directory. -> `Done`
+    /// Make a missing mount point in the root directory `root`: a directory if `source` is absent or a directory, else a file. -> `Done`
     MakeMountPoint { root: String, path: String, source: Option<String> },
     /// Check that one of the caller's descriptors is writable. -> `Done`
     RequireWritable { descriptor: i32 },

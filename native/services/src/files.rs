@@ -1,6 +1,6 @@
 //! Reads and writes files of the host for the core.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, CWD};
@@ -26,15 +26,19 @@ pub fn read_text(path: &str, max_bytes: u32) -> Result<String, Failure> {
 /// As of `read_text`.
 pub fn read_input(path: &str, max_bytes: u32) -> Result<(String, bool), Failure> {
     let during = || format!("read {path:?}");
-    let stat = rustix::fs::stat(path).during(during)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::Fifo {
-        return Ok((read_text(path, max_bytes)?, true));
+    let found = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(during)?;
+    let is_pipe = FileType::from_raw_mode(rustix::fs::fstat(&found).during(during)?.st_mode) == FileType::Fifo;
+    // What was looked at is opened, and nothing but a pipe is waited for.
+    let wait = if is_pipe { OFlags::empty() } else { OFlags::NONBLOCK };
+    let reopened = format!("/proc/self/fd/{}", found.as_raw_fd());
+    let file = rustix::fs::open(reopened, OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC | wait, Mode::empty()).during(during)?;
+    if is_pipe {
+        return Ok((read_to_end(std::fs::File::from(file), max_bytes, &during)?, false));
     }
-    let pipe = rustix::fs::open(path, OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).during(during)?;
-    Ok((read_to_end(std::fs::File::from(pipe), max_bytes, &during)?, false))
+    Ok((read_opened_text(file, max_bytes, &during)?, true))
 }
 
-/// The same for an open file. Open it with `O_NONBLOCK`.
+/// As `read_text`, for an open file. Open it with `O_NONBLOCK`.
 pub fn read_opened_text(file: OwnedFd, max_bytes: u32, during: &dyn Fn() -> String) -> Result<String, Failure> {
     let stat = rustix::fs::fstat(&file).during(during)?;
     match FileType::from_raw_mode(stat.st_mode) {

@@ -4,6 +4,7 @@
 //! kernel reports its holder, releases it when the process exits, and no child inherits it.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
 
 use rustix::fs::{fcntl_lock, FlockOperation};
 use rustix::io::Errno;
@@ -12,7 +13,7 @@ use tsrunc_plan::failure::Failure;
 use tsrunc_sys::errno::During;
 use tsrunc_sys::signals::{send, send_to_group, CONTINUE, KILL, TERMINATE};
 
-use crate::processes::children;
+use crate::processes::{children, wait_end};
 
 /// Lets other processes find and end this process while it holds the lock on `directory`.
 pub fn declare(directory: impl AsFd) -> Result<(), Errno> {
@@ -52,7 +53,11 @@ impl Holder {
     /// Kills the process and its children: hooks with their process groups, and the init of a container that it is creating.
     pub fn kill(&self) -> Result<(), Failure> {
         // Before the process is killed: afterwards they have another parent.
-        let children = children(self.pid)?;
+        let mut children = children(self.pid)?;
+        // If it has exited meanwhile, another process may have got its pid, and these may be that one's children.
+        if wait_end(&self.pidfd, Instant::now()).during(|| format!("look at process {}", self.pid))? {
+            children.clear();
+        }
         self.signal(KILL)?;
         for child in children {
             // Fails before Linux 6.9 and for a child that does not lead a group; the child itself is killed in any case.

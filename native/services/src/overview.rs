@@ -162,7 +162,8 @@ fn read_state<'b>(root: &OwnedFd, id: &str, buffer: &'b mut [u8]) -> Result<Opti
         return Ok(None);
     }
     let count = rustix::io::read(&file, &mut *buffer)?;
-    Ok((count < buffer.len()).then_some(&buffer[..count]))
+    // A record that is cut is left to the core.
+    Ok((count < buffer.len() && buffer[..count].last() == Some(&b'}')).then_some(&buffer[..count]))
 }
 
 #[cfg(test)]
@@ -193,12 +194,13 @@ mod tests {
         write("older", &text("older", RecordedStatus::Running, Some(&alive)).replace("\"version\":2", "\"version\":1"));
         write("damaged", &text("damaged", RecordedStatus::Running, Some(&alive)).replace("\"cgroups\":[", "\"cgroup\":["));
         write("copied", &text("runs", RecordedStatus::Running, Some(&alive)));
+        write("cut", text("cut", RecordedStatus::Running, Some(&alive)).strip_suffix('}').unwrap());
         write("empty", "");
         let (names, found) = summaries(temp.path()).unwrap();
-        assert_eq!(names, ["begins", "copied", "damaged", "empty", "ended", "older", "runs", "waits"]);
+        assert_eq!(names, ["begins", "copied", "cut", "damaged", "empty", "ended", "older", "runs", "waits"]);
         let found: Vec<_> = found.into_iter().map(|found| found.map(|found| (found.bundle, found.alive))).collect();
         let bundle = record("runs").bundle;
-        assert_eq!(found, [None, None, None, None, Some((bundle.clone(), false)), None, Some((bundle, true)), None]);
+        assert_eq!(found, [None, None, None, None, None, Some((bundle.clone(), false)), None, Some((bundle, true)), None]);
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub fn kill(process: &ProcessIdentity, signal: i32) -> Result<(), Failure> {
     tsrunc_sys::signals::send(&pidfd, signal).during(|| format!("send signal {signal} to process {}", process.pid))
 }
 
-/// Pidfds of the children of `parent`. The caller holds a pidfd of the parent, so that its pid is not reused.
+/// Pidfds of the children of `parent`. If the parent exits meanwhile, its pid may be reused: afterwards the caller asks a pidfd whether it has.
 pub fn children(parent: Pid) -> Result<Vec<OwnedFd>, Failure> {
     let is_child = |pid: Pid| stat(pid.as_raw_pid()).map(|stat| stat.is_some_and(|stat| stat.parent == parent.as_raw_pid()));
     let mut children = Vec::new();

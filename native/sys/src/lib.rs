@@ -1,4 +1,5 @@
-//! System calls that rustix lacks or marks unsafe, and the other code that needs `unsafe`: it is allowed only in this crate.
+//! System calls that rustix lacks or marks unsafe, and the other code that needs `unsafe`: it is allowed only in this crate and in the entry points of
+//! `engine` and `ffi`.
 
 pub mod bpf;
 pub mod command;

@@ -77,7 +77,7 @@ pub fn send(pidfd: &OwnedFd, signal: i32) -> Result<(), Errno> {
     check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<u8>(), 0) }).map(drop)
 }
 
-/// Signals the process group that the process of a pidfd leads (Linux 6.9). While the pidfd is open the group's id is not reused.
+/// Signals the process group that the process of a pidfd leads (Linux 6.9). The kernel goes by the pidfd, not by a number that may be reused.
 ///
 /// # Errors
 /// `ESRCH` if the process leads no group; `EINVAL` on older kernels.

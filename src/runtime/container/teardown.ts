@@ -18,10 +18,14 @@ export const SIGKILL = 9;
 /** A killed process that has not exited by then is most likely frozen. */
 const FROZEN_AFTER_MILLISECONDS = 100;
 
-/** Short: a process that freezes the killed one again in a loop loses a race only now and then. */
-const THAW_INTERVAL_MILLISECONDS = 2;
-
-const KILL_ROUNDS = (KILL_TIMEOUT_MILLISECONDS - FROZEN_AFTER_MILLISECONDS) / THAW_INTERVAL_MILLISECONDS;
+/**
+ * How long to wait for the exit after each thaw. Short at first: a process that freezes the killed one again in a loop loses the race only
+ * now and then. Then longer, so that a process that cannot exit costs little.
+ */
+const THAW_ROUNDS = [
+  { rounds: 500, milliseconds: 2 },
+  { rounds: 90, milliseconds: 100 },
+] as const;
 
 /**
  * Kills the container's processes and waits until the first one is gone.
@@ -40,9 +44,11 @@ export function killAndWait({ door }: RuntimeContext, record: ContainerRecord, s
   // On cgroup v1 SIGKILL has no effect on a frozen process. It may be in a cgroup below the container's, and another process may freeze it
   // again: kill and thaw all of them until the first process is gone.
   if (freezer !== undefined) {
-    for (let round = 0; round < KILL_ROUNDS; round++) {
-      askFlag(door, { op: "killCgroup", paths: [freezer], signal: SIGKILL });
-      if (isGone(door, process, THAW_INTERVAL_MILLISECONDS)) return;
+    for (const { rounds, milliseconds } of THAW_ROUNDS) {
+      for (let round = 0; round < rounds; round++) {
+        askFlag(door, { op: "killCgroup", paths: [freezer], signal: SIGKILL });
+        if (isGone(door, process, milliseconds)) return;
+      }
     }
   }
   throw new RuntimeError("container init still running", { code: "other", operation: `kill process ${process.pid}` });

@@ -12,6 +12,8 @@ export interface ProcessOptions {
   keyring: string | undefined;
   /** The program keeps the caller's supplementary groups. */
   keepsGroups?: boolean | undefined;
+  /** The container keeps them if its user namespace denies setgroups(2). */
+  keepsGroupsIfDenied?: boolean | undefined;
   /** Labels, personality, memory policy, scheduling. */
   operations: readonly Operation[];
   capabilities: Capabilities;
@@ -36,7 +38,7 @@ export function planProcess(spec: Spec, process: Process, facts: HostFacts, opti
     gid: process.user?.gid ?? 0,
     additionalGids: options.keepsGroups ? null : planGroups(spec, facts, process.user?.additionalGids ?? []),
     // Whoever made that namespace without privilege had to deny setgroups(2) first.
-    ...(facts.euid !== 0 && joinsUserNamespace(spec) && { keepGroupsIfDenied: true }),
+    ...((options.keepsGroupsIfDenied || (facts.euid !== 0 && joinsUserNamespace(spec))) && { keepGroupsIfDenied: true }),
     umask: process.user?.umask ?? DEFAULT_UMASK,
     capabilities: options.capabilities,
     rlimits: (process.rlimits ?? []).map(({ type, soft, hard }) => ({ kind: type, soft: String(soft), hard: String(hard) })),

@@ -40,7 +40,7 @@ pub fn explain_denial(mut failure: Failure) -> Failure {
     failure
 }
 
-/// The v2 cgroup that a process is in, as a path on the host. None unless it is `own`, the container's cgroup, or below it.
+/// The v2 cgroup that a process is in, as a path on the host. None unless it is below `own`, the container's cgroup.
 pub fn unified_cgroup_of(pid: i32, own: &str) -> Result<Option<String>, Failure> {
     let path = format!("/proc/{pid}/cgroup");
     let text = std::fs::read_to_string(&path).during(|| format!("read {path:?}"))?;

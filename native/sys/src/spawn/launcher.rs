@@ -33,7 +33,7 @@ pub(super) fn start(spawn: &Spawn<'_>, pid_pipe: BorrowedFd<'_>) -> Result<Spawn
 }
 
 /// Runs in the launcher, which has a single thread: joins the namespaces, clones the process that executes the program with `args`, and exits. Returns
-/// only if the arguments are malformed.
+/// only if the arguments are malformed or the descriptors cannot be marked; the creator then sees a launcher that exited without a report.
 pub fn launch(report: i32, args: &[CString], order: &str, clock_offsets: &CStr) -> Option<Infallible> {
     let order = Order::from_text(order)?;
     close_on_exec_from_3().ok()?; // the descriptors to inherit are listed in `order`
