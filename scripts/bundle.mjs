@@ -26,11 +26,15 @@ const common = {
 async function bundleStatic() {
   const { outputFiles } = await build({
     ...common,
-    // The core has what most calls need. The other bundles are loaded on demand: rare commands, and the careful validation of config.json.
+    // The core has what most calls need. The other bundles are loaded on demand: rare commands, and the `LazyParts` of src/door.ts.
     entryPoints: {
       core: "src/hosts/embedded.ts",
       "late-commands": "src/cli/late-commands.ts",
       careful: "src/runtime/careful.ts",
+      rare: "src/runtime/rare.ts",
+      seccomp: "src/runtime/plan/seccomp.ts",
+      warnings: "src/runtime/warnings.ts",
+      systemd: "src/runtime/plan/systemd.ts",
     },
     outdir: "build/scripts",
     // Smaller bytecode loads faster.

@@ -136,6 +136,6 @@ function logRequests(door: Door, options: LogOptions): Door {
       return door.call(request);
     },
     write: (fd, text) => door.write(fd, text),
-    readCarefully: door.readCarefully,
+    part: (name) => door.part(name),
   };
 }

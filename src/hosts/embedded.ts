@@ -3,7 +3,7 @@
 import { commandModule } from "../cli/command-modules.js";
 import type { LateParts } from "../cli/late-commands.js";
 import { main } from "../cli/main.js";
-import type { CarefulLoader } from "../runtime/spec/load.js";
+import type { LazyParts } from "../door.js";
 
 /** What native/engine/src/native.rs provides. */
 export interface Native {
@@ -24,8 +24,7 @@ export function start(native: Native): number {
   const door = {
     ...native,
     build: { version: TSRUNC_VERSION, commit: TSRUNC_COMMIT, hostName: "static" as const },
-    readCarefully: (...request: Parameters<CarefulLoader>) =>
-      (native.load("careful") as { readCarefully: CarefulLoader }).readCarefully(...request),
+    part: <Name extends keyof LazyParts>(name: Name) => native.load(name) as LazyParts[Name],
   };
   const loadLate = () => native.load("late-commands") as LateParts;
   return main(door, (name) => commandModule(name, loadLate), loadLate);

@@ -3,8 +3,8 @@
 import { fileURLToPath } from "node:url";
 import { DataType, load, open } from "ffi-rs";
 import { type RuntimeContext, defaultStateRoot, namedStateRoot } from "../runtime/runtime.js";
-import { readCarefully } from "../runtime/careful.js";
 import { nativeDoor } from "./node.js";
+import { part } from "./node-parts.js";
 
 export * from "../runtime/runtime.js";
 
@@ -25,7 +25,7 @@ let call: ((request: string) => string) | undefined;
  */
 export function nodeContext({ root, log = () => {} }: NodeContextOptions = {}): RuntimeContext {
   call ??= nativeDoor({ DataType, load, open }, fileURLToPath(new URL("../../native/libtsrunc.so", import.meta.url)));
-  const door = { call, readCarefully };
+  const door = { call, part };
   const stateRoot = root === undefined ? defaultStateRoot(door, process.env) : namedStateRoot(door, root);
   return { door, ...stateRoot, log };
 }

@@ -4,9 +4,9 @@ import { commandModule } from "../cli/command-modules.js";
 import * as late from "../cli/late-commands.js";
 import { main } from "../cli/main.js";
 import type { Door } from "../door.js";
-import { readCarefully } from "../runtime/careful.js";
 import { type Ffi, nativeDoor } from "./node.js";
 import { loadAsset } from "./node-asset.js";
+import { part } from "./node-parts.js";
 import { write } from "./node-stdio.js";
 
 // Set by scripts/build-sea.mjs.
@@ -21,7 +21,7 @@ const door: Door = {
   call: (request) => (call ??= openDoor())(request),
   write,
   build: { version: TSRUNC_VERSION, commit: TSRUNC_COMMIT, hostName: "node" },
-  readCarefully,
+  part,
 };
 
 function openDoor(): (request: string) => string {

@@ -1,4 +1,4 @@
-/** The slow validator, which describes every fault: a script of its own in the static program, loaded on demand. */
+/** The slow validator, which describes every fault: a bundle of its own, which hosts load on demand. */
 
 import type { CarefulLoader } from "./spec/load.js";
 import validateReport from "./spec/generated/validate-config-report.js";

@@ -39,9 +39,9 @@ export function readConfig({ door, root }: RuntimeContext, path: string, check: 
   }
 }
 
-/** What `loadSpec` needs from outside. */
+/** The parts that `loadSpec` loads on demand. */
 export function loadersOf(door: LibraryDoor): Loaders {
-  return { fits, careful: door.readCarefully };
+  return { fits, rare: () => door.part("rare").rareRules, careful: () => door.part("careful").readCarefully };
 }
 
 type ReadRequest = Extract<Request, { op: "readConfig" | "readFile" }>;

@@ -7,7 +7,6 @@ import type { HostFacts, Operation, Process, RecordedAffinity } from "./generate
 import { loadPart } from "./part-document.js";
 import { planCapabilities } from "./plan/capabilities.js";
 import { planProcess } from "./plan/process.js";
-import { planRare } from "./plan/rare.js";
 import { planLabels } from "./plan/security-modules.js";
 import type { Spec } from "./spec/generated/spec-types.js";
 
@@ -45,7 +44,7 @@ export function readProcess(context: RuntimeContext, record: ContainerRecord, { 
     keyring: defaults.keyring ?? undefined,
     keepsGroups: defaults.additionalGids === null,
     keepsGroupsIfDenied: defaults.keepGroupsIfDenied,
-    operations: operationsOf(spec, defaults),
+    operations: operationsOf(context, spec, defaults),
     capabilities: planCapabilities(given.capabilities, facts).masks,
     listenFds: 0,
   });
@@ -66,10 +65,10 @@ export function readProcess(context: RuntimeContext, record: ContainerRecord, { 
 }
 
 /** The labels and the scheduling of the file replace those of the first process; the other operations stay. */
-function operationsOf(spec: Spec, defaults: Process): Operation[] {
+function operationsOf({ door }: RuntimeContext, spec: Spec, defaults: Process): Operation[] {
   const { process } = spec;
   const given = planLabels(spec);
-  if (process?.scheduler ?? process?.ioPriority) given.push(...planRare({ process } as Spec).operations);
+  if (process?.scheduler ?? process?.ioPriority) given.push(...door.part("rare").planRare({ process } as Spec).operations);
   const replaced = new Set(given.map(({ op }) => op));
   return [
     ...given.filter(({ op }) => op !== "schedule"),

@@ -1,4 +1,5 @@
 import t from "tap";
+import type { LazyParts } from "../door.js";
 import type { LibraryDoor } from "./container/context.js";
 import { createContainer } from "./operations/create.js";
 import { defaultSpec } from "./operations/default-spec.js";
@@ -20,9 +21,10 @@ const config = (spec: object, seccomp: { handle: number; isCached: boolean } | n
 
 function create(answers: Answers, files: Record<string, string> = {}): { requests: Request[]; error: unknown } {
   const { door, requests } = fakeDoor({ answers, files });
-  const readCarefully: LibraryDoor["readCarefully"] = (text, rules, options) => loadCarefully(text, rules, report, options);
+  const careful: LazyParts["careful"] = { readCarefully: (text, rules, options) => loadCarefully(text, rules, report, options) };
+  const part: LibraryDoor["part"] = (name) => (name === "careful" ? (careful as LazyParts[typeof name]) : door.part(name));
   try {
-    createContainer(fakeContext({ ...door, readCarefully }), "c1", {});
+    createContainer(fakeContext({ ...door, part }), "c1", {});
     return { requests, error: undefined };
   } catch (error) {
     return { requests, error };

@@ -3,7 +3,6 @@
 import type { ReadConfig } from "./config.js";
 import type { LibraryDoor } from "./container/context.js";
 import { perform, send } from "./native.js";
-import { planSeccomp } from "./plan/seccomp.js";
 import type { Seccomp } from "./spec/generated/spec-types.js";
 
 /**
@@ -23,5 +22,6 @@ export function withFilter<T>(door: LibraryDoor, config: ReadConfig, use: (filte
 
 function readyFilter(door: LibraryDoor, profile: Seccomp, found: ReadConfig["seccomp"]): number {
   if (found?.isCached) return found.handle;
+  const { planSeccomp } = door.part("seccomp");
   return send(door, "handle", { op: "compileSeccomp", handle: found?.handle ?? null, profile: planSeccomp(profile) }).handle;
 }

@@ -1,4 +1,4 @@
-/** What is worth telling about a configuration that is carried out nevertheless, in words. */
+/** What is worth telling about a configuration that is carried out nevertheless, in words: a script of its own. */
 
 import type { Warning } from "./generated/plan.js";
 import type { LeftOut, LeftOutReason } from "./plan/capabilities.js";
@@ -10,7 +10,7 @@ import { quote, segment } from "./spec/fault.js";
 import type { Mount, NamespaceType, Spec } from "./spec/generated/spec-types.js";
 import { isFileSystemOption, isKnownMountOption, knownMountOptions } from "./spec/mount-option-names.js";
 import { nearest } from "./spec/nearest.js";
-import { CRUN_PREFIX, SYSTEMD_PREFIX } from "./spec/annotation-prefixes.js";
+import { CRUN_PREFIX, SYSTEMD_PREFIX } from "./spec/rare-fields.js";
 import { isBindMount } from "./spec/rules/mounts.js";
 import { sysctlPath } from "./spec/sysctl-name.js";
 import type { PlanFindings } from "./plan/findings.js";

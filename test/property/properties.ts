@@ -4,11 +4,13 @@ import { isRuntimeError } from "../../src/runtime/errors.js";
 import type { HostFacts, Operation } from "../../src/runtime/generated/plan.js";
 import { pathsToProbe, plan } from "../../src/runtime/plan/plan.js";
 import type { PlannedContainer, PlanOptions } from "../../src/runtime/plan/plan.js";
+import { planRare } from "../../src/runtime/plan/rare.js";
 import fits from "../../src/runtime/spec/generated/validate-config-fast.js";
 import report from "../../src/runtime/spec/generated/validate-config-report.js";
 import { PLAN_OPTIONS } from "../../src/runtime/testing/plan-options.js";
 import { FACTS } from "../../src/runtime/testing/fake-door.js";
-import { allRules } from "../../src/runtime/spec/check.js";
+import { rareRules } from "../../src/runtime/rare.js";
+import { commonRules } from "../../src/runtime/spec/check.js";
 import { loadCarefully } from "../../src/runtime/spec/load-carefully.js";
 import { loadSpec } from "../../src/runtime/spec/load.js";
 import type { CarefulLoader, ValidatedSpec } from "../../src/runtime/spec/load.js";
@@ -38,14 +40,14 @@ export function checkConfiguration({ text, rootless, v2, twice }: Configuration)
 /** Checks that validation throws only its own errors, and that both validators agree. Returns the spec if it is valid. */
 function load(text: string, rootless: boolean, twice: boolean): ValidatedSpec | undefined {
   let usedCarefulLoader = false;
-  const careful: CarefulLoader = (configText, rules, options) => {
+  const careful = (): CarefulLoader => {
     usedCarefulLoader = true;
-    return loadCarefully(configText, rules, report, options);
+    return (configText, rules, options) => loadCarefully(configText, rules, report, options);
   };
   try {
-    const spec = loadSpec(text, { fits, careful }, { rootless });
+    const spec = loadSpec(text, { fits, careful, rare: () => rareRules }, { rootless });
     // The careful validator must accept what the fast one accepts.
-    if (twice && !usedCarefulLoader) loadCarefully(text, allRules, report, { rootless });
+    if (twice && !usedCarefulLoader) loadCarefully(text, [...commonRules, ...rareRules], report, { rootless });
     return spec;
   } catch (error) {
     assert.ok(isRuntimeError(error), `validation threw ${String(error)}`);
@@ -79,7 +81,7 @@ export function checkDamage({ text, damaged, pointer, rootless }: DamagedConfigu
 
 function faultsOf(text: string, rootless: boolean): readonly Fault[] {
   try {
-    loadCarefully(text, allRules, report, { rootless });
+    loadCarefully(text, [...commonRules, ...rareRules], report, { rootless });
     return [];
   } catch (error) {
     assert.ok(error instanceof SpecError, `validation threw ${String(error)}`);
@@ -89,7 +91,7 @@ function faultsOf(text: string, rootless: boolean): readonly Fault[] {
 
 /** Checks that a plan is plain JSON, and that its paths stay where they belong. Returns false if planning fails with a RuntimeError. */
 function checkPlan(spec: ValidatedSpec, facts: HostFacts): boolean {
-  const options: PlanOptions = PLAN_OPTIONS;
+  const options: PlanOptions = { ...PLAN_OPTIONS, rare: planRare(spec) };
   const known = { ...facts, resctrl: "/sys/fs/resctrl" };
   let planned: PlannedContainer;
   try {

@@ -21,7 +21,7 @@ const INTERNAL_ERROR_STATUS: i32 = 1;
 pub struct Engine {
     /// `start` of src/hosts/embedded.ts.
     start: Persistent<Function<'static>>,
-    /// The scripts beside the core (scripts/bundle.mjs) by their names.
+    /// `LazyParts` of src/door.ts by their names.
     parts: Vec<(String, Bytecode)>,
     // Dropped last, because the other fields refer to them.
     context: Context,

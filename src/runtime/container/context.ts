@@ -7,7 +7,7 @@ import { askText, hostFacts } from "../native.js";
 import { cleanAbsolute } from "../plan/paths.js";
 
 /** The parts of `Door` that the library uses: it reads no argv, prints nothing and never exits. */
-export type LibraryDoor = Pick<Door, "call" | "readCarefully">;
+export type LibraryDoor = Pick<Door, "call" | "part">;
 
 export interface RuntimeContext {
   door: LibraryDoor;

@@ -13,15 +13,15 @@ import { askNames, askText, attempt, hostFacts, perform, send } from "../native.
 import type { CreatedProcess } from "../native.js";
 import { bindNotify } from "../container/notify.js";
 import { explainOom } from "../container/out-of-memory.js";
-import { planCrunSettings } from "../plan/crun-settings.js";
 import { externalMounts } from "../plan/external-mounts.js";
 import { planHooks } from "../plan/hooks.js";
 import { createsNamespace, sharesNamespace } from "../plan/namespaces.js";
 import { resolveFrom } from "../plan/paths.js";
 import { isRootless, pathsToProbe, plan } from "../plan/plan.js";
 import type { PlanOptions, PlannedContainer } from "../plan/plan.js";
+import { NOTHING_RARE } from "../plan/rare.js";
 import type { Scope } from "../plan/scope.js";
-import { factsWanted, planScope, unitRules } from "../plan/systemd.js";
+import { hasRareFields } from "../spec/rare-fields.js";
 import type { ValidatedSpec } from "../spec/load.js";
 import { withFilter } from "../seccomp.js";
 import { RECORD_VERSION, exactly } from "../container/record.js";
@@ -130,7 +130,7 @@ function readBundle(
   const check = {
     rootless: facts.euid !== 0,
     ...(options.config !== undefined && { name: options.config }),
-    ...(cgroupManager === "systemd" && { more: unitRules }),
+    ...(cgroupManager === "systemd" && { more: door.part("systemd").unitRules }),
   };
   const config = readConfig(context, path, check, options.config !== undefined);
   return { bundle, facts, config };
@@ -150,7 +150,7 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
   const { id, options, continuation } = request;
   const console = usableConsole(door, spec, request);
   const scope = options.cgroupManager === "systemd" ? planUnit(context, request, spec, facts) : undefined;
-  const planning = planOptions(context, request, { bundle, console });
+  const planning = planOptions(context, request, { bundle, spec, console });
   const planned = planContainer(door, spec, facts, { ...planning, scope });
   refuseUnusableRootfs(door, planned.rootfs);
   warnOf(context, spec, {
@@ -178,7 +178,7 @@ function launch(context: RuntimeContext, request: CreateRequest, { bundle, facts
     });
     const { process, warnings } = attempted.created;
     attempted.record = { ...createdRecord, process };
-    if (warnings.length > 0 && planCrunSettings(spec.annotations).refusesUnknownCalls) refuseUnknownCalls(warnings);
+    if (planning.rare.crun.refusesUnknownCalls) refuseUnknownCalls(warnings);
     warn(context, warnings);
     perform(door, { op: "release", handle: attempted.created.handle, ...(request.subreaper && { subreaper: true }) });
     return { lock: attempted.lock, process: attempted.created, record: attempted.record, notify: attempted.notify };
@@ -215,7 +215,7 @@ export function withPlanOfBundle<T>(context: RuntimeContext, request: CreateRequ
     const { spec } = config;
     const scope = request.options.cgroupManager === "systemd" ? planUnit(context, request, spec, facts) : undefined;
     const planned = planContainer(door, spec, facts, {
-      ...planOptions(context, request, { bundle, console: consoleOf(spec, request) }),
+      ...planOptions(context, request, { bundle, spec, console: consoleOf(spec, request) }),
       scope,
     });
     return use({ bundle, spec, planned, seccomp });
@@ -247,6 +247,7 @@ export function usableConsole(
 /** Plans the container's cgroup as a unit. @throws RuntimeError if systemd does not run */
 function planUnit({ door, root }: RuntimeContext, { id, options }: CreateRequest, spec: ValidatedSpec, facts: HostFacts): Scope {
   const user = isRootless(facts, options);
+  const { factsWanted, planScope } = door.part("systemd");
   const runtimeDirectory = options.runtimeDirectory ?? null;
   const systemd = send(door, "systemd", { op: "systemdFacts", user, runtimeDirectory, ...factsWanted(spec) }).facts;
   return planScope({ spec, id, stateDirectory: `${root}/${id}`, facts: systemd });
@@ -268,7 +269,7 @@ function rootfsMountId(door: LibraryDoor, spec: ValidatedSpec, bundle: string): 
 function planOptions(
   context: RuntimeContext,
   { id, options, continuation }: CreateRequest,
-  { bundle, console }: { bundle: string; console: ConsoleRequest },
+  { bundle, spec, console }: { bundle: string; spec: ValidatedSpec; console: ConsoleRequest },
 ): PlanOptions {
   return {
     id,
@@ -284,6 +285,7 @@ function planOptions(
     notifySocket: options.notifySocket ? `${context.root}/${id}/notify.sock` : undefined,
     pidFile: options.pidFile,
     pidfdSocket: options.pidfdSocket,
+    rare: hasRareFields(spec) ? context.door.part("rare").planRare(spec) : NOTHING_RARE,
   };
 }
 

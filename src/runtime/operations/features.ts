@@ -7,7 +7,7 @@ import { OCI_VERSION, OCI_VERSION_MIN } from "../oci.js";
 import { MEMORY_FLAGS, MEMORY_MODES } from "../plan/rare.js";
 import { capabilityNumbers } from "../spec/capability-names.js";
 import { knownMountOptions } from "../spec/mount-option-names.js";
-import { CRUN_PREFIX, SYSTEMD_PREFIX } from "../spec/annotation-prefixes.js";
+import { CRUN_PREFIX, SYSTEMD_PREFIX } from "../spec/rare-fields.js";
 import { hookNames } from "../spec/rules/hooks.js";
 import { seccompActions, seccompArchitectures, seccompFlagNames, seccompOperators } from "../spec/seccomp-names.js";
 

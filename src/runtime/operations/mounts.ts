@@ -14,7 +14,6 @@ import type { Fault } from "../spec/fault.js";
 import type { ContainerMappings } from "../spec/idmap-option.js";
 import type { Mount } from "../spec/generated/spec-types.js";
 import type { ValidatedSpec } from "../spec/load.js";
-import { warningsOf } from "../warnings.js";
 
 /**
  * Adds the mounts of a file to a container, all or none. Sources are resolved in the caller's mount namespace.
@@ -74,7 +73,7 @@ function destinationsOf(part: unknown): unknown {
 }
 
 function warnOfMounts(context: RuntimeContext, spec: ValidatedSpec, file: string): void {
-  const found = warningsOf(spec, { leftOut: [], hasUnit: true, rootless: false });
+  const found = context.door.part("warnings").warningsOf(spec, { leftOut: [], hasUnit: true, rootless: false });
   for (const { pointer, message, rule } of found) {
     const own = pointerInFile("mounts", pointer);
     context.log("warning", `${file}: ${own}: ${message}`, { pointer: own, message, rule });

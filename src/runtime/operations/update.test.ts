@@ -1,5 +1,6 @@
 import t from "tap";
 import { readCarefully } from "../careful.js";
+import type { LazyParts } from "../../door.js";
 import type { ContainerRecord, Reply, Request } from "../generated/plan.js";
 import { created, flag } from "../testing/created.js";
 import { failed } from "../testing/fake-door.js";
@@ -18,7 +19,9 @@ const values = ({ paths }: Extract<Request, { op: "readValues" }>): Reply => ({
 function update(options: UpdateOptions, answers: Answers = {}, alive = true) {
   const container = created({ alive, answers: { readValues: values, ...answers } });
   const { door } = container.context;
-  const run = (): void => updateContainer({ ...container.context, door: { ...door, readCarefully } }, "c1", options);
+  const part = <Name extends keyof LazyParts>(name: Name): LazyParts[Name] =>
+    name === "careful" ? ({ readCarefully } as LazyParts[Name]) : door.part(name);
+  const run = (): void => updateContainer({ ...container.context, door: { ...door, part } }, "c1", options);
   const saved = (): ContainerRecord[] => container.requests.flatMap((request) => (request.op === "saveState" ? [request.record] : []));
   return { ...container, run, saved };
 }

@@ -13,7 +13,6 @@ import { hostFacts, perform, send } from "../native.js";
 import { refused } from "../plan/limit-error.js";
 import { lastComponent, parentOf } from "../plan/paths.js";
 import { isRootless } from "../plan/plan.js";
-import { factsWanted } from "../plan/systemd.js";
 import { filesBeforeUpdate, filesToRestore, planChange, planUpdateWrites } from "../plan/update.js";
 import type { UpdateRequest, UpdatedUnit } from "../plan/update.js";
 import { mergedResources, namedResources } from "../plan/update-merge.js";
@@ -62,7 +61,7 @@ function readResources(
   nameOf: (pointer: string) => string,
 ): Resources {
   if (resources === undefined) return {};
-  const read = loadResources({ text: resources, name, nameOf }, context.door.readCarefully);
+  const read = loadResources({ text: resources, name, nameOf }, context.door.part("careful").readCarefully);
   if (read.memory?.kernel || read.memory?.kernelTCP) context.log("warning", "Kernel memory settings are ignored and will be removed");
   return read;
 }
@@ -121,11 +120,12 @@ function updatedUnit(
   const { unit } = record;
   if (!unit) return undefined;
   const { door } = context;
+  const { factsWanted, planUnitLimits, deviceProperties } = door.part("systemd");
   const user = isRootless(hostFacts(door), options);
   const runtimeDirectory = options.runtimeDirectory ?? null;
   const wanted = factsWanted({ ociVersion: "1.0.0", linux: { resources: changed } });
   const { facts } = send(door, "systemd", { op: "systemdFacts", user, runtimeDirectory, ...wanted });
-  return { ...unit, facts };
+  return { ...unit, facts, planUnitLimits, deviceProperties };
 }
 
 /** @throws RuntimeError without resctrl */

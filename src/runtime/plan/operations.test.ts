@@ -17,6 +17,7 @@ const context: OperationContext = {
   pivot: true,
   kcoreExists: false,
   runtimeHooks: [],
+  rare: [],
   extraMounts: [],
 };
 const full: Spec = {

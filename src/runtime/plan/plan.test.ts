@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync, existsSync } from 
 import t from "tap";
 import { FACTS, validated } from "../testing/fake-door.js";
 import { pathsToProbe, plan } from "./plan.js";
+import { planRare } from "./rare.js";
 import { PLAN_OPTIONS } from "../testing/plan-options.js";
 import type { PlanFacts, PlanOptions } from "./plan.js";
 import type { SystemdFacts } from "../generated/plan.js";
@@ -26,7 +27,7 @@ for (const name of readdirSync(FIXTURES).sort()) {
     const { host, options, systemd } = readJson(`${directory}/facts.json`) as CaseFacts;
     const spec = validated(readJson(`${directory}/config.json`) as object, host.euid !== 0);
     const scope = systemd && planScope({ spec, id: PLAN_OPTIONS.id, stateDirectory: `/run/tsrunc/${PLAN_OPTIONS.id}`, facts: systemd });
-    const planned = plan(spec, host, { ...PLAN_OPTIONS, ...options, scope });
+    const planned = plan(spec, host, { ...PLAN_OPTIONS, rare: planRare(spec), ...options, scope });
     const golden = `${directory}/plan.json`;
     if (updates || !existsSync(golden)) {
       mkdirSync(directory, { recursive: true });

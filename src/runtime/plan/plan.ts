@@ -16,7 +16,7 @@ import { planNetDevices } from "./net-devices.js";
 import { planOperations } from "./operations.js";
 import { resolveFrom } from "./paths.js";
 import { dedupeEnvironment, planProcess } from "./process.js";
-import { planRare } from "./rare.js";
+import type { RarePlan } from "./rare.js";
 import { modulePaths, planLabels, refuseInactiveModules } from "./security-modules.js";
 import type { Scope } from "./scope.js";
 
@@ -51,6 +51,7 @@ export interface PlanOptions {
   scope?: Scope | undefined;
   pidFile?: string | undefined;
   pidfdSocket?: string | undefined;
+  rare: RarePlan;
 }
 
 /** A plan, and how to undo it. */
@@ -104,7 +105,6 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   const { process, root } = spec;
   if (!process || !root) throw new RuntimeError("process and root are needed", { code: "invalidConfig", operation: "plan" });
   const request = { spec, id, facts, rootless: isRootless(facts, options), disabled: !options.makesCgroup, scope: options.scope };
-  const rare = planRare(spec);
   const missing = new Set(facts.missing);
   refuseInactiveModules(spec, missing);
   const placements = placeCgroups(request);
@@ -122,7 +122,7 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
     ownerMap: planOwnerMap(spec),
     mappings: spec.linux ?? {},
     mountLabel: spec.linux?.mountLabel,
-    contextType: rare.crun.contextType,
+    contextType: options.rare.crun.contextType,
     rootfs,
     pivot: options.pivot,
     kcoreExists: !missing.has(KCORE),
@@ -144,15 +144,15 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
   const undoMounts: Undo[] = facts.rootfsMount === undefined ? [] : [{ op: "unmount", path: rootfs, above: facts.rootfsMount }];
   return {
     plan: {
-      spawn: { ...planSpawn(spec, facts), clockOffsets: rare.clockOffsets },
+      spawn: { ...planSpawn(spec, facts), clockOffsets: options.rare.clockOffsets },
       cgroup: planCgroup(request, placements),
       operations,
       process: planProcess(spec, process, facts, {
         capabilities: capabilities.masks,
         preserveFds: options.preserveFds,
         keyring: options.newKeyring ? `_ses.${id}` : undefined, // runc's name
-        operations: [...planLabels(spec), ...rare.operations],
-        keepsGroups: rare.crun.keepsGroups,
+        operations: [...planLabels(spec), ...options.rare.operations],
+        keepsGroups: options.rare.crun.keepsGroups,
         listenFds: options.listenFds,
         notifySocket: notify === undefined ? undefined : NOTIFY_SOCKET,
       }),
@@ -160,10 +160,10 @@ export function plan(spec: ValidatedSpec, facts: PlanFacts, options: PlanOptions
       gate: options.gate,
       runtimeHooks,
       startContainerHooks: planHooks(spec, "startContainer"),
-      ...(rare.crun.hookOutput && { hookOutput: rare.crun.hookOutput }),
+      ...(options.rare.crun.hookOutput && { hookOutput: options.rare.crun.hookOutput }),
       hookState: hookState(spec, options),
       pidFile: options.pidFile ?? null,
-      pidfdSocket: options.pidfdSocket ?? rare.crun.pidfdSocket ?? null,
+      pidfdSocket: options.pidfdSocket ?? options.rare.crun.pidfdSocket ?? null,
       ...(spec.linux?.netDevices && { netDevices: planNetDevices(spec.linux.netDevices) }),
       ...(resctrl && { resctrl: resctrl.plan }),
     },

@@ -1,12 +1,10 @@
 import t from "tap";
 import { configuration } from "../spec/fixtures/configurations.js";
 import type { Parts } from "../spec/fixtures/configurations.js";
-import { planRare } from "./rare.js";
+import { NOTHING_RARE, planRare } from "./rare.js";
 import type { RarePlan } from "./rare.js";
 
 const rare = (change: (parts: Parts) => unknown): RarePlan => planRare(configuration((spec) => void change(spec)));
-
-const NOTHING_RARE: RarePlan = { operations: [], clockOffsets: [], crun: {} };
 
 t.test("without rare fields nothing is planned", async (t) => {
   t.same(planRare(configuration()), NOTHING_RARE);

@@ -1,4 +1,4 @@
-/** The part of a plan that comes of fields that few configurations have. Numbers are the kernel's own. */
+/** The part of a plan that comes of fields that few configurations have (`hasRareFields`). Numbers are the kernel's own. */
 
 import type { ClockOffset, Operation, Scheduler } from "../generated/plan.js";
 import type { MemoryPolicyFlag, MemoryPolicyMode, Process, SchedulerFlag, SchedulerPolicy, Spec } from "../spec/generated/spec-types.js";
@@ -13,6 +13,9 @@ export interface RarePlan {
   /** By annotations of crun. */
   crun: CrunSettings;
 }
+
+/** What a configuration without such fields has. */
+export const NOTHING_RARE: RarePlan = { operations: [], clockOffsets: [], crun: {} };
 
 /** linux/sched.h */
 const POLICIES: Record<SchedulerPolicy, number> = {

@@ -1,4 +1,4 @@
-/** Interface to systemd.ts, which plans a cgroup that systemd makes. */
+/** Interface to systemd.ts, which plans a cgroup that systemd makes and is loaded on demand. */
 
 import type { CgroupWrite, DeviceRule, SystemdFacts, SystemdUnit, Undo } from "../generated/plan.js";
 import type { Spec } from "../spec/generated/spec-types.js";

@@ -3,7 +3,7 @@
 import type { UnitProperty } from "../generated/plan.js";
 import { parseVariantText } from "./gvariant.js";
 import type { BusValue } from "./gvariant.js";
-import { SYSTEMD_PREFIX } from "../spec/annotation-prefixes.js";
+import { SYSTEMD_PREFIX } from "../spec/rare-fields.js";
 
 const MICROSECONDS = 1_000_000n;
 

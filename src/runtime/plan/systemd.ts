@@ -1,9 +1,9 @@
-/** The systemd cgroup driver: the container's cgroup is a unit (https://systemd.io/CGROUP_DELEGATION). */
+/** The systemd cgroup driver: the container's cgroup is a unit (https://systemd.io/CGROUP_DELEGATION). Loaded on demand. */
 
 import type { UnitProperty } from "../generated/plan.js";
 import type { Spec } from "../spec/generated/spec-types.js";
 import { segment } from "../spec/fault.js";
-import { SYSTEMD_PREFIX } from "../spec/annotation-prefixes.js";
+import { SYSTEMD_PREFIX } from "../spec/rare-fields.js";
 import { each, type Rules } from "../spec/rule.js";
 import { joinBelow } from "./paths.js";
 import type { BusValue } from "./gvariant.js";
@@ -13,6 +13,8 @@ import { annotationProperties, propertyAnnotationNames, propertyOf } from "./sys
 import { deviceProperties } from "./systemd-devices.js";
 import { planUnitLimits } from "./systemd-limits.js";
 import { allowedInstead, expandSlice, unitPlace } from "./systemd-names.js";
+
+export { deviceProperties, planUnitLimits };
 
 /** The additional rules for configurations. */
 export const unitRules: readonly Rules[] = [

@@ -131,19 +131,24 @@ void t.test("device rules are left alone where they are those that apply", (t) =
 });
 
 void t.test("a unit gets both numbers of a bandwidth, and its device list is emptied first", (t) => {
+  const told: string[][] = [];
   const unit = {
     name: "a.scope",
     bus: { path: "/bus", direct: true },
     facts: { version: 252, bfq: false, oomPolicy: true, deviceNames: "" },
+    planUnitLimits: (writes: readonly { value: string }[]) => {
+      told.push(writes.map(({ value }) => value));
+      return { properties: [], writes: [] };
+    },
+    deviceProperties: () => [],
   };
   const wanted = request("v1", { cpu: { period: 25_000 }, devices: [{ allow: true, access: "rwm" }] }, { unit });
   const files = texts({ "cpu/c1/cpu.cfs_period_us": "50000", "cpu/c1/cpu.cfs_quota_us": "20000", "devices/c1/devices.list": "a *:* rwm" });
   const change = planChange(wanted, planUpdateWrites(wanted, files), files);
+  t.same(told, [["20000", "25000"]]);
   t.same(
     change.unit?.properties.map(({ name, value }) => [name, value]),
     [
-      ["CPUQuotaPeriodUSec", "25000"],
-      ["CPUQuotaPerSecUSec", "800000"],
       ["DevicePolicy", "auto"],
       ["DeviceAllow", []],
     ],

@@ -8,10 +8,8 @@ import { planDeviceRules, splitDeviceRules } from "./cgroup-devices.js";
 import { parseBandwidth } from "./cgroup-values.js";
 import { refused } from "./limit-error.js";
 import { lastComponent } from "./paths.js";
-import { deviceProperties } from "./systemd-devices.js";
 import type { DeviceFacts } from "./systemd-devices.js";
-import { planUnitLimits } from "./systemd-limits.js";
-import type { LimitFacts } from "./systemd-limits.js";
+import type { LimitFacts, UnitLimits } from "./systemd-limits.js";
 import { planV1DeviceChange } from "./update-devices.js";
 import { inSafeOrder } from "./update-order.js";
 import { restoring } from "./update-restore.js";
@@ -30,6 +28,9 @@ export interface UpdatedUnit {
   name: string;
   bus: BusAddress;
   facts: Omit<LimitFacts & DeviceFacts, "v2">;
+  /** From `LazyParts.systemd`. */
+  planUnitLimits(writes: readonly CgroupWrite[], facts: LimitFacts): UnitLimits;
+  deviceProperties(rules: ReturnType<typeof planDeviceRules>, facts: DeviceFacts): UnitProperty[];
 }
 
 export interface UpdateRequest {
@@ -167,7 +168,7 @@ export function filesToRestore(request: UpdateRequest, writes: readonly CgroupWr
 export function planChange(request: UpdateRequest, planned: readonly CgroupWrite[], current: FileTexts): LimitChange {
   const { placements, facts, unit, changed } = request;
   const v2 = facts.cgroupMode === "v2";
-  const limits = unit ? planUnitLimits(planned, { ...unit.facts, v2 }) : { properties: [], writes: [...planned] };
+  const limits = unit?.planUnitLimits(planned, { ...unit.facts, v2 }) ?? { properties: [], writes: [...planned] };
   const writes: LimitWrite[] = limits.writes.map((write) => ({
     write,
     restore: [write, ...(write.ifMissing ?? [])].flatMap((one) => restoring(one, current)),
@@ -204,7 +205,7 @@ function textOf(devices: readonly DeviceCgroup[]): string {
 /** systemd appends to a list property, so it is emptied first. */
 function devicePropertyChange(unit: UpdatedUnit, rules: ReturnType<typeof planDeviceRules>, v2: boolean): UnitProperty[] {
   const pointer = `${PLACE}/devices`;
-  const properties = deviceProperties(rules, { ...unit.facts, v2 });
+  const properties = unit.deviceProperties(rules, { ...unit.facts, v2 });
   const empty: UnitProperty = { name: "DeviceAllow", signature: "a(ss)", value: [], pointer };
   if (properties.length > 0) return [empty, ...properties];
   return [{ name: "DevicePolicy", signature: "s", value: "auto", pointer }, empty];

@@ -7,14 +7,11 @@ import { inDocumentOrder, type Fault } from "./fault.js";
 import type { Spec } from "./generated/spec-types.js";
 import { versionSupported } from "./oci-version.js";
 import { runRules, subjectOf, type CheckContext, type Rules } from "./rule.js";
-import { annotationRules } from "./rules/annotations.js";
 import { deviceCgroupRules } from "./rules/device-cgroup.js";
 import { deviceRules } from "./rules/devices.js";
 import { hookRules } from "./rules/hooks.js";
 import { idMappingRules } from "./rules/id-mappings.js";
 import { intelRdtRules } from "./rules/intel-rdt.js";
-import { kernelViewRules } from "./rules/kernel-view.js";
-import { memoryPolicyRules } from "./rules/memory-policy.js";
 import { mountOwnerRules } from "./rules/mount-owners.js";
 import { mountRules } from "./rules/mounts.js";
 import { namespaceRules } from "./rules/namespaces.js";
@@ -24,13 +21,11 @@ import { platformRules } from "./rules/platform.js";
 import { processRules } from "./rules/process.js";
 import { resourceRules } from "./rules/resources.js";
 import { rlimitRules } from "./rules/rlimits.js";
-import { schedulingRules } from "./rules/scheduling.js";
-import { seccompRules } from "./rules/seccomp.js";
 import { sysctlRules } from "./rules/sysctl.js";
 import { soundSubject } from "./sound-part.js";
 
-/** All rules for a configuration, by subject. */
-export const allRules: readonly Rules[] = [
+/** The rules for common fields, by subject. Every `create` loads them. */
+export const commonRules: readonly Rules[] = [
   { "version-supported": versionSupported },
   processRules,
   rlimitRules,
@@ -47,11 +42,6 @@ export const allRules: readonly Rules[] = [
   sysctlRules,
   hookRules,
   platformRules,
-  schedulingRules,
-  memoryPolicyRules,
-  kernelViewRules,
-  annotationRules,
-  seccompRules,
 ];
 
 /**

@@ -3,7 +3,7 @@
  * config.json, because they are part of the same file.
  */
 
-import { CRUN_PREFIX } from "./annotation-prefixes.js";
+import { CRUN_PREFIX } from "./rare-fields.js";
 
 /** The mount options that set a SELinux context (mount(8), "context="). */
 const contextTypes = ["context", "fscontext", "defcontext", "rootcontext"];

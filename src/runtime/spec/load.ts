@@ -6,14 +6,15 @@
  * loads on demand.
  */
 
-import { allRules } from "./check.js";
+import { commonRules } from "./check.js";
 import type { Spec } from "./generated/spec-types.js";
 import { isTooDeep } from "./json-document.js";
 import { withoutNullMembers } from "./null-members.js";
+import { hasRareFields } from "./rare-fields.js";
 import { breaksRule, rulesOf, subjectOf, type CheckContext, type Rules } from "./rule.js";
 import { mayHaveTextFaults } from "./text-faults.js";
 
-const quickRules = rulesOf(allRules);
+const quickRules = rulesOf(commonRules);
 
 declare const validated: unique symbol;
 
@@ -35,12 +36,14 @@ export interface LoadOptions extends CheckContext {
 /** `loadCarefully`, bound to `generated/validate-config-report.js`. It gets the rules as an argument, because its script does not contain them. */
 export type CarefulLoader = (text: string, rules: readonly Rules[], options: LoadOptions) => ValidatedSpec;
 
-/** Parts of `loadSpec` that the host provides. */
+/** Parts of `loadSpec` that the host loads. */
 export interface Loaders {
   /** Whether a document fits the schema and a double holds each of its integers: `generated/validate-config-fast.js`. */
   readonly fits: (document: unknown) => boolean;
+  /** Loads `rareRules`. Called only for a configuration that has such fields. */
+  readonly rare: () => readonly Rules[];
   /** Called only if the fast path does not accept the text. */
-  readonly careful: CarefulLoader;
+  readonly careful: () => CarefulLoader;
 }
 
 /**
@@ -53,12 +56,12 @@ export interface Loaders {
  * @throws RuntimeError `invalidConfig` if the text is not JSON: `parse "config.json": line 3, column 5: expected ..., found ...`
  * @throws SpecError with all faults at once, in the order of the document
  */
-export function loadSpec(text: string, { fits, careful }: Loaders, options: LoadOptions): ValidatedSpec {
-  return loadQuickly(text, fits, options) ?? careful(text, [...allRules, ...(options.more ?? [])], options);
+export function loadSpec(text: string, { careful, ...loaders }: Loaders, options: LoadOptions): ValidatedSpec {
+  return loadQuickly(text, loaders, options) ?? careful()(text, [...commonRules, ...loaders.rare(), ...(options.more ?? [])], options);
 }
 
 /** The configuration if it is certainly valid; `loadCarefully` decides about all others. */
-function loadQuickly(text: string, fits: Loaders["fits"], context: LoadOptions): ValidatedSpec | undefined {
+function loadQuickly(text: string, { fits, rare }: Omit<Loaders, "careful">, context: LoadOptions): ValidatedSpec | undefined {
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -76,5 +79,6 @@ function loadQuickly(text: string, fits: Loaders["fits"], context: LoadOptions):
   if (subject.spec.linux?.seccomp !== undefined && !context.seccompIsCached) return undefined;
   if (breaksRule(quickRules, subject)) return undefined;
   if (context.more && breaksRule(rulesOf(context.more), subject)) return undefined;
+  if (hasRareFields(document as Spec) && breaksRule(rulesOf(rare()), subject)) return undefined;
   return document as ValidatedSpec;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import t from "tap";
 import { pathsToProbe, plan } from "../plan/plan.js";
+import { planRare } from "../plan/rare.js";
 import { planSeccomp } from "../plan/seccomp.js";
 import { FACTS } from "../testing/fake-door.js";
 import { PLAN_OPTIONS } from "../testing/plan-options.js";
@@ -11,6 +12,7 @@ import report from "./generated/validate-config-report.js";
 import { loadCarefully } from "./load-carefully.js";
 import { loadSpec } from "./load.js";
 import { withoutNullMembers } from "./null-members.js";
+import { rareRules } from "./rare-rules.js";
 import { SpecError } from "./spec-error.js";
 
 interface Schema {
@@ -84,13 +86,17 @@ const facts = {
 };
 
 const load = (text: string): ReturnType<typeof loadSpec> =>
-  loadSpec(text, { fits, careful: (text, rules, options) => loadCarefully(text, rules, report, options) }, { rootless: false });
+  loadSpec(
+    text,
+    { fits, rare: () => rareRules, careful: () => (text, rules, options) => loadCarefully(text, rules, report, options) },
+    { rootless: false },
+  );
 
 /** What becomes of a text: its plan, or why it is refused. */
 function outcome(text: string): { plan: unknown } | { faults: string } {
   try {
     const spec = load(text);
-    const options = PLAN_OPTIONS;
+    const options = { ...PLAN_OPTIONS, rare: planRare(spec) };
     const unified = spec.linux?.resources?.unified;
     delete spec.linux?.resources?.unified; // cgroup v2 alone has it, and cgroup v1 all else
     const missing = pathsToProbe(spec, facts, options);
@@ -204,7 +210,7 @@ t.test("a configuration with null that the quick way can hold needs no other", a
     throw new Error("not needed");
   };
   const text = runcSpecText.replace('"hostname"', '"domainname": null, "hooks": {"prestart": null}, "hostname"');
-  const spec = loadSpec(text, { fits, careful: unused }, { rootless: false });
+  const spec = loadSpec(text, { fits, rare: unused, careful: unused }, { rootless: false });
   t.strictSame(spec, { ...(JSON.parse(runcSpecText) as object), hooks: {} });
 });
 

@@ -1,9 +1,14 @@
 /** A host for tests: answers requests from tables, remembers every one. No file, no process. */
 
+import type { LazyParts } from "../../door.js";
 import type { LibraryDoor, RuntimeContext } from "../container/context.js";
 import type { Failure, HostFacts, ProcessIdentity, Reply, Request } from "../generated/plan.js";
+import { planRare, rareRules } from "../rare.js";
+import { deviceProperties, factsWanted, planScope, planUnitLimits, unitRules } from "../plan/systemd.js";
 import { loadSpec } from "../spec/load.js";
 import type { ValidatedSpec } from "../spec/load.js";
+import { planSeccomp } from "../plan/seccomp.js";
+import { warningsOf } from "../warnings.js";
 
 /** Answers to requests by their `op`; one that is not here is answered as a healthy host would. */
 export type Answers = { [Op in Request["op"]]?: (request: Extract<Request, { op: Op }>) => Reply };
@@ -44,6 +49,18 @@ const done: Reply = { kind: "done" };
 export function failed(code: Failure["code"], operation: string, cause: string): Reply {
   return { kind: "failed", failure: { code, operation, cause } };
 }
+
+const PARTS: LazyParts = {
+  careful: {
+    readCarefully: () => {
+      throw new Error("the configuration needs the careful loader");
+    },
+  },
+  rare: { planRare, rareRules },
+  seccomp: { planSeccomp },
+  warnings: { warningsOf },
+  systemd: { deviceProperties, factsWanted, planScope, planUnitLimits, unitRules },
+};
 
 export function fakeDoor({ facts, files, answers }: FakeDoorOptions = {}): FakeDoor {
   const requests: Request[] = [];
@@ -150,9 +167,7 @@ export function fakeDoor({ facts, files, answers }: FakeDoorOptions = {}): FakeD
         requests.push(request);
         return JSON.stringify(answer(request));
       },
-      readCarefully: () => {
-        throw new Error("the configuration needs the careful loader");
-      },
+      part: <Name extends keyof LazyParts>(name: Name) => PARTS[name],
     },
     requests,
     ops: () => requests.map(({ op }) => op),
@@ -175,5 +190,5 @@ export function validated(spec: object, rootless = false): ValidatedSpec {
   const careful = (): never => {
     throw new Error("the configuration breaks a rule");
   };
-  return loadSpec(JSON.stringify(spec), { fits: () => true, careful }, { rootless });
+  return loadSpec(JSON.stringify(spec), { fits: () => true, rare: () => rareRules, careful }, { rootless });
 }

@@ -1,4 +1,5 @@
 import type { PlanOptions } from "../plan/plan.js";
+import { NOTHING_RARE } from "../plan/rare.js";
 
 /** What `create` asks for when its command line says nothing. */
 export const PLAN_OPTIONS: PlanOptions = {
@@ -11,4 +12,5 @@ export const PLAN_OPTIONS: PlanOptions = {
   listenFds: 0,
   console: { kind: "none" },
   gate: { kind: "socket" },
+  rare: NOTHING_RARE,
 };

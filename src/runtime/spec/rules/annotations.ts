@@ -2,7 +2,7 @@
 
 import { segment } from "../fault.js";
 import { crunAnnotation, crunAnnotationNames } from "../crun-annotations.js";
-import { CRUN_PREFIX } from "../annotation-prefixes.js";
+import { CRUN_PREFIX } from "../rare-fields.js";
 import { each, type Rules } from "../rule.js";
 
 export const annotationRules: Rules = {

@@ -1,4 +1,4 @@
-/** Rules for `linux.seccomp` (config-linux.md, "Seccomp"; seccomp(2)). In practice the slow validator checks them, because it reads every new profile. */
+/** Rules for `linux.seccomp` (config-linux.md, "Seccomp"; seccomp(2)). Only the slow validator checks them, because it reads every new profile. */
 
 import { Description, type Report } from "../fault.js";
 import type { Seccomp, SeccompAction } from "../generated/spec-types.js";
