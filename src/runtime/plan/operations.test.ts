@@ -17,7 +17,6 @@ const context: OperationContext = {
   pivot: true,
   kcoreExists: false,
   runtimeHooks: [],
-  rare: [],
   extraMounts: [],
 };
 const full: Spec = {
