@@ -334,8 +334,9 @@ mod tests {
     fn catches_ending_signals_that_are_not_ignored_and_then_all() {
         let _one_at_a_time = SERIAL.lock();
         let pidfd = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty()).unwrap();
+        // SIGINT is ignored in what a shell starts in the background.
         // SAFETY: SIG_IGN and SIG_DFL need no handler.
-        unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+        unsafe { (libc::signal(libc::SIGHUP, libc::SIG_IGN), libc::signal(libc::SIGINT, libc::SIG_DFL)) };
         let mut caught = Caught::ending().unwrap();
         [libc::SIGHUP, libc::SIGINT].iter().for_each(|signal| send(&pidfd, *signal).unwrap());
         poll(&mut [PollFd::from_borrowed_fd(caught.fd(), PollFlags::IN)], None).unwrap();
