@@ -44,7 +44,7 @@ export function renderReport({ date, host, rounds, note, subjects, targets }) {
     ...(note === undefined ? [] : [note]),
     `${date.slice(0, 10)}, ${host.kernel}, ${host.cpus} x ${host.cpu}, ${host.memoryMebibytes} MiB. Cgroups: ${host.cgroups}. Load before: ${host.load.toFixed(1)}${host.load > host.cpus / 2 ? " (a busy machine: read ratios, not times)" : ""}.`,
     "One bundle for all: busybox, the config.json of `tsrunc spec` with ociVersion 1.0.2 and no terminal, `/bin/true`. Wall-clock medians in milliseconds from before the fork to wait4; " +
-      `the subjects take turns in random order; ${rounds} rounds (${slowCounts(present, rounds)}). Peak RSS: ru_maxrss of \`run\`, the runtime and all it waited for.${listedCounts(present)}`,
+      `the subjects take turns in random order; ${rounds} rounds (${slowCounts(present, rounds)}). At least 20 rounds of \`run\`. Peak RSS: the largest ru_maxrss of \`run\`, the runtime and all it waited for.${listedCounts(present)}`,
     table(
       ["", ...columns.map(([, title]) => title), "peak RSS of `run`, KiB", "executable, kB"],
       present.map((subject) => [
